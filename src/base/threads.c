@@ -1,0 +1,160 @@
+#include "base/threads.h"
+
+#include "base/limits.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+/* Workers wait for the job number to change: they spin for a moment, since the next operation of a graph usually
+ * follows within microseconds, then sleep. */
+enum { SPIN_ROUNDS = 4000 };
+
+static struct {
+    pthread_mutex_t lock, caller_lock;
+    pthread_cond_t wake, finished;
+    pthread_t thread[SL_LIMIT_THREADS];
+    int count; /* threads in all, the caller included; 0 = not started */
+    void (*start_hook)(void);
+    atomic_uint job;
+    atomic_bool stop;
+    sl_task_fn run;
+    void *context;
+    int64_t tasks;
+    atomic_llong next;
+    atomic_int active;
+} pool = {.lock = PTHREAD_MUTEX_INITIALIZER,
+          .caller_lock = PTHREAD_MUTEX_INITIALIZER,
+          .wake = PTHREAD_COND_INITIALIZER,
+          .finished = PTHREAD_COND_INITIALIZER};
+
+static _Thread_local int current_worker = -1;
+
+static int cpu_count(void)
+{
+    cpu_set_t set;
+    int count = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+    return count < SL_LIMIT_THREADS ? count : SL_LIMIT_THREADS;
+}
+
+static void run_tasks(int worker)
+{
+    current_worker = worker;
+    for (;;) {
+        long long task = atomic_fetch_add(&pool.next, 1);
+        if (task >= pool.tasks) break;
+        pool.run(pool.context, task, worker);
+    }
+    current_worker = -1;
+}
+
+static unsigned wait_for_job(unsigned seen)
+{
+    for (int i = 0; i < SPIN_ROUNDS; i++) {
+        unsigned job = atomic_load_explicit(&pool.job, memory_order_acquire);
+        if (job != seen) return job;
+        __builtin_ia32_pause();
+    }
+    pthread_mutex_lock(&pool.lock);
+    while (atomic_load(&pool.job) == seen) pthread_cond_wait(&pool.wake, &pool.lock);
+    pthread_mutex_unlock(&pool.lock);
+    return atomic_load(&pool.job);
+}
+
+static void *worker_main(void *argument)
+{
+    int worker = (int)(intptr_t)argument;
+    unsigned seen = 0;
+    if (pool.start_hook) pool.start_hook();
+    for (;;) {
+        seen = wait_for_job(seen);
+        if (atomic_load(&pool.stop)) return NULL;
+        run_tasks(worker);
+        if (atomic_fetch_sub(&pool.active, 1) == 1) {
+            pthread_mutex_lock(&pool.lock);
+            pthread_cond_signal(&pool.finished);
+            pthread_mutex_unlock(&pool.lock);
+        }
+    }
+}
+
+static void announce(void)
+{
+    pthread_mutex_lock(&pool.lock);
+    atomic_fetch_add(&pool.job, 1);
+    pthread_cond_broadcast(&pool.wake);
+    pthread_mutex_unlock(&pool.lock);
+}
+
+static void start(int count)
+{
+    if (pool.start_hook) pool.start_hook();
+    atomic_store(&pool.stop, false);
+    atomic_store(&pool.job, 0);
+    pool.count = 1;
+    for (int i = 1; i < count; i++) {
+        if (pthread_create(&pool.thread[i], NULL, worker_main, (void *)(intptr_t)i) != 0) break;
+        pool.count = i + 1;
+    }
+}
+
+static void stop_workers(void)
+{
+    if (pool.count <= 1) return;
+    atomic_store(&pool.stop, true);
+    announce();
+    for (int i = 1; i < pool.count; i++) pthread_join(pool.thread[i], NULL);
+}
+
+sl_status sl_threads_set(int count)
+{
+    if (count < 0 || count > SL_LIMIT_THREADS)
+        return sl_fail(SL_INVALID, "%d threads, expected 0 to %d", count, SL_LIMIT_THREADS);
+    pthread_mutex_lock(&pool.caller_lock);
+    stop_workers();
+    start(count ? count : cpu_count());
+    pthread_mutex_unlock(&pool.caller_lock);
+    return SL_OK;
+}
+
+int sl_threads_count(void)
+{
+    pthread_mutex_lock(&pool.caller_lock);
+    if (pool.count == 0) start(cpu_count());
+    int count = pool.count;
+    pthread_mutex_unlock(&pool.caller_lock);
+    return count;
+}
+
+void sl_threads_on_start(void (*hook)(void))
+{
+    pool.start_hook = hook;
+}
+
+void sl_parallel_for(int64_t tasks, sl_task_fn run, void *context)
+{
+    if (current_worker >= 0) {
+        for (int64_t i = 0; i < tasks; i++) run(context, i, current_worker);
+        return;
+    }
+    pthread_mutex_lock(&pool.caller_lock);
+    if (pool.count == 0) start(cpu_count());
+    pool.run = run;
+    pool.context = context;
+    pool.tasks = tasks;
+    atomic_store(&pool.next, 0);
+    bool shared = tasks > 1 && pool.count > 1;
+    if (shared) {
+        atomic_store(&pool.active, pool.count - 1);
+        announce();
+    }
+    run_tasks(0);
+    if (shared) {
+        for (int i = 0; i < SPIN_ROUNDS && atomic_load(&pool.active); i++) __builtin_ia32_pause();
+        pthread_mutex_lock(&pool.lock);
+        while (atomic_load(&pool.active)) pthread_cond_wait(&pool.finished, &pool.lock);
+        pthread_mutex_unlock(&pool.lock);
+    }
+    pthread_mutex_unlock(&pool.caller_lock);
+}

@@ -1,0 +1,159 @@
+#include "test.h"
+
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/json.h"
+#include "base/memory.h"
+#include "base/random.h"
+#include "base/text.h"
+#include "base/threads.h"
+#include "tensor/tensor.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void status_builds_a_chain(void **state)
+{
+    (void)state;
+    sl_status status = sl_context(sl_fail(SL_FORMAT, "found %d", 3), "reading '%s'", "a.edf");
+    assert_int_equal(status, SL_FORMAT);
+    assert_string_equal(sl_error_message(), "reading 'a.edf': found 3");
+    errno = ENOSPC;
+    assert_int_equal(sl_fail_errno("writing"), SL_FULL);
+}
+
+static void sizes_are_checked(void **state)
+{
+    (void)state;
+    void *block = NULL;
+    assert_status(sl_alloc(&block, SIZE_MAX / 2, 4), SL_LIMIT);
+    assert_null(block);
+    sl_arena *arena;
+    assert_ok(sl_arena_new(&arena));
+    char *text = sl_arena_printf(arena, "%s-%d", "x", 7);
+    assert_string_equal(text, "x-7");
+    unsigned char *large = sl_arena_alloc(arena, 1 << 20, 1);
+    assert_int_equal((uintptr_t)large % SL_ALIGNMENT, 0);
+    sl_arena_free(arena);
+}
+
+static void files_are_whole_or_absent(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/sl-test-XXXXXX";
+    assert_non_null(mkdtemp(folder));
+    sl_arena *arena;
+    assert_ok(sl_arena_new(&arena));
+    char *path = sl_path_join(arena, folder, "a.txt");
+    assert_ok(sl_file_write_atomic(path, "hello", 5));
+    sl_file_writer writer;
+    assert_ok(sl_file_writer_open(&writer, path));
+    fputs("half", writer.stream);
+    sl_file_writer_abandon(&writer);
+    char *data;
+    size_t bytes;
+    assert_ok(sl_file_read(path, 100, &data, &bytes));
+    assert_string_equal(data, "hello");
+    sl_free(data);
+    assert_status(sl_file_read(path, 4, &data, &bytes), SL_LIMIT);
+    assert_status(sl_file_read(folder, 4, &data, &bytes), SL_INVALID);
+    assert_status(sl_file_read("/nonexistent/x", 4, &data, &bytes), SL_NOT_FOUND);
+    char hex[SL_SHA256_HEX];
+    assert_ok(sl_sha256_file_hex(path, hex));
+    assert_string_equal(hex, "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824");
+    remove(path);
+    remove(folder);
+    sl_arena_free(arena);
+}
+
+static void json_getters_name_the_key(void **state)
+{
+    (void)state;
+    json_t *value;
+    const char text[] = "{\"a\": 3, \"b\": \"x\"}";
+    assert_ok(sl_json_parse(text, strlen(text), "test", &value));
+    int64_t number;
+    assert_ok(sl_json_int(value, "a", 0, 5, &number));
+    assert_int_equal(number, 3);
+    assert_status(sl_json_int(value, "b", 0, 5, &number), SL_FORMAT);
+    assert_non_null(strstr(sl_error_message(), "\"b\""));
+    assert_status(sl_json_int(value, "a", 4, 5, &number), SL_FORMAT);
+    json_decref(value);
+    assert_status(sl_json_parse("{\"a\":1,\"a\":2}", 13, "test", &value), SL_FORMAT);
+}
+
+/* Philox4x32-10 known-answer test of the Random123 distribution: zero counter and key. */
+static void random_numbers_are_philox(void **state)
+{
+    (void)state;
+    sl_random random = {0};
+    assert_int_equal(sl_random_u32(&random), 0x6627e8d5);
+    assert_int_equal(sl_random_u32(&random), 0xe169c58d);
+    assert_int_equal(sl_random_u32(&random), 0xbc57ac4c);
+    assert_int_equal(sl_random_u32(&random), 0x9b00dbd8);
+}
+
+static void normals_have_their_moments(void **state)
+{
+    (void)state;
+    enum { N = 200000 };
+    float *x = malloc(N * sizeof *x);
+    sl_random random = sl_random_stream(7, SL_STREAM_TEST, 0);
+    sl_random_normals(&random, x, N);
+    double mean = 0, square = 0, fourth = 0;
+    for (int i = 0; i < N; i++) {
+        double v = (double)x[i];
+        mean += v / N, square += v * v / N, fourth += v * v * v * v / N;
+    }
+    assert_true(fabs(mean) < 0.01 && fabs(square - 1) < 0.02 && fabs(fourth - 3) < 0.1);
+    free(x);
+}
+
+static void add_one(void *context, int64_t task, int worker)
+{
+    (void)worker;
+    ((int *)context)[task]++;
+}
+
+static void every_task_runs_once(void **state)
+{
+    (void)state;
+    enum { TASKS = 1000 };
+    for (int threads = 1; threads <= 5; threads++) {
+        int runs[TASKS] = {0};
+        assert_ok(sl_threads_set(threads));
+        for (int round = 0; round < 50; round++) sl_parallel_for(TASKS, add_one, runs);
+        for (int i = 0; i < TASKS; i++) assert_int_equal(runs[i], 50);
+    }
+    assert_status(sl_threads_set(-1), SL_INVALID);
+}
+
+static void halves_round_trip(void **state)
+{
+    (void)state;
+    for (uint32_t bits = 0; bits < 0x10000; bits++) {
+        float wide = sl_f16_to_f32((uint16_t)bits);
+        if (isnan(wide)) continue;
+        assert_int_equal(sl_f32_to_f16(wide), bits);
+    }
+    assert_int_equal(sl_f32_to_f16(65520.0f), 0x7c00);
+    assert_int_equal(sl_f32_to_f16(65519.0f), 0x7bff);
+    assert_int_equal(sl_f32_to_bf16(1.00390625f), 0x3f80); /* a tie goes to even */
+    int32_t whole;
+    double real = 3e9;
+    sl_convert(SL_F64, &real, SL_I32, &whole, 1);
+    assert_int_equal(whole, INT32_MAX);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(status_builds_a_chain),    cmocka_unit_test(sizes_are_checked),
+        cmocka_unit_test(files_are_whole_or_absent), cmocka_unit_test(json_getters_name_the_key),
+        cmocka_unit_test(random_numbers_are_philox), cmocka_unit_test(normals_have_their_moments),
+        cmocka_unit_test(every_task_runs_once),     cmocka_unit_test(halves_round_trip),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL) ? 1 : 0;
+}
