@@ -1,0 +1,54 @@
+/* From expectation to measurement: what a detector records when the mean number of photons in each pixel is
+ * known.
+ *
+ * In this order: flat field and module-edge pixels, beamstop, point spread, dead time, Poisson counts, cosmic
+ * tracks, read-out noise (CCD only), hot and dead pixels, saturation, gaps. It knows nothing of how the
+ * expectation came about: a simulator's and a decoded one are measured alike. */
+#ifndef SL_XRAY_DETECTOR_CHAIN_H
+#define SL_XRAY_DETECTOR_CHAIN_H
+
+#include "base/random.h"
+#include "image/image.h"
+#include "xray/beamstop.h"
+#include "xray/detector.h"
+
+typedef struct sl_measurement {
+    const sl_detector *detector; /* NULL: no gaps, counts photons, never saturates */
+    sl_view view;                /* what of the detector the image shows; unused without one */
+    double exposure;             /* multiplies the expectation */
+    sl_beamstop beamstop;
+    double point_spread_px;             /* Gaussian sigma; CCD: half width of the tails' kernel */
+    double flat_pixel, flat_module;     /* relative spread of the gain, of pixels and of modules */
+    double edge_gain;                   /* of the pixels along module edges, 1 when corrected */
+    double dead_time_fraction;          /* dead time over exposure time: counts lost as exp(-mean * this) */
+    double hot_fraction, dead_fraction; /* of all pixels */
+    double cosmic_count;                /* mean number of tracks */
+    double offset,
+        read_noise; /* CCD: added to the counts, so that they may be below zero after an offset is taken */
+    double highest_count;      /* saturation; 0: the detector's, or none */
+    const uint8_t *extra_mask; /* [height, width] mask bits to be laid over (--mask), or NULL; borrowed */
+} sl_measurement;
+
+/* A clean measurement with this detector (may be NULL) at exposure 1: no beamstop, usual small flaws. The
+ * view is the middle of the detector. */
+sl_measurement sl_measurement_usual(const sl_detector *detector, int32_t height_px, int32_t width_px);
+
+/* Counts as float in out->value and the exact mask in out->mask; masked gaps hold 0. mean_counts[height,
+ * width] must be finite and not negative (SL_NUMERIC names the pixel). A function of its arguments alone:
+ * image `item` of `seed` is the same in any order of work. *out is new (sl_image_free). */
+sl_status sl_detector_measure(const float *mean_counts, int32_t height_px, int32_t width_px,
+                              const sl_measurement *measurement, uint64_t seed, uint32_t item, sl_image *out);
+
+/* Sets detector, view, exposure and beamstop from the words of a caption ("with a beamstop in the center on a
+ * Pilatus 1M detector with gaps; noise high"). What the caption does not say is drawn from `random` (usual
+ * values). The beam is at (row, column), as sl_beam_estimate finds it. level_counts: the expectation's high
+ * level, for "noise high|low". */
+void sl_measurement_from_caption(const char *caption, int32_t height_px, int32_t width_px, double beam_row,
+                                 double beam_column, double level_counts, sl_random *random,
+                                 sl_measurement *out);
+
+/* The brightest place of a smoothed expectation, a fair guess of the beam. */
+void sl_beam_estimate(const float *mean_counts, int32_t height_px, int32_t width_px, double *row,
+                      double *column);
+
+#endif

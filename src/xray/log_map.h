@@ -1,0 +1,22 @@
+/* The map between mean counts and the unit interval in which models work.
+ *
+ *     e = log1p(mu / c) / log1p(level / c),   c = 0.5 counts,  cut to [0, 1]
+ *
+ * c near one photon spends the range where counting noise leaves something to see. `level` is the image's
+ * count level: the 99.9 % quantile of mu, and at least SL_LOG_MAP_LEVEL_MIN. It is stored beside e; any other
+ * level may be put in when decoding, which is a longer or shorter exposure with the same picture. */
+#ifndef SL_XRAY_LOG_MAP_H
+#define SL_XRAY_LOG_MAP_H
+
+#include "base/status.h"
+
+#include <stddef.h>
+
+#define SL_LOG_MAP_COUNTS    0.5
+#define SL_LOG_MAP_LEVEL_MIN 1.0
+
+sl_status sl_log_map_level(const float *mean_counts, size_t count, double *out_level); /* the quantile */
+void sl_log_map_encode(const float *mean_counts, size_t count, double level_counts, float *out);
+void sl_log_map_decode(const float *log_map, size_t count, double level_counts, float *out_mean_counts);
+
+#endif

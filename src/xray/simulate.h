@@ -1,0 +1,106 @@
+/* The scattering simulator: images with everything known about them.
+ *
+ * A sample is a pure function of (SL_SIM_VERSION, seed, index, options): the same bytes for any number of
+ * threads, order of work or shard. Two stages, apart on purpose: the expectation (noise-free, gap-free mean
+ * counts, which the base model learns), then the measurement by xray/detector_chain.h. */
+#ifndef SL_XRAY_SIMULATE_H
+#define SL_XRAY_SIMULATE_H
+
+#include "image/image.h"
+#include "xray/detector_chain.h"
+#include "xray/geometry.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Raised whenever the same (seed, index) gives another image. */
+enum { SL_SIM_VERSION = 1 };
+
+typedef enum sl_sim_class {
+#define SL_SIM_CLASS(name, id, technique, share) SL_SIM_##name,
+#include "xray/sim_class.def"
+#undef SL_SIM_CLASS
+    SL_SIM_CLASS_COUNT,
+    SL_SIM_CLASS_ANY = -1 /* drawn by the default mix */
+} sl_sim_class;
+
+typedef enum sl_sim_attribute {
+#define SL_SIM_ATTRIBUTE(name, id) SL_SIM_ATTRIBUTE_##name,
+#include "xray/sim_attribute.def"
+#undef SL_SIM_ATTRIBUTE
+    SL_SIM_ATTRIBUTE_COUNT
+} sl_sim_attribute;
+
+const char *sl_sim_class_id(sl_sim_class class_id);             /* "saxs-form" */
+sl_status sl_sim_class_find(const char *id, sl_sim_class *out); /* SL_NOT_FOUND lists them; "any" is one */
+const char *sl_sim_attribute_id(sl_sim_attribute attribute);    /* "rings" */
+
+/* Which instruments and samples: the held-out set shares none of its detectors, lattices and materials with
+ * the base set, so it can stand in for measured data the base model has never seen. */
+typedef enum sl_sim_domain { SL_SIM_DOMAIN_BASE, SL_SIM_DOMAIN_HELD_OUT } sl_sim_domain;
+
+typedef struct sl_sim_options {
+    int32_t size_px;       /* side of the square image, 32 to 4096; 0: 256 */
+    sl_sim_class class_id; /* SL_SIM_CLASS_ANY: by the mix */
+    sl_sim_domain domain;
+    bool measure; /* also run the detector chain */
+} sl_sim_options;
+#define SL_SIM_OPTIONS_DEFAULT ((sl_sim_options){.size_px = 256, .class_id = SL_SIM_CLASS_ANY})
+
+/* Something to be seen, with its place. Rings: q and mean radius; others: (row, column) of their middle. */
+typedef enum sl_feature_kind {
+    SL_FEATURE_RING,
+    SL_FEATURE_ARC,
+    SL_FEATURE_HALO,
+    SL_FEATURE_SPOT,
+    SL_FEATURE_ROD,
+    SL_FEATURE_YONEDA,
+    SL_FEATURE_SPECULAR,
+    SL_FEATURE_HORIZON,
+    SL_FEATURE_STREAK,
+    SL_FEATURE_KIND_COUNT
+} sl_feature_kind;
+
+typedef struct sl_feature {
+    sl_feature_kind kind;
+    double q_per_ang, chi_rad; /* chi: azimuth of the strongest part of an arc */
+    double row_px, column_px;
+    double radius_px; /* rings and arcs: mean distance from the beam; 0 otherwise */
+    double width_px;  /* full width at half maximum across */
+    double contrast;  /* rise over the neighbourhood in the log map's units */
+    double z;         /* rise over its counting noise */
+    bool visible;     /* at least 3 sigma and 5 grey levels of 255 */
+} sl_feature;
+
+enum { SL_SIM_FEATURES_MAX = 96, SL_SIM_CAPTION_BYTES = 384 };
+
+typedef struct sl_sim_sample {
+    int32_t size_px;
+    sl_sim_class class_id;
+    float *mean_counts; /* [size, size] the expectation, no gaps, no beamstop, no noise */
+    float *log_map;     /* [size, size] in [0, 1]: xray/log_map.h */
+    double level_counts;
+    float attribute[SL_SIM_ATTRIBUTE_COUNT];
+    char caption[SL_SIM_CAPTION_BYTES];
+    sl_geometry geometry; /* of the image's pixels */
+    bool is_grazing;
+    sl_grazing grazing; /* where is_grazing */
+    double beam_row_px, beam_column_px;
+    int feature_count;
+    sl_feature feature[SL_SIM_FEATURES_MAX];
+    sl_measurement measurement; /* how it was, or would be, measured */
+    sl_image measured;          /* counts and mask; value is NULL unless options.measure */
+    json_t *parameters;         /* every drawn parameter; owned */
+} sl_sim_sample;
+
+/* *sample must be zeroed or hold an earlier sample, whose memory is used again; sl_sim_sample_free at the
+ * end. */
+sl_status sl_sim_sample_make(uint64_t seed, uint32_t index, const sl_sim_options *options,
+                             sl_sim_sample *sample);
+void sl_sim_sample_free(sl_sim_sample *sample);
+
+/* Everything known about the sample, as written beside its image. New reference. NULL when out of memory. */
+json_t *sl_sim_sample_truth(const sl_sim_sample *sample);
+
+#endif
