@@ -1,0 +1,34 @@
+#include "cli/command.h"
+
+#include <string.h>
+
+#define SL_COMMAND(name) extern const sl_command sl_command_##name;
+#include "cli/commands.def"
+#undef SL_COMMAND
+
+const sl_command *const sl_commands[] = {
+#define SL_COMMAND(name) &sl_command_##name,
+#include "cli/commands.def"
+#undef SL_COMMAND
+    NULL};
+
+#define GLOBAL sl_cli_globals
+const sl_option sl_cli_global_options[] = {
+    SL_OPTION_PATH(
+        GLOBAL, workspace, "workspace", 'w', NULL, "DIR",
+        "workspace folder; by default the current folder or the nearest one above that is a workspace"),
+    SL_OPTION_PATH(GLOBAL, config, "config", 0, NULL, "FILE", "read options from a YAML file"),
+    SL_OPTION_INT(GLOBAL, threads, "threads", 'j', "0", 0, 256, "N", "threads to use; 0: one per CPU"),
+    SL_OPTION_FLAG(GLOBAL, json, "json", 0, "print the result as one line of JSON"),
+    SL_OPTION_FLAG(GLOBAL, quiet, "quiet", 'q', "print errors only"),
+    SL_OPTION_FLAG(GLOBAL, verbose, "verbose", 'v', "print more about what is done"),
+    SL_OPTION_FLAG(GLOBAL, dry_run, "dry-run", 0, "print what long work would take, and do nothing"),
+    SL_OPTION_FLAG(GLOBAL, help, "help", 'h', "print this help"),
+    SL_OPTION_FLAG(GLOBAL, version, "version", 0, "print the version"),
+    {0}};
+
+const sl_command *sl_command_find(const char *name) {
+    for (const sl_command *const *command = sl_commands; *command; command++)
+        if (strcmp((*command)->name, name) == 0) return *command;
+    return NULL;
+}

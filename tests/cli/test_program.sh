@@ -1,0 +1,43 @@
+#!/bin/sh
+# The program from outside: exit codes, suggestions, streams. Usage: test_program.sh PROGRAM
+set -u
+program=$1
+failed=0
+
+# expect STATUS WORD... -- PART: the call exits with STATUS and its output (both streams) contains PART
+expect() {
+    status=$1
+    shift
+    words=
+    while [ "$1" != -- ]; do
+        words="$words $1"
+        shift
+    done
+    # shellcheck disable=SC2086 # one word an argument
+    output=$("$program" $words 2>&1)
+    got=$?
+    case $output in
+    *"$2"*) [ $got = "$status" ] && return ;;
+    esac
+    echo "scatterloop$words: status $got (expected $status), output without '$2': $output"
+    failed=1
+}
+
+expect 0 --version -- "scatterloop 0"
+expect 0 -- "Usage: scatterloop"
+expect 0 --help -- "Exit status:"
+expect 0 help completion -- "Examples:"
+expect 0 completion --help -- "Examples:"
+expect 0 help --man completion -- ".SH SYNOPSIS"
+expect 2 hlep -- "did you mean 'help'?"
+expect 2 completion -- "0 arguments given"
+expect 2 completion csh -- "unknown shell"
+expect 2 completion bash --dry-run -- "no --dry-run"
+expect 2 help --jsn -- "did you mean --json?"
+expect 2 help --json nonsense -- '"error":"INVALID"'
+expect 3 help --config /nowhere/at/all.yaml -- "cannot open"
+for shell in bash zsh fish; do
+    expect 0 completion $shell -- "completion"
+done
+"$program" completion bash | bash -n || failed=1
+exit $failed
