@@ -1,0 +1,56 @@
+#include "backend/isa.h"
+
+#include "base/log.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+static unsigned available;
+
+static unsigned cpu_levels(void) {
+    __builtin_cpu_init();
+    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma") || !__builtin_cpu_supports("bmi2"))
+        return 0;
+    unsigned mask = SL_ISA_AVX2;
+    if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") ||
+        !__builtin_cpu_supports("avx512cd") || !__builtin_cpu_supports("avx512dq") ||
+        !__builtin_cpu_supports("avx512vl"))
+        return mask;
+    mask |= SL_ISA_AVX512;
+    if (__builtin_cpu_supports("avx512bf16")) mask |= SL_ISA_AVX512_BF16;
+    return mask;
+}
+
+static void detect(void) {
+    available = cpu_levels();
+    const char *forced = getenv("SL_ISA");
+    unsigned mask;
+    if (!forced || !*forced) return;
+    if (sl_isa_parse(forced, &mask) == SL_OK)
+        available &= mask;
+    else
+        sl_warn("SL_ISA ignored: %s", sl_error_message());
+}
+
+unsigned sl_isa_available(void) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, detect);
+    return available;
+}
+
+sl_status sl_isa_parse(const char *name, unsigned *out) {
+    static const struct {
+        const char *name;
+        unsigned mask;
+    } levels[] = {{"ref", 0},
+                  {"avx2", SL_ISA_AVX2},
+                  {"avx512", SL_ISA_AVX2 | SL_ISA_AVX512},
+                  {"avx512bf16", SL_ISA_ALL}};
+    for (size_t i = 0; i < sizeof levels / sizeof levels[0]; i++) {
+        if (strcmp(name, levels[i].name) != 0) continue;
+        *out = levels[i].mask;
+        return SL_OK;
+    }
+    return sl_fail(SL_INVALID, "unknown CPU level '%.32s', expected ref, avx2, avx512 or avx512bf16", name);
+}

@@ -1,0 +1,76 @@
+/* Planning and running a graph.
+ *
+ *     sl_plan_new(graph, &options, &plan)      kernels chosen, memory laid out; nothing large reserved yet
+ *     sl_plan_memory(plan)                     what it will take, to be shown or refused
+ *     sl_plan_bind(plan, parameter, pointer)   for every parameter (and gradient) before the first run
+ *     sl_plan_reserve(plan)                    one workspace; frozen weights are packed at the first run
+ *     loop: sl_plan_upload(...), sl_plan_run(plan), sl_plan_download(...)
+ *     sl_plan_free(plan)
+ *
+ * All activations lie in one 64-byte-aligned workspace, planned by lifetime. A run allocates nothing and
+ * gives the same bits for any number of threads. A plan is used by one thread at a time. */
+#ifndef SL_GRAPH_PLAN_H
+#define SL_GRAPH_PLAN_H
+
+#include "graph/graph.h"
+
+typedef struct sl_plan sl_plan;
+
+typedef struct sl_plan_options {
+    bool force_isa; /* use `isa` (a mask, 0: references alone) in place of what the CPU has */
+    unsigned isa;
+    bool strict;    /* SL_UNSUPPORTED when an operation has no fast kernel */
+    bool nan_guard; /* look at every result; SL_NUMERIC names the first bad operation */
+    bool profile;   /* time every operation */
+    bool poison;    /* tests: fill memory with NaN before it is used and after it is dead */
+} sl_plan_options;
+
+/* options may be NULL: all off. The graph must outlive the plan and may not be changed any more. */
+sl_status sl_plan_new(sl_graph *graph, const sl_plan_options *options, sl_plan **out);
+void sl_plan_free(sl_plan *plan); /* NULL is fine */
+
+typedef struct sl_plan_memory {
+    size_t parameters; /* bound from outside */
+    size_t gradients;  /* bound from outside */
+    size_t inputs;     /* inputs and constants */
+    size_t packed;     /* frozen weights in the kernels' layout */
+    size_t workspace;  /* activations and scratch, by lifetime; without sharing it would be `unshared` */
+    size_t unshared;
+    size_t workers; /* scratch of the threads */
+} sl_plan_memory;
+sl_plan_memory sl_plan_memory_of(const sl_plan *plan);
+size_t
+sl_plan_bytes(const sl_plan *plan); /* inputs + packed + workspace + workers: what sl_plan_reserve takes */
+
+/* Storage of a parameter or an input: its dtype and shape, dense, owned by the caller, alive until the plan
+ * is freed or bound anew. Binding a frozen parameter marks its packed form stale. */
+sl_status sl_plan_bind(sl_plan *plan, sl_value value, void *data);
+/* Where the gradient of a trainable parameter is added to (F32, the parameter's shape). The caller zeroes it.
+ */
+sl_status sl_plan_bind_gradient(sl_plan *plan, sl_value parameter, void *data);
+/* Frozen parameters have new bytes in the same place: pack them again at the next run. */
+void sl_plan_weights_changed(sl_plan *plan);
+
+sl_status sl_plan_reserve(sl_plan *plan);
+
+/* Copy into an input, out of an input or output; `bytes` must be its exact size. After sl_plan_reserve. */
+sl_status sl_plan_upload(sl_plan *plan, sl_value input, const void *data, size_t bytes);
+sl_status sl_plan_download(sl_plan *plan, sl_value value, void *data, size_t bytes);
+
+sl_status sl_plan_run(sl_plan *plan);
+
+/* What each operation is, and took in the runs since the last reset (zeros without the profile option). */
+typedef struct sl_node_profile {
+    const char *scope, *op, *kernel; /* kernel "reference" for a fall-back */
+    sl_shape shape;                  /* of the result */
+    double seconds, flops;           /* of all runs; of one run */
+    int64_t runs;
+} sl_node_profile;
+int sl_plan_node_count(const sl_plan *plan);
+sl_node_profile sl_plan_node(const sl_plan *plan, int index);
+void sl_plan_profile_reset(sl_plan *plan);
+double sl_plan_flops(const sl_plan *plan); /* of one run */
+/* Operations that run on the plain reference. */
+int sl_plan_fallbacks(const sl_plan *plan);
+
+#endif
