@@ -29,7 +29,7 @@ static void adamw(void *context, const sl_slot *slot, int64_t begin, int64_t end
     const step_work *w = context;
     float keep = slot->decay ? w->keep : 1;
     float *x = slot->value, *m = slot->moment1, *v = slot->moment2;
-    const float *gradient = sl_slot_gradient(slot);
+    const float *gradient = slot->gradient;
     for (int64_t i = begin; i < end; i++) {
         float g = gradient[i] * w->scale;
         m[i] += (1 - w->beta1) * (g - m[i]);
@@ -43,7 +43,7 @@ static void sgd(void *context, const sl_slot *slot, int64_t begin, int64_t end)
     const step_work *w = context;
     float decay = slot->decay ? w->decay : 0;
     float *x = slot->value, *m = slot->moment1;
-    const float *gradient = sl_slot_gradient(slot);
+    const float *gradient = slot->gradient;
     for (int64_t i = begin; i < end; i++) {
         float g = gradient[i] * w->scale + decay * x[i];
         if (m) g = m[i] = w->momentum * m[i] + g;

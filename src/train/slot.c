@@ -25,7 +25,7 @@ void sl_slot_set_free(sl_slot_set *set)
     *set = (sl_slot_set){0};
 }
 
-sl_status sl_slot_add(sl_slot_set *set, const char *name, const sl_shape *shape, float *value, const float *gradient,
+sl_status sl_slot_add(sl_slot_set *set, const char *name, const sl_shape *shape, float *value, float *gradient,
                       bool decay)
 {
     if (set->piece) return sl_fail(SL_INTERNAL, "weight '%s' was added to a finished set", name);
@@ -72,9 +72,9 @@ static void cut(sl_slot_set *set)
     }
 }
 
-sl_status sl_slot_set_ready(sl_slot_set *set, int moments, bool totals, bool averages)
+sl_status sl_slot_set_ready(sl_slot_set *set, int moments, bool averages)
 {
-    int arrays = moments + totals + averages;
+    int arrays = moments + averages;
     size_t numbers = 0, all = 0;
     for (int i = 0; i < set->count; i++)
         if (set->slot[i].gradient) numbers += (size_t)padded(set->slot[i].count);
@@ -87,7 +87,6 @@ sl_status sl_slot_set_ready(sl_slot_set *set, int moments, bool totals, bool ave
         int64_t step = padded(slot->count);
         if (moments > 0) slot->moment1 = next, next += step;
         if (moments > 1) slot->moment2 = next, next += step;
-        if (totals) slot->total = next, next += step;
         if (averages) {
             slot->average = next, next += step;
             memcpy(slot->average, slot->value, (size_t)slot->count * sizeof(float));
@@ -140,7 +139,7 @@ static double squares(void *context, const sl_slot *slot, int64_t begin, int64_t
 {
     (void)context;
     enum { LANES = 16 };
-    const float *g = sl_slot_gradient(slot);
+    const float *g = slot->gradient;
     double lane[LANES] = {0}, sum = 0;
     int64_t i = begin;
     for (; i + LANES <= end; i += LANES)
@@ -155,21 +154,15 @@ double sl_slot_gradient_norm(sl_slot_set *set)
     return sqrt(sl_slot_sum(set, squares, NULL));
 }
 
-static void accumulate(void *context, const sl_slot *slot, int64_t begin, int64_t end)
+static void zero(void *context, const sl_slot *slot, int64_t begin, int64_t end)
 {
-    const float *factor = context;
-    float *total = slot->total;
-    const float *gradient = slot->gradient;
-    if (factor[0] == 0)
-        for (int64_t i = begin; i < end; i++) total[i] = gradient[i] * factor[1];
-    else
-        for (int64_t i = begin; i < end; i++) total[i] = total[i] * factor[0] + gradient[i] * factor[1];
+    (void)context;
+    memset(slot->gradient + begin, 0, (size_t)(end - begin) * sizeof(float));
 }
 
-void sl_slot_accumulate(sl_slot_set *set, float keep, float scale)
+void sl_slot_zero_gradients(sl_slot_set *set)
 {
-    float factor[2] = {keep, scale};
-    sl_slot_for_each(set, accumulate, factor);
+    sl_slot_for_each(set, zero, NULL);
 }
 
 static void average(void *context, const sl_slot *slot, int64_t begin, int64_t end)
@@ -211,7 +204,7 @@ const sl_slot *sl_slot_not_finite(const sl_slot_set *set)
 {
     for (int i = 0; i < set->count; i++) {
         const sl_slot *slot = &set->slot[i];
-        if (slot->gradient && !finite(sl_slot_gradient(slot), slot->count)) return slot;
+        if (slot->gradient && !finite(slot->gradient, slot->count)) return slot;
     }
     for (int i = 0; i < set->count; i++)
         if (!finite(set->slot[i].value, set->slot[i].count)) return &set->slot[i];

@@ -15,9 +15,8 @@ typedef struct sl_slot {
     sl_shape shape;
     int64_t count;
     float *value;
-    const float *gradient; /* NULL: a statistic (batch norm) that is saved with the weights but not trained */
+    float *gradient;       /* NULL: a statistic (batch norm) that is saved with the weights but not trained */
     bool decay;            /* weight decay applies */
-    float *total;          /* gradient summed over micro-batches; NULL without accumulation */
     float *moment1, *moment2, *average; /* NULL where not used */
 } sl_slot;
 
@@ -35,21 +34,15 @@ sl_status sl_slot_set_new(sl_slot_set *out);
 void sl_slot_set_free(sl_slot_set *set);
 
 /* The name is copied; value and gradient are borrowed. */
-sl_status sl_slot_add(sl_slot_set *set, const char *name, const sl_shape *shape, float *value, const float *gradient,
+sl_status sl_slot_add(sl_slot_set *set, const char *name, const sl_shape *shape, float *value, float *gradient,
                       bool decay);
 
-/* Reserves zeroed moments (0, 1 or 2 for each trained number), totals for accumulation, and averages, which begin as
- * copies of the values. After this no slot can be added. */
-sl_status sl_slot_set_ready(sl_slot_set *set, int moments, bool totals, bool averages);
+/* Reserves zeroed moments (0, 1 or 2 for each trained number) and averages, which begin as copies of the values. After
+ * this no slot can be added. */
+sl_status sl_slot_set_ready(sl_slot_set *set, int moments, bool averages);
 
 int64_t sl_slot_set_trained(const sl_slot_set *set); /* trained numbers in all */
 const sl_slot *sl_slot_find(const sl_slot_set *set, const char *name); /* NULL if absent */
-
-/* Gradient the optimiser sees: the total where there is one. */
-static inline const float *sl_slot_gradient(const sl_slot *slot)
-{
-    return slot->total ? slot->total : slot->gradient;
-}
 
 /* visit(context, slot, begin, end) over all trained numbers, in parallel pieces. */
 typedef void (*sl_slot_visit)(void *context, const sl_slot *slot, int64_t begin, int64_t end);
@@ -62,8 +55,7 @@ double sl_slot_sum(sl_slot_set *set, sl_slot_measure measure, void *context);
 /* Euclidean norm of the whole gradient, summed in double. Not finite if any gradient is not. */
 double sl_slot_gradient_norm(sl_slot_set *set);
 
-/* total := total*keep + gradient*scale (keep 0: total is overwritten). */
-void sl_slot_accumulate(sl_slot_set *set, float keep, float scale);
+void sl_slot_zero_gradients(sl_slot_set *set);
 
 /* average := decay*average + (1-decay)*value; exchange swaps values and averages, to evaluate with the averages.
  * Statistics follow the values unaveraged. */

@@ -51,12 +51,12 @@ static sl_status gradients(trainer *t, double *out_loss)
 {
     int micros = t->options.accumulate;
     *out_loss = 0;
+    sl_slot_zero_gradients(t->set);
     for (int micro = 0; micro < micros; micro++) {
         double loss = 0;
         SL_TRY(t->task->gradient(t->task->context, t->state->step, micro, &loss));
         *out_loss += loss / micros;
         if (!isfinite(loss)) return diverged(t, "loss", loss);
-        if (micros > 1) sl_slot_accumulate(t->set, micro == 0 ? 0.0f : 1.0f, 1.0f / (float)micros);
     }
     return SL_OK;
 }
@@ -86,10 +86,11 @@ static sl_status update(trainer *t)
     const sl_train_options *o = &t->options;
     double loss, norm;
     SL_TRY(gradients(t, &loss));
-    norm = sl_slot_gradient_norm(t->set);
+    norm = sl_slot_gradient_norm(t->set) / o->accumulate;
     if (!isfinite(norm)) return diverged(t, "gradient's norm", norm);
     double rate = sl_schedule_rate(&o->schedule, t->state->step);
-    sl_optimizer_step(&o->optimizer, t->set, t->state->step + 1, rate, sl_clip_factor(norm, o->clip_norm));
+    sl_optimizer_step(&o->optimizer, t->set, t->state->step + 1, rate,
+                      sl_clip_factor(norm, o->clip_norm) / o->accumulate);
     values_changed(t);
     if (o->ema_decay > 0) {
         double n = (double)t->state->step, early = (1 + n) / (10 + n);
@@ -208,7 +209,7 @@ static sl_status begin(trainer *t)
     if (o->accumulate < 1) return sl_fail(SL_INVALID, "%d micro-batches in an update, expected 1 or more", o->accumulate);
     if (!o->log_every) o->log_every = 10;
     if (!o->keep) o->keep = 2;
-    SL_TRY(sl_slot_set_ready(t->set, sl_optimizer_moments(&o->optimizer), o->accumulate > 1, o->ema_decay > 0));
+    SL_TRY(sl_slot_set_ready(t->set, sl_optimizer_moments(&o->optimizer), o->ema_decay > 0));
     if (sl_slot_set_trained(t->set) == 0) return sl_fail(SL_INVALID, "nothing to train: every weight is frozen");
     if (!o->folder) return SL_OK;
     SL_TRY(sl_folder_make(o->folder));
@@ -239,12 +240,12 @@ static sl_status steps(trainer *t)
             SL_TRY(write_line(t, NULL));
             return save(t);
         }
-        SL_TRY(update(t));
-        SL_TRY(after_update(t));
         if (o->patience > 0 && t->state->stale >= o->patience) {
             t->out->stop = SL_STOP_PATIENCE;
-            return save(t);
+            return t->out->steps_run ? save(t) : SL_OK;
         }
+        SL_TRY(update(t));
+        SL_TRY(after_update(t));
     }
     return SL_OK;
 }

@@ -15,8 +15,8 @@ typedef struct sl_train_task {
     const char *what, *unit;  /* for progress: "training the VAE", "step" */
     int64_t samples_per_step; /* over all micro-batches */
 
-    /* Loss and gradients (into the slots' gradient arrays, overwritten) of micro-batch `micro` of update `step`. Must
-     * depend on nothing but the weights and these two numbers. */
+    /* Loss of micro-batch `micro` of update `step`; its gradient is added to the slots' gradient arrays, which the
+     * trainer zeroes. Must depend on nothing but the weights and these two numbers. */
     sl_status (*gradient)(void *context, int64_t step, int micro, double *out_loss);
 
     /* Loss on the held-out samples with fixed noise and time-steps. May be NULL. Lower is better. */
@@ -57,7 +57,7 @@ typedef struct sl_train_outcome {
     double samples_per_s;
 } sl_train_outcome;
 
-/* The set must be unready: the trainer reserves moments, totals and averages. On return the values are the last ones
+/* The set must be unready: the trainer reserves moments and averages. On return the values are the last ones
  * (not the averages). SL_CANCELLED after a wish to stop: the state is saved first. SL_NUMERIC names the step and layer
  * of a loss or gradient that is not finite; the state saved before it stays. */
 sl_status sl_train_run(const sl_train_task *task, const sl_train_options *options, sl_slot_set *set,

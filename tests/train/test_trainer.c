@@ -1,0 +1,485 @@
+/* The training loop on a task small enough to be known: fit y = A x + b by least squares, data drawn by key. */
+#include "test.h"
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/random.h"
+#include "base/threads.h"
+#include "train/history.h"
+#include "train/trainer.h"
+
+#include <math.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { IN = 6, OUT = 5, BATCH = 8, SPARE = 70000 }; /* SPARE: a weight of several pieces */
+
+typedef struct toy {
+    float weight[OUT * IN], bias[OUT], *spare;
+    float weight_gradient[OUT * IN], bias_gradient[OUT], *spare_gradient;
+    float statistic[3];
+    int batch, pause_us;
+    int64_t poison_step; /* -1: never */
+    int changes;
+} toy;
+
+static void toy_begin(toy *t)
+{
+    *t = (toy){.batch = BATCH, .poison_step = -1, .statistic = {1, 2, 3}};
+    t->spare = calloc(SPARE, sizeof(float));
+    t->spare_gradient = calloc(SPARE, sizeof(float));
+    sl_random random = sl_random_stream(1, SL_STREAM_INIT, 0);
+    sl_random_normals(&random, t->weight, OUT * IN);
+    sl_random_normals(&random, t->spare, SPARE);
+}
+
+static void toy_end(toy *t)
+{
+    free(t->spare);
+    free(t->spare_gradient);
+}
+
+static void toy_slots(toy *t, sl_slot_set *set)
+{
+    assert_ok(sl_slot_set_new(set));
+    assert_ok(sl_slot_add(set, "layer.weight", &SL_SHAPE(OUT, IN), t->weight, t->weight_gradient, true));
+    assert_ok(sl_slot_add(set, "layer.bias", &SL_SHAPE(OUT), t->bias, t->bias_gradient, false));
+    assert_ok(sl_slot_add(set, "spare", &SL_SHAPE(SPARE), t->spare, t->spare_gradient, true));
+    assert_ok(sl_slot_add(set, "running", &SL_SHAPE(3), t->statistic, NULL, false));
+}
+
+/* One sample: x, and y = truth(x). The spare weights are pulled to 1 with a pull that differs from place to place. */
+static double toy_sample(toy *t, uint32_t item, double share)
+{
+    sl_random random = sl_random_stream(5, SL_STREAM_NOISE, item);
+    float x[IN];
+    double loss = 0;
+    sl_random_normals(&random, x, IN);
+    for (int o = 0; o < OUT; o++) {
+        double truth = 0.5, got = (double)t->bias[o];
+        for (int i = 0; i < IN; i++) {
+            truth += (o == i % OUT ? 2.0 : -0.25) * (double)x[i];
+            got += (double)t->weight[o * IN + i] * (double)x[i];
+        }
+        double d = got - truth;
+        loss += d * d / OUT;
+        for (int i = 0; i < IN; i++) t->weight_gradient[o * IN + i] += (float)(2 * share * d * (double)x[i] / OUT);
+        t->bias_gradient[o] += (float)(2 * share * d / OUT);
+    }
+    return loss;
+}
+
+static sl_status toy_gradient(void *context, int64_t step, int micro, double *out_loss)
+{
+    toy *t = context;
+    *out_loss = 0;
+    for (int n = 0; n < t->batch; n++) {
+        uint32_t item = (uint32_t)((step * BATCH) + micro * t->batch + n);
+        *out_loss += toy_sample(t, item, 1.0 / t->batch) / t->batch;
+    }
+    for (int i = 0; i < SPARE; i++)
+        t->spare_gradient[i] += 1e-3f * (float)(i % 7) * (t->spare[i] - 1);
+    t->statistic[0] += 0.125f;
+    if (step == t->poison_step) t->bias_gradient[2] = NAN;
+    if (t->pause_us) usleep((useconds_t)t->pause_us);
+    return SL_OK;
+}
+
+static sl_status toy_holdout(void *context, double *out_loss)
+{
+    toy *t = context, copy = *t;
+    *out_loss = 0;
+    for (uint32_t n = 0; n < 16; n++) *out_loss += toy_sample(&copy, 1u << 20 | n, 0) / 16;
+    return SL_OK;
+}
+
+static void toy_changed(void *context)
+{
+    ((toy *)context)->changes++;
+}
+
+static sl_train_task toy_task(toy *t)
+{
+    return (sl_train_task){.context = t,
+                           .what = "fitting",
+                           .unit = "step",
+                           .samples_per_step = BATCH,
+                           .gradient = toy_gradient,
+                           .holdout = toy_holdout,
+                           .changed = toy_changed};
+}
+
+static sl_train_options toy_options(const char *folder)
+{
+    return (sl_train_options){.optimizer = sl_optimizer_adamw(),
+                              .schedule = {SL_SCHEDULE_COSINE, 0.02, 0.05, 10, 200},
+                              .clip_norm = 1,
+                              .accumulate = 1,
+                              .ema_decay = 0.99,
+                              .steps = 200,
+                              .holdout_every = 20,
+                              .save_every = 7,
+                              .keep = 2,
+                              .folder = folder};
+}
+
+static char *new_folder(void)
+{
+    char *folder = strdup("/tmp/sl-train-XXXXXX");
+    assert_non_null(mkdtemp(folder));
+    return folder;
+}
+
+static void drop_folder(char *folder)
+{
+    char command[256];
+    snprintf(command, sizeof command, "rm -r '%s'", folder);
+    assert_int_equal(system(command), 0);
+    free(folder);
+}
+
+static sl_status toy_run(toy *t, const sl_train_options *options, sl_slot_set *set, sl_train_outcome *out)
+{
+    toy_slots(t, set);
+    sl_train_task task = toy_task(t);
+    return sl_train_run(&task, options, set, NULL, out);
+}
+
+static void training_learns_and_is_recorded(void **state)
+{
+    (void)state;
+    char *folder = new_folder();
+    toy t;
+    toy_begin(&t);
+    sl_slot_set set;
+    sl_train_outcome out;
+    sl_train_options options = toy_options(folder);
+    assert_ok(toy_run(&t, &options, &set, &out));
+    assert_int_equal(out.stop, SL_STOP_DONE);
+    assert_int_equal(out.state.step, 200);
+    assert_true(out.holdout_last < 0.01 * out.holdout_first);
+    assert_true(t.changes >= 200);
+    char path[256];
+    snprintf(path, sizeof path, "%s/history.jsonl", folder);
+    char *text;
+    size_t bytes;
+    assert_ok(sl_file_read(path, 1 << 20, &text, &bytes));
+    assert_non_null(strstr(text, "\"holdout\""));
+    assert_non_null(strstr(text, "\"grad_norm\""));
+    sl_free(text);
+    snprintf(path, sizeof path, "%s/best.safetensors", folder);
+    assert_true(sl_file_exists(path));
+    sl_slot_set_free(&set);
+    toy_end(&t);
+    drop_folder(folder);
+}
+
+/* Bytes of everything that training changes. */
+static void assert_same(const toy *a, const sl_slot_set *a_set, const toy *b, const sl_slot_set *b_set)
+{
+    assert_memory_equal(a->weight, b->weight, sizeof a->weight);
+    assert_memory_equal(a->bias, b->bias, sizeof a->bias);
+    assert_memory_equal(a->statistic, b->statistic, sizeof a->statistic);
+    assert_memory_equal(a->spare, b->spare, SPARE * sizeof(float));
+    for (int i = 0; i < a_set->count - 1; i++) {
+        size_t size = (size_t)a_set->slot[i].count * sizeof(float);
+        assert_memory_equal(a_set->slot[i].moment1, b_set->slot[i].moment1, size);
+        assert_memory_equal(a_set->slot[i].moment2, b_set->slot[i].moment2, size);
+        assert_memory_equal(a_set->slot[i].average, b_set->slot[i].average, size);
+    }
+}
+
+/* A child trains and is killed at several moments, some within a save; then the run is finished here. */
+static void kill_and_resume_gives_the_same_bits(void **state)
+{
+    (void)state;
+    toy whole, part;
+    sl_slot_set whole_set, part_set;
+    sl_train_outcome out;
+    toy_begin(&whole);
+    sl_train_options options = toy_options(NULL);
+    assert_ok(toy_run(&whole, &options, &whole_set, &out));
+    char *folder = new_folder();
+    options.folder = folder;
+    for (int kill_number = 0; kill_number < 4; kill_number++) {
+        pid_t child = fork();
+        if (child == 0) {
+            sl_threads_set(1);
+            toy_begin(&part);
+            part.pause_us = 1000;
+            sl_slot_set set;
+            _exit(toy_run(&part, &options, &set, &out) == SL_OK ? 0 : 1);
+        }
+        usleep(60000 + 17300 * (useconds_t)kill_number);
+        kill(child, SIGKILL);
+        int ended;
+        assert_int_equal(waitpid(child, &ended, 0), child);
+        assert_true(WIFSIGNALED(ended) || WEXITSTATUS(ended) == 0);
+    }
+    toy_begin(&part);
+    assert_ok(toy_run(&part, &options, &part_set, &out));
+    assert_true(out.steps_run < 200); /* something was there to go on from */
+    assert_same(&whole, &whole_set, &part, &part_set);
+    sl_slot_set_free(&whole_set);
+    sl_slot_set_free(&part_set);
+    toy_end(&whole);
+    toy_end(&part);
+    drop_folder(folder);
+}
+
+static void thread_counts_agree(void **state)
+{
+    (void)state;
+    toy one, three;
+    sl_slot_set one_set, three_set;
+    sl_train_outcome out;
+    sl_train_options options = toy_options(NULL);
+    toy_begin(&one);
+    toy_begin(&three);
+    assert_ok(sl_threads_set(1));
+    assert_ok(toy_run(&one, &options, &one_set, &out));
+    assert_ok(sl_threads_set(3));
+    assert_ok(toy_run(&three, &options, &three_set, &out));
+    assert_ok(sl_threads_set(0));
+    assert_same(&one, &one_set, &three, &three_set);
+    sl_slot_set_free(&one_set);
+    sl_slot_set_free(&three_set);
+    toy_end(&one);
+    toy_end(&three);
+}
+
+static void accumulation_equals_a_big_batch(void **state)
+{
+    (void)state;
+    toy big, small;
+    sl_slot_set big_set, small_set;
+    sl_train_outcome out;
+    sl_train_options options = toy_options(NULL);
+    options.steps = 30;
+    toy_begin(&big);
+    assert_ok(toy_run(&big, &options, &big_set, &out));
+    toy_begin(&small);
+    small.batch = BATCH / 4;
+    options.accumulate = 4;
+    assert_ok(toy_run(&small, &options, &small_set, &out));
+    for (int i = 0; i < OUT * IN; i++) assert_float_equal(big.weight[i], small.weight[i], 2e-5);
+    sl_slot_set_free(&big_set);
+    sl_slot_set_free(&small_set);
+    toy_end(&big);
+    toy_end(&small);
+}
+
+static void settings_must_agree(void **state)
+{
+    (void)state;
+    char *folder = new_folder();
+    sl_slot_set set;
+    sl_train_outcome out;
+    sl_train_options options = toy_options(folder);
+    options.steps = 3;
+    json_t *settings = json_pack("{s:i, s:s}", "width", 64, "loss", "v"), *other = json_pack("{s:i}", "width", 65);
+    toy t;
+    options.settings = settings;
+    toy_begin(&t);
+    assert_ok(toy_run(&t, &options, &set, &out));
+    sl_slot_set_free(&set);
+    options.settings = other;
+    assert_status(toy_run(&t, &options, &set, &out), SL_MISMATCH);
+    assert_non_null(strstr(sl_error_message(), "width = 64"));
+    sl_slot_set_free(&set);
+    toy_end(&t);
+    json_decref(settings);
+    json_decref(other);
+    drop_folder(folder);
+}
+
+/* The newest state is damaged in its last byte: it is passed over and the one before it taken. */
+static void damaged_states_are_passed_over(void **state)
+{
+    (void)state;
+    char *folder = new_folder();
+    sl_slot_set set;
+    sl_train_outcome out;
+    sl_train_options options = toy_options(folder);
+    options.steps = 20;
+    toy t;
+    toy_begin(&t);
+    assert_ok(toy_run(&t, &options, &set, &out));
+    sl_slot_set_free(&set);
+    char path[256];
+    snprintf(path, sizeof path, "%s/state-%010d.safetensors", folder, 20);
+    FILE *file = fopen(path, "r+b");
+    assert_non_null(file);
+    fseek(file, -1, SEEK_END);
+    int last = fgetc(file);
+    fseek(file, -1, SEEK_END);
+    fputc(last ^ 1, file);
+    fclose(file);
+    options.steps = 21;
+    assert_ok(toy_run(&t, &options, &set, &out));
+    assert_int_equal(out.steps_run, 21 - 14);
+    sl_slot_set_free(&set);
+    toy_end(&t);
+    drop_folder(folder);
+}
+
+static void not_finite_is_named(void **state)
+{
+    (void)state;
+    toy t;
+    sl_slot_set set;
+    sl_train_outcome out;
+    sl_train_options options = toy_options(NULL);
+    toy_begin(&t);
+    t.poison_step = 12;
+    assert_status(toy_run(&t, &options, &set, &out), SL_NUMERIC);
+    assert_non_null(strstr(sl_error_message(), "step 12"));
+    assert_non_null(strstr(sl_error_message(), "layer.bias"));
+    sl_slot_set_free(&set);
+    toy_end(&t);
+}
+
+/* ---- parts ---- */
+
+static void clipping_clips(void **state)
+{
+    (void)state;
+    float value[4] = {0}, gradient[4] = {3, 0, 4, 0};
+    sl_slot_set set;
+    assert_ok(sl_slot_set_new(&set));
+    assert_ok(sl_slot_add(&set, "w", &SL_SHAPE(4), value, gradient, true));
+    assert_ok(sl_slot_set_ready(&set, 0, false));
+    double norm = sl_slot_gradient_norm(&set);
+    assert_float_equal(norm, 5, 1e-12);
+    sl_optimizer sgd = sl_optimizer_sgd(0);
+    sl_optimizer_step(&sgd, &set, 1, 1.0, sl_clip_factor(norm, 1.0));
+    assert_float_equal(hypot((double)value[0], (double)value[2]), 1.0, 1e-5);
+    assert_float_equal(sl_clip_factor(0.5, 1.0), 1.0, 0);
+    assert_float_equal(sl_clip_factor(5, 0), 1.0, 0);
+    sl_slot_set_free(&set);
+}
+
+/* Three AdamW steps by hand, in double, from the papers' formulas. */
+static void adamw_follows_its_formulas(void **state)
+{
+    (void)state;
+    float value = 0.7f, gradient;
+    double x = 0.7, m = 0, v = 0;
+    if ((float)x != value) x = (double)value;
+    sl_slot_set set;
+    assert_ok(sl_slot_set_new(&set));
+    assert_ok(sl_slot_add(&set, "w", &SL_SHAPE(1), &value, &gradient, true));
+    assert_ok(sl_slot_set_ready(&set, 2, false));
+    sl_optimizer adamw = sl_optimizer_adamw();
+    for (int step = 1; step <= 3; step++) {
+        double g = 0.3 * step - 0.4;
+        gradient = (float)g;
+        sl_optimizer_step(&adamw, &set, step, 1e-2, 1);
+        m = 0.9 * m + 0.1 * g;
+        v = 0.999 * v + 0.001 * g * g;
+        double unbiased_m = m / (1 - pow(0.9, step)), unbiased_v = v / (1 - pow(0.999, step));
+        x = x * (1 - 1e-2 * 0.01) - 1e-2 * unbiased_m / (sqrt(unbiased_v) + 1e-8);
+        assert_float_equal((double)value, x, 2e-7);
+    }
+    sl_slot_set_free(&set);
+}
+
+static void momentum_follows_its_formula(void **state)
+{
+    (void)state;
+    float value = 1, gradient = 0.5f;
+    sl_slot_set set;
+    assert_ok(sl_slot_set_new(&set));
+    assert_ok(sl_slot_add(&set, "w", &SL_SHAPE(1), &value, &gradient, true));
+    assert_ok(sl_slot_set_ready(&set, 1, false));
+    sl_optimizer sgd = sl_optimizer_sgd(0.9);
+    double x = 1, m = 0;
+    for (int step = 1; step <= 4; step++) {
+        sl_optimizer_step(&sgd, &set, step, 0.1, 1);
+        m = 0.9 * m + 0.5;
+        x -= 0.1 * m;
+        assert_float_equal((double)value, x, 1e-6);
+    }
+    sl_slot_set_free(&set);
+}
+
+static void schedules_rise_and_fall(void **state)
+{
+    (void)state;
+    sl_schedule s = {SL_SCHEDULE_COSINE, 1.0, 0.1, 10, 110};
+    assert_float_equal(sl_schedule_rate(&s, 0), 0.1, 1e-12);
+    assert_float_equal(sl_schedule_rate(&s, 9), 1.0, 1e-12);
+    assert_float_equal(sl_schedule_rate(&s, 10), 1.0, 1e-12);
+    assert_float_equal(sl_schedule_rate(&s, 60), 0.55, 1e-12);
+    assert_float_equal(sl_schedule_rate(&s, 110), 0.1, 1e-12);
+    assert_float_equal(sl_schedule_rate(&s, 500), 0.1, 1e-12);
+    s.kind = SL_SCHEDULE_LINEAR;
+    assert_float_equal(sl_schedule_rate(&s, 35), 0.1 + 0.9 * 0.75, 1e-12);
+    s.kind = SL_SCHEDULE_CONSTANT;
+    assert_float_equal(sl_schedule_rate(&s, 1000), 1.0, 1e-12);
+    sl_schedule_kind kind;
+    assert_ok(sl_schedule_kind_parse("cosine", &kind));
+    assert_int_equal(kind, SL_SCHEDULE_COSINE);
+    assert_status(sl_schedule_kind_parse("cubic", &kind), SL_INVALID);
+}
+
+static void averages_follow(void **state)
+{
+    (void)state;
+    float value[2] = {1, 2}, gradient[2] = {0};
+    sl_slot_set set;
+    assert_ok(sl_slot_set_new(&set));
+    assert_ok(sl_slot_add(&set, "w", &SL_SHAPE(2), value, gradient, true));
+    assert_ok(sl_slot_set_ready(&set, 0, true));
+    value[0] = 3;
+    sl_slot_average(&set, 0.75);
+    assert_float_equal(set.slot[0].average[0], 1.5, 1e-7);
+    sl_slot_exchange(&set);
+    assert_float_equal(value[0], 1.5, 1e-7);
+    sl_slot_exchange(&set);
+    assert_float_equal(value[0], 3, 0);
+    sl_slot_set_free(&set);
+}
+
+/* Lines beyond the step that is resumed from go, and so does a torn last line. */
+static void history_forgets_what_is_redone(void **state)
+{
+    (void)state;
+    char *folder = new_folder(), path[256];
+    snprintf(path, sizeof path, "%s/history.jsonl", folder);
+    const char text[] = "{\"step\":10}\n{\"step\":20}\n{\"step\":30}\n{\"ste";
+    assert_ok(sl_file_write_atomic(path, text, sizeof text - 1));
+    sl_history history;
+    assert_ok(sl_history_open(&history, path, 20));
+    assert_ok(sl_history_add(&history, json_pack("{s:i}", "step", 25)));
+    sl_history_close(&history);
+    char *read;
+    size_t bytes;
+    assert_ok(sl_file_read(path, 1000, &read, &bytes));
+    assert_string_equal(read, "{\"step\":10}\n{\"step\":20}\n{\"step\":25}\n");
+    sl_free(read);
+    drop_folder(folder);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(kill_and_resume_gives_the_same_bits), /* first: it forks before there are threads */
+        cmocka_unit_test(training_learns_and_is_recorded),
+        cmocka_unit_test(thread_counts_agree),
+        cmocka_unit_test(accumulation_equals_a_big_batch),
+        cmocka_unit_test(settings_must_agree),
+        cmocka_unit_test(damaged_states_are_passed_over),
+        cmocka_unit_test(not_finite_is_named),
+        cmocka_unit_test(clipping_clips),
+        cmocka_unit_test(adamw_follows_its_formulas),
+        cmocka_unit_test(momentum_follows_its_formula),
+        cmocka_unit_test(schedules_rise_and_fall),
+        cmocka_unit_test(averages_follow),
+        cmocka_unit_test(history_forgets_what_is_redone),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL) ? 1 : 0;
+}
