@@ -8,8 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void keep_lines(const char *data, int64_t step, sl_text *kept)
-{
+static void keep_lines(const char *data, int64_t step, sl_text *kept) {
     for (const char *line = data, *end; (end = strchr(line, '\n')) != NULL; line = end + 1) {
         json_t *value;
         int64_t at;
@@ -20,8 +19,7 @@ static void keep_lines(const char *data, int64_t step, sl_text *kept)
     }
 }
 
-sl_status sl_history_open(sl_history *history, const char *path, int64_t step)
-{
+sl_status sl_history_open(sl_history *history, const char *path, int64_t step) {
     history->stream = NULL;
     sl_text kept = SL_TEXT_INIT;
     if (sl_file_exists(path)) {
@@ -39,12 +37,12 @@ sl_status sl_history_open(sl_history *history, const char *path, int64_t step)
     return history->stream ? SL_OK : sl_fail_errno("opening history '%s'", path);
 }
 
-sl_status sl_history_add(sl_history *history, json_t *line)
-{
+sl_status sl_history_add(sl_history *history, json_t *line) {
     sl_status status = SL_OK;
     if (history->stream) {
         char *text = sl_json_canonical(line);
-        if (!text) status = sl_fail(SL_MEMORY, "no memory for a line of history");
+        if (!text)
+            status = sl_fail(SL_MEMORY, "no memory for a line of history");
         else if (fprintf(history->stream, "%s\n", text) < 0 || fflush(history->stream) != 0)
             status = sl_fail_errno("writing history");
         free(text);
@@ -53,8 +51,7 @@ sl_status sl_history_add(sl_history *history, json_t *line)
     return status;
 }
 
-void sl_history_close(sl_history *history)
-{
+void sl_history_close(sl_history *history) {
     if (history->stream) fclose(history->stream);
     history->stream = NULL;
 }

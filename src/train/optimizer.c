@@ -3,19 +3,16 @@
 #include <math.h>
 #include <string.h>
 
-sl_optimizer sl_optimizer_adamw(void)
-{
+sl_optimizer sl_optimizer_adamw(void) {
     return (sl_optimizer){
         .kind = SL_OPTIMIZER_ADAMW, .weight_decay = 0.01, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8};
 }
 
-sl_optimizer sl_optimizer_sgd(double momentum)
-{
+sl_optimizer sl_optimizer_sgd(double momentum) {
     return (sl_optimizer){.kind = SL_OPTIMIZER_SGD, .momentum = momentum};
 }
 
-int sl_optimizer_moments(const sl_optimizer *optimizer)
-{
+int sl_optimizer_moments(const sl_optimizer *optimizer) {
     if (optimizer->kind == SL_OPTIMIZER_ADAMW) return 2;
     return optimizer->momentum != 0 ? 1 : 0;
 }
@@ -24,8 +21,7 @@ typedef struct step_work {
     float keep, beta1, beta2, scale, epsilon, rate, root_correction, decay, momentum;
 } step_work;
 
-static void adamw(void *context, const sl_slot *slot, int64_t begin, int64_t end)
-{
+static void adamw(void *context, const sl_slot *slot, int64_t begin, int64_t end) {
     const step_work *w = context;
     float keep = slot->decay ? w->keep : 1;
     float *x = slot->value, *m = slot->moment1, *v = slot->moment2;
@@ -38,8 +34,7 @@ static void adamw(void *context, const sl_slot *slot, int64_t begin, int64_t end
     }
 }
 
-static void sgd(void *context, const sl_slot *slot, int64_t begin, int64_t end)
-{
+static void sgd(void *context, const sl_slot *slot, int64_t begin, int64_t end) {
     const step_work *w = context;
     float decay = slot->decay ? w->decay : 0;
     float *x = slot->value, *m = slot->moment1;
@@ -52,8 +47,7 @@ static void sgd(void *context, const sl_slot *slot, int64_t begin, int64_t end)
 }
 
 void sl_optimizer_step(const sl_optimizer *optimizer, sl_slot_set *set, int64_t step, double rate,
-                       double gradient_scale)
-{
+                       double gradient_scale) {
     step_work work = {.scale = (float)gradient_scale};
     if (optimizer->kind == SL_OPTIMIZER_SGD) {
         work.rate = (float)rate;
@@ -62,7 +56,8 @@ void sl_optimizer_step(const sl_optimizer *optimizer, sl_slot_set *set, int64_t 
         sl_slot_for_each(set, sgd, &work);
         return;
     }
-    double correction1 = 1 - pow(optimizer->beta1, (double)step), correction2 = 1 - pow(optimizer->beta2, (double)step);
+    double correction1 = 1 - pow(optimizer->beta1, (double)step),
+           correction2 = 1 - pow(optimizer->beta2, (double)step);
     work.keep = (float)(1 - rate * optimizer->weight_decay);
     work.beta1 = (float)optimizer->beta1;
     work.beta2 = (float)optimizer->beta2;
@@ -72,28 +67,26 @@ void sl_optimizer_step(const sl_optimizer *optimizer, sl_slot_set *set, int64_t 
     sl_slot_for_each(set, adamw, &work);
 }
 
-double sl_clip_factor(double norm, double limit)
-{
+double sl_clip_factor(double norm, double limit) {
     if (limit <= 0) return 1;
     double factor = limit / (norm + 1e-6);
     return factor < 1 ? factor : 1;
 }
 
-double sl_schedule_rate(const sl_schedule *schedule, int64_t step)
-{
+double sl_schedule_rate(const sl_schedule *schedule, int64_t step) {
     if (step < schedule->warmup) return schedule->rate * (double)(step + 1) / (double)schedule->warmup;
     if (schedule->kind == SL_SCHEDULE_CONSTANT) return schedule->rate;
     double length = (double)(schedule->total - schedule->warmup);
     double part = length > 0 ? (double)(step - schedule->warmup) / length : 1;
     if (part > 1) part = 1;
-    double fall = schedule->kind == SL_SCHEDULE_LINEAR ? 1 - part : 0.5 * (1 + cos(3.14159265358979323846 * part));
+    double fall =
+        schedule->kind == SL_SCHEDULE_LINEAR ? 1 - part : 0.5 * (1 + cos(3.14159265358979323846 * part));
     return schedule->rate * (schedule->floor + (1 - schedule->floor) * fall);
 }
 
 static const char *const schedule_names[] = {"constant", "linear", "cosine"};
 
-sl_status sl_schedule_kind_parse(const char *name, sl_schedule_kind *out)
-{
+sl_status sl_schedule_kind_parse(const char *name, sl_schedule_kind *out) {
     for (int i = 0; i < 3; i++) {
         if (strcmp(name, schedule_names[i]) != 0) continue;
         *out = (sl_schedule_kind)i;
@@ -102,7 +95,6 @@ sl_status sl_schedule_kind_parse(const char *name, sl_schedule_kind *out)
     return sl_fail(SL_INVALID, "schedule '%s', expected constant, linear or cosine", name);
 }
 
-const char *sl_schedule_kind_name(sl_schedule_kind kind)
-{
+const char *sl_schedule_kind_name(sl_schedule_kind kind) {
     return schedule_names[kind];
 }

@@ -12,22 +12,19 @@ typedef struct sl_slot_piece {
     int64_t begin, end;
 } sl_slot_piece;
 
-sl_status sl_slot_set_new(sl_slot_set *out)
-{
+sl_status sl_slot_set_new(sl_slot_set *out) {
     *out = (sl_slot_set){0};
     return sl_arena_new(&out->arena);
 }
 
-void sl_slot_set_free(sl_slot_set *set)
-{
+void sl_slot_set_free(sl_slot_set *set) {
     sl_free(set->storage);
     sl_arena_free(set->arena);
     *set = (sl_slot_set){0};
 }
 
-sl_status sl_slot_add(sl_slot_set *set, const char *name, const sl_shape *shape, float *value, float *gradient,
-                      bool decay)
-{
+sl_status sl_slot_add(sl_slot_set *set, const char *name, const sl_shape *shape, float *value,
+                      float *gradient, bool decay) {
     if (set->piece) return sl_fail(SL_INTERNAL, "weight '%s' was added to a finished set", name);
     if (set->count == set->capacity) {
         int capacity = set->capacity ? 2 * set->capacity : 64;
@@ -45,21 +42,18 @@ sl_status sl_slot_add(sl_slot_set *set, const char *name, const sl_shape *shape,
     return SL_OK;
 }
 
-int64_t sl_slot_set_trained(const sl_slot_set *set)
-{
+int64_t sl_slot_set_trained(const sl_slot_set *set) {
     int64_t total = 0;
     for (int i = 0; i < set->count; i++)
         if (set->slot[i].gradient) total += set->slot[i].count;
     return total;
 }
 
-static int64_t padded(int64_t count)
-{
+static int64_t padded(int64_t count) {
     return (count + 15) / 16 * 16; /* every array begins at a cache line */
 }
 
-static void cut(sl_slot_set *set)
-{
+static void cut(sl_slot_set *set) {
     for (int i = 0; i < set->count; i++)
         if (set->slot[i].gradient) set->pieces += (set->slot[i].count + PIECE - 1) / PIECE;
     set->piece = SL_NEW(set->arena, sl_slot_piece, set->pieces + 1);
@@ -72,8 +66,7 @@ static void cut(sl_slot_set *set)
     }
 }
 
-sl_status sl_slot_set_ready(sl_slot_set *set, int moments, bool averages)
-{
+sl_status sl_slot_set_ready(sl_slot_set *set, int moments, bool averages) {
     int arrays = moments + averages;
     size_t numbers = 0, all = 0;
     for (int i = 0; i < set->count; i++)
@@ -96,8 +89,7 @@ sl_status sl_slot_set_ready(sl_slot_set *set, int moments, bool averages)
     return SL_OK;
 }
 
-const sl_slot *sl_slot_find(const sl_slot_set *set, const char *name)
-{
+const sl_slot *sl_slot_find(const sl_slot_set *set, const char *name) {
     for (int i = 0; i < set->count; i++)
         if (strcmp(set->slot[i].name, name) == 0) return &set->slot[i];
     return NULL;
@@ -110,23 +102,22 @@ typedef struct each_work {
     void *context;
 } each_work;
 
-static void each_piece(void *context, int64_t task, int worker)
-{
+static void each_piece(void *context, int64_t task, int worker) {
     (void)worker;
     each_work *work = context;
     const sl_slot_piece *piece = &work->set->piece[task];
-    if (work->visit) work->visit(work->context, piece->slot, piece->begin, piece->end);
-    else work->set->partial[task] = work->measure(work->context, piece->slot, piece->begin, piece->end);
+    if (work->visit)
+        work->visit(work->context, piece->slot, piece->begin, piece->end);
+    else
+        work->set->partial[task] = work->measure(work->context, piece->slot, piece->begin, piece->end);
 }
 
-void sl_slot_for_each(sl_slot_set *set, sl_slot_visit visit, void *context)
-{
+void sl_slot_for_each(sl_slot_set *set, sl_slot_visit visit, void *context) {
     each_work work = {.set = set, .visit = visit, .context = context};
     sl_parallel_for(set->pieces, each_piece, &work);
 }
 
-double sl_slot_sum(sl_slot_set *set, sl_slot_measure measure, void *context)
-{
+double sl_slot_sum(sl_slot_set *set, sl_slot_measure measure, void *context) {
     each_work work = {.set = set, .measure = measure, .context = context};
     sl_parallel_for(set->pieces, each_piece, &work);
     double sum = 0;
@@ -135,8 +126,7 @@ double sl_slot_sum(sl_slot_set *set, sl_slot_measure measure, void *context)
 }
 
 /* Sixteen sums side by side, so that the compiler may use vectors without changing the order of additions. */
-static double squares(void *context, const sl_slot *slot, int64_t begin, int64_t end)
-{
+static double squares(void *context, const sl_slot *slot, int64_t begin, int64_t end) {
     (void)context;
     enum { LANES = 16 };
     const float *g = slot->gradient;
@@ -149,37 +139,31 @@ static double squares(void *context, const sl_slot *slot, int64_t begin, int64_t
     return sum;
 }
 
-double sl_slot_gradient_norm(sl_slot_set *set)
-{
+double sl_slot_gradient_norm(sl_slot_set *set) {
     return sqrt(sl_slot_sum(set, squares, NULL));
 }
 
-static void zero(void *context, const sl_slot *slot, int64_t begin, int64_t end)
-{
+static void zero(void *context, const sl_slot *slot, int64_t begin, int64_t end) {
     (void)context;
     memset(slot->gradient + begin, 0, (size_t)(end - begin) * sizeof(float));
 }
 
-void sl_slot_zero_gradients(sl_slot_set *set)
-{
+void sl_slot_zero_gradients(sl_slot_set *set) {
     sl_slot_for_each(set, zero, NULL);
 }
 
-static void average(void *context, const sl_slot *slot, int64_t begin, int64_t end)
-{
+static void average(void *context, const sl_slot *slot, int64_t begin, int64_t end) {
     float rate = *(const float *)context, *a = slot->average;
     const float *x = slot->value;
     for (int64_t i = begin; i < end; i++) a[i] += rate * (x[i] - a[i]);
 }
 
-void sl_slot_average(sl_slot_set *set, double decay)
-{
+void sl_slot_average(sl_slot_set *set, double decay) {
     float rate = (float)(1 - decay);
     sl_slot_for_each(set, average, &rate);
 }
 
-static void exchange(void *context, const sl_slot *slot, int64_t begin, int64_t end)
-{
+static void exchange(void *context, const sl_slot *slot, int64_t begin, int64_t end) {
     (void)context;
     for (int64_t i = begin; i < end; i++) {
         float held = slot->value[i];
@@ -188,25 +172,22 @@ static void exchange(void *context, const sl_slot *slot, int64_t begin, int64_t 
     }
 }
 
-void sl_slot_exchange(sl_slot_set *set)
-{
+void sl_slot_exchange(sl_slot_set *set) {
     sl_slot_for_each(set, exchange, NULL);
 }
 
-static bool finite(const float *x, int64_t count)
-{
+static bool all_finite(const float *x, int64_t count) {
     for (int64_t i = 0; i < count; i++)
         if (!isfinite(x[i])) return false;
     return true;
 }
 
-const sl_slot *sl_slot_not_finite(const sl_slot_set *set)
-{
+const sl_slot *sl_slot_not_finite(const sl_slot_set *set) {
     for (int i = 0; i < set->count; i++) {
         const sl_slot *slot = &set->slot[i];
-        if (slot->gradient && !finite(slot->gradient, slot->count)) return slot;
+        if (slot->gradient && !all_finite(slot->gradient, slot->count)) return slot;
     }
     for (int i = 0; i < set->count; i++)
-        if (!finite(set->slot[i].value, set->slot[i].count)) return &set->slot[i];
+        if (!all_finite(set->slot[i].value, set->slot[i].count)) return &set->slot[i];
     return NULL;
 }

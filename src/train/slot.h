@@ -1,8 +1,8 @@
 /* The numbers a training changes: one slot for each weight tensor, with everything that belongs to it.
  *
- * Values and gradients are borrowed from whoever owns the model; moments and the running average belong to the set.
- * Work over a set is cut into pieces of fixed size, and sums are taken piece by piece in slot order: the same bits
- * for any number of threads. */
+ * Values and gradients are borrowed from whoever owns the model; moments and the running average belong to
+ * the set. Work over a set is cut into pieces of fixed size, and sums are taken piece by piece in slot order:
+ * the same bits for any number of threads. */
 #ifndef SL_TRAIN_SLOT_H
 #define SL_TRAIN_SLOT_H
 
@@ -15,8 +15,8 @@ typedef struct sl_slot {
     sl_shape shape;
     int64_t count;
     float *value;
-    float *gradient;       /* NULL: a statistic (batch norm) that is saved with the weights but not trained */
-    bool decay;            /* weight decay applies */
+    float *gradient; /* NULL: a statistic (batch norm) that is saved with the weights but not trained */
+    bool decay;      /* weight decay applies */
     float *moment1, *moment2, *average; /* NULL where not used */
 } sl_slot;
 
@@ -34,14 +34,14 @@ sl_status sl_slot_set_new(sl_slot_set *out);
 void sl_slot_set_free(sl_slot_set *set);
 
 /* The name is copied; value and gradient are borrowed. */
-sl_status sl_slot_add(sl_slot_set *set, const char *name, const sl_shape *shape, float *value, float *gradient,
-                      bool decay);
+sl_status sl_slot_add(sl_slot_set *set, const char *name, const sl_shape *shape, float *value,
+                      float *gradient, bool decay);
 
-/* Reserves zeroed moments (0, 1 or 2 for each trained number) and averages, which begin as copies of the values. After
- * this no slot can be added. */
+/* Reserves zeroed moments (0, 1 or 2 for each trained number) and averages, which begin as copies of the
+ * values. After this no slot can be added. */
 sl_status sl_slot_set_ready(sl_slot_set *set, int moments, bool averages);
 
-int64_t sl_slot_set_trained(const sl_slot_set *set); /* trained numbers in all */
+int64_t sl_slot_set_trained(const sl_slot_set *set);                   /* trained numbers in all */
 const sl_slot *sl_slot_find(const sl_slot_set *set, const char *name); /* NULL if absent */
 
 /* visit(context, slot, begin, end) over all trained numbers, in parallel pieces. */
@@ -57,8 +57,8 @@ double sl_slot_gradient_norm(sl_slot_set *set);
 
 void sl_slot_zero_gradients(sl_slot_set *set);
 
-/* average := decay*average + (1-decay)*value; exchange swaps values and averages, to evaluate with the averages.
- * Statistics follow the values unaveraged. */
+/* average := decay*average + (1-decay)*value; exchange swaps values and averages, to evaluate with the
+ * averages. Statistics follow the values unaveraged. */
 void sl_slot_average(sl_slot_set *set, double decay);
 void sl_slot_exchange(sl_slot_set *set);
 

@@ -15,8 +15,7 @@
 
 static const char format_name[] = "scatterloop-training-state-1";
 
-sl_train_state sl_train_state_begin(void)
-{
+sl_train_state sl_train_state_begin(void) {
     return (sl_train_state){.best_holdout = HUGE_VAL};
 }
 
@@ -28,18 +27,17 @@ typedef struct entry_list {
     size_t count;
 } entry_list;
 
-static void list_add(entry_list *list, const char *kind, const sl_slot *slot, const float *data)
-{
+static void list_add(entry_list *list, const char *kind, const sl_slot *slot, const float *data) {
     if (!data) return;
-    list->entry[list->count++] = (sl_safetensors_entry){.name = sl_arena_printf(list->arena, "%s/%s", kind, slot->name),
-                                                        .dtype = SL_F32,
-                                                        .source = SL_F32,
-                                                        .shape = slot->shape,
-                                                        .data = data};
+    list->entry[list->count++] =
+        (sl_safetensors_entry){.name = sl_arena_printf(list->arena, "%s/%s", kind, slot->name),
+                               .dtype = SL_F32,
+                               .source = SL_F32,
+                               .shape = slot->shape,
+                               .data = data};
 }
 
-static sl_status list_new(const sl_slot_set *set, entry_list *out)
-{
+static sl_status list_new(const sl_slot_set *set, entry_list *out) {
     SL_TRY(sl_arena_new(&out->arena));
     out->entry = SL_NEW(out->arena, sl_safetensors_entry, 4 * set->count + 1);
     out->count = 0;
@@ -61,16 +59,14 @@ typedef struct hash_work {
     uint8_t (*hash)[SL_SHA256_BYTES];
 } hash_work;
 
-static void hash_one(void *context, int64_t task, int worker)
-{
+static void hash_one(void *context, int64_t task, int worker) {
     (void)worker;
     hash_work *work = context;
     sl_sha256(work->data[task], work->bytes[task], work->hash[task]);
 }
 
-static void checksum(sl_arena *arena, const void *const *data, const size_t *bytes, size_t count, const char *scalars,
-                     const char *settings, char out[SL_SHA256_HEX])
-{
+static void checksum(sl_arena *arena, const void *const *data, const size_t *bytes, size_t count,
+                     const char *scalars, const char *settings, char out[SL_SHA256_HEX]) {
     uint8_t(*hash)[SL_SHA256_BYTES] = sl_arena_alloc(arena, count + 2, SL_SHA256_BYTES);
     hash_work work = {data, bytes, hash};
     sl_parallel_for((int64_t)count, hash_one, &work);
@@ -81,19 +77,19 @@ static void checksum(sl_arena *arena, const void *const *data, const size_t *byt
 
 /* ---- scalars ---- */
 
-static sl_status scalars_text(const sl_train_state *state, char **out)
-{
-    json_t *json = json_pack("{s:I, s:f, s:f, s:f, s:I, s:I}", "step", (json_int_t)state->step, "elapsed_s",
-                             state->elapsed_s, "loss_mean", state->loss_mean, "loss_deviation", state->loss_deviation,
-                             "best_step", (json_int_t)state->best_step, "stale", (json_int_t)state->stale);
-    if (json && isfinite(state->best_holdout)) json_object_set_new(json, "best_holdout", json_real(state->best_holdout));
+static sl_status scalars_text(const sl_train_state *state, char **out) {
+    json_t *json =
+        json_pack("{s:I, s:f, s:f, s:f, s:I, s:I}", "step", (json_int_t)state->step, "elapsed_s",
+                  state->elapsed_s, "loss_mean", state->loss_mean, "loss_deviation", state->loss_deviation,
+                  "best_step", (json_int_t)state->best_step, "stale", (json_int_t)state->stale);
+    if (json && isfinite(state->best_holdout))
+        json_object_set_new(json, "best_holdout", json_real(state->best_holdout));
     *out = json ? sl_json_canonical(json) : NULL;
     json_decref(json);
     return *out ? SL_OK : sl_fail(SL_MEMORY, "no memory for the scalars of a training state");
 }
 
-static sl_status scalars_parse(const char *text, const char *path, sl_train_state *out)
-{
+static sl_status scalars_parse(const char *text, const char *path, sl_train_state *out) {
     json_t *json;
     SL_TRY(sl_json_parse(text, strlen(text), path, &json));
     sl_status status;
@@ -112,8 +108,7 @@ done:
 /* ---- save ---- */
 
 sl_status sl_train_state_save(const char *path, const sl_slot_set *set, const sl_train_state *state,
-                              const json_t *settings)
-{
+                              const json_t *settings) {
     entry_list list;
     SL_TRY(list_new(set, &list));
     const void **data = SL_NEW(list.arena, const void *, list.count + 1);
@@ -139,20 +134,19 @@ done:
 
 /* ---- load ---- */
 
-static sl_status compare_settings(const char *path, const char *found_text, const json_t *wanted)
-{
+static sl_status compare_settings(const char *path, const char *found_text, const json_t *wanted) {
     json_t *found;
     SL_TRY(sl_json_parse(found_text, strlen(found_text), path, &found));
     sl_status status = SL_OK;
     const char *key;
     json_t *value;
-    json_object_foreach((json_t *)wanted, key, value)
-    {
+    json_object_foreach((json_t *)wanted, key, value) {
         json_t *old = json_object_get(found, key);
         if (old && json_equal(old, value)) continue;
-        char *now_text = json_dumps(value, JSON_ENCODE_ANY), *old_text = old ? json_dumps(old, JSON_ENCODE_ANY) : NULL;
-        status = sl_fail(SL_MISMATCH, "the training in '%s' began with %s = %s, and is now asked for %s", path, key,
-                         old_text ? old_text : "nothing", now_text ? now_text : "?");
+        char *now_text = json_dumps(value, JSON_ENCODE_ANY),
+             *old_text = old ? json_dumps(old, JSON_ENCODE_ANY) : NULL;
+        status = sl_fail(SL_MISMATCH, "the training in '%s' began with %s = %s, and is now asked for %s",
+                         path, key, old_text ? old_text : "nothing", now_text ? now_text : "?");
         free(now_text);
         free(old_text);
         break;
@@ -162,11 +156,10 @@ static sl_status compare_settings(const char *path, const char *found_text, cons
 }
 
 static sl_status match_tensors(const sl_safetensors *file, const char *path, const entry_list *list,
-                               const sl_stored_tensor **stored)
-{
+                               const sl_stored_tensor **stored) {
     if (sl_safetensors_count(file) != list->count)
-        return sl_fail(SL_MISMATCH, "'%s' holds %zu tensors, this training has %zu", path, sl_safetensors_count(file),
-                       list->count);
+        return sl_fail(SL_MISMATCH, "'%s' holds %zu tensors, this training has %zu", path,
+                       sl_safetensors_count(file), list->count);
     for (size_t i = 0; i < list->count; i++) {
         const sl_safetensors_entry *entry = &list->entry[i];
         stored[i] = sl_safetensors_find(file, entry->name);
@@ -182,10 +175,11 @@ static sl_status match_tensors(const sl_safetensors *file, const char *path, con
 
 /* The order of the hashes is that of the list, so the names have to match first. */
 static sl_status read_state(const sl_safetensors *file, const char *path, const entry_list *list,
-                            const json_t *settings, sl_train_state *out)
-{
-    const char *format = sl_safetensors_metadata(file, "format"), *scalars = sl_safetensors_metadata(file, "state"),
-               *found = sl_safetensors_metadata(file, "settings"), *sum = sl_safetensors_metadata(file, "checksum");
+                            const json_t *settings, sl_train_state *out) {
+    const char *format = sl_safetensors_metadata(file, "format"),
+               *scalars = sl_safetensors_metadata(file, "state"),
+               *found = sl_safetensors_metadata(file, "settings"),
+               *sum = sl_safetensors_metadata(file, "checksum");
     if (!format || strcmp(format, format_name) != 0 || !scalars || !found || !sum)
         return sl_fail(SL_FORMAT, "'%s' is no training state of this program", path);
     SL_TRY(compare_settings(path, found, settings));
@@ -197,14 +191,15 @@ static sl_status read_state(const sl_safetensors *file, const char *path, const 
     char actual[SL_SHA256_HEX];
     checksum(list->arena, data, bytes, list->count, scalars, found, actual);
     if (strcmp(actual, sum) != 0)
-        return sl_fail(SL_FORMAT, "'%s' is damaged: its checksum is %.12s, expected %.12s", path, actual, sum);
+        return sl_fail(SL_FORMAT, "'%s' is damaged: its checksum is %.12s, expected %.12s", path, actual,
+                       sum);
     SL_TRY(scalars_parse(scalars, path, out));
     for (size_t i = 0; i < list->count; i++) memcpy((void *)list->entry[i].data, data[i], bytes[i]);
     return SL_OK;
 }
 
-sl_status sl_train_state_load(const char *path, sl_slot_set *set, const json_t *settings, sl_train_state *out)
-{
+sl_status sl_train_state_load(const char *path, sl_slot_set *set, const json_t *settings,
+                              sl_train_state *out) {
     sl_safetensors *file;
     SL_TRY(sl_safetensors_open(path, &file));
     entry_list list;
@@ -225,8 +220,7 @@ typedef struct state_files {
     int count, capacity;
 } state_files;
 
-static sl_status visit_file(void *context, const char *path)
-{
+static sl_status visit_file(void *context, const char *path) {
     state_files *files = context;
     const char *name = sl_path_base(path);
     long long step;
@@ -243,8 +237,7 @@ static sl_status visit_file(void *context, const char *path)
     return SL_OK;
 }
 
-static sl_status list_states(const char *folder, state_files *out)
-{
+static sl_status list_states(const char *folder, state_files *out) {
     *out = (state_files){0};
     SL_TRY(sl_arena_new(&out->arena));
     if (!sl_path_is_folder(folder)) return SL_OK;
@@ -254,8 +247,7 @@ static sl_status list_states(const char *folder, state_files *out)
 }
 
 sl_status sl_train_state_keep(const char *folder, const sl_slot_set *set, const sl_train_state *state,
-                              const json_t *settings, int keep)
-{
+                              const json_t *settings, int keep) {
     SL_TRY(sl_folder_make(folder));
     char path[SL_LIMIT_PATH_BYTES];
     snprintf(path, sizeof path, "%s/state-%010lld.safetensors", folder, (long long)state->step);
@@ -267,8 +259,8 @@ sl_status sl_train_state_keep(const char *folder, const sl_slot_set *set, const 
     return SL_OK;
 }
 
-sl_status sl_train_state_resume(const char *folder, sl_slot_set *set, const json_t *settings, sl_train_state *out)
-{
+sl_status sl_train_state_resume(const char *folder, sl_slot_set *set, const json_t *settings,
+                                sl_train_state *out) {
     state_files files;
     SL_TRY(list_states(folder, &files));
     sl_status status = sl_fail(SL_NOT_FOUND, "no training state in '%s'", folder);
@@ -283,8 +275,7 @@ sl_status sl_train_state_resume(const char *folder, sl_slot_set *set, const json
 
 /* ---- weights alone ---- */
 
-sl_status sl_slot_set_save(const char *path, const sl_slot_set *set, bool averages)
-{
+sl_status sl_slot_set_save(const char *path, const sl_slot_set *set, bool averages) {
     sl_safetensors_entry *entry;
     SL_TRY(sl_alloc(&entry, (size_t)set->count + 1, sizeof *entry));
     for (int i = 0; i < set->count; i++) {
@@ -301,8 +292,7 @@ sl_status sl_slot_set_save(const char *path, const sl_slot_set *set, bool averag
     return status;
 }
 
-sl_status sl_slot_set_load(const char *path, sl_slot_set *set)
-{
+sl_status sl_slot_set_load(const char *path, sl_slot_set *set) {
     sl_safetensors *file;
     SL_TRY(sl_safetensors_open(path, &file));
     sl_status status = SL_OK;
@@ -311,7 +301,8 @@ sl_status sl_slot_set_load(const char *path, sl_slot_set *set)
         const sl_stored_tensor *stored = sl_safetensors_find(file, slot->name);
         if (!stored || !sl_shape_equal(&stored->shape, &slot->shape))
             status = sl_fail(SL_MISMATCH, "'%s' has no tensor '%s' of the right shape", path, slot->name);
-        else sl_stored_tensor_read(stored, 0, (size_t)slot->count, SL_F32, slot->value);
+        else
+            sl_stored_tensor_read(stored, 0, (size_t)slot->count, SL_F32, slot->value);
     }
     sl_safetensors_close(file);
     return status;

@@ -1,8 +1,8 @@
 /* A training as it stands after a step: one safetensors file from which it goes on exactly.
  *
- * Tensors "weight/NAME", "moment1/NAME", "moment2/NAME", "average/NAME" (float32) and, in the header, the scalars, the
- * settings and a checksum over everything. Random numbers need no state: every draw is keyed by (seed, purpose, step or
- * sample), so the step alone says where noise and data order stand. */
+ * Tensors "weight/NAME", "moment1/NAME", "moment2/NAME", "average/NAME" (float32) and, in the header, the
+ * scalars, the settings and a checksum over everything. Random numbers need no state: every draw is keyed by
+ * (seed, purpose, step or sample), so the step alone says where noise and data order stand. */
 #ifndef SL_TRAIN_STATE_H
 #define SL_TRAIN_STATE_H
 
@@ -25,17 +25,19 @@ sl_train_state sl_train_state_begin(void);
 sl_status sl_train_state_save(const char *path, const sl_slot_set *set, const sl_train_state *state,
                               const json_t *settings);
 
-/* Checks the checksum, then the settings (SL_MISMATCH names the first that differs), then every name and shape; only
- * then reads the numbers into the set. */
-sl_status sl_train_state_load(const char *path, sl_slot_set *set, const json_t *settings, sl_train_state *out);
+/* Checks the checksum, then the settings (SL_MISMATCH names the first that differs), then every name and
+ * shape; only then reads the numbers into the set. */
+sl_status sl_train_state_load(const char *path, sl_slot_set *set, const json_t *settings,
+                              sl_train_state *out);
 
 /* folder/state-<step>.safetensors, keeping the `keep` newest (at least one). */
 sl_status sl_train_state_keep(const char *folder, const sl_slot_set *set, const sl_train_state *state,
                               const json_t *settings, int keep);
 
-/* The newest readable state of the folder. A damaged one is reported and the one before it taken; SL_NOT_FOUND when there
- * is none at all, SL_MISMATCH when the settings differ. */
-sl_status sl_train_state_resume(const char *folder, sl_slot_set *set, const json_t *settings, sl_train_state *out);
+/* The newest readable state of the folder. A damaged one is reported and the one before it taken;
+ * SL_NOT_FOUND when there is none at all, SL_MISMATCH when the settings differ. */
+sl_status sl_train_state_resume(const char *folder, sl_slot_set *set, const json_t *settings,
+                                sl_train_state *out);
 
 /* The weights alone under their own names, in float32: the values, or the averages where they exist. */
 sl_status sl_slot_set_save(const char *path, const sl_slot_set *set, bool averages);

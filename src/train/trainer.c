@@ -28,27 +28,24 @@ typedef struct trainer {
     bool spike;
 } trainer;
 
-static void values_changed(trainer *t)
-{
+static void values_changed(trainer *t) {
     if (t->task->changed) t->task->changed(t->task->context);
 }
 
-static sl_status diverged(trainer *t, const char *what, double value)
-{
+static sl_status diverged(trainer *t, const char *what, double value) {
     char where[256] = "";
     if (t->task->explain) t->task->explain(t->task->context, where, sizeof where);
     if (!where[0]) {
         const sl_slot *slot = sl_slot_not_finite(t->set);
         if (slot) snprintf(where, sizeof where, "weight '%s'", slot->name);
     }
-    return sl_fail(SL_NUMERIC, "step %lld: the %s is %g; first seen in %s", (long long)t->state->step, what, value,
-                   where[0] ? where : "no weight or gradient");
+    return sl_fail(SL_NUMERIC, "step %lld: the %s is %g; first seen in %s", (long long)t->state->step, what,
+                   value, where[0] ? where : "no weight or gradient");
 }
 
 /* ---- one update ---- */
 
-static sl_status gradients(trainer *t, double *out_loss)
-{
+static sl_status gradients(trainer *t, double *out_loss) {
     int micros = t->options.accumulate;
     *out_loss = 0;
     sl_slot_zero_gradients(t->set);
@@ -62,12 +59,12 @@ static sl_status gradients(trainer *t, double *out_loss)
 }
 
 /* Running mean and mean deviation of the loss; a loss far above both is reported. */
-static void watch(trainer *t, double loss)
-{
+static void watch(trainer *t, double loss) {
     sl_train_state *s = t->state;
     double excess = loss - s->loss_mean;
     if (s->step >= SPIKE_AFTER && excess > 8 * s->loss_deviation && excess > s->loss_mean) {
-        sl_warn("step %lld: the loss jumped to %.4g (running mean %.4g)", (long long)s->step, loss, s->loss_mean);
+        sl_warn("step %lld: the loss jumped to %.4g (running mean %.4g)", (long long)s->step, loss,
+                s->loss_mean);
         t->out->spikes++;
         t->spike = true;
     }
@@ -81,8 +78,7 @@ static void watch(trainer *t, double loss)
     s->loss_mean += rate * excess;
 }
 
-static sl_status update(trainer *t)
-{
+static sl_status update(trainer *t) {
     const sl_train_options *o = &t->options;
     double loss, norm;
     SL_TRY(gradients(t, &loss));
@@ -108,8 +104,7 @@ static sl_status update(trainer *t)
 
 /* ---- evaluation ---- */
 
-static sl_status evaluate(trainer *t, double *out_loss)
-{
+static sl_status evaluate(trainer *t, double *out_loss) {
     bool averaged = t->options.ema_decay > 0;
     if (averaged) {
         sl_slot_exchange(t->set);
@@ -123,8 +118,7 @@ static sl_status evaluate(trainer *t, double *out_loss)
     return status;
 }
 
-static sl_status consider_best(trainer *t, double loss)
-{
+static sl_status consider_best(trainer *t, double loss) {
     sl_train_state *s = t->state;
     s->stale++;
     if (!(loss < s->best_holdout)) return SL_OK;
@@ -139,8 +133,7 @@ static sl_status consider_best(trainer *t, double loss)
 
 /* ---- history, states ---- */
 
-static sl_status write_line(trainer *t, const double *holdout)
-{
+static sl_status write_line(trainer *t, const double *holdout) {
     if (t->loss_count == 0 && !holdout) return SL_OK;
     double now = sl_clock_s(), seconds = now - t->line_s;
     json_t *line = json_object();
@@ -148,7 +141,8 @@ static sl_status write_line(trainer *t, const double *holdout)
     json_object_set_new(line, "elapsed_s", json_real(t->state->elapsed_s));
     if (t->loss_count) {
         json_object_set_new(line, "loss", json_real(t->loss_sum / (double)t->loss_count));
-        json_object_set_new(line, "lr", json_real(sl_schedule_rate(&t->options.schedule, t->state->step - 1)));
+        json_object_set_new(line, "lr",
+                            json_real(sl_schedule_rate(&t->options.schedule, t->state->step - 1)));
         json_object_set_new(line, "grad_norm", json_real(t->norm_last));
         double samples = (double)(t->loss_count * t->task->samples_per_step);
         json_object_set_new(line, "samples_per_s", json_real(seconds > 0 ? samples / seconds : 0));
@@ -163,21 +157,19 @@ static sl_status write_line(trainer *t, const double *holdout)
     return sl_history_add(&t->history, line);
 }
 
-static sl_status save(trainer *t)
-{
+static sl_status save(trainer *t) {
     t->saved_s = sl_clock_s();
     if (!t->options.folder) return SL_OK;
-    return sl_context(sl_train_state_keep(t->options.folder, t->set, t->state, t->options.settings, t->options.keep),
-                      "saving the training at step %lld", (long long)t->state->step);
+    return sl_context(
+        sl_train_state_keep(t->options.folder, t->set, t->state, t->options.settings, t->options.keep),
+        "saving the training at step %lld", (long long)t->state->step);
 }
 
-static bool due(int64_t step, int64_t every)
-{
+static bool due(int64_t step, int64_t every) {
     return every > 0 && step % every == 0;
 }
 
-static sl_status evaluate_and_note(trainer *t)
-{
+static sl_status evaluate_and_note(trainer *t) {
     double loss;
     SL_TRY(evaluate(t, &loss));
     if (isnan(t->out->holdout_first)) t->out->holdout_first = loss;
@@ -186,16 +178,17 @@ static sl_status evaluate_and_note(trainer *t)
     return write_line(t, &loss);
 }
 
-static sl_status after_update(trainer *t)
-{
+static sl_status after_update(trainer *t) {
     const sl_train_options *o = &t->options;
     int64_t step = t->state->step;
     char note[96];
     snprintf(note, sizeof note, "loss %.4g", t->state->loss_mean);
     sl_progress_tell(t->progress, t->task->what, t->task->unit, step, o->steps, note);
     bool last = step >= o->steps;
-    if (t->task->holdout && o->holdout_every && (due(step, o->holdout_every) || last)) SL_TRY(evaluate_and_note(t));
-    else if (due(step, o->log_every) || last) SL_TRY(write_line(t, NULL));
+    if (t->task->holdout && o->holdout_every && (due(step, o->holdout_every) || last))
+        SL_TRY(evaluate_and_note(t));
+    else if (due(step, o->log_every) || last)
+        SL_TRY(write_line(t, NULL));
     bool by_time = o->save_every_s > 0 && sl_clock_s() - t->saved_s >= o->save_every_s;
     if (due(step, o->save_every) || by_time || last) SL_TRY(save(t));
     return SL_OK;
@@ -203,14 +196,15 @@ static sl_status after_update(trainer *t)
 
 /* ---- the run ---- */
 
-static sl_status begin(trainer *t)
-{
+static sl_status begin(trainer *t) {
     sl_train_options *o = &t->options;
-    if (o->accumulate < 1) return sl_fail(SL_INVALID, "%d micro-batches in an update, expected 1 or more", o->accumulate);
+    if (o->accumulate < 1)
+        return sl_fail(SL_INVALID, "%d micro-batches in an update, expected 1 or more", o->accumulate);
     if (!o->log_every) o->log_every = 10;
     if (!o->keep) o->keep = 2;
     SL_TRY(sl_slot_set_ready(t->set, sl_optimizer_moments(&o->optimizer), o->ema_decay > 0));
-    if (sl_slot_set_trained(t->set) == 0) return sl_fail(SL_INVALID, "nothing to train: every weight is frozen");
+    if (sl_slot_set_trained(t->set) == 0)
+        return sl_fail(SL_INVALID, "nothing to train: every weight is frozen");
     if (!o->folder) return SL_OK;
     SL_TRY(sl_folder_make(o->folder));
     sl_status found = sl_train_state_resume(o->folder, t->set, o->settings, t->state);
@@ -224,16 +218,15 @@ static sl_status begin(trainer *t)
     return sl_history_open(&t->history, path, t->state->step);
 }
 
-static sl_status steps(trainer *t)
-{
+static sl_status steps(trainer *t) {
     const sl_train_options *o = &t->options;
     if (t->task->holdout && o->holdout_every && t->state->step == 0) SL_TRY(evaluate_and_note(t));
     while (t->state->step < o->steps) {
         sl_status wish = sl_progress_check(t->progress);
         if (wish != SL_OK) {
             SL_TRY(save(t));
-            return sl_fail(wish, "stopped at step %lld of %lld; run again to go on", (long long)t->state->step,
-                           (long long)o->steps);
+            return sl_fail(wish, "stopped at step %lld of %lld; run again to go on",
+                           (long long)t->state->step, (long long)o->steps);
         }
         if (o->limit_s > 0 && t->out->steps_run && sl_clock_s() - t->begin_s >= o->limit_s) {
             t->out->stop = SL_STOP_TIME;
@@ -251,11 +244,15 @@ static sl_status steps(trainer *t)
 }
 
 sl_status sl_train_run(const sl_train_task *task, const sl_train_options *options, sl_slot_set *set,
-                       const sl_progress *progress, sl_train_outcome *out)
-{
+                       const sl_progress *progress, sl_train_outcome *out) {
     *out = (sl_train_outcome){.state = sl_train_state_begin(), .holdout_first = NAN, .holdout_last = NAN};
     json_t *none = json_object();
-    trainer t = {.task = task, .options = *options, .set = set, .progress = progress, .out = out, .state = &out->state};
+    trainer t = {.task = task,
+                 .options = *options,
+                 .set = set,
+                 .progress = progress,
+                 .out = out,
+                 .state = &out->state};
     if (!t.options.settings) t.options.settings = none;
     sl_status status = begin(&t);
     t.earlier_s = t.state->elapsed_s;
