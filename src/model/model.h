@@ -1,0 +1,50 @@
+/* A model: a kind (configuration table and build function), its configuration, and its parameters.
+ *
+ * Parameters come from the build function alone: building once at a nominal size declares every one of them, so that
+ * counts, the check of a checkpoint and the forward pass cannot disagree. */
+#ifndef SL_MODEL_MODEL_H
+#define SL_MODEL_MODEL_H
+
+#include "model/config.h"
+#include "nn/nn.h"
+#include "weights/names.h"
+
+typedef struct sl_model_kind {
+    const char *class_name;   /* "UNet2DConditionModel" */
+    const char *model_type;   /* of a transformers configuration ("clip_text_model"), else NULL */
+    const char *weights_stem; /* "diffusion_pytorch_model": the weights' file without its suffix */
+    sl_config_table table;
+    size_t config_bytes;
+    sl_status (*check)(void *config);                 /* what no single key can tell; fills lists that may be scalars */
+    void (*declare)(sl_nn *nn, const void *config);   /* builds everything once at a nominal size */
+    const sl_name_rules *names;                       /* from other dialects to ours */
+} sl_model_kind;
+
+typedef struct sl_model {
+    const sl_model_kind *kind;
+    void *config; /* the kind's own struct */
+    sl_params *params;
+} sl_model;
+
+/* The kind of a configuration file, by "_class_name", "architectures" or "model_type". SL_UNSUPPORTED lists the kinds. */
+sl_status sl_model_kind_of(const json_t *json, const sl_model_kind **out);
+
+/* A model with its parameters declared but not allocated. config points to the kind's struct and is copied. */
+sl_status sl_model_new(const sl_model_kind *kind, const void *config, sl_model **out);
+sl_status sl_model_from_json(const json_t *json, sl_model **out);
+void sl_model_free(sl_model *model); /* NULL is fine */
+
+/* FOLDER/config.json and its weights (safetensors; fp32, fp16 or bf16; one file or shards), converted to fp32. */
+sl_status sl_model_load(const char *folder, sl_model **out);
+
+/* Weights into an existing model from a file or folder. Missing, surplus and misshapen tensors are all listed in one
+ * message (SL_MISMATCH); then nothing was changed. */
+sl_status sl_model_load_weights(sl_model *model, const char *path);
+
+/* FOLDER/config.json and FOLDER/<stem>.safetensors with the public names; `dtype` F32, F16 or BF16. */
+sl_status sl_model_save(const sl_model *model, const char *folder, sl_dtype dtype);
+
+/* Class, configuration, parameters by top-level part, and totals, for people. */
+sl_status sl_model_show(const sl_model *model, sl_text *out);
+
+#endif

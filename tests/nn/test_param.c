@@ -1,0 +1,125 @@
+#include "test.h"
+
+#include "base/threads.h"
+#include "nn/param.h"
+
+#include <math.h>
+#include <string.h>
+
+static void declare(sl_params *params, const char *name, sl_shape shape, sl_init init) {
+    sl_param *param;
+    assert_ok(sl_params_declare(params, name, &shape, init, false, &param));
+}
+
+static void declares_once(void **state) {
+    (void)state;
+    sl_params *params;
+    assert_ok(sl_params_new(&params));
+    sl_param *first = NULL, *again = NULL;
+    for (int i = 0; i < 1000; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "layers.%d.weight", i);
+        declare(params, name, SL_SHAPE(i + 1, 2), SL_INIT_RULE_ZEROS);
+        if (i == 7) first = sl_params_find(params, name);
+    }
+    assert_int_equal(sl_params_count(params), 1000);
+    assert_int_equal(sl_params_values(params, false), 1000 * 1001);
+    assert_ok(
+        sl_params_declare(params, "layers.7.weight", &SL_SHAPE(8, 2), SL_INIT_RULE_ZEROS, false, &again));
+    assert_ptr_equal(first, again);
+    assert_int_equal(first->index, 7);
+    assert_status(
+        sl_params_declare(params, "layers.7.weight", &SL_SHAPE(2, 8), SL_INIT_RULE_ZEROS, false, &again),
+        SL_MISMATCH);
+    assert_non_null(strstr(sl_error_message(), "[8, 2]"));
+    assert_null(sl_params_find(params, "layers.1000.weight"));
+    sl_params_free(params);
+}
+
+static void mean_and_std(const sl_param *param, double *mean, double *std, double *largest) {
+    const float *value = param->value.data;
+    int64_t count = sl_shape_count(&param->value.shape);
+    double sum = 0, squares = 0;
+    *largest = 0;
+    for (int64_t i = 0; i < count; i++) {
+        sum += (double)value[i];
+        squares += (double)value[i] * (double)value[i];
+        *largest = fmax(*largest, fabs((double)value[i]));
+    }
+    *mean = sum / (double)count;
+    *std = sqrt(squares / (double)count - *mean * *mean);
+}
+
+static void initialises_by_rule(void **state) {
+    (void)state;
+    sl_params *params;
+    assert_ok(sl_params_new(&params));
+    declare(params, "uniform", SL_SHAPE(300, 100), sl_init_fan_in(100));
+    declare(params, "normal", SL_SHAPE(300, 100), sl_init_normal(0.02));
+    declare(params, "ones", SL_SHAPE(5), SL_INIT_RULE_ONES);
+    assert_ok(sl_params_initialise(params, 42));
+    double mean, std, largest;
+    mean_and_std(sl_params_find(params, "uniform"), &mean, &std, &largest);
+    assert_true(fabs(mean) < 2e-3 && fabs(std - 0.1 / sqrt(3.0)) < 1e-3 && largest <= 0.1 &&
+                largest > 0.0999);
+    mean_and_std(sl_params_find(params, "normal"), &mean, &std, &largest);
+    assert_true(fabs(mean) < 5e-4 && fabs(std - 0.02) < 5e-4);
+    mean_and_std(sl_params_find(params, "ones"), &mean, &std, &largest);
+    assert_true(mean == 1.0 && std == 0.0);
+    sl_params_free(params);
+}
+
+static void same_values_in_any_order_and_threads(void **state) {
+    (void)state;
+    const char *const names[] = {"a.weight", "b.weight", "c.weight"};
+    sl_params *one, *two;
+    assert_ok(sl_params_new(&one));
+    assert_ok(sl_params_new(&two));
+    for (int i = 0; i < 3; i++) declare(one, names[i], SL_SHAPE(17, 33), sl_init_normal(1.0));
+    for (int i = 2; i >= 0; i--) declare(two, names[i], SL_SHAPE(17, 33), sl_init_normal(1.0));
+    assert_ok(sl_params_initialise(one, 9));
+    assert_ok(sl_threads_set(1));
+    assert_ok(sl_params_initialise(two, 9));
+    assert_ok(sl_threads_set(0));
+    for (int i = 0; i < 3; i++) {
+        const sl_param *a = sl_params_find(one, names[i]), *b = sl_params_find(two, names[i]);
+        assert_memory_equal(a->value.data, b->value.data, sl_tensor_bytes(&a->value));
+    }
+    assert_memory_not_equal(sl_params_at(one, 0)->value.data, sl_params_at(one, 1)->value.data, 64);
+    sl_params_free(one);
+    sl_params_free(two);
+}
+
+static void trains_only_what_is_named(void **state) {
+    (void)state;
+    sl_params *params;
+    assert_ok(sl_params_new(&params));
+    declare(params, "body.weight", SL_SHAPE(4), SL_INIT_RULE_ONES);
+    declare(params, "head.weight", SL_SHAPE(3), SL_INIT_RULE_ONES);
+    sl_param *running;
+    assert_ok(
+        sl_params_declare(params, "head.running_mean", &SL_SHAPE(3), SL_INIT_RULE_ZEROS, true, &running));
+    assert_ok(sl_params_train_only(params, (const char *const[]){"head.", NULL}));
+    assert_int_equal(sl_params_values(params, true), 3);
+    assert_int_equal(sl_params_values(params, false), 7);
+    assert_ok(sl_params_allocate(params));
+    assert_ok(sl_params_allocate_gradients(params));
+    assert_null(sl_params_find(params, "body.weight")->gradient.data);
+    assert_non_null(sl_params_find(params, "head.weight")->gradient.data);
+    assert_null(running->gradient.data);
+    ((float *)sl_params_find(params, "head.weight")->gradient.data)[2] = INFINITY;
+    assert_status(sl_params_check_finite(params), SL_NUMERIC);
+    assert_non_null(strstr(sl_error_message(), "head.weight"));
+    sl_params_zero_gradients(params);
+    assert_ok(sl_params_check_finite(params));
+    assert_status(sl_params_train_only(params, (const char *const[]){"tail.", NULL}), SL_NOT_FOUND);
+    sl_params_free(params);
+}
+
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(declares_once),
+    cmocka_unit_test(initialises_by_rule),
+    cmocka_unit_test(same_values_in_any_order_and_threads),
+    cmocka_unit_test(trains_only_what_is_named),
+};
+TEST_MAIN(tests)
