@@ -1,0 +1,121 @@
+#include "xray/beamstop.h"
+
+#include "image/image.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Distance (px) outside the stop; negative inside. */
+static double outside_stop(const sl_beamstop *stop, double row, double column) {
+    double y = row - stop->row_px, x = column - stop->column_px;
+    if (stop->shape == SL_BEAMSTOP_DISC) return sqrt(x * x + y * y) - stop->half_height_px;
+    return fmax(fabs(y) - stop->half_height_px, fabs(x) - stop->half_width_px);
+}
+
+static double outside_arm(const sl_beamstop *stop, double row, double column) {
+    double y = row - stop->row_px, x = column - stop->column_px;
+    double along = x * cos(stop->arm_angle_rad) + y * sin(stop->arm_angle_rad);
+    double across = y * cos(stop->arm_angle_rad) - x * sin(stop->arm_angle_rad);
+    return fmax(fabs(across) - stop->arm_width_px / 2, -along);
+}
+
+/* A blurred edge: from 0 inside to 1 outside over a few sigma. */
+static double edge(double distance_px, double sigma_px) {
+    double x = distance_px / fmax(sigma_px, 0.05);
+    return x > 4 ? 1 : x < -4 ? 0 : 0.5 * (1 + erf(x * M_SQRT1_2));
+}
+
+double sl_beamstop_pass(const sl_beamstop *stop, double row, double column) {
+    if (stop->shape == SL_BEAMSTOP_NONE) return 1;
+    double past_stop = edge(outside_stop(stop, row, column), stop->edge_px);
+    double pass = stop->transmission + (1 - stop->transmission) * past_stop;
+    /* the holder is behind the stop: what it casts outside is opaque, inside the stop's own shadow it adds
+     * nothing */
+    if (stop->has_arm && past_stop > 0)
+        pass *= 1 - past_stop * (1 - edge(outside_arm(stop, row, column), stop->edge_px));
+    return pass;
+}
+
+void sl_beamstop_apply(const sl_beamstop *stop, int32_t height_px, int32_t width_px, float *values,
+                       uint8_t *mask) {
+    if (stop->shape == SL_BEAMSTOP_NONE) return;
+    double reach = 4 * stop->edge_px + 1;
+    for (int32_t i = 0; i < height_px; i++) {
+        for (int32_t j = 0; j < width_px; j++) {
+            double row = i + 0.5, column = j + 0.5;
+            double stop_distance = outside_stop(stop, row, column);
+            double arm_distance = stop->has_arm ? outside_arm(stop, row, column) : reach;
+            if (stop_distance >= reach && arm_distance >= reach) continue;
+            int64_t k = (int64_t)i * width_px + j;
+            if (values) values[k] *= (float)sl_beamstop_pass(stop, row, column);
+            if (stop_distance < 0)
+                mask[k] |= SL_MASK_BEAMSTOP;
+            else if (stop->has_arm && arm_distance < 0)
+                mask[k] |= SL_MASK_ARM;
+        }
+    }
+}
+
+static sl_status parse_setting(const char *word, int32_t height_px, int32_t width_px, sl_beamstop *stop) {
+    char key[16], *end;
+    const char *equals = strchr(word, '=');
+    size_t length = equals ? (size_t)(equals - word) : 0;
+    if (length == 0 || length >= sizeof key)
+        return sl_fail(SL_INVALID, "beamstop setting '%s', expected name=value", word);
+    memcpy(key, word, length);
+    key[length] = 0;
+    if (strcmp(key, "arm") == 0 && strcmp(equals + 1, "none") == 0) {
+        stop->has_arm = false;
+        return SL_OK;
+    }
+    double value = strtod(equals + 1, &end);
+    if (end == equals + 1 || *end || !isfinite(value))
+        return sl_fail(SL_INVALID, "beamstop setting '%s', expected a number after '='", word);
+    if (strcmp(key, "radius") == 0 && value > 0)
+        stop->half_height_px = stop->half_width_px = value;
+    else if (strcmp(key, "width") == 0 && value > 0)
+        stop->arm_width_px = value;
+    else if (strcmp(key, "arm") == 0) {
+        stop->has_arm = true;
+        stop->arm_angle_rad = value * M_PI / 180;
+    } else if (strcmp(key, "x") == 0)
+        stop->column_px = value * width_px;
+    else if (strcmp(key, "y") == 0)
+        stop->row_px = value * height_px;
+    else if (strcmp(key, "transmission") == 0 && value >= 0 && value <= 1)
+        stop->transmission = value;
+    else
+        return sl_fail(
+            SL_INVALID,
+            "beamstop setting '%s', expected radius (> 0), width (> 0), arm, x, y or transmission (0 to 1)",
+            word);
+    return SL_OK;
+}
+
+sl_status sl_beamstop_parse(const char *text, int32_t height_px, int32_t width_px, sl_beamstop *out) {
+    sl_beamstop stop = *out;
+    const char *colon = strchr(text, ':');
+    size_t length = colon ? (size_t)(colon - text) : strlen(text);
+    if (length == 4 && memcmp(text, "none", 4) == 0)
+        stop.shape = SL_BEAMSTOP_NONE;
+    else if (length == 4 && memcmp(text, "disc", 4) == 0)
+        stop.shape = SL_BEAMSTOP_DISC;
+    else if (length == 3 && memcmp(text, "bar", 3) == 0)
+        stop.shape = SL_BEAMSTOP_BAR;
+    else
+        return sl_fail(SL_INVALID, "beamstop '%s', expected none, disc or bar", text);
+    while (colon && colon[1]) {
+        const char *word = colon + 1, *comma = strchr(word, ',');
+        char setting[64];
+        size_t bytes = comma ? (size_t)(comma - word) : strlen(word);
+        if (bytes >= sizeof setting) return sl_fail(SL_INVALID, "beamstop setting of %zu characters", bytes);
+        memcpy(setting, word, bytes);
+        setting[bytes] = 0;
+        SL_TRY(parse_setting(setting, height_px, width_px, &stop));
+        colon = comma;
+    }
+    *out = stop;
+    return SL_OK;
+}

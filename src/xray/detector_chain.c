@@ -1,0 +1,319 @@
+#include "xray/detector_chain.h"
+
+#include "base/text.h"
+#include "xray/poisson.h"
+
+#include <ctype.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Each stage, and within it each row, has numbers of its own: rows may be worked on in any order. */
+enum { STAGE_FLAT = 1, STAGE_MODULES, STAGE_COUNTS, STAGE_COSMIC, STAGE_READ, STAGE_BAD };
+
+static sl_random stage_random(uint64_t seed, uint32_t item, int stage, int32_t row) {
+    sl_random random = sl_random_stream(seed, SL_STREAM_DETECTOR, item);
+    random.counter = (uint64_t)stage << 56 | (uint64_t)(uint32_t)row << 24;
+    return random;
+}
+
+sl_measurement sl_measurement_usual(const sl_detector *detector, int32_t height_px, int32_t width_px) {
+    sl_measurement m = {.detector = detector, .exposure = 1, .edge_gain = 1};
+    if (!detector) return m;
+    m.view = sl_view_fit(detector, height_px, width_px);
+    m.point_spread_px = detector->kind == SL_DETECTOR_HYBRID ? 0.25 : 0.6;
+    m.flat_pixel = 0.01;
+    m.flat_module = detector->module_rows ? 0.005 : 0;
+    m.hot_fraction = 2e-5;
+    m.dead_fraction = 2e-5;
+    m.cosmic_count = 0.3;
+    if (detector->kind != SL_DETECTOR_HYBRID) {
+        m.offset = 10;
+        m.read_noise = 3;
+    }
+    return m;
+}
+
+/* A gain of mean 1 for each pixel: the sum of two uniform numbers stands in for a Gaussian of small width. */
+static void apply_flat_field(const sl_measurement *m, int32_t height, int32_t width, uint64_t seed,
+                             uint32_t item, float *mean) {
+    if (m->flat_pixel <= 0) return;
+    float scale =
+        (float)(m->flat_pixel * 2.4494897427831781 / 65536); /* sqrt(6): variance of the sum is 1/6 */
+    for (int32_t i = 0; i < height; i++) {
+        sl_random random = stage_random(seed, item, STAGE_FLAT, i);
+        float *row = mean + (int64_t)i * width;
+        for (int32_t j = 0; j < width; j++) {
+            uint32_t bits = sl_random_u32(&random);
+            int32_t sum = (int32_t)(bits & 0xffff) + (int32_t)(bits >> 16) - 65535;
+            float gain = 1 + scale * (float)sum;
+            row[j] *= gain > 0 ? gain : 0;
+        }
+    }
+}
+
+/* Index of the module at a detector coordinate, and whether it is the first or last pixel of one. */
+static int module_of(double position, int32_t module, int32_t gap, double scale, bool *edge) {
+    double pitch = module + gap, k = floor(position / pitch), within = position - k * pitch;
+    *edge = within < scale || (within < module && within + scale >= module);
+    return (int)fmin(fmax(k, 0), 63);
+}
+
+static void apply_modules(const sl_measurement *m, int32_t height, int32_t width, uint64_t seed,
+                          uint32_t item, float *mean) {
+    const sl_detector *d = m->detector;
+    if (!d || d->module_rows == 0 || (m->flat_module <= 0 && m->edge_gain == 1)) return;
+    float gain[64];
+    for (int32_t i = 0; i < height; i++) {
+        bool row_edge, column_edge;
+        double row = m->view.row0 + i * m->view.scale;
+        int module_row = module_of(row, d->module_rows, d->gap_rows, m->view.scale, &row_edge);
+        sl_random random = stage_random(seed, item, STAGE_MODULES, module_row);
+        for (int k = 0; k < 64; k++) gain[k] = (float)(1 + m->flat_module * sl_random_normal(&random));
+        for (int32_t j = 0; j < width; j++) {
+            double column = m->view.column0 + j * m->view.scale;
+            int k = module_of(column, d->module_columns, d->gap_columns, m->view.scale, &column_edge);
+            float factor = gain[k];
+            /* binning dilutes a wide pixel among its neighbours */
+            if (row_edge || column_edge) factor *= (float)(1 + (m->edge_gain - 1) / fmax(m->view.scale, 1));
+            mean[(int64_t)i * width + j] *= factor > 0 ? factor : 0;
+        }
+    }
+}
+
+/* Convolution with [side, middle, side] along rows and columns: a Gaussian of the same variance. Borders
+ * repeat. */
+static void blur_little(double sigma, int32_t height, int32_t width, float *image, float *scratch) {
+    float side = (float)fmin(sigma * sigma / 2, 0.25), middle = 1 - 2 * side;
+    for (int32_t i = 0; i < height; i++) {
+        const float *in = image + (int64_t)i * width;
+        float *out = scratch + (int64_t)i * width;
+        for (int32_t j = 0; j < width; j++)
+            out[j] = middle * in[j] + side * (in[j > 0 ? j - 1 : 0] + in[j + 1 < width ? j + 1 : j]);
+    }
+    for (int32_t i = 0; i < height; i++) {
+        const float *above = scratch + (int64_t)(i > 0 ? i - 1 : 0) * width;
+        const float *below = scratch + (int64_t)(i + 1 < height ? i + 1 : i) * width;
+        const float *in = scratch + (int64_t)i * width;
+        float *out = image + (int64_t)i * width;
+        for (int32_t j = 0; j < width; j++) out[j] = middle * in[j] + side * (above[j] + below[j]);
+    }
+}
+
+enum { FIBRE_REACH = 4, FIBRE_SIDE = 2 * FIBRE_REACH + 1 };
+
+/* Point spread of a fibre-coupled CCD, g / (2 pi (g^2 + r^2)^(3/2)) (Holton, Nielsen and Frankel 2012), after
+ * the counts are drawn, since one photon's light is shared: neighbouring pixels are correlated. */
+static void blur_fibre(double g, int32_t height, int32_t width, float *image, float *scratch) {
+    float kernel[FIBRE_SIDE][FIBRE_SIDE], sum = 0;
+    for (int y = 0; y < FIBRE_SIDE; y++)
+        for (int x = 0; x < FIBRE_SIDE; x++) {
+            double r2 = (y - FIBRE_REACH) * (y - FIBRE_REACH) + (x - FIBRE_REACH) * (x - FIBRE_REACH);
+            kernel[y][x] = (float)(g / (2 * M_PI * (g * g + r2) * sqrt(g * g + r2)));
+            sum += kernel[y][x];
+        }
+    memset(scratch, 0, (size_t)height * (size_t)width * sizeof *scratch);
+    for (int32_t i = 0; i < height; i++)
+        for (int y = 0; y < FIBRE_SIDE; y++) {
+            int32_t from = i + y - FIBRE_REACH;
+            from = from < 0 ? 0 : from >= height ? height - 1 : from;
+            const float *in = image + (int64_t)from * width;
+            float *out = scratch + (int64_t)i * width;
+            for (int x = 0; x < FIBRE_SIDE; x++) {
+                float weight = kernel[y][x] / sum;
+                int32_t shift = x - FIBRE_REACH;
+                int32_t first = shift < 0 ? -shift : 0, last = shift > 0 ? width - shift : width;
+                for (int32_t j = first; j < last; j++) out[j] += weight * in[j + shift];
+            }
+        }
+    memcpy(image, scratch, (size_t)height * (size_t)width * sizeof *image);
+}
+
+static void draw_counts(const sl_measurement *m, int32_t height, int32_t width, uint64_t seed, uint32_t item,
+                        float *value) {
+    for (int32_t i = 0; i < height; i++) {
+        sl_random random = stage_random(seed, item, STAGE_COUNTS, i);
+        float *row = value + (int64_t)i * width;
+        for (int32_t j = 0; j < width; j++) {
+            double mean = (double)row[j];
+            if (m->dead_time_fraction > 0) mean *= exp(-mean * m->dead_time_fraction);
+            row[j] = (float)sl_poisson(&random, mean);
+        }
+    }
+}
+
+/* Straight tracks of charged particles. */
+static void draw_cosmics(const sl_measurement *m, int32_t height, int32_t width, uint64_t seed, uint32_t item,
+                         float *value) {
+    sl_random random = stage_random(seed, item, STAGE_COSMIC, 0);
+    int tracks = (int)sl_poisson(&random, fmin(m->cosmic_count, 1000));
+    for (int t = 0; t < tracks; t++) {
+        double row = sl_random_range(&random, 0, height), column = sl_random_range(&random, 0, width);
+        double angle = sl_random_range(&random, 0, 2 * M_PI), length = sl_random_log_range(&random, 1, 30);
+        double strength = sl_random_log_range(&random, 3, 100);
+        for (double s = 0; s < length; s += 0.7) {
+            int32_t i = (int32_t)(row + s * sin(angle)), j = (int32_t)(column + s * cos(angle));
+            if (i < 0 || j < 0 || i >= height || j >= width) break;
+            value[(int64_t)i * width + j] += (float)sl_poisson(&random, strength);
+        }
+    }
+}
+
+static void read_out(const sl_measurement *m, int32_t height, int32_t width, uint64_t seed, uint32_t item,
+                     float *value) {
+    if (m->read_noise <= 0 && m->offset == 0) return;
+    for (int32_t i = 0; i < height; i++) {
+        sl_random random = stage_random(seed, item, STAGE_READ, i);
+        float *row = value + (int64_t)i * width;
+        for (int32_t j = 0; j < width; j++) {
+            double read = (double)row[j] + m->offset + m->read_noise * sl_random_normal(&random);
+            row[j] = (float)fmax(rint(read), 0);
+        }
+    }
+}
+
+static void draw_bad_pixels(const sl_measurement *m, uint64_t seed, uint32_t item, sl_image *image) {
+    sl_random random = stage_random(seed, item, STAGE_BAD, 0);
+    double pixels = (double)image->height_px * image->width_px;
+    uint32_t count = (uint32_t)pixels;
+    int hot = (int)sl_poisson(&random, m->hot_fraction * pixels);
+    for (int k = 0; k < hot; k++) {
+        uint32_t at = sl_random_below(&random, count);
+        image->value[at] = (float)floor(sl_random_log_range(&random, 1e2, 1e6));
+        image->mask[at] |= SL_MASK_HOT;
+    }
+    int dead = (int)sl_poisson(&random, m->dead_fraction * pixels);
+    for (int k = 0; k < dead; k++) {
+        uint32_t at = sl_random_below(&random, count);
+        image->value[at] = 0;
+        image->mask[at] |= SL_MASK_DEAD;
+    }
+}
+
+static void finish(const sl_measurement *m, sl_image *image) {
+    int64_t pixels = (int64_t)image->height_px * image->width_px;
+    double highest = m->highest_count > 0 ? m->highest_count : m->detector ? m->detector->highest_count : 0;
+    for (int64_t k = 0; highest > 0 && k < pixels; k++)
+        if ((double)image->value[k] >= highest) {
+            image->value[k] = (float)highest;
+            image->mask[k] |= SL_MASK_SATURATED;
+        }
+    if (m->detector) sl_detector_gap_mask(m->detector, &m->view, image->mask);
+    for (int64_t k = 0; k < pixels; k++) {
+        if (m->extra_mask) image->mask[k] |= m->extra_mask[k];
+        if (image->mask[k] & (SL_MASK_GAP | SL_MASK_INVALID)) image->value[k] = 0;
+    }
+}
+
+static sl_status check(const float *mean_counts, int32_t height, int32_t width, const sl_measurement *m) {
+    if (m->detector && (m->view.height_px != height || m->view.width_px != width || !(m->view.scale > 0)))
+        return sl_fail(SL_MISMATCH, "view of %d x %d pixels at scale %g for an expectation of %d x %d",
+                       m->view.height_px, m->view.width_px, m->view.scale, height, width);
+    if (!(m->exposure >= 0) || !isfinite(m->exposure))
+        return sl_fail(SL_INVALID, "exposure %g, expected a number not below 0", m->exposure);
+    for (int64_t k = 0; k < (int64_t)height * width; k++)
+        if (!(mean_counts[k] >= 0) || !isfinite(mean_counts[k]))
+            return sl_fail(SL_NUMERIC,
+                           "mean counts of %g at row %lld, column %lld, expected a number not below 0",
+                           (double)mean_counts[k], (long long)(k / width), (long long)(k % width));
+    return SL_OK;
+}
+
+sl_status sl_detector_measure(const float *mean_counts, int32_t height_px, int32_t width_px,
+                              const sl_measurement *m, uint64_t seed, uint32_t item, sl_image *out) {
+    SL_TRY(check(mean_counts, height_px, width_px, m));
+    sl_image image;
+    SL_TRY(sl_image_new(height_px, width_px, &image));
+    size_t pixels = (size_t)height_px * (size_t)width_px;
+    float *scratch = NULL;
+    if (m->point_spread_px > 0) {
+        sl_status status = sl_alloc(&scratch, pixels, sizeof *scratch);
+        if (status) {
+            sl_image_free(&image);
+            return status;
+        }
+    }
+    float exposure = (float)m->exposure;
+    for (size_t k = 0; k < pixels; k++) image.value[k] = mean_counts[k] * exposure;
+    apply_flat_field(m, height_px, width_px, seed, item, image.value);
+    apply_modules(m, height_px, width_px, seed, item, image.value);
+    sl_beamstop_apply(&m->beamstop, height_px, width_px, image.value, image.mask);
+    bool fibre = m->detector && m->detector->kind != SL_DETECTOR_HYBRID;
+    if (scratch && !fibre) blur_little(m->point_spread_px, height_px, width_px, image.value, scratch);
+    draw_counts(m, height_px, width_px, seed, item, image.value);
+    draw_cosmics(m, height_px, width_px, seed, item, image.value);
+    if (scratch && fibre) blur_fibre(m->point_spread_px, height_px, width_px, image.value, scratch);
+    read_out(m, height_px, width_px, seed, item, image.value);
+    draw_bad_pixels(m, seed, item, &image);
+    finish(m, &image);
+    sl_free(scratch);
+    *out = image;
+    return SL_OK;
+}
+
+void sl_beam_estimate(const float *mean_counts, int32_t height_px, int32_t width_px, double *row,
+                      double *column) {
+    enum { CELL = 8 };
+    double best = -1;
+    *row = height_px * 0.5;
+    *column = width_px * 0.5;
+    for (int32_t i = 0; i + CELL <= height_px; i += CELL / 2)
+        for (int32_t j = 0; j + CELL <= width_px; j += CELL / 2) {
+            double sum = 0, sum_row = 0, sum_column = 0;
+            for (int32_t y = i; y < i + CELL; y++)
+                for (int32_t x = j; x < j + CELL; x++) {
+                    double v = (double)mean_counts[(int64_t)y * width_px + x];
+                    sum += v, sum_row += v * (y + 0.5), sum_column += v * (x + 0.5);
+                }
+            if (!(sum > best)) continue;
+            best = sum;
+            if (sum > 0) *row = sum_row / sum, *column = sum_column / sum;
+        }
+}
+
+/* Whether `words` stands in the text, either case. */
+static bool says(const char *text, const char *words) {
+    return strcasestr(text, words) != NULL;
+}
+
+static const sl_detector *detector_named(const char *caption, sl_random *random) {
+    const sl_detector *found = NULL;
+    for (int i = 0; i < sl_detector_count(); i++) {
+        const sl_detector *d = sl_detector_at(i);
+        /* the longest name wins: "Pilatus 300k-w" holds "Pilatus 300k" */
+        if (says(caption, d->name) && (!found || strlen(d->name) > strlen(found->name))) found = d;
+    }
+    if (found) return found;
+    static const char *const common[] = {"pilatus-1m", "pilatus-2m", "pilatus-300k",
+                                         "eiger-1m",   "eiger-4m",   "eiger2-1m"};
+    const char *name = common[sl_random_below(random, 6)];
+    if (says(caption, "Pilatus")) name = "pilatus-1m";
+    if (says(caption, "Eiger")) name = "eiger-1m";
+    if (says(caption, "without gaps")) name = "rayonix-mx225";
+    if (sl_detector_find(name, &found)) return NULL;
+    return found;
+}
+
+void sl_measurement_from_caption(const char *caption, int32_t height_px, int32_t width_px, double beam_row,
+                                 double beam_column, double level_counts, sl_random *random,
+                                 sl_measurement *out) {
+    sl_measurement m = sl_measurement_usual(detector_named(caption, random), height_px, width_px);
+    double level = level_counts;
+    if (says(caption, "noise high")) level = sl_random_log_range(random, 6, 40);
+    if (says(caption, "noise low")) level = sl_random_log_range(random, 3e3, 3e4);
+    m.exposure = level_counts > 0 ? level / level_counts : 1;
+    double radius = sl_random_log_range(random, 0.02, 0.05) * fmin(height_px, width_px);
+    bool grazing = says(caption, "GISAXS") || says(caption, "GIWAXS");
+    double turn = 0.5 * sl_random_below(random, 4) * M_PI + sl_random_range(random, -0.05, 0.05);
+    if (says(caption, "beamstop") && !says(caption, "without a beamstop"))
+        m.beamstop = (sl_beamstop){.shape = SL_BEAMSTOP_DISC,
+                                   .row_px = beam_row,
+                                   .column_px = beam_column,
+                                   .half_height_px = radius,
+                                   .half_width_px = radius,
+                                   .has_arm = true,
+                                   .arm_angle_rad = grazing ? M_PI / 2 : turn,
+                                   .arm_width_px = fmax(2, 0.35 * radius),
+                                   .edge_px = 0.7};
+    *out = m;
+}

@@ -1,0 +1,21 @@
+/* Special functions of scattering, in double. */
+#ifndef SL_XRAY_SPECIAL_H
+#define SL_XRAY_SPECIAL_H
+
+double sl_sinc(double x);             /* sin(x)/x */
+double sl_sphere_amplitude(double x); /* 3 (sin x - x cos x) / x^3, 1 at 0 */
+double sl_disc_amplitude(double x);   /* 2 J1(x) / x, 1 at 0 */
+double sl_bessel_i0e(double x);       /* exp(-|x|) I0(x) */
+
+/* Peak of unit area and full width at half maximum `fwhm` at x = 0: `lorentz` of it Lorentzian, the rest
+ * Gaussian. */
+double sl_pseudo_voigt(double x, double fwhm, double lorentz);
+
+/* Gauss-Legendre points and weights on [low, high], by Newton's method from Tricomi's first guess. */
+void sl_gauss_legendre(int count, double low, double high, double *points, double *weights);
+
+/* Cubic (Catmull-Rom) value of table[count] at position x, 0 <= x <= count-1; held at the ends beyond. */
+double sl_table_cubic(const float *table, int count, double x);
+float sl_table_linear(const float *table, int count, float x);
+
+#endif

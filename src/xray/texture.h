@@ -1,0 +1,14 @@
+/* Preferred orientation: how a reflection's intensity is spread over directions. */
+#ifndef SL_XRAY_TEXTURE_H
+#define SL_XRAY_TEXTURE_H
+
+/* Fibre texture about an axis: density at angle chi between q and the axis for a pole at angle psi from the
+ * axis with Gaussian spread sigma: a circle smeared on the sphere by the von Mises-Fisher kernel, kappa =
+ * 1/sigma^2. Mean over the sphere 1. With Friedel's mate (pi - psi) averaged in. Radians. */
+double sl_texture_fibre(double chi_rad, double psi_rad, double sigma_rad);
+
+/* In-plane orientation of a uniaxial sample seen in transmission: azimuth chi from its maximum, mean over
+ * azimuth 1. */
+double sl_texture_uniaxial(double chi_rad, double kappa);
+
+#endif
