@@ -1,9 +1,9 @@
 /* Configurations by table: one row a key of config.json.
  *
- * A model's configuration is a plain struct. Its table says, for each key, where the value lives, what it may be, and
- * what an absent (or null) key means; keys whose every value but one would change the model are rows too, with that
- * value. Reading, checking, writing and `model show` all walk the table. A key that no row names is ignored with a
- * warning, unless it starts with '_'. */
+ * A model's configuration is a plain struct. Its table says, for each key, where the value lives, what it may
+ * be, and what an absent (or null) key means; keys whose every value but one would change the model are rows
+ * too, with that value. Reading, checking, writing and `model show` all walk the table. A key that no row
+ * names is ignored with a warning, unless it starts with '_'. */
 #ifndef SL_MODEL_CONFIG_H
 #define SL_MODEL_CONFIG_H
 
@@ -33,15 +33,15 @@ typedef enum sl_config_kind {
     SL_CONFIG_CHOICES, /* sl_config_list of indices into choices */
     SL_CONFIG_REALS,   /* sl_config_reals; null: empty */
     SL_CONFIG_FIXED,   /* no storage: the only value supported, as JSON text in `fallback` */
-    SL_CONFIG_UNUSED,  /* no storage: any value; `fallback` is written */
+    SL_CONFIG_UNUSED,  /* no storage: any value; `fallback` is written, nothing where it is NULL */
 } sl_config_kind;
 
 typedef struct sl_config_field {
     const char *key;
     sl_config_kind kind;
     size_t offset;
-    const char *fallback; /* JSON text for an absent or null key; NULL: the key must be there */
-    int64_t low, high;    /* INT and INTS */
+    const char *fallback;       /* JSON text for an absent or null key; NULL: the key must be there */
+    int64_t low, high;          /* INT and INTS */
     const char *const *choices; /* CHOICE(S): names, ended by NULL */
 } sl_config_field;
 
@@ -50,15 +50,15 @@ typedef struct sl_config_table {
     int count;
 } sl_config_table;
 
-/* Fill *config (of the struct that the table describes). SL_NOT_FOUND for a missing key, SL_FORMAT for a wrong type or
- * range, SL_UNSUPPORTED for a value that we know but do not build. */
+/* Fill *config (of the struct that the table describes). SL_NOT_FOUND for a missing key, SL_FORMAT for a
+ * wrong type or range, SL_UNSUPPORTED for a value that we know but do not build. */
 sl_status sl_config_read(const sl_config_table *table, const json_t *json, void *config);
 
 /* All keys of the table with the values of *config, as a new object. */
 sl_status sl_config_write(const sl_config_table *table, const void *config, json_t **out);
 
-/* Values of an array or a scalar repeated `count` times: the list itself when it has `count` entries, one entry
- * repeated. SL_FORMAT otherwise, naming the key. */
+/* Values of an array or a scalar repeated `count` times: the list itself when it has `count` entries, one
+ * entry repeated. SL_FORMAT otherwise, naming the key. */
 sl_status sl_config_spread(const char *key, sl_config_list *list, int count);
 
 #endif

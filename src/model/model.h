@@ -1,23 +1,29 @@
 /* A model: a kind (configuration table and build function), its configuration, and its parameters.
  *
- * Parameters come from the build function alone: building once at a nominal size declares every one of them, so that
- * counts, the check of a checkpoint and the forward pass cannot disagree. */
+ * Parameters come from the build function alone: building once at a nominal size declares every one of them,
+ * so that counts, the check of a checkpoint and the forward pass cannot disagree. */
 #ifndef SL_MODEL_MODEL_H
 #define SL_MODEL_MODEL_H
 
+#include "base/limits.h"
 #include "model/config.h"
 #include "nn/nn.h"
 #include "weights/names.h"
 
 typedef struct sl_model_kind {
-    const char *class_name;   /* "UNet2DConditionModel" */
-    const char *model_type;   /* of a transformers configuration ("clip_text_model"), else NULL */
-    const char *weights_stem; /* "diffusion_pytorch_model": the weights' file without its suffix */
+    const char *class_name;    /* "UNet2DConditionModel" */
+    const char *model_type;    /* of a transformers configuration ("clip_text_model"), else NULL */
+    const char *foreign_class; /* of another library's configuration that translate() reads, or NULL */
+    const char *weights_stem;  /* "diffusion_pytorch_model": the weights' file without its suffix */
     sl_config_table table;
     size_t config_bytes;
-    sl_status (*check)(void *config);                 /* what no single key can tell; fills lists that may be scalars */
-    void (*declare)(sl_nn *nn, const void *config);   /* builds everything once at a nominal size */
-    const sl_name_rules *names;                       /* from other dialects to ours */
+    const sl_name_rules *names; /* from other dialects to ours */
+    /* What no single key can tell; may fill in lists given as one number. */
+    sl_status (*check)(void *config);
+    /* Builds everything once at a nominal size. */
+    void (*declare)(sl_nn *nn, const void *config);
+    /* A foreign configuration's keys into ours; NULL: there is none. */
+    sl_status (*translate)(const json_t *foreign, json_t **out);
 } sl_model_kind;
 
 typedef struct sl_model {
@@ -26,23 +32,31 @@ typedef struct sl_model {
     sl_params *params;
 } sl_model;
 
-/* The kind of a configuration file, by "_class_name", "architectures" or "model_type". SL_UNSUPPORTED lists the kinds. */
+/* The kind of a configuration file, by "_class_name", "architectures" or "model_type". SL_UNSUPPORTED lists
+ * the kinds. */
 sl_status sl_model_kind_of(const json_t *json, const sl_model_kind **out);
 
-/* A model with its parameters declared but not allocated. config points to the kind's struct and is copied. */
+/* A model with its parameters declared but not allocated. `config` is the kind's struct, copied. */
 sl_status sl_model_new(const sl_model_kind *kind, const void *config, sl_model **out);
 sl_status sl_model_from_json(const json_t *json, sl_model **out);
 void sl_model_free(sl_model *model); /* NULL is fine */
 
-/* FOLDER/config.json and its weights (safetensors; fp32, fp16 or bf16; one file or shards), converted to fp32. */
+/* FOLDER/config.json and its weights (safetensors; fp32, fp16 or bf16; one file or shards), converted to
+ * fp32. */
 sl_status sl_model_load(const char *folder, sl_model **out);
 
-/* Weights into an existing model from a file or folder. Missing, surplus and misshapen tensors are all listed in one
- * message (SL_MISMATCH); then nothing was changed. */
+/* The same without weights: for random ones. */
+sl_status sl_model_load_config(const char *folder, sl_model **out);
+
+/* Weights into an existing model from a file or folder. Missing, surplus and misshapen tensors are all listed
+ * in one message (SL_MISMATCH); then nothing was changed. */
 sl_status sl_model_load_weights(sl_model *model, const char *path);
 
 /* FOLDER/config.json and FOLDER/<stem>.safetensors with the public names; `dtype` F32, F16 or BF16. */
 sl_status sl_model_save(const sl_model *model, const char *folder, sl_dtype dtype);
+
+/* What config.json would hold. */
+sl_status sl_model_config_json(const sl_model *model, sl_dtype dtype, json_t **out);
 
 /* Class, configuration, parameters by top-level part, and totals, for people. */
 sl_status sl_model_show(const sl_model *model, sl_text *out);

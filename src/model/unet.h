@@ -1,5 +1,5 @@
-/* UNet2DCondition: the denoiser of Stable Diffusion 1.x and 2.x (Rombach et al., arXiv 2112.10752), as diffusers names
- * and computes it. */
+/* UNet2DCondition: the denoiser of Stable Diffusion 1.x and 2.x (Rombach et al., arXiv 2112.10752), as
+ * diffusers names and computes it. */
 #ifndef SL_MODEL_UNET_H
 #define SL_MODEL_UNET_H
 
@@ -12,12 +12,13 @@ typedef enum sl_unet_up_block { SL_UP_PLAIN, SL_UP_CROSS_ATTN } sl_unet_up_block
 typedef struct sl_unet_config {
     int64_t sample_size; /* latent side at which it was trained; nothing depends on it */
     int64_t in_channels, out_channels;
-    sl_config_list block_out_channels; /* one a level, fine to coarse */
-    sl_config_list down_blocks;        /* sl_unet_down_block, fine to coarse */
-    sl_config_list up_blocks;          /* sl_unet_up_block, coarse to fine */
-    sl_config_list attention_head_dim; /* the number of heads, one for all levels or one a level */
+    sl_config_list block_out_channels;  /* one a level, fine to coarse */
+    sl_config_list down_blocks;         /* sl_unet_down_block, fine to coarse */
+    sl_config_list up_blocks;           /* sl_unet_up_block, coarse to fine */
+    sl_config_list attention_head_dim;  /* the number of heads, one for all levels or one a level */
     sl_config_list num_attention_heads; /* overrides it where given */
-    sl_config_list transformer_layers; /* transformer blocks in one attention, one for all levels or one a level */
+    sl_config_list
+        transformer_layers; /* transformer blocks in one attention, one for all levels or one a level */
     int64_t layers_per_block;
     int64_t cross_attention_dim;
     int64_t norm_num_groups;
@@ -33,8 +34,9 @@ int64_t sl_unet_heads(const sl_unet_config *config, int level);
 int64_t sl_unet_transformer_layers(const sl_unet_config *config, int level);
 
 /* The prediction, shaped as `sample`.
- * sample [N, H, W, C], timestep [N], context [N, L, E] (text embeddings). Any H and W: where a level halves an odd
- * size, the way up returns to the skip's size. */
-sl_value sl_unet_build(sl_nn *nn, const sl_unet_config *config, sl_value sample, sl_value timestep, sl_value context);
+ * sample [N, H, W, C], timestep [N], context [N, L, E] (text embeddings). Any H and W: where a level halves
+ * an odd size, the way up returns to the skip's size. */
+sl_value sl_unet_build(sl_nn *nn, const sl_unet_config *config, sl_value sample, sl_value timestep,
+                       sl_value context);
 
 #endif

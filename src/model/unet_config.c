@@ -1,12 +1,17 @@
 #include "model/unet.h"
 
 #define INT_(key_, member, low_, high_, fallback_)                                                           \
-    {.key = key_, .kind = SL_CONFIG_INT, .offset = offsetof(sl_unet_config, member), .low = low_, .high = high_, \
-     .fallback = fallback_}
+    {                                                                                                        \
+        .key = key_, .kind = SL_CONFIG_INT, .offset = offsetof(sl_unet_config, member), .low = low_,         \
+        .high = high_, .fallback = fallback_                                                                 \
+    }
 #define INTS_(key_, member, low_, high_, fallback_)                                                          \
-    {.key = key_, .kind = SL_CONFIG_INTS, .offset = offsetof(sl_unet_config, member), .low = low_, .high = high_, \
-     .fallback = fallback_}
-#define FIXED_(key_, value_) {.key = key_, .kind = SL_CONFIG_FIXED, .fallback = value_}
+    {                                                                                                        \
+        .key = key_, .kind = SL_CONFIG_INTS, .offset = offsetof(sl_unet_config, member), .low = low_,        \
+        .high = high_, .fallback = fallback_                                                                 \
+    }
+#define FIXED_(key_, value_)                                                                                 \
+    { .key = key_, .kind = SL_CONFIG_FIXED, .fallback = value_ }
 
 static const char *const down_types[] = {"CrossAttnDownBlock2D", "DownBlock2D", NULL};
 static const char *const up_types[] = {"UpBlock2D", "CrossAttnUpBlock2D", NULL};
@@ -17,10 +22,15 @@ static const sl_config_field fields[] = {
     INT_("in_channels", in_channels, 1, 1024, "4"),
     INT_("out_channels", out_channels, 1, 1024, "4"),
     INTS_("block_out_channels", block_out_channels, 1, 8192, "[320, 640, 1280, 1280]"),
-    {.key = "down_block_types", .kind = SL_CONFIG_CHOICES, .offset = offsetof(sl_unet_config, down_blocks),
+    {.key = "down_block_types",
+     .kind = SL_CONFIG_CHOICES,
+     .offset = offsetof(sl_unet_config, down_blocks),
      .choices = down_types,
-     .fallback = "[\"CrossAttnDownBlock2D\", \"CrossAttnDownBlock2D\", \"CrossAttnDownBlock2D\", \"DownBlock2D\"]"},
-    {.key = "up_block_types", .kind = SL_CONFIG_CHOICES, .offset = offsetof(sl_unet_config, up_blocks),
+     .fallback =
+         "[\"CrossAttnDownBlock2D\", \"CrossAttnDownBlock2D\", \"CrossAttnDownBlock2D\", \"DownBlock2D\"]"},
+    {.key = "up_block_types",
+     .kind = SL_CONFIG_CHOICES,
+     .offset = offsetof(sl_unet_config, up_blocks),
      .choices = up_types,
      .fallback = "[\"UpBlock2D\", \"CrossAttnUpBlock2D\", \"CrossAttnUpBlock2D\", \"CrossAttnUpBlock2D\"]"},
     INTS_("attention_head_dim", attention_head_dim, 1, 1024, "8"),
@@ -29,12 +39,22 @@ static const sl_config_field fields[] = {
     INT_("layers_per_block", layers_per_block, 1, 16, "2"),
     INT_("cross_attention_dim", cross_attention_dim, 1, 16384, "1280"),
     INT_("norm_num_groups", norm_num_groups, 1, 1024, "32"),
-    {.key = "norm_eps", .kind = SL_CONFIG_REAL, .offset = offsetof(sl_unet_config, norm_eps), .fallback = "1e-5"},
-    {.key = "flip_sin_to_cos", .kind = SL_CONFIG_BOOL, .offset = offsetof(sl_unet_config, flip_sin_to_cos),
+    {.key = "norm_eps",
+     .kind = SL_CONFIG_REAL,
+     .offset = offsetof(sl_unet_config, norm_eps),
+     .fallback = "1e-5"},
+    {.key = "flip_sin_to_cos",
+     .kind = SL_CONFIG_BOOL,
+     .offset = offsetof(sl_unet_config, flip_sin_to_cos),
      .fallback = "true"},
-    {.key = "freq_shift", .kind = SL_CONFIG_REAL, .offset = offsetof(sl_unet_config, freq_shift), .fallback = "0"},
-    {.key = "use_linear_projection", .kind = SL_CONFIG_BOOL,
-     .offset = offsetof(sl_unet_config, use_linear_projection), .fallback = "false"},
+    {.key = "freq_shift",
+     .kind = SL_CONFIG_REAL,
+     .offset = offsetof(sl_unet_config, freq_shift),
+     .fallback = "0"},
+    {.key = "use_linear_projection",
+     .kind = SL_CONFIG_BOOL,
+     .offset = offsetof(sl_unet_config, use_linear_projection),
+     .fallback = "false"},
     FIXED_("act_fn", "\"silu\""),
     FIXED_("center_input_sample", "false"),
     FIXED_("downsample_padding", "1"),
@@ -69,12 +89,12 @@ static const sl_config_field fields[] = {
     {.key = "projection_class_embeddings_input_dim", .kind = SL_CONFIG_UNUSED, .fallback = "null"},
 };
 
-static sl_status check(void *opaque)
-{
+static sl_status check(void *opaque) {
     sl_unet_config *config = opaque;
     int levels = config->block_out_channels.count;
     if (config->down_blocks.count != levels || config->up_blocks.count != levels)
-        return sl_fail(SL_FORMAT, "'block_out_channels' has %d levels, 'down_block_types' %d, 'up_block_types' %d",
+        return sl_fail(SL_FORMAT,
+                       "'block_out_channels' has %d levels, 'down_block_types' %d, 'up_block_types' %d",
                        levels, config->down_blocks.count, config->up_blocks.count);
     for (int i = 0; i < levels; i++) {
         int64_t channels = config->block_out_channels.value[i];
@@ -83,42 +103,38 @@ static sl_status check(void *opaque)
             return sl_fail(SL_FORMAT, "level %d has %lld channels, which %lld groups do not divide", i,
                            (long long)channels, (long long)config->norm_num_groups);
         if (heads < 1 || channels % heads)
-            return sl_fail(SL_FORMAT, "level %d has %lld channels, which %lld attention heads do not divide", i,
-                           (long long)channels, (long long)heads);
+            return sl_fail(SL_FORMAT, "level %d has %lld channels, which %lld attention heads do not divide",
+                           i, (long long)channels, (long long)heads);
     }
     const sl_config_list *lists[] = {&config->attention_head_dim, &config->num_attention_heads,
                                      &config->transformer_layers};
     const char *const keys[] = {"attention_head_dim", "num_attention_heads", "transformer_layers_per_block"};
     for (int i = 0; i < 3; i++)
         if (lists[i]->count > 1 && lists[i]->count != levels)
-            return sl_fail(SL_FORMAT, "'%s' has %d entries, expected 1 or %d (one a level)", keys[i], lists[i]->count,
-                           levels);
+            return sl_fail(SL_FORMAT, "'%s' has %d entries, expected 1 or %d (one a level)", keys[i],
+                           lists[i]->count, levels);
     return SL_OK;
 }
 
-static int64_t per_level(const sl_config_list *list, int level)
-{
+static int64_t per_level(const sl_config_list *list, int level) {
     return list->count == 1 ? list->value[0] : level < list->count ? list->value[level] : 0;
 }
 
-int64_t sl_unet_heads(const sl_unet_config *config, int level)
-{
+int64_t sl_unet_heads(const sl_unet_config *config, int level) {
     const sl_config_list *given = &config->num_attention_heads;
     return per_level(given->count ? given : &config->attention_head_dim, level);
 }
 
-int64_t sl_unet_transformer_layers(const sl_unet_config *config, int level)
-{
+int64_t sl_unet_transformer_layers(const sl_unet_config *config, int level) {
     return per_level(&config->transformer_layers, level);
 }
 
-static void declare(sl_nn *nn, const void *opaque)
-{
+static void declare(sl_nn *nn, const void *opaque) {
     const sl_unet_config *config = opaque;
     int64_t side = (int64_t)1 << (config->block_out_channels.count - 1);
-    sl_value sample = sl_nn_input(nn, "sample", SL_F32, &SL_SHAPE(1, side, side, config->in_channels));
-    sl_value timestep = sl_nn_input(nn, "timestep", SL_F32, &SL_SHAPE(1));
-    sl_value context = sl_nn_input(nn, "context", SL_F32, &SL_SHAPE(1, 1, config->cross_attention_dim));
+    sl_value sample = sl_input(nn->graph, "sample", SL_F32, SL_SHAPE(1, side, side, config->in_channels));
+    sl_value timestep = sl_input(nn->graph, "timestep", SL_F32, SL_SHAPE(1));
+    sl_value context = sl_input(nn->graph, "context", SL_F32, SL_SHAPE(1, 1, config->cross_attention_dim));
     sl_unet_build(nn, config, sample, timestep, context);
 }
 

@@ -1,5 +1,5 @@
-/* AutoencoderKL: image to latent distribution and back (Rombach et al., arXiv 2112.10752), as diffusers names and
- * computes it. */
+/* AutoencoderKL: image to latent distribution and back (Rombach et al., arXiv 2112.10752), as diffusers names
+ * and computes it. */
 #ifndef SL_MODEL_VAE_H
 #define SL_MODEL_VAE_H
 
@@ -9,7 +9,8 @@
 typedef struct sl_vae_config {
     int64_t sample_size;
     int64_t in_channels, out_channels, latent_channels;
-    sl_config_list block_out_channels; /* one a level, fine to coarse; each level but the last halves the side */
+    sl_config_list
+        block_out_channels; /* one a level, fine to coarse; each level but the last halves the side */
     sl_config_list down_blocks, up_blocks;
     int64_t layers_per_block; /* residual blocks a level in the encoder; the decoder has one more */
     int64_t norm_num_groups;
@@ -36,7 +37,8 @@ sl_value sl_vae_sample_build(sl_nn *nn, sl_vae_moments moments, sl_value noise);
 /* image [N, H, W, out_channels] of latent [N, H/f, W/f, C]. */
 sl_value sl_vae_decode_build(sl_nn *nn, const sl_vae_config *config, sl_value latent);
 
-/* Between the autoencoder's latents and those of the denoiser, in place: `pixels` values of latent_channels each. */
+/* Between the autoencoder's latents and those of the denoiser, in place: `pixels` values of latent_channels
+ * each. */
 void sl_vae_latents_to_model(const sl_vae_config *config, float *latents, int64_t pixels);
 void sl_vae_latents_from_model(const sl_vae_config *config, float *latents, int64_t pixels);
 
