@@ -1,0 +1,325 @@
+/* The decoder process. Each file is decoded in a forked child that can do nothing but compute and write into
+ * one shared map: it is limited in memory and time, has no descriptors to use, and a system call filter
+ * refuses all but memory, clock and exit. What it leaves in the map is checked like any other input. */
+#include "image/frame.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "image/format/format.h"
+#include "image/hdf5_lock.h"
+
+#include <errno.h>
+#include <math.h>
+#include <poll.h>
+#include <seccomp.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define WITH_SANITIZER 1
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__)
+#define WITH_SANITIZER 1
+#endif
+
+enum { MESSAGE_BYTES = 1024, METADATA_BYTES = 2 << 20, CPU_S = 60 };
+static const double wall_default_s = 60;
+static const int64_t memory_default_bytes = (int64_t)2 << 30;
+static const size_t pixels_limit_bytes = (size_t)SL_LIMIT_IMAGE_PX * 8;
+
+/* What parent and child share. Pages are only there once written, so the room for the largest image costs
+ * nothing. */
+typedef struct shared {
+    atomic_int done;    /* set last by the child */
+    int32_t unfiltered; /* 1: this system has no system call filter */
+    int32_t status;
+    char message[MESSAGE_BYTES];
+    int32_t format;
+    sl_frame_header header; /* its `metadata` pointer means nothing here */
+    size_t metadata_bytes;
+    char metadata[METADATA_BYTES];
+    size_t pixel_bytes;
+    _Alignas(4096) uint8_t pixels[];
+} shared;
+
+static const size_t shared_bytes = sizeof(shared) + (size_t)SL_LIMIT_IMAGE_PX * 8;
+
+/* ---- in the child ---- */
+
+/* `hard` stands one above `soft`, so that a soft limit with a signal of its own (SIGXCPU) is met first. */
+static void limit(int resource, rlim_t soft) {
+    struct rlimit limits;
+    if (getrlimit(resource, &limits) != 0) return;
+    rlim_t hard = soft + 1;
+    if (limits.rlim_max != RLIM_INFINITY && hard > limits.rlim_max) hard = limits.rlim_max;
+    if (soft > hard) soft = hard;
+    limits = (struct rlimit){soft, hard};
+    setrlimit(resource, &limits);
+}
+
+/* The size of the address space now, since limits count it whole. */
+static size_t address_space_bytes(void) {
+    unsigned long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "re");
+    if (file && fscanf(file, "%lu", &pages) != 1) pages = 0;
+    if (file) fclose(file);
+    return pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/* Everything else answers "not permitted", so that a library meets an error it knows instead of dying. */
+static bool filter_system_calls(void) {
+    static const int allowed[] = {
+        SCMP_SYS(exit),           SCMP_SYS(exit_group),    SCMP_SYS(munmap),
+        SCMP_SYS(mremap),         SCMP_SYS(madvise),       SCMP_SYS(brk),
+        SCMP_SYS(futex),          SCMP_SYS(clock_gettime), SCMP_SYS(rt_sigreturn),
+        SCMP_SYS(rt_sigprocmask), SCMP_SYS(getpid),        SCMP_SYS(gettid),
+        SCMP_SYS(sched_yield),    SCMP_SYS(getrandom),     SCMP_SYS(sigaltstack),
+        SCMP_SYS(gettimeofday),
+    };
+    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+    if (!filter) return false;
+    bool good = true;
+    for (size_t i = 0; i < sizeof allowed / sizeof allowed[0]; i++)
+        good &= seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0) == 0;
+    /* abort() signals itself, nobody else */
+    good &= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
+                             SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid())) == 0;
+    /* memory, but never code */
+    good &= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
+                             SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)) == 0;
+    good &= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
+                             SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)) == 0;
+#ifdef WITH_SANITIZER
+    good &= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(write), 1, SCMP_A0(SCMP_CMP_EQ, 2)) == 0;
+#endif
+    good = good && seccomp_load(filter) == 0;
+    seccomp_release(filter);
+    return good;
+}
+
+static bool confine(const sl_decode_limits *limits) {
+    static const int quiet[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGUSR1, SIGUSR2};
+    static const int fatal[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    for (size_t i = 0; i < sizeof quiet / sizeof quiet[0]; i++) signal(quiet[i], SIG_IGN);
+#ifndef WITH_SANITIZER
+    for (size_t i = 0; i < sizeof fatal / sizeof fatal[0]; i++) signal(fatal[i], SIG_DFL);
+#else
+    (void)fatal;
+#endif
+    limit(RLIMIT_CORE, 0);
+    limit(RLIMIT_AS, address_space_bytes() + (rlim_t)limits->memory_bytes);
+    limit(RLIMIT_CPU, CPU_S);
+    limit(RLIMIT_FSIZE, 0);
+    limit(RLIMIT_NOFILE, 0);
+    return filter_system_calls();
+}
+
+static sl_status room_in_map(void *context, size_t bytes, void **out) {
+    shared *map = context;
+    if (bytes > pixels_limit_bytes)
+        return sl_fail(SL_LIMIT, "%zu MiB of pixels, at most %zu MiB are read", bytes >> 20,
+                       pixels_limit_bytes >> 20);
+    map->pixel_bytes = bytes;
+    *out = map->pixels;
+    return SL_OK;
+}
+
+static void leave_metadata(shared *map, const json_t *metadata) {
+    map->metadata_bytes = json_dumpb(metadata, map->metadata, sizeof map->metadata, JSON_COMPACT);
+    if (map->metadata_bytes <= sizeof map->metadata) return;
+    map->metadata_bytes = 0; /* too long: better none than half */
+}
+
+static int format_index(const sl_format *format) {
+    for (int i = 0; i < sl_format_count(); i++)
+        if (sl_format_at(i) == format) return i;
+    return -1;
+}
+
+static void run_child(const sl_source *source, const sl_frame_request *request, bool with_pixels,
+                      shared *map) {
+    const sl_format *format = NULL;
+    sl_frame_header header = {.metadata = json_object()};
+    sl_status status = sl_decode(source, request, with_pixels ? room_in_map : NULL, map, &format, &header);
+    map->status = (int32_t)status;
+    if (status) snprintf(map->message, sizeof map->message, "%s", sl_error_message());
+    if (!status) leave_metadata(map, header.metadata);
+    map->format = format_index(format);
+    map->header = header;
+    atomic_store(&map->done, 1);
+}
+
+/* ---- in the parent ---- */
+
+/* Waits for the child's end, kills it after wall_s. */
+static int wait_for(pid_t child, double wall_s, bool *out_late) {
+    double until_s = sl_clock_s() + wall_s;
+    int fd = (int)syscall(SYS_pidfd_open, child, 0), wait_status = 0;
+    *out_late = false;
+    for (;;) {
+        pid_t got = waitpid(child, &wait_status, WNOHANG);
+        if (got == child || (got < 0 && errno != EINTR)) break;
+        double left_s = until_s - sl_clock_s();
+        if (left_s <= 0) {
+            *out_late = true;
+            kill(child, SIGKILL);
+            while (waitpid(child, &wait_status, 0) < 0 && errno == EINTR) {
+            }
+            break;
+        }
+        struct pollfd end = {fd, POLLIN, 0};
+        if (fd >= 0) {
+            poll(&end, 1, left_s > 1000 ? 1000000 : (int)ceil(left_s * 1e3));
+        } else { /* kernels before 5.3 */
+            nanosleep(&(struct timespec){0, 2000000}, NULL);
+        }
+    }
+    if (fd >= 0) close(fd);
+    return wait_status;
+}
+
+/* A verdict on the child before anything in the map is believed. */
+static sl_status judge(const shared *map, int wait_status, bool late, double wall_s) {
+    if (late) return sl_fail(SL_TIMEOUT, "decoding took more than %g s and was stopped", wall_s);
+    if (WIFSIGNALED(wait_status) && WTERMSIG(wait_status) == SIGXCPU)
+        return sl_fail(SL_TIMEOUT, "decoding took more than %d s of processor time and was stopped", CPU_S);
+    if (WIFSIGNALED(wait_status))
+        return sl_fail(SL_FORMAT, "the file made its decoder crash (%s): it is damaged or hostile",
+                       strsignal(WTERMSIG(wait_status)));
+    if (!atomic_load(&map->done))
+        return sl_fail(SL_FORMAT, "the file made its decoder stop (exit code %d): it is damaged or hostile",
+                       WEXITSTATUS(wait_status));
+    if (map->status < 0 || map->status >= SL_STATUS_COUNT)
+        return sl_fail(SL_FORMAT, "the decoder answered nonsense");
+    if (map->status) {
+        char message[MESSAGE_BYTES];
+        memcpy(message, map->message, sizeof message);
+        message[sizeof message - 1] = '\0';
+        return sl_fail((sl_status)map->status, "%s", message);
+    }
+    return SL_OK;
+}
+
+static bool plausible(const sl_frame_header *header, const shared *map, bool with_pixels) {
+    if ((unsigned)header->dtype >= SL_DTYPE_COUNT || !sl_format_at(map->format)) return false;
+    if (sl_format_check_size(header->height_px, header->width_px)) return false;
+    if (header->dataset[sizeof header->dataset - 1] || map->metadata_bytes > sizeof map->metadata)
+        return false;
+    size_t bytes = (size_t)header->height_px * (size_t)header->width_px * sl_dtype_bytes(header->dtype);
+    return !with_pixels || (bytes == map->pixel_bytes && bytes <= pixels_limit_bytes);
+}
+
+static char *source_name(const char *name, const sl_frame_header *header) {
+    sl_text text = SL_TEXT_INIT;
+    sl_text_add(&text, name);
+    if (header->dataset[0] || header->frames > 1) sl_text_printf(&text, "::%s", header->dataset);
+    if (header->frames > 1) sl_text_printf(&text, "[%lld]", (long long)header->frame);
+    return text.failed ? NULL : text.data;
+}
+
+static sl_status take_result(const shared *map, bool with_pixels, const char *name, sl_frame *out) {
+    sl_frame frame = {.header = map->header};
+    frame.header.metadata = NULL;
+    if (!plausible(&frame.header, map, with_pixels))
+        return sl_fail(SL_FORMAT, "the decoder answered nonsense");
+    frame.format = sl_format_at(map->format)->name;
+    sl_status status = SL_OK;
+    if (map->metadata_bytes) {
+        status = sl_json_parse(map->metadata, map->metadata_bytes, "metadata", &frame.header.metadata);
+    } else {
+        frame.header.metadata = json_object();
+    }
+    if (!status && with_pixels) {
+        status = sl_alloc(&frame.data, map->pixel_bytes, 1);
+        if (!status) memcpy(frame.data, map->pixels, map->pixel_bytes);
+    }
+    if (!status && !(frame.source = source_name(name, &frame.header)))
+        status = sl_fail(SL_MEMORY, "out of memory");
+    if (status) {
+        sl_frame_free(&frame);
+        return status;
+    }
+    *out = frame;
+    return SL_OK;
+}
+
+static sl_status decode_in_child(const sl_source *source, const sl_frame_request *request, bool with_pixels,
+                                 const sl_decode_limits *limits, shared *map, const char *name,
+                                 sl_frame *out) {
+    sl_hdf5_lock(); /* a child forked while another thread writes HDF5 would find the library locked for ever
+                     */
+    pid_t child = fork();
+    if (child == 0) {
+        map->unfiltered = !confine(limits);
+        run_child(source, request, with_pixels, map);
+        _exit(0);
+    }
+    sl_hdf5_unlock();
+    if (child < 0) return sl_fail_errno("cannot start a decoder process");
+    bool late;
+    int wait_status = wait_for(child, limits->wall_s, &late);
+    static atomic_flag told = ATOMIC_FLAG_INIT;
+    if (map->unfiltered && !atomic_flag_test_and_set(&told))
+        sl_warn("this system has no system call filter: image files are decoded with limits on memory and "
+                "time only");
+    SL_TRY(judge(map, wait_status, late, limits->wall_s));
+    return take_result(map, with_pixels, name, out);
+}
+
+static sl_status read_source(const sl_source *source, const char *name, const sl_frame_request *request,
+                             bool with_pixels, const sl_decode_limits *limits, sl_frame *out) {
+    sl_decode_limits used = limits ? *limits : (sl_decode_limits){0};
+    if (used.wall_s <= 0) used.wall_s = wall_default_s;
+    if (used.memory_bytes <= 0) used.memory_bytes = memory_default_bytes;
+    if ((int64_t)source->bytes > SL_LIMIT_FILE_BYTES)
+        return sl_fail(SL_LIMIT, "'%s' has %zu bytes, at most %lld are read", name, source->bytes,
+                       (long long)SL_LIMIT_FILE_BYTES);
+    shared *map =
+        mmap(NULL, shared_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (map == MAP_FAILED) return sl_fail_errno("cannot map room for the image '%s'", name);
+    sl_status status = decode_in_child(source, request, with_pixels, &used, map, name, out);
+    munmap(map, shared_bytes);
+    return sl_context(status, "reading image '%s'", name);
+}
+
+static sl_status read_path(const char *path, const sl_frame_request *request, bool with_pixels,
+                           const sl_decode_limits *limits, sl_frame *out) {
+    sl_file_map map;
+    SL_TRY(sl_context(sl_file_map_open(&map, path), "reading image '%s'", path));
+    sl_source source = {map.data, map.bytes};
+    sl_status status = read_source(&source, path, request, with_pixels, limits, out);
+    sl_file_map_close(&map);
+    return status;
+}
+
+sl_status sl_frame_read(const char *path, const sl_frame_request *request, const sl_decode_limits *limits,
+                        sl_frame *out) {
+    return read_path(path, request, true, limits, out);
+}
+
+sl_status sl_frame_read_header(const char *path, const sl_frame_request *request,
+                               const sl_decode_limits *limits, sl_frame *out) {
+    return read_path(path, request, false, limits, out);
+}
+
+sl_status sl_frame_read_bytes(const void *data, size_t bytes, const char *name,
+                              const sl_frame_request *request, const sl_decode_limits *limits,
+                              sl_frame *out) {
+    sl_source source = {data, bytes};
+    return read_source(&source, name, request, true, limits, out);
+}
