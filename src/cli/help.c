@@ -1,6 +1,7 @@
 /* Help and man pages, from the commands' descriptions and option tables. */
 #include "cli/command.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static const char tagline[] = "synthetic X-ray scattering images that an expert would accept";
