@@ -1,8 +1,8 @@
 /* Operations: one descriptor each, with the shape rule, the plain reference, and the gradient.
  *
- * The list of operations with their operands is backend/ops.def. A reference computes in double and reads and
- * writes any floating dtype, F64 included, so that gradients can be checked in double; it is slow and runs on
- * one thread. */
+ * The list of operations with their operands is backend/ops.def. A reference computes on doubles, whatever
+ * the dtypes of the operands (F64 included, so that gradients can be checked in double); it is slow and runs
+ * on one thread. */
 #ifndef SL_OP_OP_H
 #define SL_OP_OP_H
 
@@ -41,9 +41,12 @@ typedef struct sl_op_desc {
     int in_min, in_max; /* number of inputs; those from in_min on are optional */
     /* Check inputs and attributes; fill out_count and the dtype and shape of each output. */
     sl_status (*infer)(sl_call *call);
-    sl_status (*reference)(const sl_call *call);
+    /* in[i], out[i]: the operands as doubles (integers too); NULL where absent. The shapes are in the call.
+     */
+    sl_status (*reference)(const sl_call *call, double *const *in, double *const *out);
     void (*grad)(sl_emitter *emitter, sl_grad_call *call); /* NULL: no gradient flows through */
     double (*flops)(const sl_call *call);                  /* NULL: one for each element of the result */
+    unsigned integers;                                     /* bit i: in[i] is I32; all others are floating */
     unsigned in_place; /* bit i: out[0] may be written over in[i] where dtype and shape are equal */
     const char *source;
 } sl_op_desc;
@@ -53,5 +56,10 @@ const sl_op_desc *sl_op_describe(sl_op op);
 /* The shape rule with the checks that all ops share; messages name the op. */
 sl_status sl_op_infer(sl_call *call);
 double sl_op_flops(const sl_call *call);
+
+/* Run the reference on the operands' memory: converts through call->scratch, which must have
+ * sl_op_reference_scratch(call) bytes. */
+size_t sl_op_reference_scratch(const sl_call *call);
+sl_status sl_op_reference(const sl_call *call);
 
 #endif
