@@ -1,0 +1,63 @@
+/* A plan as the files of src/graph see it. */
+#ifndef SL_GRAPH_PLAN_INTERNAL_H
+#define SL_GRAPH_PLAN_INTERNAL_H
+
+#include "backend/kernel.h"
+#include "graph/internal.h"
+#include "graph/plan.h"
+
+/* A stretch of memory that is needed from node `first` to node `last`, both included. Offsets are given by
+ * sl_layout_place. */
+typedef struct layout_block {
+    size_t bytes, offset;
+    int32_t first, last;
+} layout_block;
+
+/* Gives each block an offset, a multiple of SL_ALIGNMENT, such that blocks alive at one time never overlap:
+ * first fit, the largest first. Returns the bytes needed in all. `order` has room for `count` numbers. */
+size_t sl_layout_place(layout_block *blocks, int32_t count, int32_t *order);
+
+typedef struct plan_node {
+    sl_call call;
+    const sl_kernel *kernel;             /* NULL: the reference */
+    int32_t node;                        /* in the graph */
+    int32_t scratch_block, packed_block; /* -1: none */
+    size_t scratch_bytes, packed_bytes, worker_bytes;
+    bool packs_once;
+    size_t packed_offset; /* in the memory of packed weights, where packs_once */
+    double seconds, flops;
+    int64_t runs;
+} plan_node;
+
+typedef enum home { HOME_NONE, HOME_WORKSPACE, HOME_OWN, HOME_BOUND } home;
+
+/* Where a value lives. A reshaped value has the place of its root. */
+typedef struct plan_value {
+    int32_t root;
+    home home;
+    int32_t block;          /* HOME_WORKSPACE */
+    size_t offset;          /* HOME_OWN: in the memory of inputs and constants */
+    void *bound, *gradient; /* from outside */
+    bool used, wanted;      /* read by a live node; an output */
+} plan_value;
+
+struct sl_plan {
+    sl_graph *graph;
+    sl_plan_options options;
+    sl_arena *arena;
+    plan_node *nodes;
+    int32_t node_count, fallbacks;
+    plan_value *values;
+    layout_block *blocks;
+    int32_t block_count;
+    size_t own_bytes, packed_bytes, workspace_bytes, unshared_bytes, worker_stride;
+    int workers;
+    char *own, *packed, *workspace, *worker_scratch; /* NULL before sl_plan_reserve */
+    bool resolved;                                   /* operands point at the memory */
+    bool packed_ready;                               /* frozen weights are packed */
+};
+
+/* Fill operands with addresses; SL_INVALID names what is not bound. */
+sl_status sl_plan_resolve(sl_plan *plan);
+
+#endif

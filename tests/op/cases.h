@@ -1,0 +1,33 @@
+/* Random calls of every operation, for tests of references, gradients and kernels, and for the bench. */
+#ifndef SL_TESTS_OP_CASES_H
+#define SL_TESTS_OP_CASES_H
+
+#include "base/random.h"
+#include "op/op.h"
+
+/* How an input is stored: an activation, a weight, statistics and losses (always wide), or integers. */
+typedef enum op_role { ROLE_ACTIVATION, ROLE_WEIGHT, ROLE_WIDE, ROLE_INTEGER } op_role;
+
+typedef struct op_case {
+    sl_attrs attrs;
+    sl_call call; /* attrs points into this case: not to be copied; data of the inputs set by op_case_fill */
+    op_role role[SL_INPUTS_MAX];
+    int64_t integer_below; /* integers are 0..this-1 */
+} op_case;
+
+/* Sizes: odd and small, or multiples of 16 with a few odd ones, as kernels like them. */
+typedef enum op_sizes { SIZES_TINY, SIZES_ODD, SIZES_EVEN } op_sizes;
+
+/* A random call of `op` with its outputs inferred; activations in `activation`, weights in `weight`. */
+void op_case_make(op_case *c, sl_op op, op_sizes sizes, sl_dtype activation, sl_dtype weight, sl_random *random);
+
+/* Inputs on the heap with random contents, statistics that belong to the data; outputs on the heap too, with
+ * GUARD_BYTES of a pattern on either side. */
+void op_case_allocate(op_case *c, sl_random *random);
+void op_case_free(op_case *c);
+/* Outputs anew: filled with NaN; for SL_OP_UPDATE with the same numbers each time. */
+void op_case_reset_outputs(op_case *c);
+/* Whether nobody wrote outside the outputs. */
+int op_case_guards_hold(const op_case *c);
+
+#endif

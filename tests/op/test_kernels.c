@@ -1,0 +1,187 @@
+/* Every row of kernels.def against its op's reference: random shapes and dtypes, guarded edges, results written over an
+ * input where the op allows that, and the same bits for any number of threads. */
+#include "test.h"
+
+#include "cases.h"
+
+#include "backend/kernel.h"
+#include "base/memory.h"
+#include "base/threads.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { WANTED = 14, ATTEMPTS = 3000 };
+
+static size_t bytes_of(const sl_operand *operand)
+{
+    return (size_t)sl_operand_count(operand) * sl_dtype_bytes(operand->dtype);
+}
+
+/* Results of the reference as doubles, from outputs held in F64. */
+static void reference_results(op_case *c, double *out[SL_OUTPUTS_MAX])
+{
+    sl_call call = c->call;
+    for (int i = 0; i < call.out_count; i++) {
+        size_t count = (size_t)sl_operand_count(&call.out[i]);
+        assert_ok(sl_alloc(&out[i], count, sizeof(double)));
+        sl_convert(call.out[i].dtype, call.out[i].data, SL_F64, out[i], count); /* UPDATE reads it */
+        call.out[i].dtype = SL_F64;
+        call.out[i].data = out[i];
+        if (call.out[i].flags & SL_OPERAND_ABSENT) call.out[i].data = NULL;
+    }
+    assert_ok(sl_alloc(&call.scratch, sl_op_reference_scratch(&call), 1));
+    assert_ok(sl_op_reference(&call));
+    sl_free(call.scratch);
+}
+
+static void run_kernel(const sl_kernel *kernel, op_case *c)
+{
+    const sl_kernel_code *code = kernel->code;
+    sl_call call = c->call;
+    size_t scratch = 0, packed = 0;
+    if (code->prepare) assert_ok(code->prepare(&call, &call.state));
+    if (code->scratch) scratch = code->scratch(&call);
+    if (code->packed) packed = code->packed(&call);
+    if (code->worker_scratch)
+        call.worker_scratch_stride = (code->worker_scratch(&call) + SL_ALIGNMENT - 1) / SL_ALIGNMENT * SL_ALIGNMENT;
+    size_t workers = (size_t)sl_threads_count() * call.worker_scratch_stride;
+    assert_ok(sl_alloc(&call.scratch, scratch, 1));
+    assert_ok(sl_alloc(&call.packed, packed, 1));
+    assert_ok(sl_alloc(&call.worker_scratch, workers, 1));
+    memset(call.scratch, 0xff, scratch);
+    memset(call.packed, 0xff, packed);
+    memset(call.worker_scratch, 0xff, workers);
+    if (packed) assert_ok(code->pack(&call));
+    assert_ok(code->run(&call));
+    if (code->release && call.state) code->release(call.state);
+    sl_free(call.scratch);
+    sl_free(call.packed);
+    sl_free(call.worker_scratch);
+}
+
+static void describe_case(const op_case *c, char *out, size_t room)
+{
+    size_t at = 0;
+    for (int i = 0; i < c->call.in_count; i++) {
+        sl_shape_text text;
+        at += (size_t)snprintf(out + at, room - at, " %s%s", sl_dtype_name(c->call.in[i].dtype),
+                               sl_shape_format(&c->call.in[i].shape, &text));
+    }
+    snprintf(out + at, room - at, " stride %d pad %d %d %d %d", c->attrs.stride[0], c->attrs.pad[0], c->attrs.pad[1],
+             c->attrs.pad[2], c->attrs.pad[3]);
+}
+
+/* Largest error as a fraction of the rms; a floor keeps rounding of an all but zero result from counting. */
+static void compare(const sl_kernel *kernel, const op_case *c, const sl_operand *out, const double *expected, int index)
+{
+    double squares = 0, worst = 0, value;
+    int64_t count = sl_operand_count(out), worst_at = 0;
+    for (int64_t i = 0; i < count; i++) {
+        sl_convert(out->dtype, (const char *)out->data + (size_t)i * sl_dtype_bytes(out->dtype), SL_F64, &value, 1);
+        double error = fabs(value - expected[i]);
+        squares += expected[i] * expected[i];
+        if (error <= worst) continue;
+        if (isnan(error)) error = INFINITY;
+        worst = error;
+        worst_at = i;
+    }
+    double rms = sqrt(squares / (double)count), floor = 1e-2;
+    double tolerance = (double)kernel->tolerance;
+    if (out->dtype == SL_BF16 && tolerance < 0x1p-6) tolerance = 0x1p-6; /* its last bit, at 2 to 4 times the rms */
+    if (worst <= tolerance * fmax(rms, floor)) return;
+    char text[1024];
+    describe_case(c, text, sizeof text);
+    fail_msg("%s: result %d, element %lld is off by %.3g, rms %.3g, allowed %.3g of it; case:%s", kernel->name, index,
+             (long long)worst_at, worst, rms, tolerance, text);
+}
+
+static void check_threads(const sl_kernel *kernel, op_case *c)
+{
+    void *first[SL_OUTPUTS_MAX] = {NULL};
+    for (int i = 0; i < c->call.out_count; i++) {
+        if (!sl_call_wants(&c->call, i)) continue;
+        assert_ok(sl_alloc(&first[i], bytes_of(&c->call.out[i]), 1));
+        memcpy(first[i], c->call.out[i].data, bytes_of(&c->call.out[i]));
+    }
+    for (int threads = 2; threads <= 4; threads++) {
+        assert_ok(sl_threads_set(threads));
+        op_case_reset_outputs(c);
+        run_kernel(kernel, c);
+        for (int i = 0; i < c->call.out_count; i++)
+            if (first[i] && memcmp(first[i], c->call.out[i].data, bytes_of(&c->call.out[i])) != 0)
+                fail_msg("%s: other bits with %d threads than with 1", kernel->name, threads);
+    }
+    assert_ok(sl_threads_set(1));
+    for (int i = 0; i < c->call.out_count; i++) sl_free(first[i]);
+}
+
+/* Each input that the op lets be overwritten, in turn. */
+static void check_in_place(const sl_kernel *kernel, op_case *c, const double *expected)
+{
+    unsigned allowed = sl_op_describe(kernel->op)->in_place;
+    for (int i = 0; i < c->call.in_count; i++) {
+        sl_operand *in = &c->call.in[i], *out = &c->call.out[0];
+        if (!(allowed >> i & 1) || in->dtype != out->dtype || !sl_shape_equal(&in->shape, &out->shape)) continue;
+        void *kept, *in_data = in->data;
+        assert_ok(sl_alloc(&kept, bytes_of(in), 1));
+        memcpy(kept, in->data, bytes_of(in));
+        op_case_reset_outputs(c);
+        memcpy(out->data, kept, bytes_of(in));
+        in->data = out->data;
+        run_kernel(kernel, c);
+        in->data = in_data;
+        compare(kernel, c, out, expected, 0);
+        assert_memory_equal(kept, in_data, bytes_of(in));
+        sl_free(kept);
+    }
+}
+
+static bool try_case(const sl_kernel *kernel, unsigned isa, int attempt, sl_random *random)
+{
+    static const sl_dtype dtypes[][2] = {{SL_F32, SL_F32}, {SL_BF16, SL_F32}, {SL_BF16, SL_BF16}, {SL_F32, SL_BF16}};
+    op_case c;
+    const sl_dtype *pair = dtypes[sl_random_below(random, 4)];
+    op_case_make(&c, kernel->op, attempt % 2 ? SIZES_EVEN : SIZES_ODD, pair[0], pair[1], random);
+    for (int i = 1; i < c.call.out_count; i++)
+        if (sl_random_below(random, 4) == 0) c.call.out[i].flags = SL_OPERAND_ABSENT;
+    if (!sl_kernel_fits(kernel, &c.call, isa)) return false;
+    double *expected[SL_OUTPUTS_MAX] = {NULL};
+    op_case_allocate(&c, random);
+    reference_results(&c, expected);
+    run_kernel(kernel, &c);
+    assert_true(op_case_guards_hold(&c));
+    for (int i = 0; i < c.call.out_count; i++)
+        if (sl_call_wants(&c.call, i)) compare(kernel, &c, &c.call.out[i], expected[i], i);
+    check_threads(kernel, &c);
+    check_in_place(kernel, &c, expected[0]);
+    for (int i = 0; i < c.call.out_count; i++) sl_free(expected[i]);
+    op_case_free(&c);
+    return true;
+}
+
+static void kernels_match_references(void **state)
+{
+    (void)state;
+    int count, skipped = 0;
+    unsigned isa = sl_isa_available();
+    const sl_kernel *kernels = sl_kernels(&count);
+    assert_ok(sl_threads_set(1));
+    for (int k = 0; k < count; k++) {
+        sl_random random = sl_random_stream(3, SL_STREAM_TEST, (uint32_t)k);
+        int ran = 0;
+        if ((kernels[k].isa & isa) != kernels[k].isa) {
+            print_message("not on this CPU: %s\n", kernels[k].name);
+            skipped++;
+            continue;
+        }
+        for (int i = 0; i < ATTEMPTS && ran < WANTED; i++) ran += try_case(&kernels[k], isa, i, &random);
+        if (ran < WANTED / 2) fail_msg("%s took only %d of %d random calls", kernels[k].name, ran, ATTEMPTS);
+    }
+    print_message("%d kernels compared, %d not runnable here\n", count - skipped, skipped);
+}
+
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(kernels_match_references),
+};
+TEST_MAIN(tests)
