@@ -84,5 +84,10 @@ const sl_op_desc sl_op_desc_CROSS_ENTROPY = {.in_min = 2,
                                              .grad = grad,
                                              .flops = flops,
                                              .integers = 2};
-const sl_op_desc sl_op_desc_CROSS_ENTROPY_BWD = {
-    .in_min = 4, .in_max = 4, .infer = infer_bwd, .reference = reference_bwd, .flops = flops, .integers = 2};
+const sl_op_desc sl_op_desc_CROSS_ENTROPY_BWD = {.in_min = 4,
+                                                 .in_max = 4,
+                                                 .optional = 4,
+                                                 .infer = infer_bwd,
+                                                 .reference = reference_bwd,
+                                                 .flops = flops,
+                                                 .integers = 2};

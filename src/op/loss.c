@@ -89,6 +89,7 @@ const sl_op_desc sl_op_desc_MSE = {
     .in_min = 2, .in_max = 3, .infer = infer, .reference = reference_mse, .grad = grad_mse, .flops = flops};
 const sl_op_desc sl_op_desc_MSE_BWD = {.in_min = 4,
                                        .in_max = 4,
+                                       .optional = 4,
                                        .infer = infer_mse_bwd,
                                        .reference = reference_mse_bwd,
                                        .flops = flops,

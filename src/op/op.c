@@ -19,7 +19,8 @@ const sl_op_desc *sl_op_describe(sl_op op) {
 static sl_status check_input(const sl_call *call, const sl_op_desc *desc, int i) {
     const sl_operand *input = &call->in[i];
     if (input->flags & SL_OPERAND_ABSENT) {
-        if (i < desc->in_min) return sl_fail(SL_INVALID, "%s: input %d is missing", sl_op_name(call->op), i);
+        if (i < desc->in_min && !(desc->optional >> i & 1))
+            return sl_fail(SL_INVALID, "%s: input %d is missing", sl_op_name(call->op), i);
         return SL_OK;
     }
     bool integer = desc->integers >> i & 1;

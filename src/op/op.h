@@ -38,7 +38,8 @@ typedef struct sl_grad_call {
 } sl_grad_call;
 
 typedef struct sl_op_desc {
-    int in_min, in_max; /* number of inputs; those from in_min on are optional */
+    int in_min, in_max; /* number of inputs; those from in_min on may be left out */
+    unsigned optional;  /* bit i: in[i] may be absent though later ones are there */
     /* Check inputs and attributes; fill out_count and the dtype and shape of each output. */
     sl_status (*infer)(sl_call *call);
     /* in[i], out[i]: the operands as doubles (integers too); NULL where absent. The shapes are in the call.

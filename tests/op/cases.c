@@ -18,14 +18,12 @@ typedef struct maker {
     sl_random *random;
 } maker;
 
-static int64_t between(maker *m, int64_t low, int64_t high)
-{
+static int64_t between(maker *m, int64_t low, int64_t high) {
     return low + sl_random_below(m->random, (uint32_t)(high - low + 1));
 }
 
 /* A number of channels, divisible by `divisor`. */
-static int64_t channels(maker *m, int64_t divisor)
-{
+static int64_t channels(maker *m, int64_t divisor) {
     switch (m->sizes) {
     case SIZES_TINY:
         return divisor * between(m, 1, 3);
@@ -36,18 +34,15 @@ static int64_t channels(maker *m, int64_t divisor)
     }
 }
 
-static int64_t side(maker *m)
-{
+static int64_t side(maker *m) {
     return m->sizes == SIZES_TINY ? between(m, 3, 5) : between(m, 3, 17);
 }
 
-static int64_t batch(maker *m)
-{
+static int64_t batch(maker *m) {
     return between(m, 1, m->sizes == SIZES_TINY ? 2 : 3);
 }
 
-static void add_input(maker *m, op_role role, sl_shape shape)
-{
+static void add_input(maker *m, op_role role, sl_shape shape) {
     op_case *c = m->c;
     sl_dtype wide = sl_dtype_wide(m->activation);
     sl_dtype dtypes[] = {m->activation, m->weight, wide, SL_I32};
@@ -57,21 +52,18 @@ static void add_input(maker *m, op_role role, sl_shape shape)
     c->call.in[c->call.in_count++] = (sl_operand){.dtype = dtypes[role], .shape = shape, .flags = flags};
 }
 
-static void add_absent(maker *m)
-{
+static void add_absent(maker *m) {
     m->c->call.in[m->c->call.in_count++] = (sl_operand){.flags = SL_OPERAND_ABSENT};
 }
 
 #define IN(role, ...) add_input(m, ROLE_##role, SL_SHAPE(__VA_ARGS__))
 
-static sl_shape image(maker *m, int64_t divisor)
-{
+static sl_shape image(maker *m, int64_t divisor) {
     return SL_SHAPE(batch(m), side(m), side(m), channels(m, divisor));
 }
 
 /* [...,C] of two to four axes. */
-static sl_shape rows(maker *m, int64_t C)
-{
+static sl_shape rows(maker *m, int64_t C) {
     sl_shape all = SL_SHAPE(batch(m), between(m, 1, 3), m->sizes == SIZES_TINY ? 3 : between(m, 1, 40), C);
     int drop = (int)between(m, 0, 2);
     sl_shape shape = {.rank = 4 - drop};
@@ -79,8 +71,7 @@ static sl_shape rows(maker *m, int64_t C)
     return shape;
 }
 
-static void spatial(maker *m, int64_t kernel)
-{
+static void spatial(maker *m, int64_t kernel) {
     sl_attrs *a = &m->c->attrs;
     a->stride[0] = a->stride[1] = (int32_t)between(m, 1, 2);
     for (int i = 0; i < 4; i++) a->pad[i] = (int32_t)between(m, 0, kernel / 2);
@@ -90,19 +81,18 @@ static void spatial(maker *m, int64_t kernel)
     }
 }
 
-static int64_t pooled_size(const sl_attrs *a, int64_t size, int64_t kernel, int axis)
-{
+static int64_t pooled_size(const sl_attrs *a, int64_t size, int64_t kernel, int axis) {
     return (size + a->pad[2 * axis] + a->pad[2 * axis + 1] - kernel) / a->stride[axis] + 1;
 }
 
-static void make_conv(maker *m)
-{
+static void make_conv(maker *m) {
     static const int64_t kernels[] = {1, 3, 3, 2};
     op_case *c = m->c;
     int64_t k = kernels[between(m, 0, 3)], O = channels(m, 1);
     sl_shape x = image(m, 1);
     spatial(m, k);
-    sl_shape y = SL_SHAPE(x.dim[0], pooled_size(&c->attrs, x.dim[1], k, 0), pooled_size(&c->attrs, x.dim[2], k, 1), O);
+    sl_shape y =
+        SL_SHAPE(x.dim[0], pooled_size(&c->attrs, x.dim[1], k, 0), pooled_size(&c->attrs, x.dim[2], k, 1), O);
     sl_shape w = SL_SHAPE(O, x.dim[3], k, k);
     switch (c->call.op) {
     case SL_OP_CONV2D:
@@ -122,8 +112,7 @@ static void make_conv(maker *m)
     }
 }
 
-static void make_linear(maker *m)
-{
+static void make_linear(maker *m) {
     int64_t I = channels(m, 1), O = channels(m, 1);
     sl_shape x = rows(m, I), y = x;
     y.dim[y.rank - 1] = O;
@@ -143,8 +132,7 @@ static void make_linear(maker *m)
     }
 }
 
-static void make_matmul(maker *m)
-{
+static void make_matmul(maker *m) {
     int64_t B = batch(m), M = channels(m, 1), K = channels(m, 1), N = channels(m, 1);
     m->c->attrs.transpose_a = (int32_t)between(m, 0, 1);
     m->c->attrs.transpose_b = (int32_t)between(m, 0, 1);
@@ -152,12 +140,13 @@ static void make_matmul(maker *m)
     IN(ACTIVATION, B, m->c->attrs.transpose_b ? N : K, m->c->attrs.transpose_b ? K : N);
 }
 
-static void make_attention(maker *m)
-{
+static void make_attention(maker *m) {
     static const int64_t widths[] = {8, 16, 32, 40, 64, 80};
     int64_t N = batch(m), L = m->sizes == SIZES_TINY ? 4 : between(m, 1, 90), heads = between(m, 1, 3);
     int64_t M = m->sizes == SIZES_TINY ? 3 : between(m, 1, 90);
-    int64_t D = m->sizes == SIZES_TINY ? 2 : m->sizes == SIZES_ODD ? between(m, 1, 33) : widths[between(m, 0, 5)];
+    int64_t D = m->sizes == SIZES_TINY  ? 2
+                : m->sizes == SIZES_ODD ? between(m, 1, 33)
+                                        : widths[between(m, 0, 5)];
     m->c->attrs.heads = (int32_t)heads;
     m->c->attrs.causal = between(m, 0, 3) == 0;
     if (m->c->attrs.causal) M = L;
@@ -170,8 +159,7 @@ static void make_attention(maker *m)
     IN(ACTIVATION, N, L, heads * D);
 }
 
-static void make_group_norm(maker *m)
-{
+static void make_group_norm(maker *m) {
     int64_t G = between(m, 1, 4);
     sl_shape x = image(m, G);
     int64_t C = x.dim[3];
@@ -187,8 +175,7 @@ static void make_group_norm(maker *m)
     add_input(m, ROLE_ACTIVATION, x);
 }
 
-static void make_layer_norm(maker *m)
-{
+static void make_layer_norm(maker *m) {
     int64_t C = channels(m, 3);
     sl_shape x = rows(m, C), stats = x;
     stats.dim[--stats.rank] = 0;
@@ -204,8 +191,7 @@ static void make_layer_norm(maker *m)
     add_input(m, ROLE_ACTIVATION, x);
 }
 
-static void make_batch_norm(maker *m)
-{
+static void make_batch_norm(maker *m) {
     sl_shape x = image(m, 1);
     bool forward = m->c->call.op == SL_OP_BATCH_NORM;
     m->c->attrs.eps = 1e-5f;
@@ -219,8 +205,7 @@ static void make_batch_norm(maker *m)
 }
 
 /* One or two inputs of one shape, by the op's number of inputs. */
-static void make_rows(maker *m)
-{
+static void make_rows(maker *m) {
     sl_attrs *a = &m->c->attrs;
     sl_shape x = rows(m, channels(m, 1));
     switch (m->c->call.op) {
@@ -247,16 +232,14 @@ static void make_rows(maker *m)
     for (int i = 0; i < sl_op_describe(m->c->call.op)->in_min; i++) add_input(m, ROLE_ACTIVATION, x);
 }
 
-static void make_geglu(maker *m)
-{
+static void make_geglu(maker *m) {
     sl_shape x = rows(m, channels(m, 2)), y = x;
     y.dim[y.rank - 1] /= 2;
     add_input(m, ROLE_ACTIVATION, x);
     if (m->c->call.op == SL_OP_GEGLU_BWD) add_input(m, ROLE_ACTIVATION, y);
 }
 
-static void make_binary(maker *m)
-{
+static void make_binary(maker *m) {
     sl_shape full = image(m, 1), part = full;
     switch (between(m, 0, 5)) {
     case 0:
@@ -281,8 +264,7 @@ static void make_binary(maker *m)
     add_input(m, swap ? ROLE_ACTIVATION : ROLE_WEIGHT, swap ? full : part);
 }
 
-static void make_concat(maker *m)
-{
+static void make_concat(maker *m) {
     sl_attrs *a = &m->c->attrs;
     sl_shape x = image(m, 2);
     a->axis = (int32_t)between(m, 0, 3);
@@ -305,8 +287,7 @@ static void make_concat(maker *m)
     add_input(m, ROLE_ACTIVATION, x);
 }
 
-static void make_transpose(maker *m)
-{
+static void make_transpose(maker *m) {
     uint32_t perm[SL_RANK_MAX];
     sl_shape x = image(m, 1);
     if (between(m, 0, 1)) x = SL_SHAPE(x.dim[0], x.dim[1], x.dim[2], x.dim[3], 2, 3);
@@ -316,8 +297,7 @@ static void make_transpose(maker *m)
     add_input(m, ROLE_ACTIVATION, x);
 }
 
-static void make_upsample(maker *m)
-{
+static void make_upsample(maker *m) {
     sl_shape x = image(m, 1);
     if (m->c->call.op == SL_OP_UPSAMPLE_NEAREST2X_BWD) {
         x.dim[1] *= 2;
@@ -326,8 +306,7 @@ static void make_upsample(maker *m)
     add_input(m, ROLE_ACTIVATION, x);
 }
 
-static void make_pool(maker *m)
-{
+static void make_pool(maker *m) {
     op_case *c = m->c;
     int64_t k = between(m, 2, 3);
     sl_shape x = image(m, 1);
@@ -342,8 +321,7 @@ static void make_pool(maker *m)
     c->integer_below = x.dim[1] * x.dim[2];
 }
 
-static void make_sum(maker *m)
-{
+static void make_sum(maker *m) {
     sl_attrs *a = &m->c->attrs;
     sl_shape x = image(m, 1);
     a->axes = (uint32_t)between(m, 1, 15);
@@ -361,8 +339,7 @@ static void make_sum(maker *m)
     add_input(m, ROLE_ACTIVATION, x);
 }
 
-static void make_embedding(maker *m)
-{
+static void make_embedding(maker *m) {
     int64_t V = between(m, 2, 30), E = channels(m, 1), N = batch(m), L = between(m, 1, 9);
     m->c->integer_below = V;
     if (m->c->call.op == SL_OP_EMBEDDING) {
@@ -375,16 +352,14 @@ static void make_embedding(maker *m)
     IN(ACTIVATION, N, L, E);
 }
 
-static void make_timestep(maker *m)
-{
+static void make_timestep(maker *m) {
     m->c->attrs.width = 2 * (int32_t)between(m, 2, 40);
     m->c->attrs.flip = (int32_t)between(m, 0, 1);
     m->c->attrs.alpha = (double)between(m, 0, 1);
     IN(WIDE, batch(m));
 }
 
-static void make_loss(maker *m)
-{
+static void make_loss(maker *m) {
     sl_shape x = image(m, 1);
     sl_op op = m->c->call.op;
     add_input(m, ROLE_ACTIVATION, x);
@@ -398,8 +373,7 @@ static void make_loss(maker *m)
     if (op == SL_OP_MSE_BWD || op == SL_OP_L1_BWD) add_input(m, ROLE_WIDE, (sl_shape){0});
 }
 
-static void make_cross_entropy(maker *m)
-{
+static void make_cross_entropy(maker *m) {
     int64_t N = between(m, 1, 20), K = between(m, 2, 20);
     m->c->integer_below = K;
     IN(ACTIVATION, N, K);
@@ -411,8 +385,7 @@ static void make_cross_entropy(maker *m)
     if (m->c->call.op == SL_OP_CROSS_ENTROPY_BWD) add_input(m, ROLE_WIDE, (sl_shape){0});
 }
 
-static void make_fill(maker *m)
-{
+static void make_fill(maker *m) {
     m->c->attrs.shape = image(m, 1);
     m->c->attrs.dtype = m->activation;
     m->c->attrs.alpha = 1.25;
@@ -465,8 +438,8 @@ static const make_fn makers[SL_OP_COUNT] = {
     [SL_OP_FILL] = make_fill,
 };
 
-void op_case_make(op_case *c, sl_op op, op_sizes sizes, sl_dtype activation, sl_dtype weight, sl_random *random)
-{
+void op_case_make(op_case *c, sl_op op, op_sizes sizes, sl_dtype activation, sl_dtype weight,
+                  sl_random *random) {
     memset(c, 0, sizeof *c);
     c->call.op = op;
     c->call.attrs = &c->attrs;
@@ -479,22 +452,20 @@ void op_case_make(op_case *c, sl_op op, op_sizes sizes, sl_dtype activation, sl_
 
 /* ---- contents ---- */
 
-static size_t bytes_of(const sl_operand *operand)
-{
+static size_t bytes_of(const sl_operand *operand) {
     return (size_t)sl_operand_count(operand) * sl_dtype_bytes(operand->dtype);
 }
 
-static void fill_operand(sl_operand *operand, int64_t below, sl_random *random)
-{
+static void fill_operand(sl_operand *operand, int64_t below, sl_random *random) {
     for (size_t i = 0; i < (size_t)sl_operand_count(operand); i++) {
         double value = below ? sl_random_below(random, (uint32_t)below) : sl_random_normal(random);
-        sl_convert(SL_F64, &value, operand->dtype, (char *)operand->data + i * sl_dtype_bytes(operand->dtype), 1);
+        sl_convert(SL_F64, &value, operand->dtype, (char *)operand->data + i * sl_dtype_bytes(operand->dtype),
+                   1);
     }
 }
 
 /* Every element positive: variances. */
-static void make_positive(sl_operand *operand)
-{
+static void make_positive(sl_operand *operand) {
     for (size_t i = 0; i < (size_t)sl_operand_count(operand); i++) {
         char *at = (char *)operand->data + i * sl_dtype_bytes(operand->dtype);
         double value;
@@ -505,8 +476,7 @@ static void make_positive(sl_operand *operand)
 }
 
 /* Inputs of a backward call that are results of its forward call: take them from its reference. */
-static void derive(op_case *c, sl_op forward, const int *from, int from_count, const int *to)
-{
+static void derive(op_case *c, sl_op forward, const int *from, int from_count, const int *to) {
     sl_call call = {.op = forward, .attrs = &c->attrs, .in_count = from_count};
     sl_operand *in = c->call.in;
     for (int i = 0; i < from_count; i++) call.in[i] = in[from[i]];
@@ -529,8 +499,7 @@ static void derive(op_case *c, sl_op forward, const int *from, int from_count, c
     sl_free(spare);
 }
 
-static void derive_inputs(op_case *c)
-{
+static void derive_inputs(op_case *c) {
     switch (c->call.op) {
     case SL_OP_ATTENTION_BWD:
         derive(c, SL_OP_ATTENTION, (int[]){0, 1, 2}, 3, (int[]){3, 4});
@@ -560,8 +529,7 @@ static void derive_inputs(op_case *c)
     }
 }
 
-void op_case_reset_outputs(op_case *c)
-{
+void op_case_reset_outputs(op_case *c) {
     sl_random random = sl_random_stream(5, SL_STREAM_TEST, 0);
     for (int i = 0; i < c->call.out_count; i++) {
         sl_operand *out = &c->call.out[i];
@@ -574,8 +542,7 @@ void op_case_reset_outputs(op_case *c)
     }
 }
 
-void op_case_allocate(op_case *c, sl_random *random)
-{
+void op_case_allocate(op_case *c, sl_random *random) {
     for (int i = 0; i < c->call.in_count; i++) {
         if (!sl_call_has(&c->call, i)) continue;
         sl_operand *in = &c->call.in[i];
@@ -591,8 +558,7 @@ void op_case_allocate(op_case *c, sl_random *random)
     op_case_reset_outputs(c);
 }
 
-int op_case_guards_hold(const op_case *c)
-{
+int op_case_guards_hold(const op_case *c) {
     for (int i = 0; i < c->call.out_count; i++) {
         const sl_operand *out = &c->call.out[i];
         if (!out->data) continue;
@@ -604,8 +570,7 @@ int op_case_guards_hold(const op_case *c)
     return 1;
 }
 
-void op_case_free(op_case *c)
-{
+void op_case_free(op_case *c) {
     for (int i = 0; i < c->call.in_count; i++) sl_free(c->call.in[i].data);
     for (int i = 0; i < c->call.out_count; i++)
         if (c->call.out[i].data) sl_free((char *)c->call.out[i].data - GUARD_BYTES);

@@ -19,7 +19,8 @@ typedef struct op_case {
 typedef enum op_sizes { SIZES_TINY, SIZES_ODD, SIZES_EVEN } op_sizes;
 
 /* A random call of `op` with its outputs inferred; activations in `activation`, weights in `weight`. */
-void op_case_make(op_case *c, sl_op op, op_sizes sizes, sl_dtype activation, sl_dtype weight, sl_random *random);
+void op_case_make(op_case *c, sl_op op, op_sizes sizes, sl_dtype activation, sl_dtype weight,
+                  sl_random *random);
 
 /* Inputs on the heap with random contents, statistics that belong to the data; outputs on the heap too, with
  * GUARD_BYTES of a pattern on either side. */

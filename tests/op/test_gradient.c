@@ -10,7 +10,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { ROUNDS = 6, PROBES = 12 };
+enum { ROUNDS = 12, PROBES = 12 };
 
 /* loss = sum of out[0] * weights, built around one op */
 typedef struct trial {
@@ -20,8 +20,7 @@ typedef struct trial {
     sl_value in[SL_INPUTS_MAX], gradient[SL_INPUTS_MAX], loss;
 } trial;
 
-static void build(trial *t, sl_random *random)
-{
+static void build(trial *t, sl_random *random) {
     sl_call *call = &t->c.call;
     sl_value outs[SL_OUTPUTS_MAX];
     char name[8];
@@ -53,8 +52,7 @@ static void build(trial *t, sl_random *random)
     assert_ok(sl_plan_reserve(t->plan));
 }
 
-static double loss_of(trial *t)
-{
+static double loss_of(trial *t) {
     double loss;
     for (int i = 0; i < t->c.call.in_count; i++) {
         const sl_operand *in = &t->c.call.in[i];
@@ -67,8 +65,7 @@ static double loss_of(trial *t)
     return loss;
 }
 
-static void probe(trial *t, int input, const double *gradient, int64_t at)
-{
+static void probe(trial *t, int input, const double *gradient, int64_t at) {
     const double step = 1e-5;
     double *x = t->c.call.in[input].data, kept = x[at];
     x[at] = kept + step;
@@ -78,12 +75,11 @@ static void probe(trial *t, int input, const double *gradient, int64_t at)
     x[at] = kept;
     double expected = (above - below) / (2 * step);
     if (fabs(expected - gradient[at]) > 1e-6 * (1 + fabs(expected)))
-        fail_msg("%s, input %d, element %lld: gradient %.9g, by differences %.9g", sl_op_name(t->c.call.op), input,
-                 (long long)at, gradient[at], expected);
+        fail_msg("%s, input %d, element %lld: gradient %.9g, by differences %.9g", sl_op_name(t->c.call.op),
+                 input, (long long)at, gradient[at], expected);
 }
 
-static void check_op(sl_op op, sl_random *random)
-{
+static void check_op(sl_op op, sl_random *random) {
     trial t = {0};
     op_case_make(&t.c, op, SIZES_TINY, SL_F64, SL_F64, random);
     op_case_allocate(&t.c, random);
@@ -106,8 +102,7 @@ static void check_op(sl_op op, sl_random *random)
     op_case_free(&t.c);
 }
 
-static void gradients_match_differences(void **state)
-{
+static void gradients_match_differences(void **state) {
     (void)state;
     sl_random random = sl_random_stream(1, SL_STREAM_TEST, 0);
     int checked = 0;
@@ -120,8 +115,7 @@ static void gradients_match_differences(void **state)
 }
 
 /* Every float input of a differentiable op gets a gradient, except those that are data by nature. */
-static void gradients_reach_all_inputs(void **state)
-{
+static void gradients_reach_all_inputs(void **state) {
     (void)state;
     sl_random random = sl_random_stream(2, SL_STREAM_TEST, 0);
     for (int op = 0; op < SL_OP_COUNT; op++) {
@@ -133,7 +127,8 @@ static void gradients_reach_all_inputs(void **state)
             bool is_data = t.c.role[i] == ROLE_INTEGER || !sl_call_has(&t.c.call, i) ||
                            (i >= 2 && (op == SL_OP_MSE || op == SL_OP_CROSS_ENTROPY)) ||
                            (i >= 3 && op == SL_OP_BATCH_NORM);
-            if (!is_data && !t.gradient[i].id) fail_msg("%s: no gradient for input %d", sl_op_name((sl_op)op), i);
+            if (!is_data && !t.gradient[i].id)
+                fail_msg("%s: no gradient for input %d", sl_op_name((sl_op)op), i);
         }
         sl_plan_free(t.plan);
         sl_graph_free(t.graph);

@@ -1,5 +1,5 @@
-/* Every row of kernels.def against its op's reference: random shapes and dtypes, guarded edges, results written over an
- * input where the op allows that, and the same bits for any number of threads. */
+/* Every row of kernels.def against its op's reference: random shapes and dtypes, guarded edges, results
+ * written over an input where the op allows that, and the same bits for any number of threads. */
 #include "test.h"
 
 #include "cases.h"
@@ -13,14 +13,12 @@
 
 enum { WANTED = 14, ATTEMPTS = 3000 };
 
-static size_t bytes_of(const sl_operand *operand)
-{
+static size_t bytes_of(const sl_operand *operand) {
     return (size_t)sl_operand_count(operand) * sl_dtype_bytes(operand->dtype);
 }
 
 /* Results of the reference as doubles, from outputs held in F64. */
-static void reference_results(op_case *c, double *out[SL_OUTPUTS_MAX])
-{
+static void reference_results(op_case *c, double *out[SL_OUTPUTS_MAX]) {
     sl_call call = c->call;
     for (int i = 0; i < call.out_count; i++) {
         size_t count = (size_t)sl_operand_count(&call.out[i]);
@@ -35,8 +33,7 @@ static void reference_results(op_case *c, double *out[SL_OUTPUTS_MAX])
     sl_free(call.scratch);
 }
 
-static void run_kernel(const sl_kernel *kernel, op_case *c)
-{
+static void run_kernel(const sl_kernel *kernel, op_case *c) {
     const sl_kernel_code *code = kernel->code;
     sl_call call = c->call;
     size_t scratch = 0, packed = 0;
@@ -44,7 +41,8 @@ static void run_kernel(const sl_kernel *kernel, op_case *c)
     if (code->scratch) scratch = code->scratch(&call);
     if (code->packed) packed = code->packed(&call);
     if (code->worker_scratch)
-        call.worker_scratch_stride = (code->worker_scratch(&call) + SL_ALIGNMENT - 1) / SL_ALIGNMENT * SL_ALIGNMENT;
+        call.worker_scratch_stride =
+            (code->worker_scratch(&call) + SL_ALIGNMENT - 1) / SL_ALIGNMENT * SL_ALIGNMENT;
     size_t workers = (size_t)sl_threads_count() * call.worker_scratch_stride;
     assert_ok(sl_alloc(&call.scratch, scratch, 1));
     assert_ok(sl_alloc(&call.packed, packed, 1));
@@ -60,25 +58,25 @@ static void run_kernel(const sl_kernel *kernel, op_case *c)
     sl_free(call.worker_scratch);
 }
 
-static void describe_case(const op_case *c, char *out, size_t room)
-{
+static void describe_case(const op_case *c, char *out, size_t room) {
     size_t at = 0;
     for (int i = 0; i < c->call.in_count; i++) {
         sl_shape_text text;
         at += (size_t)snprintf(out + at, room - at, " %s%s", sl_dtype_name(c->call.in[i].dtype),
                                sl_shape_format(&c->call.in[i].shape, &text));
     }
-    snprintf(out + at, room - at, " stride %d pad %d %d %d %d", c->attrs.stride[0], c->attrs.pad[0], c->attrs.pad[1],
-             c->attrs.pad[2], c->attrs.pad[3]);
+    snprintf(out + at, room - at, " stride %d pad %d %d %d %d", c->attrs.stride[0], c->attrs.pad[0],
+             c->attrs.pad[1], c->attrs.pad[2], c->attrs.pad[3]);
 }
 
 /* Largest error as a fraction of the rms; a floor keeps rounding of an all but zero result from counting. */
-static void compare(const sl_kernel *kernel, const op_case *c, const sl_operand *out, const double *expected, int index)
-{
+static void compare(const sl_kernel *kernel, const op_case *c, const sl_operand *out, const double *expected,
+                    int index) {
     double squares = 0, worst = 0, value;
     int64_t count = sl_operand_count(out), worst_at = 0;
     for (int64_t i = 0; i < count; i++) {
-        sl_convert(out->dtype, (const char *)out->data + (size_t)i * sl_dtype_bytes(out->dtype), SL_F64, &value, 1);
+        sl_convert(out->dtype, (const char *)out->data + (size_t)i * sl_dtype_bytes(out->dtype), SL_F64,
+                   &value, 1);
         double error = fabs(value - expected[i]);
         squares += expected[i] * expected[i];
         if (error <= worst) continue;
@@ -88,16 +86,16 @@ static void compare(const sl_kernel *kernel, const op_case *c, const sl_operand 
     }
     double rms = sqrt(squares / (double)count), floor = 1e-2;
     double tolerance = (double)kernel->tolerance;
-    if (out->dtype == SL_BF16 && tolerance < 0x1p-6) tolerance = 0x1p-6; /* its last bit, at 2 to 4 times the rms */
+    if (out->dtype == SL_BF16 && tolerance < 0x1p-6)
+        tolerance = 0x1p-6; /* its last bit, at 2 to 4 times the rms */
     if (worst <= tolerance * fmax(rms, floor)) return;
     char text[1024];
     describe_case(c, text, sizeof text);
-    fail_msg("%s: result %d, element %lld is off by %.3g, rms %.3g, allowed %.3g of it; case:%s", kernel->name, index,
-             (long long)worst_at, worst, rms, tolerance, text);
+    fail_msg("%s: result %d, element %lld is off by %.3g, rms %.3g, allowed %.3g of it; case:%s",
+             kernel->name, index, (long long)worst_at, worst, rms, tolerance, text);
 }
 
-static void check_threads(const sl_kernel *kernel, op_case *c)
-{
+static void check_threads(const sl_kernel *kernel, op_case *c) {
     void *first[SL_OUTPUTS_MAX] = {NULL};
     for (int i = 0; i < c->call.out_count; i++) {
         if (!sl_call_wants(&c->call, i)) continue;
@@ -117,12 +115,12 @@ static void check_threads(const sl_kernel *kernel, op_case *c)
 }
 
 /* Each input that the op lets be overwritten, in turn. */
-static void check_in_place(const sl_kernel *kernel, op_case *c, const double *expected)
-{
+static void check_in_place(const sl_kernel *kernel, op_case *c, const double *expected) {
     unsigned allowed = sl_op_describe(kernel->op)->in_place;
     for (int i = 0; i < c->call.in_count; i++) {
         sl_operand *in = &c->call.in[i], *out = &c->call.out[0];
-        if (!(allowed >> i & 1) || in->dtype != out->dtype || !sl_shape_equal(&in->shape, &out->shape)) continue;
+        if (!(allowed >> i & 1) || in->dtype != out->dtype || !sl_shape_equal(&in->shape, &out->shape))
+            continue;
         void *kept, *in_data = in->data;
         assert_ok(sl_alloc(&kept, bytes_of(in), 1));
         memcpy(kept, in->data, bytes_of(in));
@@ -137,9 +135,9 @@ static void check_in_place(const sl_kernel *kernel, op_case *c, const double *ex
     }
 }
 
-static bool try_case(const sl_kernel *kernel, unsigned isa, int attempt, sl_random *random)
-{
-    static const sl_dtype dtypes[][2] = {{SL_F32, SL_F32}, {SL_BF16, SL_F32}, {SL_BF16, SL_BF16}, {SL_F32, SL_BF16}};
+static bool try_case(const sl_kernel *kernel, unsigned isa, int attempt, sl_random *random) {
+    static const sl_dtype dtypes[][2] = {
+        {SL_F32, SL_F32}, {SL_BF16, SL_F32}, {SL_BF16, SL_BF16}, {SL_F32, SL_BF16}};
     op_case c;
     const sl_dtype *pair = dtypes[sl_random_below(random, 4)];
     op_case_make(&c, kernel->op, attempt % 2 ? SIZES_EVEN : SIZES_ODD, pair[0], pair[1], random);
@@ -160,8 +158,7 @@ static bool try_case(const sl_kernel *kernel, unsigned isa, int attempt, sl_rand
     return true;
 }
 
-static void kernels_match_references(void **state)
-{
+static void kernels_match_references(void **state) {
     (void)state;
     int count, skipped = 0;
     unsigned isa = sl_isa_available();
