@@ -1,0 +1,111 @@
+#include "diffusion/sampler_internal.h"
+
+#include <math.h>
+#include <string.h>
+
+double sl_alpha_bar_at(const sl_sampling *sampling, int t) {
+    if (t >= 0) return (double)sampling->schedule.alpha_bar[t];
+    return sampling->settings.set_alpha_to_one ? 1 : (double)sampling->schedule.alpha_bar[0];
+}
+
+sl_status sl_sampling_check_timesteps(const sl_sampling *sampling) {
+    int last = sampling->schedule.train_steps - 1;
+    for (int i = 0; i < sampling->calls; i++)
+        if (!(sampling->timesteps[i] >= 0 && sampling->timesteps[i] <= last))
+            return sl_fail(
+                SL_INVALID, "%d steps with steps_offset %lld reach timestep %g, the schedule has 0 to %d",
+                sampling->steps, (long long)sampling->settings.steps_offset, sampling->timesteps[i], last);
+    return SL_OK;
+}
+
+float *sl_sampling_push(sl_sampling *sampling) {
+    int last = sampling->settings.sampler->history_count - 1;
+    float *oldest = sampling->history[last];
+    for (int i = last; i > 0; i--) sampling->history[i] = sampling->history[i - 1];
+    sampling->history[0] = oldest;
+    return oldest;
+}
+
+static sl_status check(const sl_sampler_settings *settings, int steps) {
+    if (steps < 1 || steps > SL_LIMIT_SAMPLING_STEPS || steps > settings->schedule.train_steps)
+        return sl_fail(SL_INVALID, "%d sampling steps, expected 1 to %lld", steps,
+                       (long long)settings->schedule.train_steps);
+    if (settings->karras && !settings->sampler->takes_karras)
+        return sl_fail(SL_UNSUPPORTED, "sampler '%s' has no Karras noise levels", settings->sampler->name);
+    return settings->sampler->check ? settings->sampler->check(settings) : SL_OK;
+}
+
+static sl_status allocate(sl_sampling *sampling) {
+    const sl_sampler *sampler = sampling->settings.sampler;
+    size_t room = 2 * (size_t)sampling->steps + 3;
+    SL_TRY(sl_alloc(&sampling->timesteps, room, sizeof *sampling->timesteps));
+    if (sampler->uses_sigmas) SL_TRY(sl_alloc(&sampling->sigmas, room, sizeof *sampling->sigmas));
+    for (int i = 0; i < sampler->history_count; i++)
+        SL_TRY(sl_alloc(&sampling->history[i], sampling->count, sizeof(float)));
+    if (sampler->kept_count)
+        SL_TRY(sl_alloc(&sampling->kept, (size_t)sampler->kept_count * sampling->count, sizeof(float)));
+    return SL_OK;
+}
+
+sl_status sl_sampling_new(const sl_sampler_settings *settings, int steps, size_t count, sl_sampling **out) {
+    SL_TRY(check(settings, steps));
+    sl_sampling *sampling;
+    SL_TRY(sl_alloc(&sampling, 1, sizeof *sampling));
+    *sampling = (sl_sampling){.settings = *settings, .steps = steps, .count = count, .initial_scale = 1};
+    sl_status status = sl_schedule_new(&settings->schedule, &sampling->schedule);
+    if (!status) status = allocate(sampling);
+    if (!status) status = settings->sampler->plan(sampling);
+    if (!status) status = sl_sampling_check_timesteps(sampling);
+    if (status) {
+        sl_sampling_free(sampling);
+        return sl_context(status, "sampler '%s'", settings->sampler->name);
+    }
+    *out = sampling;
+    return SL_OK;
+}
+
+void sl_sampling_free(sl_sampling *sampling) {
+    if (!sampling) return;
+    sl_schedule_free(&sampling->schedule);
+    sl_free(sampling->timesteps);
+    sl_free(sampling->sigmas);
+    for (int i = 0; i < SL_SAMPLING_HISTORY; i++) sl_free(sampling->history[i]);
+    sl_free(sampling->kept);
+    sl_free(sampling);
+}
+
+int sl_sampling_calls(const sl_sampling *sampling) {
+    return sampling->calls;
+}
+
+double sl_sampling_timestep(const sl_sampling *sampling, int call) {
+    return sampling->timesteps[call];
+}
+
+const double *sl_sampling_sigmas(const sl_sampling *sampling, int *out_count) {
+    if (out_count) *out_count = sampling->sigmas ? sampling->calls + 1 : 0;
+    return sampling->sigmas;
+}
+
+double sl_sampling_initial_scale(const sl_sampling *sampling) {
+    return sampling->initial_scale;
+}
+
+bool sl_sampling_wants_noise(const sl_sampling *sampling) {
+    const sl_sampler *sampler = sampling->settings.sampler;
+    return sampler->wants_noise && sampler->wants_noise(&sampling->settings);
+}
+
+void sl_sampling_input(const sl_sampling *sampling, int call, const float *sample, float *input) {
+    if (!sampling->settings.sampler->scales_input) {
+        if (input != sample) memcpy(input, sample, sampling->count * sizeof *sample);
+        return;
+    }
+    float sigma = (float)sampling->sigmas[call], divisor = sqrtf(sigma * sigma + 1);
+    for (size_t i = 0; i < sampling->count; i++) input[i] = sample[i] / divisor;
+}
+
+void sl_sampling_step(sl_sampling *sampling, int call, const float *output, const float *noise,
+                      float *sample) {
+    sampling->settings.sampler->step(sampling, call, output, noise, sample);
+}
