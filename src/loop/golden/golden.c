@@ -1,0 +1,280 @@
+#include "loop/golden/golden.h"
+
+#include "base/file.h"
+#include "loop/golden/family.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define FLOOR_TOLERANCE 2e-5
+
+static const struct {
+    const char *name;
+    sl_status (*run)(sl_golden *g);
+} families[] = {
+#define GOLDEN_FAMILY(name) {#name, sl_golden_##name},
+#include "loop/golden/families.def"
+#undef GOLDEN_FAMILY
+};
+
+const char *const sl_golden_family_names[] = {
+#define GOLDEN_FAMILY(name) #name,
+#include "loop/golden/families.def"
+#undef GOLDEN_FAMILY
+    NULL};
+
+static void report(sl_golden *g) {
+    int *counts[] = {&g->totals->passed, &g->totals->missed, &g->totals->not_covered};
+    ++*counts[g->line.outcome];
+    if (g->settings->line) g->settings->line(g->settings->context, &g->line);
+    g->line = (sl_golden_line){0};
+}
+
+void sl_golden_format(const sl_golden_line *line, char *out, size_t bytes) {
+    if (line->outcome == SL_GOLDEN_NOT_COVERED) {
+        snprintf(out, bytes, "----  %-16s %-34s not yet covered (%d values)", line->family, line->name,
+                 line->values);
+    } else if (line->message) {
+        snprintf(out, bytes, "MISS  %-16s %-34s %s", line->family, line->name, line->message);
+    } else {
+        const char *word = line->outcome == SL_GOLDEN_PASSED ? "ok  " : "MISS";
+        snprintf(out, bytes, "%s  %-16s %-34s error %.1e  tolerance %.1e  (%d values%s%s)", word,
+                 line->family, line->name, line->error, line->tolerance, line->values,
+                 line->values > 1 ? ", worst " : "", line->values > 1 && line->worst ? line->worst : "");
+    }
+}
+
+void sl_golden_begin(sl_golden *g, const char *name) {
+    g->line = (sl_golden_line){.family = g->family, .name = sl_arena_strdup(g->arena, name)};
+    g->worst_ratio = -1;
+}
+
+void sl_golden_end(sl_golden *g, sl_status status) {
+    bool missed = status || g->line.values == 0 || !(g->worst_ratio <= 1);
+    g->line.outcome = missed ? SL_GOLDEN_MISSED : SL_GOLDEN_PASSED;
+    if (status)
+        g->line.message = sl_arena_strdup(g->arena, sl_error_message());
+    else if (g->line.values == 0)
+        g->line.message = "nothing was compared";
+    report(g);
+}
+
+void sl_golden_not_covered(sl_golden *g, const char *name, int values) {
+    g->line = (sl_golden_line){.family = g->family,
+                               .name = sl_arena_strdup(g->arena, name),
+                               .outcome = SL_GOLDEN_NOT_COVERED,
+                               .values = values};
+    report(g);
+}
+
+/* Takes one value's error into the open case. */
+static void take(sl_golden *g, const char *key, double error) {
+    double measured = json_number_value(json_object_get(g->tolerances, key));
+    double tolerance = fmax(FLOOR_TOLERANCE, 10 * measured);
+    double ratio = isnan(error) ? INFINITY : error / tolerance;
+    g->line.values++;
+    if (ratio <= g->worst_ratio) return;
+    g->worst_ratio = ratio;
+    g->line.error = error;
+    g->line.tolerance = tolerance;
+    g->line.worst = sl_arena_strdup(g->arena, key);
+}
+
+static double relative_error(const double *found, const double *expected, size_t count, double floor) {
+    double error = 0, largest = 0;
+    for (size_t i = 0; i < count; i++) {
+        double difference = fabs(found[i] - expected[i]);
+        if (isnan(difference)) return INFINITY;
+        error = fmax(error, difference);
+        largest = fmax(largest, fabs(expected[i]));
+    }
+    return error / (largest + floor);
+}
+
+static const char *tolerance_key(const sl_golden *g, const char *key) {
+    return sl_arena_printf(g->arena, "%s|%s", g->file_name, key);
+}
+
+static sl_status load_expected(sl_golden *g, const char *key, size_t count, sl_tensor *out) {
+    SL_TRY(sl_golden_load(g, key, SL_F64, out));
+    size_t expected = (size_t)sl_shape_count(&out->shape);
+    if (expected == count) return SL_OK;
+    sl_tensor_free(out);
+    return sl_fail(SL_MISMATCH, "'%s' has %zu values, %zu were computed", key, expected, count);
+}
+
+sl_status sl_golden_doubles(sl_golden *g, const char *key, const double *found, size_t count) {
+    sl_tensor expected;
+    SL_TRY(load_expected(g, key, count, &expected));
+    take(g, tolerance_key(g, key), relative_error(found, expected.data, count, 1e-12));
+    sl_tensor_free(&expected);
+    return SL_OK;
+}
+
+sl_status sl_golden_floats(sl_golden *g, const char *key, const float *found, size_t count) {
+    double *wide;
+    SL_TRY(sl_alloc(&wide, count, sizeof *wide));
+    sl_convert(SL_F32, found, SL_F64, wide, count);
+    sl_status status = sl_golden_doubles(g, key, wide, count);
+    sl_free(wide);
+    return status;
+}
+
+/* Error 0 when all differences are at most `allowed`, else 1: exact values have no tolerance. */
+static sl_status compare_whole(sl_golden *g, const char *key, sl_dtype dtype, const void *found, size_t count,
+                               double allowed) {
+    sl_tensor expected;
+    SL_TRY(load_expected(g, key, count, &expected));
+    double error = 0;
+    for (size_t i = 0; i < count; i++) {
+        double value = dtype == SL_I64 ? (double)((const int64_t *)found)[i] : ((const uint8_t *)found)[i];
+        if (fabs(value - ((const double *)expected.data)[i]) > allowed) error = 1;
+    }
+    take(g, tolerance_key(g, key), error);
+    sl_tensor_free(&expected);
+    return SL_OK;
+}
+
+sl_status sl_golden_integers(sl_golden *g, const char *key, const int64_t *found, size_t count) {
+    return compare_whole(g, key, SL_I64, found, count, 0);
+}
+
+sl_status sl_golden_bytes(sl_golden *g, const char *key, const uint8_t *found, size_t count) {
+    return compare_whole(g, key, SL_U8, found, count, 1);
+}
+
+sl_status sl_golden_numbers(sl_golden *g, const char *path, const json_t *expected, const double *found,
+                            size_t count) {
+    size_t have = json_is_array(expected) ? json_array_size(expected) : json_is_number(expected);
+    if (have != count)
+        return sl_fail(SL_MISMATCH, "'%s' has %zu numbers, %zu were computed", path, have, count);
+    double *wanted;
+    SL_TRY(sl_alloc(&wanted, count, sizeof *wanted));
+    for (size_t i = 0; i < count; i++)
+        wanted[i] = json_number_value(json_is_array(expected) ? json_array_get(expected, i) : expected);
+    take(g, sl_arena_printf(g->arena, "json|%s", path), relative_error(found, wanted, count, 1e-4));
+    sl_free(wanted);
+    return SL_OK;
+}
+
+json_t *sl_golden_case(const sl_golden *g, const char *family, const char *name) {
+    json_t *cases = json_object_get(g->cases, family);
+    return name ? json_object_get(cases, name) : cases;
+}
+
+const char *sl_golden_path(const sl_golden *g, const char *name) {
+    return sl_path_join(g->arena, g->settings->folder, name);
+}
+
+bool sl_golden_has(const sl_golden *g, const char *key) {
+    return sl_safetensors_find(g->file, key) != NULL;
+}
+
+void sl_golden_touch(sl_golden *g, const char *key) {
+    const sl_stored_tensor *stored = sl_safetensors_find(g->file, key);
+    if (stored) g->touched[stored - sl_safetensors_at(g->file, 0)] = 1;
+}
+
+sl_status sl_golden_load(sl_golden *g, const char *key, sl_dtype dtype, sl_tensor *out) {
+    sl_golden_touch(g, key);
+    return sl_safetensors_load(g->file, key, dtype, out);
+}
+
+/* Untouched tensors, one line for each group: names up to the first dot. */
+static void list_untouched(sl_golden *g) {
+    size_t count = sl_safetensors_count(g->file);
+    for (size_t i = 0; i < count;) {
+        const char *name = sl_safetensors_at(g->file, i)->name;
+        size_t length = strcspn(name, ".");
+        if (name[length] == '.' && strncmp(name, "sched.", 6) == 0)
+            length += 1 + strcspn(name + length + 1, ".");
+        int values = 0;
+        for (; i < count && strncmp(sl_safetensors_at(g->file, i)->name, name, length) == 0; i++)
+            values += !g->touched[i];
+        if (values) sl_golden_not_covered(g, sl_arena_strndup(g->arena, name, length), values);
+    }
+}
+
+static void close_file(sl_golden *g) {
+    if (g->file) list_untouched(g);
+    sl_safetensors_close(g->file);
+    sl_free(g->touched);
+    g->file = NULL;
+    g->touched = NULL;
+}
+
+sl_status sl_golden_open(sl_golden *g, const char *name) {
+    close_file(g);
+    g->file_name = sl_arena_strdup(g->arena, name);
+    json_object_set_new(g->opened, name, json_true());
+    SL_TRY(sl_safetensors_open(sl_golden_path(g, sl_arena_printf(g->arena, "cases/%s.safetensors", name)),
+                               &g->file));
+    return sl_alloc(&g->touched, sl_safetensors_count(g->file), 1);
+}
+
+/* Case files that no family opened. */
+static sl_status list_unopened(void *context, const char *path) {
+    sl_golden *g = context;
+    const char *name = sl_path_base(path), *suffix = strstr(name, ".safetensors");
+    if (!suffix) return SL_OK;
+    name = sl_arena_strndup(g->arena, name, (size_t)(suffix - name));
+    if (json_object_get(g->opened, name)) return SL_OK;
+    g->family = name;
+    SL_TRY(sl_safetensors_open(path, &g->file));
+    sl_golden_not_covered(g, "(all)", (int)sl_safetensors_count(g->file));
+    sl_safetensors_close(g->file);
+    g->file = NULL;
+    return SL_OK;
+}
+
+static sl_status load_folder(sl_golden *g) {
+    SL_TRY(sl_json_read(sl_golden_path(g, "cases.json"), &g->cases));
+    const char *path = sl_golden_path(g, "variant.json");
+    if (sl_file_exists(path)) SL_TRY(sl_json_read(path, &g->variant));
+    path = sl_golden_path(g, "tolerances.json");
+    json_t *tolerances = NULL;
+    if (sl_file_exists(path)) SL_TRY(sl_json_read(path, &tolerances));
+    g->tolerances = json_incref(json_object_get(tolerances, "measured"));
+    json_decref(tolerances);
+    return SL_OK;
+}
+
+static sl_status run_families(sl_golden *g) {
+    bool found = false;
+    for (size_t i = 0; i < sizeof families / sizeof families[0]; i++) {
+        if (g->settings->family && strcmp(g->settings->family, families[i].name) != 0) continue;
+        found = true;
+        SL_TRY(sl_progress_check(g->settings->progress));
+        g->family = families[i].name;
+        sl_status status = families[i].run(g);
+        if (status == SL_CANCELLED) return status;
+        if (status) { /* outside a case: the family could not even begin */
+            sl_golden_begin(g, "(set-up)");
+            sl_golden_end(g, status);
+        }
+        close_file(g);
+    }
+    return found ? SL_OK : sl_fail(SL_INVALID, "no family '%s'", g->settings->family);
+}
+
+sl_status sl_golden_run(const sl_golden_settings *settings, sl_golden_totals *totals) {
+    *totals = (sl_golden_totals){0};
+    sl_golden g = {.settings = settings, .totals = totals};
+    SL_TRY(sl_arena_new(&g.arena));
+    g.opened = json_object();
+    sl_status status = load_folder(&g);
+    if (!status) status = run_families(&g);
+    if (!status && !settings->family) status = sl_folder_walk(sl_golden_path(&g, "cases"), list_unopened, &g);
+    json_decref(g.cases);
+    json_decref(g.tolerances);
+    json_decref(g.variant);
+    json_decref(g.opened);
+    sl_safetensors_close(g.file);
+    sl_free(g.touched);
+    sl_arena_free(g.arena);
+    if (!status && totals->missed > 0)
+        status = sl_fail(SL_MISMATCH, "%d of %d golden cases missed", totals->missed,
+                         totals->missed + totals->passed);
+    return status;
+}

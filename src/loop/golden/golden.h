@@ -1,0 +1,50 @@
+/* Comparison with the golden fixtures: a folder of inputs and expected results computed by PyTorch,
+ * diffusers, transformers, torchvision and timm for one configuration and seed. Sizes, configurations and
+ * seeds are all read from the folder.
+ *
+ * A value passes when max|found - expected| / max|expected| is at most max(2e-5, 10 x the spread that the
+ * folder's tolerances.json measured between other correct kernels). */
+#ifndef SL_LOOP_GOLDEN_GOLDEN_H
+#define SL_LOOP_GOLDEN_GOLDEN_H
+
+#include "base/json.h"
+#include "base/progress.h"
+#include "base/status.h"
+
+typedef enum sl_golden_outcome {
+    SL_GOLDEN_PASSED,
+    SL_GOLDEN_MISSED,
+    SL_GOLDEN_NOT_COVERED
+} sl_golden_outcome;
+
+/* One line: a case is what a family calls one thing ("schedulers", "pndm.5"); error and tolerance are those
+ * of its worst value, which `worst` names. For cases not covered only the number of values counts. */
+typedef struct sl_golden_line {
+    const char *family, *name, *worst;
+    sl_golden_outcome outcome;
+    double error, tolerance;
+    int values;
+    const char *message; /* NULL unless a call failed */
+} sl_golden_line;
+
+typedef struct sl_golden_settings {
+    const char *folder;
+    const char *family; /* NULL: all */
+    void (*line)(void *context, const sl_golden_line *line);
+    void *context;
+    const sl_progress *progress;
+} sl_golden_settings;
+
+typedef struct sl_golden_totals {
+    int passed, missed, not_covered; /* cases */
+} sl_golden_totals;
+
+extern const char *const sl_golden_family_names[]; /* ends with NULL */
+
+/* Runs every family. SL_MISMATCH when a case missed; totals are filled all the same. */
+sl_status sl_golden_run(const sl_golden_settings *settings, sl_golden_totals *totals);
+
+/* A line for people. */
+void sl_golden_format(const sl_golden_line *line, char *out, size_t bytes);
+
+#endif
