@@ -52,7 +52,7 @@ sl_status sl_sampling_new(const sl_sampler_settings *settings, int steps, size_t
     sl_sampling *sampling;
     SL_TRY(sl_alloc(&sampling, 1, sizeof *sampling));
     *sampling = (sl_sampling){.settings = *settings, .steps = steps, .count = count, .initial_scale = 1};
-    sl_status status = sl_schedule_new(&settings->schedule, &sampling->schedule);
+    sl_status status = sl_noise_schedule_new(&settings->schedule, &sampling->schedule);
     if (!status) status = allocate(sampling);
     if (!status) status = settings->sampler->plan(sampling);
     if (!status) status = sl_sampling_check_timesteps(sampling);
@@ -66,7 +66,7 @@ sl_status sl_sampling_new(const sl_sampler_settings *settings, int steps, size_t
 
 void sl_sampling_free(sl_sampling *sampling) {
     if (!sampling) return;
-    sl_schedule_free(&sampling->schedule);
+    sl_noise_schedule_free(&sampling->schedule);
     sl_free(sampling->timesteps);
     sl_free(sampling->sigmas);
     for (int i = 0; i < SL_SAMPLING_HISTORY; i++) sl_free(sampling->history[i]);

@@ -18,7 +18,7 @@
 #define SL_DIFFUSION_SAMPLER_H
 
 #include "base/json.h"
-#include "diffusion/schedule.h"
+#include "diffusion/noise_schedule.h"
 
 /* What the model's output stands for. */
 #define SL_PREDICTION_TABLE                                                                                  \
@@ -49,7 +49,7 @@ typedef struct sl_sampler sl_sampler;
 /* What scheduler_config.json says, and `eta`, which is the caller's. */
 typedef struct sl_sampler_settings {
     const sl_sampler *sampler;
-    sl_schedule_settings schedule;
+    sl_noise_schedule_settings schedule;
     sl_prediction prediction;
     sl_spacing spacing;
     int64_t steps_offset;

@@ -26,8 +26,8 @@ static sl_status plan(sl_sampling *s) {
     int n = space(s), last = s->schedule.train_steps - 1;
     if (settings->karras) {
         n = s->steps;
-        sl_karras_sigmas((double)sl_schedule_sigma(&s->schedule, last),
-                         (double)sl_schedule_sigma(&s->schedule, 0), n, s->sigmas);
+        sl_karras_sigmas((double)sl_noise_schedule_sigma(&s->schedule, last),
+                         (double)sl_noise_schedule_sigma(&s->schedule, 0), n, s->sigmas);
         for (int i = 0; i < n; i++) {
             double t = sl_sigma_timestep(&s->schedule, s->sigmas[i]);
             s->timesteps[i] = settings->schedule.betas == SL_BETAS_SQUARED_COSINE ? floor(t) : nearbyint(t);
@@ -35,7 +35,7 @@ static sl_status plan(sl_sampling *s) {
     } else {
         for (int i = 0; i < n; i++) s->sigmas[i] = sl_sigma_at(&s->schedule, s->timesteps[i]);
     }
-    s->sigmas[n] = settings->last_sigma_is_min ? (double)sl_schedule_sigma(&s->schedule, 0) : 0;
+    s->sigmas[n] = settings->last_sigma_is_min ? (double)sl_noise_schedule_sigma(&s->schedule, 0) : 0;
     for (int i = 0; i <= n; i++) s->sigmas[i] = (double)(float)s->sigmas[i];
     s->calls = n;
     return SL_OK;

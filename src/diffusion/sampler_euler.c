@@ -13,7 +13,7 @@ static sl_status plan(sl_sampling *s) {
         for (int i = 0; i < n; i++)
             s->timesteps[i] = (double)(float)sl_sigma_timestep(&s->schedule, s->sigmas[i]);
     }
-    s->sigmas[n] = settings->last_sigma_is_min ? (double)sl_schedule_sigma(&s->schedule, 0) : 0;
+    s->sigmas[n] = settings->last_sigma_is_min ? (double)sl_noise_schedule_sigma(&s->schedule, 0) : 0;
     double highest = 0;
     for (int i = 0; i <= n; i++) {
         s->sigmas[i] = (double)(float)s->sigmas[i];

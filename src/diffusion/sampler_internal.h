@@ -8,7 +8,7 @@ enum { SL_SAMPLING_HISTORY = 4 };
 
 struct sl_sampling {
     sl_sampler_settings settings;
-    sl_schedule schedule;
+    sl_noise_schedule schedule;
     int steps;
     size_t count; /* elements of a sample */
     int calls;
@@ -40,8 +40,8 @@ int sl_spacing_timesteps(const sl_sampler_settings *settings, int steps, bool fr
 /* Noise levels: sigma of a fractional timestep by linear interpolation, the timestep of a sigma by
  * interpolation in log sigma, and the levels of Karras et al. 2022, equation 5 with rho = 7, from `high` down
  * to `low`. */
-double sl_sigma_at(const sl_schedule *schedule, double timestep);
-double sl_sigma_timestep(const sl_schedule *schedule, double sigma);
+double sl_sigma_at(const sl_noise_schedule *schedule, double timestep);
+double sl_sigma_timestep(const sl_noise_schedule *schedule, double sigma);
 void sl_karras_sigmas(double high, double low, int count, double *out);
 
 /* alpha_bar at t; below 0 what set_alpha_to_one says. */

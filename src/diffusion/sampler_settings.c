@@ -119,7 +119,7 @@ static sl_status read_choices(const json_t *config, sl_sampler_settings *out) {
 }
 
 static sl_status read_values(const json_t *config, sl_sampler_settings *out) {
-    sl_schedule_settings *schedule = &out->schedule;
+    sl_noise_schedule_settings *schedule = &out->schedule;
     SL_TRY(sl_json_int_or(config, "num_train_timesteps", 1, SL_LIMIT_TRAIN_STEPS, schedule->train_steps,
                           &schedule->train_steps));
     SL_TRY(sl_json_real_or(config, "beta_start", schedule->beta_start, &schedule->beta_start));
@@ -209,7 +209,7 @@ sl_status sl_sampler_settings_use(const char *path, const char *name, sl_sampler
 }
 
 json_t *sl_sampler_settings_to_json(const sl_sampler_settings *settings) {
-    const sl_schedule_settings *schedule = &settings->schedule;
+    const sl_noise_schedule_settings *schedule = &settings->schedule;
     json_t *config =
         json_pack("{s:s, s:s, s:I, s:f, s:f, s:s, s:n, s:s, s:s, s:I}", "_class_name",
                   settings->sampler->class_name, "_diffusers_version", "0.42.1", "num_train_timesteps",

@@ -29,19 +29,20 @@ int sl_spacing_timesteps(const sl_sampler_settings *settings, int steps, bool fr
     return count;
 }
 
-double sl_sigma_at(const sl_schedule *schedule, double timestep) {
+double sl_sigma_at(const sl_noise_schedule *schedule, double timestep) {
     int low = (int)timestep, last = schedule->train_steps - 1;
-    if (timestep <= 0) return (double)sl_schedule_sigma(schedule, 0);
-    if (low >= last) return (double)sl_schedule_sigma(schedule, last);
-    double a = (double)sl_schedule_sigma(schedule, low), b = (double)sl_schedule_sigma(schedule, low + 1);
+    if (timestep <= 0) return (double)sl_noise_schedule_sigma(schedule, 0);
+    if (low >= last) return (double)sl_noise_schedule_sigma(schedule, last);
+    double a = (double)sl_noise_schedule_sigma(schedule, low),
+           b = (double)sl_noise_schedule_sigma(schedule, low + 1);
     return a + (b - a) * (timestep - low);
 }
 
-static double log_sigma_at(const sl_schedule *schedule, int t) {
-    return (double)logf(sl_schedule_sigma(schedule, t));
+static double log_sigma_at(const sl_noise_schedule *schedule, int t) {
+    return (double)logf(sl_noise_schedule_sigma(schedule, t));
 }
 
-double sl_sigma_timestep(const sl_schedule *schedule, double sigma) {
+double sl_sigma_timestep(const sl_noise_schedule *schedule, double sigma) {
     double wanted = log(sigma > 1e-10 ? sigma : 1e-10);
     if (schedule->train_steps < 2) return 0;
     int low = schedule->train_steps - 2;

@@ -38,29 +38,29 @@ static int remove_config(void **state) {
 
 static void schedules_have_known_ends(void **state) {
     (void)state;
-    sl_schedule_settings settings = {SL_BETAS_SCALED_LINEAR, 1000, 0.00085, 0.012, false};
-    sl_schedule schedule;
-    assert_ok(sl_schedule_new(&settings, &schedule));
+    sl_noise_schedule_settings settings = {SL_BETAS_SCALED_LINEAR, 1000, 0.00085, 0.012, false};
+    sl_noise_schedule schedule;
+    assert_ok(sl_noise_schedule_new(&settings, &schedule));
     assert_true(schedule.alpha_bar[0] == 0.99915f); /* as torch prints it, to the last bit */
     assert_true(fabsf(schedule.alpha_bar[999] - 0.0046601f) < 1e-7f);
-    assert_true(fabsf(sl_schedule_sigma(&schedule, 999) - 14.614647f) < 1e-5f);
-    sl_schedule_free(&schedule);
+    assert_true(fabsf(sl_noise_schedule_sigma(&schedule, 999) - 14.614647f) < 1e-5f);
+    sl_noise_schedule_free(&schedule);
     settings.zero_terminal_snr = true;
-    assert_ok(sl_schedule_new(&settings, &schedule));
+    assert_ok(sl_noise_schedule_new(&settings, &schedule));
     assert_true(schedule.alpha_bar[999] == 0);
-    sl_schedule_free(&schedule);
+    sl_noise_schedule_free(&schedule);
     settings.beta_end = 2;
-    assert_status(sl_schedule_new(&settings, &schedule), SL_INVALID);
+    assert_status(sl_noise_schedule_new(&settings, &schedule), SL_INVALID);
     settings.train_steps = 0;
-    assert_status(sl_schedule_new(&settings, &schedule), SL_INVALID);
+    assert_status(sl_noise_schedule_new(&settings, &schedule), SL_INVALID);
 }
 
 /* What a perfect model would answer for the image `clean` at a timestep: the noise, the velocity or the
  * image. */
-static void perfect_model(const sl_sampler_settings *settings, const sl_schedule *schedule, double t,
+static void perfect_model(const sl_sampler_settings *settings, const sl_noise_schedule *schedule, double t,
                           bool levels, const float *sample, const float *clean, float *output) {
-    double low = floor(t), a0 = (double)sl_schedule_sigma(schedule, (int)low);
-    double a1 = (double)sl_schedule_sigma(schedule, (int)low < 999 ? (int)low + 1 : 999);
+    double low = floor(t), a0 = (double)sl_noise_schedule_sigma(schedule, (int)low);
+    double a1 = (double)sl_noise_schedule_sigma(schedule, (int)low < 999 ? (int)low + 1 : 999);
     double sigma = a0 + (a1 - a0) * (t - low), scale = levels ? 1 : 1 / sqrt(sigma * sigma + 1);
     for (int i = 0; i < COUNT; i++) {
         double noise = ((double)sample[i] / scale - (double)clean[i]) / sigma,
@@ -73,12 +73,12 @@ static void perfect_model(const sl_sampler_settings *settings, const sl_schedule
 
 static float worst_error(const sl_sampler_settings *settings, int steps) {
     sl_sampling *sampling;
-    sl_schedule schedule;
+    sl_noise_schedule schedule;
     float clean[COUNT], x[COUNT], input[COUNT], output[COUNT], noise[COUNT], worst = 0;
     sl_random random = sl_random_stream(3, SL_STREAM_TEST, 0);
     sl_random_normals(&random, clean, COUNT);
     sl_random_normals(&random, x, COUNT);
-    assert_ok(sl_schedule_new(&settings->schedule, &schedule));
+    assert_ok(sl_noise_schedule_new(&settings->schedule, &schedule));
     assert_ok(sl_sampling_new(settings, steps, COUNT, &sampling));
     bool levels = !strncmp(sl_sampler_name(settings->sampler), "euler", 5);
     for (int i = 0; i < COUNT; i++) {
@@ -93,7 +93,7 @@ static float worst_error(const sl_sampler_settings *settings, int steps) {
     }
     for (int i = 0; i < COUNT; i++) worst = fmaxf(worst, fabsf(x[i] - clean[i]));
     sl_sampling_free(sampling);
-    sl_schedule_free(&schedule);
+    sl_noise_schedule_free(&schedule);
     return worst;
 }
 

@@ -108,7 +108,7 @@ static sl_status settings_of(const json_t *facts, sl_sampler_settings *out) {
 static sl_status schedules(sl_golden *g) {
     static const struct {
         const char *key;
-        sl_schedule_settings settings;
+        sl_noise_schedule_settings settings;
     } wanted[] = {
         {"alphas_cumprod", {SL_BETAS_SCALED_LINEAR, 1000, 0.00085, 0.012, false}},
         {"alphas_cumprod_zsnr", {SL_BETAS_SCALED_LINEAR, 1000, 0.00085, 0.012, true}},
@@ -116,12 +116,12 @@ static sl_status schedules(sl_golden *g) {
         {"alphas_cumprod_cosine", {SL_BETAS_SQUARED_COSINE, 1000, 0, 0, false}},
     };
     for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
-        sl_schedule schedule;
+        sl_noise_schedule schedule;
         sl_golden_begin(g, wanted[i].key);
-        sl_status status = sl_schedule_new(&wanted[i].settings, &schedule);
+        sl_status status = sl_noise_schedule_new(&wanted[i].settings, &schedule);
         if (!status) {
             status = sl_golden_floats(g, wanted[i].key, schedule.alpha_bar, (size_t)schedule.train_steps);
-            sl_schedule_free(&schedule);
+            sl_noise_schedule_free(&schedule);
         }
         sl_golden_end(g, status);
     }

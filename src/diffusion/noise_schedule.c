@@ -1,4 +1,4 @@
-#include "diffusion/schedule.h"
+#include "diffusion/noise_schedule.h"
 
 #include <math.h>
 
@@ -14,7 +14,7 @@ static double squared_cosine(double fraction) {
     return c * c;
 }
 
-static float beta_at(const sl_schedule_settings *settings, int i) {
+static float beta_at(const sl_noise_schedule_settings *settings, int i) {
     int count = (int)settings->train_steps;
     switch (settings->betas) {
     case SL_BETAS_SCALED_LINEAR: {
@@ -54,7 +54,7 @@ static void rescale_to_zero_terminal_snr(float *alpha_bar, int count) {
     accumulate(alpha_bar, count);
 }
 
-sl_status sl_schedule_new(const sl_schedule_settings *settings, sl_schedule *out) {
+sl_status sl_noise_schedule_new(const sl_noise_schedule_settings *settings, sl_noise_schedule *out) {
     if (settings->train_steps < 1 || settings->train_steps > SL_LIMIT_TRAIN_STEPS)
         return sl_fail(SL_INVALID, "%lld training timesteps, expected 1 to %d",
                        (long long)settings->train_steps, SL_LIMIT_TRAIN_STEPS);
@@ -67,31 +67,31 @@ sl_status sl_schedule_new(const sl_schedule_settings *settings, sl_schedule *out
     for (int i = 0; i < count; i++) alpha_bar[i] = 1 - beta_at(settings, i);
     accumulate(alpha_bar, count);
     if (settings->zero_terminal_snr) rescale_to_zero_terminal_snr(alpha_bar, count);
-    *out = (sl_schedule){count, alpha_bar};
+    *out = (sl_noise_schedule){count, alpha_bar};
     return SL_OK;
 }
 
-void sl_schedule_free(sl_schedule *schedule) {
+void sl_noise_schedule_free(sl_noise_schedule *schedule) {
     sl_free(schedule->alpha_bar);
-    *schedule = (sl_schedule){0};
+    *schedule = (sl_noise_schedule){0};
 }
 
-void sl_schedule_add_noise(const sl_schedule *schedule, int t, const float *x0, const float *noise,
-                           float *out, size_t count) {
+void sl_noise_schedule_add_noise(const sl_noise_schedule *schedule, int t, const float *x0,
+                                 const float *noise, float *out, size_t count) {
     float signal = sqrtf(schedule->alpha_bar[t]), share = sqrtf(1 - schedule->alpha_bar[t]);
     for (size_t i = 0; i < count; i++) out[i] = signal * x0[i] + share * noise[i];
 }
 
-void sl_schedule_velocity(const sl_schedule *schedule, int t, const float *x0, const float *noise, float *out,
-                          size_t count) {
+void sl_noise_schedule_velocity(const sl_noise_schedule *schedule, int t, const float *x0, const float *noise,
+                                float *out, size_t count) {
     float signal = sqrtf(schedule->alpha_bar[t]), share = sqrtf(1 - schedule->alpha_bar[t]);
     for (size_t i = 0; i < count; i++) out[i] = signal * noise[i] - share * x0[i];
 }
 
-float sl_schedule_snr(const sl_schedule *schedule, int t) {
+float sl_noise_schedule_snr(const sl_noise_schedule *schedule, int t) {
     return schedule->alpha_bar[t] / (1 - schedule->alpha_bar[t]);
 }
 
-float sl_schedule_sigma(const sl_schedule *schedule, int t) {
+float sl_noise_schedule_sigma(const sl_noise_schedule *schedule, int t) {
     return sqrtf((1 - schedule->alpha_bar[t]) / schedule->alpha_bar[t]);
 }

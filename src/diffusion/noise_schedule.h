@@ -4,8 +4,8 @@
  * The tables are rounded to float in the places where diffusers rounds them, since samplers amplify the
  * difference. Sources: Ho et al. 2020 (linear), Rombach et al. 2022 (scaled linear), Nichol and Dhariwal 2021
  * (squared cosine), Lin et al. 2023, algorithm 1 (zero terminal signal-to-noise ratio). */
-#ifndef SL_DIFFUSION_SCHEDULE_H
-#define SL_DIFFUSION_SCHEDULE_H
+#ifndef SL_DIFFUSION_NOISE_SCHEDULE_H
+#define SL_DIFFUSION_NOISE_SCHEDULE_H
 
 #include "base/memory.h"
 #include "base/status.h"
@@ -28,29 +28,29 @@ typedef enum sl_betas {
         SL_BETAS_COUNT
 } sl_betas;
 
-typedef struct sl_schedule_settings {
+typedef struct sl_noise_schedule_settings {
     sl_betas betas;
     int64_t train_steps;
     double beta_start, beta_end; /* not used by the squared cosine */
     bool zero_terminal_snr;
-} sl_schedule_settings;
+} sl_noise_schedule_settings;
 
-typedef struct sl_schedule {
+typedef struct sl_noise_schedule {
     int train_steps;
     float *alpha_bar; /* a_t for t = 0..train_steps-1 */
-} sl_schedule;
+} sl_noise_schedule;
 
-sl_status sl_schedule_new(const sl_schedule_settings *settings, sl_schedule *out);
-void sl_schedule_free(sl_schedule *schedule);
+sl_status sl_noise_schedule_new(const sl_noise_schedule_settings *settings, sl_noise_schedule *out);
+void sl_noise_schedule_free(sl_noise_schedule *schedule);
 
 /* For training: out = x_t, and the target of v-prediction, sqrt(a_t) noise - sqrt(1 - a_t) x_0; `count`
  * elements of one image at timestep t. out may be one of the inputs. */
-void sl_schedule_add_noise(const sl_schedule *schedule, int t, const float *x0, const float *noise,
-                           float *out, size_t count);
-void sl_schedule_velocity(const sl_schedule *schedule, int t, const float *x0, const float *noise, float *out,
-                          size_t count);
+void sl_noise_schedule_add_noise(const sl_noise_schedule *schedule, int t, const float *x0,
+                                 const float *noise, float *out, size_t count);
+void sl_noise_schedule_velocity(const sl_noise_schedule *schedule, int t, const float *x0, const float *noise,
+                                float *out, size_t count);
 
-float sl_schedule_snr(const sl_schedule *schedule, int t);   /* a_t / (1 - a_t) */
-float sl_schedule_sigma(const sl_schedule *schedule, int t); /* sqrt((1 - a_t) / a_t) */
+float sl_noise_schedule_snr(const sl_noise_schedule *schedule, int t);   /* a_t / (1 - a_t) */
+float sl_noise_schedule_sigma(const sl_noise_schedule *schedule, int t); /* sqrt((1 - a_t) / a_t) */
 
 #endif
