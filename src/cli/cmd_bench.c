@@ -1,0 +1,91 @@
+/* Speed of whole models. */
+#include "cli/command.h"
+#include "loop/bench.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static int by_value(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Answers each line on standard input with the seconds of one run. */
+static sl_status run_paced(sl_bench *bench) {
+    char line[64];
+    double seconds;
+    puts("ready");
+    fflush(stdout);
+    while (fgets(line, sizeof line, stdin)) {
+        SL_TRY(sl_bench_run(bench, &seconds));
+        printf("%.6f\n", seconds);
+        fflush(stdout);
+    }
+    return SL_OK;
+}
+
+static sl_status run_timed(sl_cli *cli, sl_bench *bench, const char *name, const sl_bench_settings *s) {
+    double *seconds = SL_NEW(cli->arena, double, s->repeats), ignored;
+    for (int64_t i = 0; i < s->warmup; i++) SL_TRY(sl_bench_run(bench, &ignored));
+    for (int64_t i = 0; i < s->repeats; i++) {
+        SL_TRY(sl_progress_check(&cli->progress));
+        sl_progress_tell(&cli->progress, name, "run", i, s->repeats, NULL);
+        SL_TRY(sl_bench_run(bench, &seconds[i]));
+    }
+    sl_progress_tell(&cli->progress, name, "run", s->repeats, s->repeats, NULL);
+    qsort(seconds, (size_t)s->repeats, sizeof *seconds, by_value);
+    size_t n = (size_t)s->repeats;
+    double median = (seconds[(n - 1) / 2] + seconds[n / 2]) / 2, gflop = sl_bench_gflop(bench),
+           rss = sl_bench_peak_rss_mb();
+    sl_cli_print(cli, "%-22s %s  min %.3f s  median %.3f s  %.0f GFLOP  %.0f GFLOP/s  peak %.0f MB", name,
+                 s->dtype ? "bf16" : "fp32", seconds[0], median, gflop, gflop / median, rss);
+    json_t *row = json_pack("{s:s, s:s, s:f, s:f, s:f, s:f, s:I}", "name", name, "dtype",
+                            s->dtype ? "bf16" : "fp32", "min_s", seconds[0], "median_s", median, "gflop",
+                            gflop, "peak_rss_mb", rss, "runs", (json_int_t)n);
+    json_object_update(cli->result, row);
+    json_decref(row);
+    return SL_OK;
+}
+
+static sl_status bench_one(sl_cli *cli, const char *name, const sl_bench_settings *s) {
+    sl_bench *bench;
+    SL_TRY(sl_bench_open(name, s, &bench));
+    sl_status status = s->paced ? run_paced(bench) : run_timed(cli, bench, name, s);
+    if (!status && s->profile) {
+        sl_text text = SL_TEXT_INIT;
+        sl_bench_profile(bench, &text);
+        sl_cli_print(cli, "%s", sl_text_get(&text));
+        sl_text_free(&text);
+    }
+    sl_bench_close(bench);
+    return status;
+}
+
+static sl_status run(sl_cli *cli, void *settings) {
+    const sl_bench_settings *s = settings;
+    if (s->list) {
+        for (int i = 0; sl_bench_names[i]; i++)
+            sl_cli_print(cli, "%-22s %s", sl_bench_names[i], sl_bench_about(sl_bench_names[i]));
+        return SL_OK;
+    }
+    if (cli->arguments.count == 0)
+        for (int i = 0; sl_bench_names[i]; i++) SL_TRY(bench_one(cli, sl_bench_names[i], s));
+    for (int i = 0; i < cli->arguments.count; i++) SL_TRY(bench_one(cli, cli->arguments.item[i], s));
+    return SL_OK;
+}
+
+const sl_command sl_command_bench = {
+    .name = "bench",
+    .summary = "measure the speed of whole models on this machine",
+    .arguments = "[NAME...]",
+    .description = "Random weights; the time of a run depends on shapes alone. Without a name everything is "
+                   "measured, which\n"
+                   "takes several minutes and up to 12 GB. GFLOP counts direct arithmetic.",
+    .examples = "  scatterloop bench unet-sd15-512-b2 --json\n"
+                "  scatterloop bench resnet50-train-b16 --dtype bf16 --profile\n",
+    .arguments_min = 0,
+    .arguments_max = -1,
+    .options = sl_bench_options,
+    .settings_bytes = sizeof(sl_bench_settings),
+    .run = run,
+};

@@ -1,0 +1,213 @@
+#include "loop/bench_case.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/random.h"
+#include "model/resnet.h"
+#include "model/unet.h"
+#include "model/vit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+const sl_option sl_bench_options[] = {
+    SL_OPTION_CHOICE(sl_bench_settings, dtype, "dtype", 0, "fp32", "fp32|bf16", "arithmetic"),
+    SL_OPTION_INT(sl_bench_settings, repeats, "repeats", 'r', "5", 1, 1000, "runs", "runs that are timed"),
+    SL_OPTION_INT(sl_bench_settings, warmup, "warmup", 0, "1", 0, 100, "runs", "runs before them"),
+    SL_OPTION_FLAG(sl_bench_settings, profile, "profile", 0, "time by kernel and layer"),
+    SL_OPTION_FLAG(sl_bench_settings, paced, "paced", 0,
+                   "one run for each line on standard input, answered by its seconds"),
+    SL_OPTION_FLAG(sl_bench_settings, list, "list", 'l', "list what can be measured"),
+    {0}};
+
+static const sl_bench_case *find_case(const char *name) {
+    for (const sl_bench_case *c = sl_bench_cases; c->name; c++)
+        if (strcmp(c->name, name) == 0) return c;
+    return NULL;
+}
+
+const char *sl_bench_about(const char *name) {
+    const sl_bench_case *c = find_case(name);
+    return c ? c->about : NULL;
+}
+
+double sl_bench_peak_rss_mb(void) {
+    struct rusage usage;
+    return getrusage(RUSAGE_SELF, &usage) == 0 ? (double)usage.ru_maxrss / 1024 : 0;
+}
+
+static sl_status make_model(const sl_bench_case *c, sl_model **out) {
+    if (c->config && c->config[0] != '{') {
+        sl_resnet_config resnet;
+        sl_vit_config vit;
+        if (strncmp(c->config, "resnet", 6) == 0) {
+            SL_TRY(sl_resnet_preset(c->config, 2, &resnet));
+            return sl_model_new(&sl_resnet_kind, &resnet, out);
+        }
+        SL_TRY(sl_vit_preset(c->config, c->side, 2, &vit));
+        return sl_model_new(&sl_vit_kind, &vit, out);
+    }
+    json_t *json;
+    if (c->config)
+        SL_TRY(sl_json_parse(c->config, strlen(c->config), "configuration", &json));
+    else
+        SL_TRY(sl_json_read("models/base/unet/config.json", &json));
+    sl_status status = sl_model_from_json(json, out);
+    json_decref(json);
+    return status;
+}
+
+static sl_status give_weights(sl_bench *b) {
+    static const char *const all[] = {"", NULL}, *const none[] = {NULL};
+    SL_TRY(sl_params_train_only(b->model->params, b->trains && !b->lora ? all : none));
+    SL_TRY(sl_params_initialise(b->model->params, 0));
+    if (b->trains && !b->lora) SL_TRY(sl_params_allocate_gradients(b->model->params));
+    if (!b->lora) return SL_OK;
+    SL_TRY(sl_params_initialise(b->lora->params, 0));
+    return sl_params_allocate_gradients(b->lora->params);
+}
+
+/* Small numbers everywhere: their values do not change the time, but denormals and NaN would. */
+static sl_status fill_inputs(sl_bench *b) {
+    static const char *const names[] = {"sample", "timestep", "context", "target",
+                                        "latent", "image",    "labels"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        sl_value value = sl_graph_find(b->graph, names[i]);
+        if (!sl_value_is(value)) continue;
+        sl_shape shape = sl_value_shape(b->graph, value);
+        size_t count = (size_t)sl_shape_count(&shape);
+        float *data;
+        SL_TRY(sl_alloc(&data, count, sizeof *data));
+        sl_random random = sl_random_stream(0, SL_STREAM_TEST, (uint32_t)i);
+        if (sl_value_dtype(b->graph, value) == SL_F32)
+            sl_random_normals(&random, data, count); /* labels stay 0 */
+        sl_status status = sl_plan_upload(b->plan, value, data, count * sizeof *data);
+        sl_free(data);
+        SL_TRY(status);
+    }
+    return SL_OK;
+}
+
+static sl_status add_slots(sl_bench *b) {
+    sl_params *params = b->lora ? b->lora->params : b->model->params;
+    SL_TRY(sl_slot_set_new(&b->slots));
+    for (int i = 0; i < sl_params_count(params); i++) {
+        sl_param *p = sl_params_at(params, i);
+        if (p->gradient.data)
+            SL_TRY(sl_slot_add(&b->slots, p->name, &p->value.shape, p->value.data, p->gradient.data, true));
+    }
+    b->optimizer = sl_optimizer_adamw();
+    return sl_slot_set_ready(&b->slots, sl_optimizer_moments(&b->optimizer), false);
+}
+
+static sl_status set_up(sl_bench *b) {
+    b->trains = b->kind->train;
+    SL_TRY(make_model(b->kind, &b->model));
+    if (b->kind->lora) SL_TRY(sl_lora_new(sl_lora_attention_targets, 4, 4, &b->lora));
+    SL_TRY(sl_graph_new(&b->graph));
+    sl_nn_open(&b->nn, b->graph, b->model->params);
+    b->nn.dtype = b->dtype;
+    b->nn.training = b->trains;
+    const sl_lora *loras[] = {b->lora};
+    b->nn.loras = loras;
+    b->nn.lora_count = b->lora ? 1 : 0;
+    static const char *const none[] = {NULL};
+    SL_TRY(sl_params_train_only(b->model->params,
+                                b->trains && !b->lora ? (const char *const[]){"", NULL} : none));
+    SL_TRY(b->kind->build(b));
+    SL_TRY(give_weights(b));
+    SL_TRY(sl_plan_new(b->graph, &b->plan_options, &b->plan));
+    SL_TRY(sl_nn_bind(&b->nn, b->plan));
+    SL_TRY(sl_plan_reserve(b->plan));
+    b->nn.loras = NULL;
+    if (b->trains) SL_TRY(add_slots(b));
+    return fill_inputs(b);
+}
+
+static sl_status unknown(const char *name) {
+    sl_text list = SL_TEXT_INIT;
+    for (const sl_bench_case *c = sl_bench_cases; c->name; c++) sl_text_printf(&list, " %s", c->name);
+    sl_status status = sl_fail(SL_NOT_FOUND, "no bench '%s'; there are:%s", name, sl_text_get(&list));
+    sl_text_free(&list);
+    return status;
+}
+
+sl_status sl_bench_open(const char *name, const sl_bench_settings *settings, sl_bench **out) {
+    const sl_bench_case *c = find_case(name);
+    if (!c) return unknown(name);
+    sl_bench *b;
+    SL_TRY(sl_alloc(&b, 1, sizeof *b));
+    b->kind = c;
+    b->dtype = settings->dtype ? SL_BF16 : SL_F32;
+    b->plan_options.profile = settings->profile;
+    sl_status status = set_up(b);
+    if (status) {
+        sl_bench_close(b);
+        return status;
+    }
+    *out = b;
+    return SL_OK;
+}
+
+sl_status sl_bench_run(sl_bench *b, double *out_seconds) {
+    double start = sl_clock_s();
+    if (b->trains) sl_slot_zero_gradients(&b->slots);
+    SL_TRY(sl_plan_run(b->plan));
+    if (b->trains) sl_optimizer_step(&b->optimizer, &b->slots, ++b->step, 1e-6, 1.0);
+    *out_seconds = sl_clock_s() - start;
+    return SL_OK;
+}
+
+double sl_bench_gflop(const sl_bench *b) {
+    return sl_plan_flops(b->plan) / 1e9;
+}
+
+typedef struct kernel_total {
+    const char *op, *kernel;
+    double seconds, gflop;
+    int64_t runs;
+} kernel_total;
+
+static int slowest_first(const void *a, const void *b) {
+    double x = ((const kernel_total *)a)->seconds, y = ((const kernel_total *)b)->seconds;
+    return (x < y) - (x > y);
+}
+
+void sl_bench_profile(const sl_bench *b, sl_text *out) {
+    enum { MOST = 256 };
+    kernel_total total[MOST];
+    int count = 0;
+    double all = 0;
+    for (int i = 0; i < sl_plan_node_count(b->plan); i++) {
+        sl_node_profile node = sl_plan_node(b->plan, i);
+        int k = 0;
+        while (k < count && (strcmp(total[k].op, node.op) != 0 || strcmp(total[k].kernel, node.kernel) != 0))
+            k++;
+        if (k == count && count < MOST) total[count++] = (kernel_total){node.op, node.kernel, 0, 0, 0};
+        if (k == MOST) continue;
+        total[k].seconds += node.seconds;
+        total[k].gflop += node.flops * (double)node.runs / 1e9;
+        total[k].runs += node.runs;
+        all += node.seconds;
+    }
+    qsort(total, (size_t)count, sizeof total[0], slowest_first);
+    sl_text_printf(out, "%-24s %-32s %9s %6s %9s %8s\n", "operation", "kernel", "seconds", "share", "GFLOP/s",
+                   "calls");
+    for (int i = 0; i < count; i++)
+        sl_text_printf(out, "%-24s %-32s %9.4f %5.1f%% %9.1f %8lld\n", total[i].op, total[i].kernel,
+                       total[i].seconds, 100 * total[i].seconds / (all > 0 ? all : 1),
+                       total[i].gflop / (total[i].seconds + 1e-12), (long long)total[i].runs);
+}
+
+void sl_bench_close(sl_bench *b) {
+    if (!b) return;
+    sl_plan_free(b->plan);
+    sl_nn_close(&b->nn);
+    sl_graph_free(b->graph);
+    if (b->slots.arena) sl_slot_set_free(&b->slots);
+    sl_lora_free(b->lora);
+    sl_model_free(b->model);
+    sl_free(b);
+}

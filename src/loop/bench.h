@@ -1,0 +1,34 @@
+/* Speed of whole models on this machine, with random weights: the same shapes that are measured with PyTorch
+ * beside. */
+#ifndef SL_LOOP_BENCH_H
+#define SL_LOOP_BENCH_H
+
+#include "loop/option.h"
+
+typedef struct sl_bench_settings {
+    int dtype; /* 0: fp32, 1: bf16 */
+    int64_t repeats, warmup;
+    bool paced, profile, list;
+} sl_bench_settings;
+
+extern const sl_option sl_bench_options[];
+
+/* What can be measured: names, ends with NULL; and a line about each. */
+extern const char *const sl_bench_names[];
+const char *sl_bench_about(const char *name);
+
+/* A model made ready; every run does the same work. */
+typedef struct sl_bench sl_bench;
+/* SL_NOT_FOUND lists the names. */
+sl_status sl_bench_open(const char *name, const sl_bench_settings *settings, sl_bench **out);
+sl_status sl_bench_run(sl_bench *bench, double *out_seconds);
+double
+sl_bench_gflop(const sl_bench *bench); /* arithmetic of one run: direct convolution, no Winograd saving */
+/* Time of the runs so far by kernel, for people; settings->profile must have been set. */
+void sl_bench_profile(const sl_bench *bench, sl_text *out);
+void sl_bench_close(sl_bench *bench);
+
+/* Largest resident memory of this process so far. */
+double sl_bench_peak_rss_mb(void);
+
+#endif
