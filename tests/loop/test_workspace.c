@@ -1,0 +1,196 @@
+#include "test.h"
+
+#include "base/file.h"
+#include "base/random.h"
+#include "loop/job.h"
+#include "loop/pixels.h"
+#include "loop/workspace.h"
+#include "store/object.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static char folder[64];
+static sl_workspace *workspace;
+static sl_arena *arena;
+
+static int open_workspace(void **state) {
+    (void)state;
+    snprintf(folder, sizeof folder, "/tmp/sl-workspace-XXXXXX");
+    if (!mkdtemp(folder) || sl_arena_new(&arena)) return 1;
+    return sl_workspace_init(folder, 42) || sl_workspace_open(folder, &workspace);
+}
+
+static int close_workspace(void **state) {
+    (void)state;
+    char command[128];
+    sl_workspace_close(workspace);
+    sl_arena_free(arena);
+    snprintf(command, sizeof command, "rm -rf %s", folder);
+    return system(command);
+}
+
+/* A ring with counting noise and a gap. */
+static sl_image make_image(uint32_t item, int32_t height_px, int32_t width_px) {
+    sl_image image;
+    sl_random random = sl_random_stream(7, SL_STREAM_TEST, item);
+    assert_ok(sl_image_new(height_px, width_px, &image));
+    for (int32_t y = 0; y < height_px; y++)
+        for (int32_t x = 0; x < width_px; x++) {
+            int32_t at = y * width_px + x;
+            image.value[at] = (float)sl_random_below(&random, 1 + (uint32_t)(x % 17) * 9);
+            if (x == 5) {
+                image.value[at] = 0;
+                image.mask[at] = SL_MASK_GAP;
+            }
+        }
+    return image;
+}
+
+static void pixels_come_back_exactly(void **state) {
+    (void)state;
+    sl_image image = make_image(1, 37, 61), got;
+    image.value[3] = 1.5e-30f;
+    unsigned char *data;
+    size_t bytes;
+    assert_ok(sl_pixels_encode(&image, &data, &bytes));
+    assert_true(bytes < 5u * 37 * 61);
+    assert_ok(sl_pixels_decode(data, bytes, &got));
+    assert_memory_equal(image.value, got.value, 37 * 61 * sizeof(float));
+    assert_memory_equal(image.mask, got.mask, 37 * 61);
+    char hash[SL_SHA256_HEX], other[SL_SHA256_HEX];
+    sl_pixels_hash(&image, hash);
+    sl_pixels_hash(&got, other);
+    assert_string_equal(hash, other);
+    got.mask[0] = 1;
+    sl_pixels_hash(&got, other);
+    assert_string_not_equal(hash, other);
+    sl_image_free(&got);
+    for (size_t cut = 0; cut < bytes; cut += 97) {
+        unsigned char *part;
+        assert_ok(sl_alloc(&part, cut + 1, 1));
+        memcpy(part, data, cut);
+        assert_status(sl_pixels_decode(part, cut, &got), SL_FORMAT);
+        sl_free(part);
+    }
+    data[8] = data[9] = data[10] = data[11] = 0xff;
+    assert_status(sl_pixels_decode(data, bytes, &got), SL_LIMIT);
+    sl_free(data);
+    sl_image_free(&image);
+}
+
+static int bits_apart(uint64_t a, uint64_t b) {
+    return __builtin_popcountll(a ^ b);
+}
+
+static void near_duplicates_are_near(void **state) {
+    (void)state;
+    sl_image image, noisy, other;
+    assert_ok(sl_image_new(64, 64, &image));
+    assert_ok(sl_image_new(64, 64, &other));
+    for (int y = 0; y < 64; y++)
+        for (int x = 0; x < 64; x++) {
+            image.value[y * 64 + x] = (float)(1000 / (1 + (x - 20) * (x - 20) + (y - 30) * (y - 30)));
+            other.value[y * 64 + x] = (float)(x > 40 ? 50 + y : 3);
+        }
+    assert_ok(sl_image_copy(&image, &noisy));
+    for (int i = 0; i < 64 * 64; i += 9) noisy.value[i] += 1;
+    uint64_t hash = sl_pixels_perceptual_hash(&image);
+    assert_in_range(bits_apart(hash, sl_pixels_perceptual_hash(&noisy)), 0, 10);
+    assert_in_range(bits_apart(hash, sl_pixels_perceptual_hash(&other)), 16, 64);
+    sl_image_free(&image);
+    sl_image_free(&noisy);
+    sl_image_free(&other);
+}
+
+static void a_workspace_is_found_from_below(void **state) {
+    (void)state;
+    char before[512], inner[128];
+    sl_workspace *found;
+    assert_non_null(getcwd(before, sizeof before));
+    snprintf(inner, sizeof inner, "%s/a/b", folder);
+    assert_ok(sl_folder_make(inner));
+    assert_int_equal(chdir(inner), 0);
+    sl_status status = sl_workspace_open(NULL, &found);
+    assert_int_equal(chdir(before), 0);
+    assert_ok(status);
+    assert_string_equal(found->root, workspace->root);
+    assert_int_equal(found->split_seed, 42);
+    sl_workspace_close(found);
+    assert_status(sl_workspace_open("/tmp", &found), SL_NOT_FOUND);
+    assert_status(sl_workspace_init(folder, 1), SL_EXISTS);
+}
+
+static void splits_keep_groups_together(void **state) {
+    (void)state;
+    int count[SL_SPLIT_COUNT] = {0};
+    for (int i = 0; i < 3000; i++) {
+        char group[32];
+        snprintf(group, sizeof group, "sample-%d", i);
+        sl_split split = sl_workspace_split(workspace, group);
+        assert_int_equal(split, sl_workspace_split(workspace, group));
+        count[split]++;
+    }
+    /* four standard deviations around 2100, 450, 450 */
+    assert_in_range(count[SL_SPLIT_TRAIN], 2000, 2200);
+    assert_in_range(count[SL_SPLIT_CALIBRATION], 372, 528);
+    assert_in_range(count[SL_SPLIT_TEST], 372, 528);
+}
+
+static void images_are_stored_with_their_pixels(void **state) {
+    (void)state;
+    sl_image image = make_image(2, 20, 30), got;
+    sl_image_record record = {.group_key = "s1", .origin = SL_ORIGIN_SIMULATED};
+    assert_ok(sl_workspace_put_image(workspace, &image, arena, &record));
+    assert_ok(sl_store_images_add(workspace->store, &record, 1, true, NULL));
+    assert_ok(sl_workspace_get_image(workspace, record.object_hash, &got));
+    assert_memory_equal(image.value, got.value, 600 * sizeof(float));
+    sl_image_free(&got);
+    sl_image_free(&image);
+    sl_workspace_report report;
+    assert_ok(sl_workspace_check(workspace, &report));
+    assert_int_equal(report.images, 1);
+    assert_int_equal(report.objects, 1);
+    remove(sl_object_path(arena, workspace->objects, record.object_hash));
+    assert_status(sl_workspace_check(workspace, &report), SL_FORMAT);
+}
+
+static void jobs_leave_a_record(void **state) {
+    (void)state;
+    atomic_bool cancel = false;
+    sl_progress outer = {NULL, NULL, &cancel};
+    sl_job job;
+    json_t *config = json_pack("{s:i}", "n", 3);
+    assert_ok(sl_job_begin(workspace, "generate", config, 9, 0, &outer, &job));
+    json_decref(config);
+    sl_progress_tell(&job.progress, "generating", "image", 2, 3, NULL);
+    assert_ok(sl_job_metric(&job, "loss", 1, 0.5));
+    sl_run_record run;
+    assert_ok(sl_store_run_get(workspace->store, job.run, arena, &run));
+    assert_int_equal(run.done, 2);
+    assert_int_equal(run.state, SL_RUN_RUNNING);
+    assert_string_equal(run.note, "generating");
+    atomic_store(&cancel, true);
+    assert_status(sl_job_end(&job, sl_progress_check(&job.progress), NULL), SL_CANCELLED);
+    assert_ok(sl_store_run_get(workspace->store, job.run, arena, &run));
+    assert_int_equal(run.state, SL_RUN_CANCELLED);
+
+    assert_ok(sl_job_begin(workspace, "train lora", NULL, 9, 0, NULL, &job));
+    assert_status(sl_job_end(&job, sl_fail(SL_NUMERIC, "loss is NaN"), NULL), SL_NUMERIC);
+    assert_string_equal(sl_error_message(), "loss is NaN");
+    assert_ok(sl_store_run_get(workspace->store, job.run, arena, &run));
+    assert_int_equal(run.state, SL_RUN_FAILED);
+    assert_non_null(strstr(run.result, "loss is NaN"));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_workspace, close_workspace)
+static const struct CMUnitTest tests[] = {
+    TEST(pixels_come_back_exactly),
+    TEST(near_duplicates_are_near),
+    TEST(a_workspace_is_found_from_below),
+    TEST(splits_keep_groups_together),
+    TEST(images_are_stored_with_their_pixels),
+    TEST(jobs_leave_a_record),
+};
+TEST_MAIN(tests)
