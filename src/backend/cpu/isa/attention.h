@@ -1,0 +1,52 @@
+/* Shared by attention forward and backward. */
+#ifndef SL_BACKEND_CPU_ISA_ATTENTION_H
+#define SL_BACKEND_CPU_ISA_ATTENTION_H
+
+#include "backend/cpu/isa/isa.h"
+#include "backend/cpu/isa/micro.h"
+
+enum {
+    Q_BLOCK = 64,
+    KV_BLOCK = 128
+}; /* tokens of a tile of the score matrix; KV_BLOCK is a multiple of NR */
+
+SL_INLINE int64_t stride_or(int64_t stride, const sl_cpu_attention_shape *s) {
+    return stride ? stride : s->heads * s->head_dim;
+}
+
+/* C[rows, columns] (+)= A B. Panel j of B holds NR columns and starts at b + j*panel_step; columns are
+ * computed in whole vectors, so C and B have them up to a multiple of VL. */
+typedef struct product {
+    micro_fn kernel;
+    const unit *a, *b;
+    int64_t lda, a_row_step, ldb, panel_step;
+    int64_t rows, columns, depth;
+    float *c;
+    int64_t ldc;
+    bool add;
+} product;
+
+SL_INLINE void multiply_blocks(const product *p) {
+    for (int64_t j = 0; j < p->columns; j += NR) {
+        int nv = p->columns - j > VL ? 2 : 1;
+        int64_t tiles = ceil_div(p->rows, nv == 2 ? MR : MR_ONE);
+        for (int64_t i = 0; i < tiles; i++) {
+            range rows = part_of(p->rows, tiles, i);
+            const unit *a = p->a + rows.begin * p->a_row_step;
+            micro m = {&a, p->lda,   p->b + j / NR * p->panel_step,  0,      p->ldb,
+                       1,  p->depth, p->c + rows.begin * p->ldc + j, p->ldc, p->add};
+            p->kernel(&m, (int)(rows.end - rows.begin), nv);
+        }
+    }
+}
+
+/* Tokens [first, first + count) of one head, x[tokens, dim] with row stride, as columns of panels:
+ * out[panel][unit of dim][NR], zero beyond the tokens and dim. */
+void SL_ISA(attention_pack_columns)(bool bf16, const void *x, int64_t stride, int64_t dim, int64_t count,
+                                    unit *out);
+
+/* Tokens as rows: out[unit of tokens][width], width a multiple of VL, zero beyond dim and the tokens. */
+void SL_ISA(attention_pack_rows)(bool bf16, const void *x, int64_t stride, int64_t dim, int64_t width,
+                                 int64_t count, unit *out);
+
+#endif

@@ -1,0 +1,268 @@
+/* Direct convolution, forward and backward-data, as products of tiles of pixels with panels of packed
+ * weights.
+ *
+ * A tile is up to MR neighbouring pixels of one output row: their inputs under one tap are rows of A at a
+ * fixed distance, so nothing is copied or padded: under a tap that leaves the image the tile is cut.
+ * Backward-data of stride s computes each of the s*s phases of the image with the taps that meet it. */
+#include "backend/cpu/isa/conv.h"
+
+enum {
+    BLOCK_PIXELS = 128, /* of a task; C of one panel is BLOCK_PIXELS x NR on the stack */
+    CHUNK_UNITS = 512,  /* depth of one pass over the tiles: keeps its part of a panel in the caches */
+    TAPS_MAX = 64,      /* in one chunk */
+    TASKS_WANTED = 64,
+};
+
+typedef struct conv_tap {
+    int64_t dy, dx; /* input pixel = output index * step + d */
+    int64_t index;  /* in the packed weights */
+} conv_tap;
+
+/* One phase of one pass: a grid of outputs with the taps that reach them. */
+typedef struct conv_job {
+    const sl_cpu_conv *conv;
+    int64_t batch, in_h, in_w, grid_h, grid_w;    /* outputs of this phase */
+    int64_t in_step;                              /* input pixels between neighbouring outputs */
+    int64_t out_h, out_w, out_step, out_y, out_x; /* output pixel = grid index * out_step + out_y, out_x */
+    int64_t units, columns, taps_in_panel;
+    int64_t in_stride, out_stride, residual_stride; /* in units, elements, elements */
+    const conv_tap *taps;
+    int64_t tap_count;
+    int64_t rows_per_block, row_blocks, segments, groups;
+    micro_fn product;
+} conv_job;
+
+typedef struct tile {
+    int64_t y, x, c_row;
+    int rows;
+} tile;
+
+typedef struct block {
+    int64_t image, tile_count, pixels;
+    tile tiles[BLOCK_PIXELS];
+} block;
+
+static void add_row(block *b, int64_t y, range x, int64_t rows_max) {
+    int64_t width = x.end - x.begin, parts = ceil_div(width, rows_max);
+    for (int64_t i = 0; i < parts; i++) {
+        range part = part_of(width, parts, i);
+        b->tiles[b->tile_count++] = (tile){y, x.begin + part.begin, b->pixels, (int)(part.end - part.begin)};
+        b->pixels += part.end - part.begin;
+    }
+}
+
+/* The tiles of task part `index`: some whole rows of an image, or a segment of one row. */
+static void block_of(const conv_job *job, int64_t index, block *b) {
+    int64_t segment = index % job->segments, rest = index / job->segments;
+    range rows = part_of(job->grid_h, job->row_blocks, rest % job->row_blocks);
+    range x = part_of(job->grid_w, job->segments, segment);
+    b->image = rest / job->row_blocks;
+    b->tile_count = b->pixels = 0;
+    for (int64_t y = rows.begin; y < rows.end; y++) add_row(b, y, x, MR);
+}
+
+/* Rows of the tile whose input column exists under the tap; false where the input row does not. */
+static bool rows_inside(const conv_job *job, const tile *t, const conv_tap *tap, range *rows) {
+    int64_t y = t->y * job->in_step + tap->dy, x = t->x * job->in_step + tap->dx, step = job->in_step;
+    if (y < 0 || y >= job->in_h) return false;
+    rows->begin = x < 0 ? ceil_div(-x, step) : 0;
+    rows->end = x < job->in_w ? min_of(t->rows, ceil_div(job->in_w - x, step)) : 0;
+    return rows->begin < rows->end;
+}
+
+static const unit *input_at(const conv_job *job, int64_t image, const tile *t, const conv_tap *tap,
+                            int64_t row) {
+    int64_t y = t->y * job->in_step + tap->dy, x = (t->x + row) * job->in_step + tap->dx;
+    return (const unit *)job->conv->input + ((image * job->in_h + y) * job->in_w + x) * job->in_stride;
+}
+
+/* Part of the depth: taps [tap0, tap1) and of each the units [k0, k1). */
+typedef struct chunk {
+    int64_t tap0, tap1, k0, k1;
+} chunk;
+
+static chunk next_chunk(const conv_job *job, const chunk *last) {
+    if (last->k1 < job->units)
+        return (chunk){last->tap0, last->tap1, last->k1, min_of(job->units, last->k1 + CHUNK_UNITS)};
+    int64_t count = max_of(1, min_of(TAPS_MAX, CHUNK_UNITS / job->units));
+    return (chunk){last->tap1, min_of(job->tap_count, last->tap1 + count), 0,
+                   min_of(job->units, CHUNK_UNITS)};
+}
+
+/* Adds one chunk's products of one tile. Taps under which the whole tile lies inside go to the kernel
+ * together, as long as they are neighbours in the panel. */
+static void tile_chunk(const conv_job *job, const block *b, const tile *t, const chunk *part,
+                       const unit *panel, int nv, float *c) {
+    const unit *inputs[TAPS_MAX];
+    micro m = {
+        .a = inputs, .lda = job->in_step * job->in_stride, .b_step = job->units * NR, .ldb = NR, .ldc = NR};
+    m.depth = part->k1 - part->k0;
+    m.add = true;
+    for (int64_t i = part->tap0; i < part->tap1; i++) {
+        const conv_tap *tap = &job->taps[i];
+        range rows;
+        bool inside = rows_inside(job, t, tap, &rows), whole = inside && rows.end - rows.begin == t->rows;
+        bool next = m.count > 0 && tap->index == job->taps[i - 1].index + 1;
+        if (m.count > 0 && !(whole && next)) {
+            job->product(&m, t->rows, nv);
+            m.count = 0;
+        }
+        if (!inside) continue;
+        const unit *weights = panel + (tap->index * job->units + part->k0) * NR;
+        if (m.count == 0) m.b = weights;
+        inputs[m.count++] = input_at(job, b->image, t, tap, rows.begin) + part->k0;
+        m.c = c + t->c_row * NR;
+        if (whole) continue;
+        m.c += rows.begin * NR;
+        job->product(&m, (int)(rows.end - rows.begin), nv);
+        m.count = 0;
+    }
+    if (m.count > 0) job->product(&m, t->rows, nv);
+}
+
+SL_INLINE void finish_vector(const conv_job *job, const bool bf16, const sl_cpu_activation act,
+                             int64_t column, int64_t pixel, const float *c, int64_t lanes) {
+    const sl_cpu_conv *conv = job->conv;
+    vf value = vf_load(c);
+    if (conv->bias) value = value + vf_load_n(conv->bias + column, lanes);
+    value = v_activation(act, value);
+    if (conv->residual)
+        value = value + vf_get_n(bf16, conv->residual, pixel * job->residual_stride + column, lanes);
+    vf_put_n(bf16, conv->output, pixel * job->out_stride + column, value, lanes);
+}
+
+SL_INLINE void finish_panel(const conv_job *job, const bool bf16, const sl_cpu_activation act, const block *b,
+                            int64_t column0, const float *c) {
+    for (int64_t i = 0; i < b->tile_count; i++) {
+        const tile *t = &b->tiles[i];
+        int64_t y = t->y * job->out_step + job->out_y;
+        for (int64_t row = 0; row < t->rows; row++) {
+            int64_t x = (t->x + row) * job->out_step + job->out_x;
+            int64_t pixel = (b->image * job->out_h + y) * job->out_w + x;
+            for (int64_t j = 0; j < NR && column0 + j < job->columns; j += VL)
+                finish_vector(job, bf16, act, column0 + j, pixel, c + (t->c_row + row) * NR + j,
+                              min_of(VL, job->columns - column0 - j));
+        }
+    }
+}
+
+static void finish(const conv_job *job, const block *b, int64_t column0, const float *c) {
+    bool bf16 = job->conv->dtype == SL_BF16;
+    switch (job->conv->activation) {
+#define FINISH(kind)                                                                                         \
+    case kind:                                                                                               \
+        if (bf16)                                                                                            \
+            finish_panel(job, true, kind, b, column0, c);                                                    \
+        else                                                                                                 \
+            finish_panel(job, false, kind, b, column0, c);                                                   \
+        break;
+        FINISH(SL_ACT_SILU)
+        FINISH(SL_ACT_GELU)
+        FINISH(SL_ACT_QUICK_GELU)
+        FINISH(SL_ACT_GELU_TANH)
+        FINISH(SL_ACT_TANH)
+        FINISH(SL_ACT_SIGMOID)
+        FINISH(SL_ACT_RELU)
+    default:
+        FINISH(SL_ACT_NONE)
+#undef FINISH
+    }
+}
+
+static void conv_task(void *context, int64_t task, int worker) {
+    (void)worker;
+    const conv_job *job = context;
+    block b;
+    float c[BLOCK_PIXELS * NR] __attribute__((aligned(64)));
+    block_of(job, task / job->groups, &b);
+    range panels = part_of(ceil_div(job->columns, NR), job->groups, task % job->groups);
+    for (int64_t p = panels.begin; p < panels.end; p++) {
+        const unit *panel = (const unit *)job->conv->packed + p * job->taps_in_panel * job->units * NR;
+        int nv = job->columns - p * NR > VL ? 2 : 1;
+        memset(c, 0, (size_t)(b.pixels * NR) * sizeof(float));
+        chunk part = {0, 0, 0, job->units};
+        while (part.tap1 < job->tap_count || part.k1 < job->units) {
+            part = next_chunk(job, &part);
+            for (int64_t i = 0; i < b.tile_count; i++) tile_chunk(job, &b, &b.tiles[i], &part, panel, nv, c);
+        }
+        finish(job, &b, p * NR, c);
+    }
+}
+
+/* Blocks of about BLOCK_PIXELS pixels, smaller ones and groups of panels where there would be few tasks. */
+static void run_job(conv_job *job) {
+    int64_t panels = ceil_div(job->columns, NR), pixels = BLOCK_PIXELS;
+    if (job->grid_h * job->grid_w == 0) return;
+    for (;; pixels /= 2) {
+        job->segments = ceil_div(job->grid_w, pixels);
+        int64_t rows = max_of(1, pixels / job->grid_w);
+        job->row_blocks = ceil_div(job->grid_h, rows);
+        int64_t blocks = job->batch * job->row_blocks * job->segments;
+        job->groups = min_of(panels, ceil_div(TASKS_WANTED, blocks));
+        if (blocks * job->groups >= TASKS_WANTED / 4 || pixels <= 4 * MR) break;
+    }
+    sl_parallel_for(job->batch * job->row_blocks * job->segments * job->groups, conv_task, job);
+}
+
+static void forward(const sl_cpu_conv *conv, const sl_cpu_conv_shape *s, conv_job *job) {
+    conv_tap taps[s->kernel_h * s->kernel_w];
+    int64_t count = 0;
+    for (int64_t ky = 0; ky < s->kernel_h; ky++)
+        for (int64_t kx = 0; kx < s->kernel_w; kx++, count++)
+            taps[count] = (conv_tap){ky * s->dilation - s->pad_top, kx * s->dilation - s->pad_left, count};
+    job->in_h = s->in_h, job->in_w = s->in_w;
+    job->grid_h = job->out_h = s->out_h, job->grid_w = job->out_w = s->out_w;
+    job->in_step = s->stride, job->out_step = 1;
+    job->taps = taps, job->tap_count = count;
+    (void)conv;
+    run_job(job);
+}
+
+/* Input pixel y = step*g + phase gets gradient from output row o under tap ky where o*step = y + pad -
+ * ky*dilation. */
+static void backward_phase(const sl_cpu_conv_shape *s, conv_job *job, int64_t phase_y, int64_t phase_x) {
+    conv_tap taps[s->kernel_h * s->kernel_w];
+    int64_t count = 0;
+    for (int64_t ky = 0; ky < s->kernel_h; ky++)
+        for (int64_t kx = 0; kx < s->kernel_w; kx++) {
+            int64_t dy = phase_y + s->pad_top - ky * s->dilation,
+                    dx = phase_x + s->pad_left - kx * s->dilation;
+            if (dy % s->stride != 0 || dx % s->stride != 0) continue;
+            taps[count++] = (conv_tap){dy / s->stride, dx / s->stride, ky * s->kernel_w + kx};
+        }
+    job->grid_h = max_of(0, ceil_div(s->in_h - phase_y, s->stride));
+    job->grid_w = max_of(0, ceil_div(s->in_w - phase_x, s->stride));
+    job->out_y = phase_y, job->out_x = phase_x;
+    job->taps = taps, job->tap_count = count;
+    run_job(job);
+}
+
+static void backward_data(const sl_cpu_conv_shape *s, conv_job *job) {
+    job->in_h = s->out_h, job->in_w = s->out_w;
+    job->out_h = s->in_h, job->out_w = s->in_w;
+    job->in_step = 1, job->out_step = s->stride;
+    for (int64_t y = 0; y < s->stride; y++)
+        for (int64_t x = 0; x < s->stride; x++) backward_phase(s, job, y, x);
+}
+
+size_t SL_ISA(conv_bytes)(const sl_cpu_conv *conv) {
+    (void)conv;
+    return 0;
+}
+
+void SL_ISA(conv)(const sl_cpu_conv *conv) {
+    sl_cpu_conv_shape s = flattened(conv->shape);
+    bool is_forward = conv->pass == SL_CPU_FORWARD;
+    int64_t in = is_forward ? s.in_c : s.out_c, out = is_forward ? s.out_c : s.in_c;
+    int64_t in_stride = conv->input_stride ? conv->input_stride : in;
+    conv_job job = {.conv = conv, .batch = s.batch, .columns = out, .units = depth_units(conv->dtype, in)};
+    job.taps_in_panel = s.kernel_h * s.kernel_w;
+    job.in_stride = conv->dtype == SL_BF16 ? in_stride / 2 : in_stride;
+    job.out_stride = conv->output_stride ? conv->output_stride : out;
+    job.residual_stride = conv->residual_stride ? conv->residual_stride : out;
+    job.product = micro_for(conv->dtype == SL_BF16, false);
+    if (is_forward)
+        forward(conv, &s, &job);
+    else
+        backward_data(&s, &job);
+}

@@ -1,0 +1,225 @@
+/* Gradient of convolution weights: for each tap a product over pixels, grad_w[tap][ic][oc] = sum over p of
+ * x[p at tap][ic] * grad_y[p][oc].
+ *
+ * A task owns a block of input and output channels with all taps, and copies its part of x and grad_y, some
+ * hundred pixels at a time, into the order of the kernel; so no task adds to another's results. Where that
+ * gives few tasks, the pixels are cut into parts as well, whose sums are added at the end in fixed order. */
+#include "backend/cpu/isa/conv.h"
+
+enum {
+    CHUNK_PIXELS = 192, /* copied at a time; even */
+    BLOCK_IN = 48,      /* channels of a block with several taps; multiples of MR and NR */
+    BLOCK_OUT = 64,
+    BLOCK_IN_1 = 96, /* with one tap */
+    BLOCK_OUT_1 = 128,
+    TAPS_BLOCK = 9, /* taps of a block; larger kernels take several blocks */
+    TASKS_WANTED = 32,
+    PARTS_MAX = 16,
+    PART_PIXELS_MIN = 512,
+};
+
+typedef struct grad_job {
+    const sl_cpu_conv_grad *g;
+    sl_cpu_conv_shape s;
+    bool bf16;
+    int64_t x_stride, y_stride;
+    int64_t block_in, block_out, in_blocks, out_blocks, tap_blocks, parts, pixels;
+    float *sums; /* [parts][size of weights]; the result itself for one part */
+    micro_fn product;
+} grad_job;
+
+static grad_job plan_of(const sl_cpu_conv_grad *g) {
+    grad_job job = {.g = g, .s = flattened(g->shape), .bf16 = g->dtype == SL_BF16};
+    const sl_cpu_conv_shape *s = &job.s;
+    int64_t taps = s->kernel_h * s->kernel_w;
+    job.x_stride = g->input_stride ? g->input_stride : s->in_c;
+    job.y_stride = g->grad_output_stride ? g->grad_output_stride : s->out_c;
+    job.block_in = min_of(taps == 1 ? BLOCK_IN_1 : BLOCK_IN, round_up(s->in_c, MR));
+    job.block_out = min_of(taps == 1 ? BLOCK_OUT_1 : BLOCK_OUT, round_up(s->out_c, NR));
+    job.in_blocks = ceil_div(s->in_c, job.block_in);
+    job.out_blocks = ceil_div(s->out_c, job.block_out);
+    job.tap_blocks = ceil_div(taps, TAPS_BLOCK);
+    job.pixels = s->batch * s->out_h * s->out_w;
+    int64_t tasks = job.in_blocks * job.out_blocks * job.tap_blocks;
+    job.parts = min_of(ceil_div(TASKS_WANTED, tasks), max_of(1, job.pixels / PART_PIXELS_MIN));
+    job.parts = min_of(job.parts, PARTS_MAX);
+    return job;
+}
+
+static int64_t weights_count(const sl_cpu_conv_shape *s) {
+    return s->out_c * s->in_c * s->kernel_h * s->kernel_w;
+}
+
+size_t SL_ISA(conv_grad_bytes)(const sl_cpu_conv_grad *g) {
+    grad_job job = plan_of(g);
+    return job.parts == 1 ? 0 : (size_t)(job.parts * weights_count(&job.s)) * sizeof(float);
+}
+
+/* Two bf16 vectors of different pixels as pairs: the first in the lower halves. */
+static inline void pair_copy(const uint16_t *first, const uint16_t *second, unit *out, int64_t count) {
+    for (int64_t i = 0; i < count; i++)
+        out[i] = (unit)(first ? first[i] : 0) | (unit)(second ? second[i] : 0) << 16;
+}
+
+/* Channels [begin, end) of one unit of pixels to panels of `width` columns: panel q at out +
+ * q*CHUNK_PIXELS*width. */
+SL_INLINE void copy_unit(const bool bf16, const void *first, const void *second, range channels,
+                         const int64_t width, unit *out) {
+    int64_t count = channels.end - channels.begin;
+    for (int64_t i = 0; i < count; i += width) {
+        unit *to = out + i * CHUNK_PIXELS;
+        int64_t n = min_of(width, count - i);
+        int64_t at = channels.begin + i;
+        if (bf16)
+            pair_copy(first ? (const uint16_t *)first + at : NULL,
+                      second ? (const uint16_t *)second + at : NULL, to, n);
+        else if (!first)
+            memset(to, 0, (size_t)width * sizeof(unit));
+        else if (n == width)
+            memcpy(to, (const float *)first + at, (size_t)width * sizeof(unit));
+        else
+            memcpy(to, (const float *)first + at, (size_t)n * sizeof(unit));
+        if (n < width) memset(to + n, 0, (size_t)(width - n) * sizeof(unit));
+    }
+}
+
+static const void *grad_row(const grad_job *job, int64_t pixel) {
+    return (const char *)job->g->grad_output + (size_t)(pixel * job->y_stride) * (job->bf16 ? 2 : 4);
+}
+
+/* Where the first tap of an output pixel falls: y and x may lie outside the image, `at` is the offset in
+ * elements. */
+typedef struct place {
+    int64_t y, x, at;
+} place;
+
+static void find_places(const grad_job *job, range pixels, place *out) {
+    const sl_cpu_conv_shape *s = &job->s;
+    int64_t x = pixels.begin % s->out_w, y = pixels.begin / s->out_w % s->out_h,
+            image = pixels.begin / s->out_w / s->out_h;
+    for (int64_t p = pixels.begin; p < pixels.end; p++, out++) {
+        out->y = y * s->stride - s->pad_top;
+        out->x = x * s->stride - s->pad_left;
+        out->at = ((image * s->in_h + out->y) * s->in_w + out->x) * job->x_stride;
+        if (++x < s->out_w) continue;
+        x = 0;
+        if (++y < s->out_h) continue;
+        y = 0;
+        image++;
+    }
+}
+
+/* The input pixel under a tap; NULL outside the image. */
+SL_INLINE const void *input_row(const grad_job *job, const place *p, int64_t dy, int64_t dx) {
+    const sl_cpu_conv_shape *s = &job->s;
+    if (p->y + dy < 0 || p->y + dy >= s->in_h || p->x + dx < 0 || p->x + dx >= s->in_w) return NULL;
+    int64_t at = p->at + (dy * s->in_w + dx) * job->x_stride;
+    return (const char *)job->g->input + at * (job->bf16 ? 2 : 4);
+}
+
+static void copy_grad(const grad_job *job, range pixels, range channels, unit *out) {
+    int64_t step = job->bf16 ? 2 : 1;
+    for (int64_t p = pixels.begin; p < pixels.end; p += step, out += NR) {
+        const void *second = step == 2 && p + 1 < pixels.end ? grad_row(job, p + 1) : NULL;
+        if (job->bf16)
+            copy_unit(true, grad_row(job, p), second, channels, NR, out);
+        else
+            copy_unit(false, grad_row(job, p), NULL, channels, NR, out);
+    }
+}
+
+static void copy_input(const grad_job *job, int64_t pixels, const place *places, int64_t tap, range channels,
+                       unit *out) {
+    int64_t dy = tap / job->s.kernel_w * job->s.dilation, dx = tap % job->s.kernel_w * job->s.dilation;
+    if (!job->bf16)
+        for (int64_t p = 0; p < pixels; p++, out += MR)
+            copy_unit(false, input_row(job, &places[p], dy, dx), NULL, channels, MR, out);
+    else
+        for (int64_t p = 0; p < pixels; p += 2, out += MR) {
+            const void *second = p + 1 < pixels ? input_row(job, &places[p + 1], dy, dx) : NULL;
+            copy_unit(true, input_row(job, &places[p], dy, dx), second, channels, MR, out);
+        }
+}
+
+/* c[tap - first][ic][oc] += products of one chunk; c has block_out columns. */
+static void multiply(const grad_job *job, int64_t units, int64_t in_count, int64_t out_count, const unit *x,
+                     const unit *y, float *c) {
+    for (int64_t o = 0; o < out_count; o += NR)
+        for (int64_t i = 0; i < in_count; i += MR) {
+            const unit *a = x + i * CHUNK_PIXELS;
+            micro m = {.a = &a,
+                       .lda = MR,
+                       .b = y + o * CHUNK_PIXELS,
+                       .ldb = NR,
+                       .count = 1,
+                       .depth = units,
+                       .add = true};
+            m.c = c + i * job->block_out + o;
+            m.ldc = job->block_out;
+            job->product(&m, MR, 2);
+        }
+}
+
+static void write_block(const grad_job *job, int64_t part, range taps, range in, range out, const float *c) {
+    const sl_cpu_conv_shape *s = &job->s;
+    int64_t all = s->kernel_h * s->kernel_w, rows = job->block_in;
+    float *sums = job->sums + part * weights_count(s);
+    for (int64_t o = out.begin; o < out.end; o++)
+        for (int64_t i = in.begin; i < in.end; i++)
+            for (int64_t t = taps.begin; t < taps.end; t++)
+                sums[(o * s->in_c + i) * all + t] =
+                    c[((t - taps.begin) * rows + i - in.begin) * job->block_out + o - out.begin];
+}
+
+static void grad_task(void *context, int64_t task, int worker) {
+    (void)worker;
+    const grad_job *job = context;
+    const sl_cpu_conv_shape *s = &job->s;
+    enum {
+        C_MAX = TAPS_BLOCK * BLOCK_IN * BLOCK_OUT,
+        X_MAX = BLOCK_IN_1 * CHUNK_PIXELS,
+        Y_MAX = BLOCK_OUT_1 * CHUNK_PIXELS
+    };
+    float c[C_MAX] __attribute__((aligned(64)));
+    unit x[X_MAX] __attribute__((aligned(64))), y[Y_MAX] __attribute__((aligned(64)));
+    place places[CHUNK_PIXELS];
+    int64_t part = task % job->parts, block = task / job->parts;
+    int64_t tap_block = block % job->tap_blocks, in_block = block / job->tap_blocks % job->in_blocks;
+    int64_t out_block = block / job->tap_blocks / job->in_blocks;
+    range taps = {tap_block * TAPS_BLOCK, min_of(s->kernel_h * s->kernel_w, (tap_block + 1) * TAPS_BLOCK)};
+    range in = {in_block * job->block_in, min_of(s->in_c, (in_block + 1) * job->block_in)};
+    range out = {out_block * job->block_out, min_of(s->out_c, (out_block + 1) * job->block_out)};
+    range pixels = part_of(job->pixels, job->parts, part);
+    int64_t plane = job->block_in * job->block_out;
+    memset(c, 0, (size_t)((taps.end - taps.begin) * plane) * sizeof(float));
+    for (int64_t p = pixels.begin; p < pixels.end; p += CHUNK_PIXELS) {
+        range chunk = {p, min_of(p + CHUNK_PIXELS, pixels.end)};
+        int64_t units = depth_units(job->bf16 ? SL_BF16 : SL_F32, chunk.end - chunk.begin);
+        find_places(job, chunk, places);
+        copy_grad(job, chunk, out, y);
+        for (int64_t t = taps.begin; t < taps.end; t++) {
+            copy_input(job, chunk.end - chunk.begin, places, t, in, x);
+            multiply(job, units, in.end - in.begin, out.end - out.begin, x, y, c + (t - taps.begin) * plane);
+        }
+    }
+    write_block(job, part, taps, in, out, c);
+}
+
+static void reduce_task(void *context, int64_t task, int worker) {
+    (void)worker;
+    const grad_job *job = context;
+    int64_t count = weights_count(&job->s), begin = task * 4096, end = min_of(count, begin + 4096);
+    for (int64_t i = begin; i < end; i++) {
+        float sum = 0;
+        for (int64_t part = 0; part < job->parts; part++) sum += job->sums[part * count + i];
+        job->g->grad_weights[i] = sum;
+    }
+}
+
+void SL_ISA(conv_grad)(const sl_cpu_conv_grad *g) {
+    grad_job job = plan_of(g);
+    job.sums = job.parts == 1 ? g->grad_weights : g->workspace;
+    job.product = micro_for(job.bf16, true);
+    sl_parallel_for(job.in_blocks * job.out_blocks * job.tap_blocks * job.parts, grad_task, &job);
+    if (job.parts > 1) sl_parallel_for(ceil_div(weights_count(&job.s), 4096), reduce_task, &job);
+}
