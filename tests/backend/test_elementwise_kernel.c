@@ -42,7 +42,7 @@ static void check_activate(const sl_cpu_kernels *kernels, void *context) {
     activate_case *c = context;
     char what[80];
     snprintf(what, sizeof what, "activation %d at %s", c->call.activation, kernels->name);
-    expect_near(what, c->y.dtype, c->y.data, c->y.values, (int64_t)c->y.count, 4e-6);
+    expect_near(what, c->y.dtype, c->y.data, c->y.values, (int64_t)c->y.count, 1e-5);
 }
 
 static void test_activations(void **state) {

@@ -74,9 +74,9 @@ SL_INLINE vf v_gelu(vf x) {
     return x * v_normal(x).distribution;
 }
 
-/* sqrt(2/pi) (x + 0.044715 x^3) */
+/* 2 sqrt(2/pi) (x + 0.044715 x^3): 1 + tanh(u/2) = 2 sigmoid(u) */
 SL_INLINE vf gelu_tanh_inner(vf x) {
-    return vf_set1(0.797884561f) * x * vf_fma(x * x, vf_set1(0.044715f), vf_set1(1));
+    return vf_set1(1.59576912f) * x * vf_fma(x * x, vf_set1(0.044715f), vf_set1(1));
 }
 
 SL_INLINE vf v_activation(const sl_cpu_activation kind, vf x) {
@@ -88,7 +88,7 @@ SL_INLINE vf v_activation(const sl_cpu_activation kind, vf x) {
     case SL_ACT_QUICK_GELU:
         return x * v_sigmoid(x * vf_set1(1.702f));
     case SL_ACT_GELU_TANH:
-        return vf_set1(0.5f) * x * (vf_set1(1) + v_tanh(gelu_tanh_inner(x)));
+        return x * v_sigmoid(gelu_tanh_inner(x));
     case SL_ACT_TANH:
         return v_tanh(x);
     case SL_ACT_SIGMOID:
@@ -117,9 +117,9 @@ SL_INLINE vf v_activation_slope(const sl_cpu_activation kind, vf x) {
         return s * vf_fma(x * vf_set1(1.702f), one - s, one);
     }
     case SL_ACT_GELU_TANH: {
-        vf t = v_tanh(gelu_tanh_inner(x));
-        vf inner_slope = vf_set1(0.797884561f) * vf_fma(x * x, vf_set1(3 * 0.044715f), one);
-        return vf_set1(0.5f) * vf_fma(x * (one - t * t), inner_slope, one + t);
+        vf s = v_sigmoid(gelu_tanh_inner(x));
+        vf inner_slope = vf_set1(1.59576912f) * vf_fma(x * x, vf_set1(3 * 0.044715f), one);
+        return s * vf_fma(x * inner_slope, one - s, one);
     }
     case SL_ACT_TANH: {
         vf t = v_tanh(x);
