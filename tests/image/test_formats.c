@@ -8,7 +8,11 @@
 #include "image/percentile.h"
 
 #include <math.h>
+#include <hdf5.h>
 #include <string.h>
+#include <tiffio.h>
+#include <turbojpeg.h>
+#include <unistd.h>
 #include <zlib.h>
 
 /* What a decoding left. */
@@ -217,6 +221,151 @@ static void npy_fortran_order_is_turned(void **state) {
     sl_text_free(&text);
 }
 
+/* Decodes a file that a library wrote, and removes it. */
+static result decode_file(const char *path, int64_t frame) {
+    static char bytes[1 << 18];
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    size_t count = fread(bytes, 1, sizeof bytes, file);
+    fclose(file);
+    unlink(path);
+    return decode(bytes, count, frame);
+}
+
+static char temporary[] = "/tmp/sl-test-formats-XXXXXX";
+
+enum { TIFF_HEIGHT = 17, TIFF_WIDTH = 11, TIFF_TILE = 16 };
+
+static void write_tiff_page(TIFF *tiff, sl_dtype dtype, int sample_format, bool tiled, int compression) {
+    int bytes = (int)sl_dtype_bytes(dtype);
+    uint8_t rows[TIFF_TILE * TIFF_TILE * 8];
+    TIFFSetField(tiff, TIFFTAG_IMAGEWIDTH, TIFF_WIDTH);
+    TIFFSetField(tiff, TIFFTAG_IMAGELENGTH, TIFF_HEIGHT);
+    TIFFSetField(tiff, TIFFTAG_BITSPERSAMPLE, 8 * bytes);
+    TIFFSetField(tiff, TIFFTAG_SAMPLEFORMAT, sample_format);
+    TIFFSetField(tiff, TIFFTAG_PHOTOMETRIC, PHOTOMETRIC_MINISBLACK);
+    TIFFSetField(tiff, TIFFTAG_COMPRESSION, compression);
+    int block_height = tiled ? TIFF_TILE : 5, block_width = tiled ? TIFF_TILE : TIFF_WIDTH;
+    if (tiled) {
+        TIFFSetField(tiff, TIFFTAG_TILEWIDTH, TIFF_TILE);
+        TIFFSetField(tiff, TIFFTAG_TILELENGTH, TIFF_TILE);
+    } else {
+        TIFFSetField(tiff, TIFFTAG_ROWSPERSTRIP, 5);
+    }
+    for (int y0 = 0; y0 < TIFF_HEIGHT; y0 += block_height) {
+        for (int i = 0; i < block_height * block_width; i++) {
+            double value = (y0 + i / block_width) * TIFF_WIDTH + i % block_width + 1;
+            sl_convert(SL_F64, &value, dtype, rows + i * bytes, 1);
+        }
+        int left = tiled || TIFF_HEIGHT - y0 > block_height ? block_height : TIFF_HEIGHT - y0;
+        tmsize_t size = (tmsize_t)left * block_width * bytes;
+        if (tiled) {
+            assert_true(
+                TIFFWriteEncodedTile(tiff, TIFFComputeTile(tiff, 0, (uint32_t)y0, 0, 0), rows, size) == size);
+        } else {
+            assert_true(TIFFWriteEncodedStrip(tiff, TIFFComputeStrip(tiff, (uint32_t)y0, 0), rows, size) ==
+                        size);
+        }
+    }
+    TIFFWriteDirectory(tiff);
+}
+
+static void tiff_types_and_layouts(void **state) {
+    (void)state;
+    static const struct {
+        sl_dtype dtype;
+        int sample_format;
+    } types[] = {{SL_U8, 1},  {SL_U16, 1}, {SL_U32, 1}, {SL_U64, 1}, {SL_I16, 2},
+                 {SL_I32, 2}, {SL_I64, 2}, {SL_F16, 3}, {SL_F32, 3}, {SL_F64, 3}};
+    static const char *const modes[] = {"wl", "wb", "w8", "wb8"}; /* byte orders, BigTIFF */
+    static const int compressions[] = {COMPRESSION_NONE, COMPRESSION_LZW, COMPRESSION_ADOBE_DEFLATE};
+    for (size_t t = 0; t < sizeof types / sizeof types[0]; t++) {
+        for (int variant = 0; variant < 24; variant++) {
+            TIFF *tiff = TIFFOpen(temporary, modes[variant % 4]);
+            assert_non_null(tiff);
+            for (int page = 0; page < 2; page++)
+                write_tiff_page(tiff, page ? types[t].dtype : SL_U8, page ? types[t].sample_format : 1,
+                                variant % 2, compressions[variant % 3]);
+            TIFFClose(tiff);
+            result r = decode_file(temporary, 1);
+            assert_ok(r.status);
+            assert_string_equal(r.format->name, "TIFF");
+            assert_int_equal(r.header.frames, 2);
+            assert_int_equal(r.header.dtype, types[t].dtype);
+            assert_int_equal(r.header.height_px, TIFF_HEIGHT);
+            for (int i = 0; i < TIFF_HEIGHT * TIFF_WIDTH; i++) {
+                double wanted = types[t].dtype == SL_U8 && i + 1 > 255 ? 255 : i + 1;
+                assert_true(pixel(&r, (size_t)i) == wanted);
+            }
+        }
+    }
+}
+
+static void jpeg_becomes_luminance(void **state) {
+    (void)state;
+    uint8_t rgb[16 * 16 * 3];
+    memset(rgb, 120, sizeof rgb);
+    unsigned char *packed = NULL;
+    unsigned long bytes = 0;
+    tjhandle handle = tjInitCompress();
+    assert_int_equal(tjCompress2(handle, rgb, 16, 0, 16, TJPF_RGB, &packed, &bytes, TJSAMP_420, 95, 0), 0);
+    result r = decode(packed, bytes, 0);
+    assert_ok(r.status);
+    assert_string_equal(r.format->name, "JPEG");
+    assert_true(r.header.height_px == 16 && r.header.width_px == 16);
+    assert_true(fabs(pixel(&r, 37) - 120) <= 1);
+    assert_status(decode(packed, bytes / 2, 0).status, SL_FORMAT);
+    tjFree(packed);
+    tjDestroy(handle);
+}
+
+/* A file of one dataset, or of one link, at a path. */
+static result hdf5_with(const char *name, int rank, const hsize_t *size, hid_t type, const char *external) {
+    hid_t file = H5Fcreate(temporary, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    hid_t links = H5Pcreate(H5P_LINK_CREATE);
+    H5Pset_create_intermediate_group(links, 1);
+    if (external) {
+        assert_true(H5Lcreate_external(external, "/data", file, name, links, H5P_DEFAULT) >= 0);
+    } else {
+        hid_t space = H5Screate_simple(rank, size, NULL);
+        hid_t dataset = H5Dcreate2(file, name, type, space, links, H5P_DEFAULT, H5P_DEFAULT);
+        int64_t values[512];
+        for (int i = 0; i < 512; i++) values[i] = i + 1;
+        assert_true(H5Sget_simple_extent_npoints(space) <= 512);
+        assert_true(H5Dwrite(dataset, H5T_NATIVE_INT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) >= 0);
+        H5Dclose(dataset);
+        H5Sclose(space);
+    }
+    H5Pclose(links);
+    H5Fclose(file);
+    return decode_file(temporary, 0);
+}
+
+static void hdf5_images_are_found_and_others_refused(void **state) {
+    (void)state;
+    const hsize_t image[] = {10, 12}, stack[] = {2, 2, 8, 9}, table[] = {100, 2};
+    /* first, since the reader takes external links out of the library */
+    assert_status(hdf5_with("entry/data/data", 0, NULL, 0, "/etc/passwd").status, SL_UNSUPPORTED);
+    assert_non_null(strstr(sl_error_message(), "links to other files"));
+    result r = hdf5_with("some/where/deep", 2, image, H5T_STD_I32BE, NULL);
+    assert_ok(r.status);
+    assert_string_equal(r.header.dataset, "some/where/deep");
+    assert_int_equal(r.header.dtype, SL_I32);
+    check_ramp(&r, 10, 12, 1);
+    r = hdf5_with("entry/data/data", 4, stack, H5T_IEEE_F64BE, NULL);
+    assert_ok(r.status);
+    assert_int_equal(r.header.frames, 4);
+    check_ramp(&r, 8, 9, 1);
+    assert_status(hdf5_with("table", 2, table, H5T_STD_I32LE, NULL).status, SL_NOT_FOUND);
+}
+
+static int setup(void **state) {
+    (void)state;
+    TIFFSetWarningHandler(NULL);
+    int fd = mkstemp(temporary);
+    return fd < 0 ? 1 : close(fd);
+}
+
 static void gzip_is_seen_through(void **state) {
     (void)state;
     static const char edf[] =
@@ -292,11 +441,18 @@ static void percentiles_match_a_sort(void **state) {
 }
 
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(edf_types_and_byte_orders),   cmocka_unit_test(edf_stacks_and_general_blocks),
-    cmocka_unit_test(edf_refuses_nonsense),        cmocka_unit_test(cbf_byte_offset_of_every_width),
-    cmocka_unit_test(npy_types_orders_and_stacks), cmocka_unit_test(npy_fortran_order_is_turned),
-    cmocka_unit_test(gzip_is_seen_through),        cmocka_unit_test(damaged_headers_never_crash),
+    cmocka_unit_test(edf_types_and_byte_orders),
+    cmocka_unit_test(edf_stacks_and_general_blocks),
+    cmocka_unit_test(edf_refuses_nonsense),
+    cmocka_unit_test(cbf_byte_offset_of_every_width),
+    cmocka_unit_test(npy_types_orders_and_stacks),
+    cmocka_unit_test(npy_fortran_order_is_turned),
+    cmocka_unit_test(tiff_types_and_layouts),
+    cmocka_unit_test(jpeg_becomes_luminance),
+    cmocka_unit_test(hdf5_images_are_found_and_others_refused),
+    cmocka_unit_test(gzip_is_seen_through),
+    cmocka_unit_test(damaged_headers_never_crash),
     cmocka_unit_test(percentiles_match_a_sort),
 };
 
-TEST_MAIN(tests)
+TEST_MAIN_WITH(tests, setup, NULL)
