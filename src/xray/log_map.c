@@ -1,40 +1,12 @@
 #include "xray/log_map.h"
 
-#include "base/memory.h"
+#include "xray/quantile.h"
 
 #include <math.h>
-#include <string.h>
-
-/* The k-th smallest of values[count], which are put in another order (Hoare's selection). */
-static float select_rank(float *values, size_t count, size_t k) {
-    size_t low = 0, high = count - 1;
-    while (low < high) {
-        float pivot = values[low + (high - low) / 2];
-        size_t i = low, j = high;
-        for (;;) {
-            while (values[i] < pivot) i++;
-            while (values[j] > pivot) j--;
-            if (i >= j) break;
-            float swap = values[i];
-            values[i++] = values[j];
-            values[j--] = swap;
-        }
-        /* values[low..j] <= pivot <= values[j+1..high] */
-        if (k <= j)
-            high = j;
-        else
-            low = j + 1;
-    }
-    return values[k];
-}
 
 sl_status sl_log_map_level(const float *mean_counts, size_t count, double *out_level) {
-    if (count == 0) return sl_fail(SL_INVALID, "count level of an empty image");
-    float *copy;
-    SL_TRY(sl_alloc(&copy, count, sizeof *copy));
-    memcpy(copy, mean_counts, count * sizeof *copy);
-    double quantile = (double)select_rank(copy, count, (size_t)((double)(count - 1) * 0.999));
-    sl_free(copy);
+    double quantile;
+    SL_TRY(sl_quantile(mean_counts, count, 0.999, &quantile));
     *out_level = fmax(quantile, SL_LOG_MAP_LEVEL_MIN);
     return SL_OK;
 }

@@ -1,0 +1,518 @@
+/* Samples at grazing incidence: particles on and in films, ordered films, crystalline films. */
+#include "xray/sim/scene.h"
+
+#include "xray/special.h"
+#include "xray/structure_factor.h"
+
+#include <math.h>
+
+#define DEGREE (M_PI / 180)
+
+/* q_parallel of a column `offset` pixels from the beam, near the horizon. */
+static double q_of_offset(const sl_scene *scene, double offset_px) {
+    return scene_q_of_radius(scene, offset_px);
+}
+
+static double least_q_fwhm(const sl_scene *scene) {
+    return 2.3548 * 1.25 * scene->projection.k0_per_ang * scene->geometry.pixel_m /
+           scene->geometry.distance_m;
+}
+
+static double sine_step(const sl_scene *scene) {
+    return scene->sin_exit_max / (SL_SCENE_EXIT - 1);
+}
+
+/* How far the tables must reach, from the image's border. */
+static void find_grazing_reach(sl_scene *scene) {
+    double s = scene->size_px;
+    for (int corner = 0; corner < 9; corner++) {
+        sl_pixel pixel = sl_projection_pixel(&scene->projection, corner / 3 * s / 2, corner % 3 * s / 2);
+        sl_grazing_ray ray = sl_grazing_ray_of(&scene->grazing, scene->projection.k0_per_ang, &pixel);
+        scene->sin_exit_max = fmax(scene->sin_exit_max, fabs(ray.sin_exit) * 1.02);
+        scene->q_parallel_max_per_ang = fmax(scene->q_parallel_max_per_ang, ray.q_parallel_per_ang * 1.02);
+    }
+}
+
+/* Amplitudes squared of the wave in the film (or at the substrate's surface), for the way in and out. */
+static double wave_strength(const sl_scene *scene, double sin_alpha, double *kappa_real) {
+    double k0 = scene->projection.k0_per_ang;
+    if (scene->film_thickness_ang > 0) {
+        sl_film_wave wave =
+            sl_film_wave_of(k0, sin_alpha, scene->film, scene->film_thickness_ang, scene->substrate);
+        *kappa_real = creal(wave.kappa);
+        double t = cabs(wave.transmitted), r = cabs(wave.reflected);
+        return t * t + 0.5 * fmin(r * r, 4);
+    }
+    double complex inside = sl_kappa(k0, sin_alpha, scene->substrate);
+    *kappa_real = creal(inside);
+    double t = cabs(2 * k0 * sin_alpha / (k0 * sin_alpha + inside));
+    return t * t;
+}
+
+static void fill_optics(sl_scene *scene) {
+    double kappa_in, way_in = wave_strength(scene, scene->grazing.sin_incidence, &kappa_in), top = 0;
+    for (int i = 0; i < SL_SCENE_EXIT; i++) {
+        double kappa_out, strength = wave_strength(scene, i * sine_step(scene), &kappa_out);
+        scene->transmission[i] = (float)(way_in * strength);
+        scene->qz_inside[i] = (float)(kappa_in + kappa_out);
+        top = fmax(top, way_in * strength);
+    }
+    for (int i = 0; i < SL_SCENE_EXIT; i++) scene->transmission[i] /= (float)top;
+}
+
+/* A real detector and beam see the exit angle through a slit of about a pixel: running mean over the tables.
+ */
+static void smooth_exit(const sl_scene *scene, float *table) {
+    float copy[SL_SCENE_EXIT];
+    double pixel = scene->geometry.pixel_m / scene->geometry.distance_m;
+    int reach = (int)fmin(fmax(0.9 * pixel / sine_step(scene), 1), 200);
+    double sum = 0;
+    int count = 0;
+    for (int i = 0; i < SL_SCENE_EXIT; i++) copy[i] = table[i];
+    for (int i = 0; i < reach; i++) sum += (double)copy[i], count++;
+    for (int i = 0; i < SL_SCENE_EXIT; i++) {
+        if (i + reach < SL_SCENE_EXIT) sum += (double)copy[i + reach], count++;
+        if (i - reach - 1 >= 0) sum -= (double)copy[i - reach - 1], count--;
+        table[i] = (float)(sum / count);
+    }
+}
+
+static const char *const film_ids[] = {"ps", "p3ht", "acrylate", "pentacene", "fe3o4", "cdse", "mapbi3"};
+
+static void draw_layers(sl_scene *scene, bool film, const char *film_id) {
+    find_grazing_reach(scene);
+    const char *substrate = scene_chance(scene, 0.8) ? "si" : "sio2";
+    scene->substrate = sl_refraction_of(substrate, scene->energy_kev);
+    if (film) {
+        if (!film_id) film_id = film_ids[scene_below(scene, 4)];
+        scene->film = sl_refraction_of(film_id, scene->energy_kev);
+        scene->film_thickness_ang = scene_log_range(scene, 200, 3000);
+        scene_note_text(scene, "film", film_id);
+        scene_note(scene, "film_thickness_ang", scene->film_thickness_ang);
+    }
+    scene_note_text(scene, "substrate", substrate);
+    fill_optics(scene);
+    smooth_exit(scene, scene->transmission);
+    scene->below_horizon =
+        scene_chance(scene, 0.25) ? scene_log_range(scene, 0.01, 0.2) : scene_log_range(scene, 1e-5, 1e-2);
+    scene_note(scene, "below_horizon", scene->below_horizon);
+}
+
+/* Diffuse scattering of rough surfaces, the specular rod, the specular spot. Heights relative to the main
+ * feature. */
+static void draw_surface(sl_scene *scene, double diffuse_low, double diffuse_high, double rod_high) {
+    double k0 = scene->projection.k0_per_ang, pixel = scene->geometry.pixel_m / scene->geometry.distance_m;
+    double diffuse = scene_log_range(scene, diffuse_low, diffuse_high);
+    double cut = q_of_offset(scene, scene_log_range(scene, 6, 60) * scene->size_px / 256),
+           power = scene_range(scene, 0.7, 1.6);
+    double rod = scene_log_range(scene, 0.02 * rod_high, rod_high);
+    double width = scene_range(scene, 1.3, 4) * fmax(1, scene->size_px / 300.0) * k0 * pixel,
+           tail = scene_range(scene, 0, 0.6);
+    double step = scene->q_parallel_max_per_ang / (SL_SCENE_RADIAL - 1);
+    for (int i = 0; i < SL_SCENE_RADIAL; i++) {
+        double q = i * step, x = q / cut;
+        scene->diffuse_in_plane[i] = (float)(diffuse * exp(-power * log1p(x * x)));
+        double u = q / width;
+        scene->rod_in_plane[i] = (float)(rod * ((1 - tail) * exp(-u * u / 2) + tail / (1 + u * u)));
+    }
+    double critical = sl_critical_angle_rad(scene->film_thickness_ang > 0 ? scene->film : scene->substrate);
+    double fall = scene_range(scene, 1.2, 3),
+           visibility = scene->film_thickness_ang > 0 ? scene_range(scene, 0, 0.8) : 0;
+    double fringe_ang = fmin(scene->film_thickness_ang, 500);
+    for (int i = 0; i < SL_SCENE_EXIT; i++) {
+        double alpha = i * sine_step(scene), x = alpha / (critical + scene->grazing.incidence_rad);
+        double fringe = 1 + visibility * cos(2 * k0 * alpha * fringe_ang);
+        scene->rod_profile[i] =
+            (float)((0.1 + (double)scene->transmission[i]) * fringe * exp(-0.5 * fall * log1p(x * x)));
+    }
+    smooth_exit(scene, scene->rod_profile);
+    double unit = fmax(1, scene->size_px / 256.0);
+    scene->specular_height = rod * scene_log_range(scene, 1, 30);
+    scene->specular_sigma_px[0] = unit * scene_range(scene, 1.2, 3);
+    scene->specular_sigma_px[1] = unit * scene_range(scene, 1.2, 4);
+    scene_note(scene, "rod", rod);
+    scene_note(scene, "diffuse", diffuse);
+}
+
+/* Amplitude of a sphere by table, since it is needed some hundred thousand times. */
+enum { SPHERE_TABLE = 2048 };
+static const double sphere_reach = 80;
+static void sphere_table(float *table) {
+    for (int i = 0; i < SPHERE_TABLE; i++)
+        table[i] = (float)sl_sphere_amplitude(i * sphere_reach / (SPHERE_TABLE - 1));
+}
+static double sphere_lookup(const float *table, double x) {
+    return (double)sl_table_linear(table, SPHERE_TABLE, (float)(x * ((SPHERE_TABLE - 1) / sphere_reach)));
+}
+
+typedef struct particle {
+    bool sphere, buried;
+    double radius_ang, height_ang, spread;
+} particle;
+
+/* Adds |A|^2 of one size to the grid; rows over the exit angle, columns over q_parallel. */
+static void add_size(sl_scene *scene, const particle *p, const float *sphere, double radius, double weight) {
+    double k0 = scene->projection.k0_per_ang, si = scene->grazing.sin_incidence,
+           volume = radius * radius * (p->sphere ? radius : p->height_ang * radius / p->radius_ang);
+    double middle = p->sphere ? radius : p->height_ang / 2, scale = weight * volume * volume,
+           in_plane[SL_SCENE_GRID_Q], q[SL_SCENE_GRID_Q];
+    for (int j = 0; j < SL_SCENE_GRID_Q; j++) {
+        q[j] = scene->q_parallel_max_per_ang * j / (SL_SCENE_GRID_Q - 1);
+        in_plane[j] = p->sphere ? 1 : sl_disc_amplitude(q[j] * radius);
+    }
+    for (int i = 0; i < SL_SCENE_GRID_EXIT; i++) {
+        double sf = scene->sin_exit_max * i / (SL_SCENE_GRID_EXIT - 1);
+        double complex w[2] = {1, 0};
+        double plus = k0 * (sf + si), minus = k0 * (sf - si), strength = 1;
+        if (p->buried) {
+            float at = (float)(i * (double)(SL_SCENE_EXIT - 1) / (SL_SCENE_GRID_EXIT - 1));
+            plus = (double)sl_table_linear(scene->qz_inside, SL_SCENE_EXIT, at);
+            strength = (double)sl_table_linear(scene->transmission, SL_SCENE_EXIT, at);
+        } else {
+            sl_island_weights(k0, si, sf, middle, scene->substrate, w);
+        }
+        double a2 = creal(w[0]) * creal(w[0]) + cimag(w[0]) * cimag(w[0]);
+        double b2 = creal(w[1]) * creal(w[1]) + cimag(w[1]) * cimag(w[1]);
+        double cross = 2 * (creal(w[0]) * creal(w[1]) + cimag(w[0]) * cimag(w[1]));
+        double column_plus = sl_sinc(plus * p->height_ang / 2),
+               column_minus = sl_sinc(minus * p->height_ang / 2);
+        float *row = scene->grid + (size_t)i * SL_SCENE_GRID_Q;
+        for (int j = 0; j < SL_SCENE_GRID_Q; j++) {
+            double f = p->sphere ? sphere_lookup(sphere, radius * sqrt(q[j] * q[j] + plus * plus))
+                                 : in_plane[j] * column_plus;
+            double g = b2 <= 0     ? 0
+                       : p->sphere ? sphere_lookup(sphere, radius * sqrt(q[j] * q[j] + minus * minus))
+                                   : in_plane[j] * column_minus;
+            row[j] += (float)(scale * strength * (a2 * f * f + b2 * g * g + cross * f * g));
+        }
+    }
+}
+
+static void fill_grid(sl_scene *scene, const particle *p) {
+    enum { SIZES = 7 };
+    float sphere[SPHERE_TABLE], top = 0;
+    sphere_table(sphere);
+    scene->grid = SL_NEW(scene->arena, float, SL_SCENE_GRID_EXIT *SL_SCENE_GRID_Q);
+    for (int k = 0; k < SIZES; k++) {
+        double t = -2.4 + 4.8 * k / (SIZES - 1);
+        add_size(scene, p, sphere, p->radius_ang * exp(t * p->spread), exp(-t * t / 2) * p->radius_ang);
+    }
+    for (int k = 0; k < SL_SCENE_GRID_EXIT * SL_SCENE_GRID_Q; k++) top = fmaxf(top, scene->grid[k]);
+    for (int k = 0; k < SL_SCENE_GRID_EXIT * SL_SCENE_GRID_Q; k++) scene->grid[k] /= top;
+}
+
+static void fill_in_plane(sl_scene *scene, double distance_ang, double spread, double damping,
+                          double strength) {
+    for (int i = 0; i < SL_SCENE_RADIAL; i++) {
+        double q = scene->q_parallel_max_per_ang * i / (SL_SCENE_RADIAL - 1);
+        double s = distance_ang > 0 ? sl_structure_radial_paracrystal(q, distance_ang, spread * distance_ang,
+                                                                      damping * distance_ang)
+                                    : 1;
+        scene->in_plane[i] = (float)(1 + strength * (s - 1));
+    }
+}
+
+sl_status scene_draw_particles(sl_scene *scene) {
+    particle p = {.buried = scene_chance(scene, 0.45), .sphere = scene_chance(scene, 0.55)};
+    draw_layers(scene, p.buried, NULL);
+    p.radius_ang = 4.2 / q_of_offset(scene, scene_log_range(scene, 22, 150) * scene->size_px / 256);
+    p.height_ang = p.sphere ? 0 : p.radius_ang * scene_range(scene, 0.6, 2.5);
+    p.spread = scene_log_range(scene, 0.05, 0.3);
+    fill_grid(scene, &p);
+    bool ordered = scene_chance(scene, 0.75);
+    double distance =
+        ordered ? 2 * M_PI / q_of_offset(scene, scene_log_range(scene, 12, 60) * scene->size_px / 256) : 0;
+    double spread = scene_log_range(scene, 0.08, 0.35), damping = scene_log_range(scene, 3, 30);
+    fill_in_plane(scene, distance, spread, damping, scene_range(scene, 0.6, 1));
+    if (ordered) {
+        scene->peak_q_per_ang = 2 * M_PI / distance;
+        scene->peak_fwhm_per_ang = scene->peak_q_per_ang * fmin(0.9, 12 * spread * spread + 0.12);
+    }
+    draw_surface(scene, 0.003, 0.3, 1);
+    scene_note_text(scene, "particle", p.sphere ? "sphere" : "cylinder");
+    scene_note(scene, "buried", p.buried);
+    scene_note(scene, "radius_ang", p.radius_ang);
+    scene_note(scene, "height_ang", p.height_ang);
+    scene_note(scene, "size_spread", p.spread);
+    scene_note(scene, "distance_ang", distance);
+    scene_note(scene, "distance_spread", spread);
+    return SL_OK;
+}
+
+static scene_rod *add_rod(sl_scene *scene, double q, double fwhm, double lorentz) {
+    if (scene->rod_count >= SL_SCENE_RODS || q >= scene->q_parallel_max_per_ang) return NULL;
+    scene_rod *rod = &scene->rod[scene->rod_count++];
+    *rod = (scene_rod){q, hypot(fwhm, least_q_fwhm(scene)), lorentz,
+                       SL_NEW(scene->arena, float, SL_SCENE_EXIT), false};
+    return rod;
+}
+
+/* Standing cylinders or lines: rods whose heights follow the film's thickness, averaged over a spread of it.
+ */
+static void fill_standing_profile(const sl_scene *scene, double height_ang, double spread, double strength,
+                                  float *profile) {
+    for (int i = 0; i < SL_SCENE_EXIT; i++) {
+        double sum = 0;
+        for (int k = -2; k <= 2; k++) {
+            double f = sl_sinc((double)scene->qz_inside[i] * height_ang * (1 + 0.7 * spread * k) / 2);
+            sum += f * f * (k == 0 ? 0.4 : k == 1 || k == -1 ? 0.24 : 0.06);
+        }
+        profile[i] = (float)(strength * (double)scene->transmission[i] * (sum + 0.01));
+    }
+}
+
+static void draw_standing_rods(sl_scene *scene, double q_first) {
+    bool lines = scene_chance(scene, 0.45);
+    double height = scene_log_range(scene, 100, 900), spread = scene_log_range(scene, 0.03, 0.3);
+    double disorder = scene_log_range(scene, 0.01, 0.09), share = scene_log_range(scene, 0.01, 0.12),
+           lorentz = scene_range(scene, 0, 0.8);
+    double form = scene_range(scene, 0.2, 0.42) * 2 * M_PI / q_first;
+    sl_cell cell = lines ? sl_cell_cubic(2 * M_PI / q_first, SL_LATTICE_LAMELLAR)
+                         : sl_cell_hexagonal(4 * M_PI / (sqrt(3) * q_first), 1, SL_LATTICE_HEXAGONAL_2D);
+    sl_reflection reflection[20];
+    int count =
+        sl_lattice_reflections(&cell, NULL, SL_MERGE_POWDER, scene->q_parallel_max_per_ang, 20, reflection);
+    double first = 0;
+    for (int i = 0; i < count; i++) {
+        double q = reflection[i].q_per_ang, x = q / q_first,
+               f = lines ? sl_sinc(q * form / 1.4) : sl_disc_amplitude(q * form);
+        double blur = 2 * M_PI * disorder * x;
+        double strength =
+            reflection[i].multiplicity * (f * f + 0.01) * exp(-blur * blur / 2) / (lines ? 1 : x);
+        if (i == 0) first = strength;
+        if (strength < 1e-3 * first) continue;
+        scene_rod *rod = add_rod(scene, q, q_first * (share + 6 * disorder * disorder * x * x), lorentz);
+        if (rod) fill_standing_profile(scene, height, spread, strength / first, rod->profile);
+    }
+    scene->tag = lines ? "line pattern" : "hexagonal";
+    scene_note(scene, "height_ang", height);
+    scene_note(scene, "disorder", disorder);
+}
+
+/* Sine of the exit angle whose wave has kappa inside the film. */
+static double sine_of_kappa(const sl_scene *scene, double kappa) {
+    double k0 = scene->projection.k0_per_ang;
+    return sqrt(kappa * kappa / (k0 * k0) + 2 * scene->film.delta);
+}
+
+static void add_exit_peak(const sl_scene *scene, float *profile, double sine, double sigma, double height) {
+    int first = (int)fmax(0, (sine - 4 * sigma) / sine_step(scene)),
+        last = (int)fmin(SL_SCENE_EXIT - 1, (sine + 4 * sigma) / sine_step(scene));
+    for (int i = first; i <= last; i++) {
+        double x = (i * sine_step(scene) - sine) / sigma;
+        profile[i] += (float)(height * (0.15 + (double)scene->transmission[i]) * exp(-x * x / 2));
+    }
+}
+
+/* A lattice of three dimensions, a powder in the plane: each reflection twice, by the incoming and its
+ * reflected wave. */
+static void draw_bragg_rods(sl_scene *scene, double q_first) {
+    static const sl_lattice_rule rules[] = {SL_LATTICE_BODY, SL_LATTICE_FACE, SL_LATTICE_CLOSE_PACKED,
+                                            SL_LATTICE_PRIMITIVE};
+    static const int axes[3][3] = {{0, 0, 1}, {1, 1, 0}, {1, 1, 1}};
+    sl_lattice_rule rule = rules[scene_below(scene, 4)];
+    double a = 2 * M_PI *
+               (rule == SL_LATTICE_BODY   ? sqrt(2)
+                : rule == SL_LATTICE_FACE ? sqrt(3)
+                                          : 1) /
+               q_first;
+    sl_cell cell =
+        rule == SL_LATTICE_CLOSE_PACKED ? sl_cell_hexagonal(a, 1.63 * a, rule) : sl_cell_cubic(a, rule);
+    const int *axis = axes[rule == SL_LATTICE_CLOSE_PACKED ? 0 : scene_below(scene, 3)];
+    sl_reflection reflection[60];
+    int count = sl_lattice_reflections(
+        &cell, axis, SL_MERGE_FIBRE,
+        hypot(scene->q_parallel_max_per_ang, scene->projection.k0_per_ang * scene->sin_exit_max), 60,
+        reflection);
+    double disorder = scene_log_range(scene, 0.01, 0.07), share = scene_log_range(scene, 0.01, 0.08),
+           lorentz = scene_range(scene, 0, 0.7);
+    double pixel = scene->geometry.pixel_m / scene->geometry.distance_m, k0 = scene->projection.k0_per_ang;
+    double sigma = hypot(1.25 * pixel, scene_log_range(scene, 0.005, 0.06) * q_first / k0),
+           second = scene_range(scene, 0.2, 0.9);
+    double form = scene_range(scene, 0.2, 0.38) * a, kappa_in = (double)scene->qz_inside[0],
+           truncation = scene_log_range(scene, 0.005, 0.15);
+    for (int i = 0; i < count; i++) {
+        double q = reflection[i].q_per_ang, across = q * sin(reflection[i].psi_rad),
+               up = q * cos(reflection[i].psi_rad), x = q / q_first;
+        if (across < 0.05 * q_first) continue;
+        double f = sl_sphere_amplitude(q * form), blur = 2 * M_PI * disorder * x;
+        double strength = reflection[i].multiplicity * (f * f + 0.01) * exp(-blur * blur / 2) /
+                          fmax(across / q_first, 0.3) / 4;
+        scene_rod *rod = NULL;
+        for (int k = 0; k < scene->rod_count; k++)
+            if (fabs(scene->rod[k].q_per_ang - across) < 1e-3 * q_first) rod = &scene->rod[k];
+        if (!rod) rod = add_rod(scene, across, q_first * (share + 6 * disorder * disorder * x * x), lorentz);
+        if (!rod) continue;
+        rod->has_peaks = true;
+        if (up > kappa_in)
+            add_exit_peak(scene, rod->profile, sine_of_kappa(scene, up - kappa_in), sigma, strength);
+        add_exit_peak(scene, rod->profile, sine_of_kappa(scene, up + kappa_in), sigma, strength * second);
+        for (int k = 0; k < SL_SCENE_EXIT; k++)
+            rod->profile[k] += (float)(strength * truncation) * scene->transmission[k];
+    }
+    scene->tag = rule == SL_LATTICE_CLOSE_PACKED ? "hexagonal" : "cubic";
+    scene_note_text(scene, "lattice", sl_lattice_rule_id(rule));
+    scene_note(scene, "disorder", disorder);
+}
+
+/* Layers along the surface, or grains that lie any way: rings and arcs about the surface normal. */
+static void draw_film_rings(sl_scene *scene, double q_first) {
+    bool lamellar = scene_chance(scene, 0.6);
+    double sigma = scene_log_range(scene, 2, 30) * DEGREE,
+           isotropic =
+               scene_chance(scene, 0.35) ? scene_range(scene, 0.5, 1) : scene_log_range(scene, 0.005, 0.2);
+    double share = scene_log_range(scene, 0.015, 0.15), lorentz = scene_range(scene, 0, 0.7),
+           disorder = scene_log_range(scene, 0.01, 0.08);
+    double form = scene_range(scene, 0.2, 0.4) * 2 * M_PI / q_first;
+    sl_cell cell = lamellar ? sl_cell_cubic(2 * M_PI / q_first, SL_LATTICE_LAMELLAR)
+                            : sl_cell_hexagonal(4 * M_PI / (sqrt(3) * q_first), 1, SL_LATTICE_HEXAGONAL_2D);
+    const int layer[3] = {0, 0, 1}, lying[3] = {1, 0, 0};
+    sl_reflection reflection[24];
+    int count = sl_lattice_reflections(&cell, lamellar ? layer : lying, SL_MERGE_FIBRE, scene->q_max_per_ang,
+                                       24, reflection);
+    for (int i = 0; i < count; i++) {
+        double q = reflection[i].q_per_ang, x = q / q_first,
+               f = lamellar ? sl_sinc(q * form / 1.3) : sl_disc_amplitude(q * form);
+        double blur = 2 * M_PI * disorder * x,
+               height = reflection[i].multiplicity * (f * f + 0.01) * exp(-blur * blur / 2) / (x * x) / 2;
+        double fwhm = scene_fwhm(scene, q, q_first * (share + 6 * disorder * disorder * x * x));
+        if (height < 1e-3) continue;
+        scene_set_fibre(scene, scene_add_ring(scene, q, height * fwhm, fwhm, lorentz), reflection[i].psi_rad,
+                        sigma, isotropic);
+    }
+    scene->axis[0] = scene->axis[1] = 0;
+    scene->axis[2] = 1;
+    scene->tag = lamellar ? "lamellar" : "hexagonal";
+    scene_note(scene, "texture_sigma_deg", sigma / DEGREE);
+    scene_note(scene, "isotropic", isotropic);
+}
+
+sl_status scene_draw_film_lattice(sl_scene *scene) {
+    draw_layers(scene, true, NULL);
+    double q_first = q_of_offset(scene, scene_log_range(scene, 16, 60) * scene->size_px / 256),
+           kind = scene_range(scene, 0, 1);
+    scene_note(scene, "spacing_ang", 2 * M_PI / q_first);
+    if (kind < 0.4) {
+        draw_standing_rods(scene, q_first);
+        scene_note_text(scene, "order", "standing");
+    } else if (kind < 0.75) {
+        draw_bragg_rods(scene, q_first);
+        scene_note_text(scene, "order", "crystal");
+    } else {
+        draw_film_rings(scene, q_first);
+        scene_note_text(scene, "order", "layers");
+    }
+    draw_surface(scene, 0.002, 0.15, 1.5);
+    return SL_OK;
+}
+
+static void add_film_ring(sl_scene *scene, double q, double height, double fwhm, double psi, double sigma,
+                          double isotropic) {
+    fwhm = scene_fwhm(scene, q, fwhm);
+    scene_set_fibre(scene, scene_add_ring(scene, q, height * fwhm, fwhm, 0.3), psi, sigma, isotropic);
+}
+
+/* Conjugated polymer: lamellar stacking, pi stacking, edge-on or face-on, amorphous halo. */
+static void draw_polymer_film(sl_scene *scene) {
+    double lamella = 2 * M_PI / scene_range(scene, 14, 26), stack = 2 * M_PI / scene_range(scene, 3.5, 3.9);
+    double sigma = scene_log_range(scene, 3, 22) * DEGREE, isotropic = scene_log_range(scene, 0.02, 0.4),
+           edge_on = scene_range(scene, 0, 1);
+    double width = scene_range(scene, 0.02, 0.07), falling = scene_range(scene, 0.12, 0.5);
+    edge_on = edge_on < 0.45 ? 1 : edge_on < 0.7 ? 0 : edge_on;
+    for (int order = 1; order <= 3; order++) {
+        double height = pow(falling, order - 1) * 1.5;
+        if (edge_on > 0.05)
+            add_film_ring(scene, order * lamella, edge_on * height, width * (1 + 0.3 * order), 0, sigma,
+                          isotropic);
+        if (edge_on < 0.95)
+            add_film_ring(scene, order * lamella, (1 - edge_on) * height, width * (1 + 0.3 * order), M_PI / 2,
+                          sigma, isotropic);
+    }
+    double pi_height = scene_log_range(scene, 0.08, 0.6);
+    if (edge_on > 0.05)
+        add_film_ring(scene, stack, edge_on * pi_height, 0.1, M_PI / 2, sigma * 1.3, isotropic);
+    if (edge_on < 0.95)
+        add_film_ring(scene, stack, (1 - edge_on) * pi_height, 0.1, 0, sigma * 1.3, isotropic);
+    scene->tag = "polymer film";
+    scene_note(scene, "lamella_per_ang", lamella);
+    scene_note(scene, "stack_per_ang", stack);
+    scene_note(scene, "edge_on", edge_on);
+    scene_note(scene, "texture_sigma_deg", sigma / DEGREE);
+}
+
+static void draw_perovskite_film(sl_scene *scene) {
+    static const char *const ids[] = {"perovskite", "cspbbr3"};
+    static const int axes[2][3] = {{1, 0, 0}, {1, 1, 0}};
+    const sl_material *m = scene_pick_material(scene, ids, 2);
+    double sigma = scene_log_range(scene, 4, 35) * DEGREE,
+           isotropic =
+               scene_chance(scene, 0.4) ? scene_range(scene, 0.5, 1) : scene_log_range(scene, 0.03, 0.5);
+    double width = scene_log_range(scene, 0.008, 0.04);
+    sl_reflection reflection[40];
+    int count = sl_lattice_reflections(&m->cell, axes[scene_below(scene, 2)], SL_MERGE_FIBRE,
+                                       scene->q_max_per_ang, 40, reflection);
+    double q_line = 0;
+    int line = -1;
+    for (int i = 0; i < count; i++) {
+        if (reflection[i].q_per_ang > q_line * 1.0001) q_line = reflection[i].q_per_ang, line++;
+        double height = line < SL_MATERIAL_LINES && m->intensity[line] > 0 ? m->intensity[line] / 100 : 0.05;
+        add_film_ring(scene, q_line, height * reflection[i].multiplicity / 6, width, reflection[i].psi_rad,
+                      sigma, isotropic);
+    }
+    if (scene_chance(scene, 0.35))
+        add_film_ring(scene, 0.9, scene_log_range(scene, 0.03, 0.6), width, 0, sigma, 0.3);
+    if (scene_chance(scene, 0.3)) /* layered phases below the first line */
+        for (int n = 1; n <= 3; n++)
+            add_film_ring(scene, scene_range(scene, 0.24, 0.3) * n, 0.5 / n, width, 0, sigma * 0.4, 0.05);
+    scene->tag = "perovskite film";
+    scene_note_text(scene, "material", m->id);
+    scene_note(scene, "texture_sigma_deg", sigma / DEGREE);
+    scene_note(scene, "isotropic", isotropic);
+}
+
+/* Small molecules that stand on the substrate: many sharp spots. */
+static void draw_molecular_film(sl_scene *scene) {
+    double a = scene_range(scene, 5.5, 8.5), b = scene_range(scene, 6.5, 10), c = scene_range(scene, 12, 22);
+    double alpha = scene_range(scene, 76, 100) * DEGREE, beta = scene_range(scene, 80, 104) * DEGREE,
+           gamma = scene_range(scene, 84, 96) * DEGREE;
+    sl_cell cell = {a, b, c, alpha, beta, gamma, SL_LATTICE_PRIMITIVE};
+    const int up[3] = {0, 0, 1};
+    double sigma = scene_log_range(scene, 0.8, 5) * DEGREE, isotropic = scene_log_range(scene, 0.005, 0.1),
+           width = scene_log_range(scene, 0.008, 0.03);
+    sl_reflection reflection[52];
+    int count =
+        sl_lattice_reflections(&cell, up, SL_MERGE_FIBRE, fmin(scene->q_max_per_ang, 2.4), 52, reflection);
+    for (int i = 0; i < count; i++) {
+        double q = reflection[i].q_per_ang, u = scene_range(scene, 0, 1),
+               height = u * u * u * exp(-0.35 * q * q);
+        bool layer = reflection[i].h == 0 && reflection[i].k == 0;
+        if (layer) height = 2 * exp(-0.6 * (reflection[i].l < 0 ? -reflection[i].l : reflection[i].l));
+        if (height > 0.002)
+            add_film_ring(scene, q, height * sigma * (layer ? 2 : 6), width, reflection[i].psi_rad, sigma,
+                          isotropic);
+    }
+    scene->tag = "molecular film";
+    scene_note(scene, "c_ang", c);
+    scene_note(scene, "texture_sigma_deg", sigma / DEGREE);
+}
+
+sl_status scene_draw_film_crystals(sl_scene *scene) {
+    double kind = scene_range(scene, 0, 1);
+    draw_layers(scene, true, kind < 0.4 ? "p3ht" : kind < 0.75 ? "mapbi3" : "pentacene");
+    if (kind < 0.4)
+        draw_polymer_film(scene);
+    else if (kind < 0.75)
+        draw_perovskite_film(scene);
+    else
+        draw_molecular_film(scene);
+    if (scene_chance(scene, kind < 0.4 ? 0.9 : 0.5)) {
+        double q = scene_range(scene, 1.25, 1.6), height = scene_log_range(scene, 0.02, 0.3),
+               low = scene_range(scene, 0.4, 0.7), high = scene_range(scene, 0.5, 0.9);
+        scene_add_halo(scene, scene->sample, q, height, low, high);
+        scene_note(scene, "halo_per_ang", q);
+    }
+    scene->axis[0] = scene->axis[1] = 0;
+    scene->axis[2] = 1;
+    draw_surface(scene, 0.003, 0.1, 1);
+    return SL_OK;
+}

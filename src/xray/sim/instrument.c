@@ -1,0 +1,248 @@
+/* The instrument of a scene: detector and the part of it that is shown, energy, distance, beam, beamstop,
+ * count level. */
+#include "xray/sim/scene.h"
+
+#include <math.h>
+
+#define DEGREE (M_PI / 180)
+
+static const sl_detector *draw_detector(sl_scene *scene) {
+    static const char *const base[] = {"pilatus-1m",    "pilatus-1m", "pilatus-2m",   "pilatus-2m",
+                                       "pilatus-300k",  "pilatus-6m", "eiger-1m",     "eiger-4m",
+                                       "eiger2-1m",     "eiger2-4m",  "pilatus-900k", "lambda-750k",
+                                       "rayonix-mx225", "perkin-2k"};
+    static const char *const held_out[] = {"jungfrau-4m", "eiger-9m", "eiger-500k", "rayonix-sx165",
+                                           "maxipix-2x2"};
+    const char *name = scene->domain == SL_SIM_DOMAIN_HELD_OUT ? held_out[scene_below(scene, 5)]
+                                                               : base[scene_below(scene, 14)];
+    const sl_detector *detector = NULL;
+    if (sl_detector_find(name, &detector)) return sl_detector_at(0);
+    return detector;
+}
+
+/* A square window of the detector, mostly within it. Small detectors are shown whole, with what lies beyond
+ * masked. */
+static sl_view draw_view(sl_scene *scene, const sl_detector *detector) {
+    double shorter = fmin(detector->rows, detector->columns),
+           longer = fmax(detector->rows, detector->columns);
+    double side = shorter * scene_range(scene, 0.6, 1);
+    if (scene_chance(scene, 0.12) && longer < 1.7 * shorter) side = longer;
+    side = fmax(side, fmin(0.8 * scene->size_px, longer));
+    sl_view view = {scene->size_px, scene->size_px, 0, 0, side / scene->size_px};
+    double free_rows = detector->rows - side, free_columns = detector->columns - side;
+    view.row0 = free_rows > 0 ? scene_range(scene, 0, free_rows) : free_rows / 2;
+    view.column0 = free_columns > 0 ? scene_range(scene, 0, free_columns) : free_columns / 2;
+    return view;
+}
+
+static void draw_energy(sl_scene *scene, double pixel_m) {
+    bool lab = scene_chance(scene, 0.2) && !scene->is_grazing;
+    double side_m = pixel_m * scene->size_px;
+    double energy = 8.048, distance;
+    switch (scene->technique) {
+    case SL_TECHNIQUE_WAXS: {
+        if (!lab) energy = scene_chance(scene, 0.25) ? scene_range(scene, 20, 70) : scene_range(scene, 9, 18);
+        /* how far out the half side reaches, in q: from a few tenths to what a powder's lines need */
+        double q = scene_log_range(scene, 2.2, 5), s = fmin(q * 12.39842 / energy / (4 * M_PI), 0.42);
+        distance = side_m / 2 / tan(2 * asin(s));
+        break;
+    }
+    case SL_TECHNIQUE_GIWAXS:
+        energy = scene_range(scene, 9, 14);
+        distance = side_m / tan(scene_range(scene, 20, 36) * DEGREE);
+        break;
+    case SL_TECHNIQUE_GISAXS:
+        energy = scene_range(scene, 8, 14);
+        distance = side_m / tan(scene_range(scene, 1.3, 4) * DEGREE);
+        break;
+    default:
+        if (!lab) energy = scene_range(scene, 8, 18);
+        distance = lab ? scene_log_range(scene, 0.3, 2) : scene_log_range(scene, 1, 9);
+    }
+    scene->energy_kev = energy;
+    scene->geometry = (sl_geometry){.distance_m = distance,
+                                    .pixel_m = pixel_m,
+                                    .wavelength_ang = sl_wavelength_of_energy_ang(energy),
+                                    .polarisation = lab ? 0 : scene_range(scene, 0.9, 0.99)};
+}
+
+static void draw_beam(sl_scene *scene) {
+    double s = scene->size_px, row, column;
+    if (scene->technique == SL_TECHNIQUE_GISAXS) {
+        double kind = scene_range(scene, 0, 1);
+        row = kind < 0.78  ? scene_range(scene, 0.72, 0.96)
+              : kind < 0.9 ? scene_range(scene, 0.5, 0.72)
+                           : scene_range(scene, 0.98, 1.06);
+        column = scene_chance(scene, 0.85) ? scene_range(scene, 0.36, 0.64) : scene_range(scene, 0.1, 0.9);
+    } else if (scene->technique == SL_TECHNIQUE_GIWAXS) {
+        row = scene_range(scene, 0.82, 1.03);
+        double kind = scene_range(scene, 0, 1);
+        column = kind < 0.6   ? scene_range(scene, 0.38, 0.62)
+                 : kind < 0.8 ? scene_range(scene, -0.04, 0.25)
+                              : scene_range(scene, 0.75, 1.04);
+    } else if (scene_chance(scene, 0.85)) {
+        row = scene_range(scene, 0.28, 0.72);
+        column = scene_range(scene, 0.28, 0.72);
+    } else {
+        row = scene_range(scene, -0.1, 1.1);
+        column = scene_chance(scene, 0.5) ? scene_range(scene, -0.15, 0.25) : scene_range(scene, 0.75, 1.15);
+    }
+    scene->beam_row_px = row * s;
+    scene->beam_column_px = column * s;
+}
+
+static void draw_rotation(sl_scene *scene) {
+    sl_geometry *g = &scene->geometry;
+    bool tilted = scene->technique == SL_TECHNIQUE_WAXS && scene_chance(scene, 0.15);
+    double spread = tilted ? 9 * DEGREE : (scene->is_grazing ? 0.05 : 0.25) * DEGREE;
+    g->rotation_rad[0] =
+        tilted ? scene_range(scene, -spread, spread) : spread * sl_random_normal(&scene->random);
+    g->rotation_rad[1] =
+        tilted ? scene_range(scene, -spread, spread) : spread * sl_random_normal(&scene->random);
+    /* put the beam where it was drawn: PONI such that the ray along it meets that pixel */
+    sl_projection p = sl_projection_of(g);
+    g->poni1_m = scene->beam_row_px * g->pixel_m - p.matrix[2][0] / p.matrix[2][2] * g->distance_m;
+    g->poni2_m = scene->beam_column_px * g->pixel_m - p.matrix[2][1] / p.matrix[2][2] * g->distance_m;
+    scene->projection = sl_projection_of(g);
+}
+
+static void find_reach(sl_scene *scene) {
+    double s = scene->size_px;
+    for (int corner = 0; corner < 4; corner++) {
+        double row = corner & 1 ? s : 0, column = corner & 2 ? s : 0;
+        sl_pixel pixel = sl_projection_pixel(&scene->projection, row, column);
+        scene->q_max_per_ang = fmax(scene->q_max_per_ang, pixel.q_per_ang * 1.01);
+        scene->radius_max_px =
+            fmax(scene->radius_max_px, hypot(row - scene->beam_row_px, column - scene->beam_column_px));
+    }
+}
+
+static sl_beamstop draw_beamstop(sl_scene *scene) {
+    double s = scene->size_px, margin = 0.02 * s;
+    bool inside = scene->beam_row_px > -margin && scene->beam_row_px < s + margin &&
+                  scene->beam_column_px > -margin && scene->beam_column_px < s + margin;
+    bool present = scene_chance(scene, 0.75) && inside;
+    double radius = scene_log_range(scene, 0.014, 0.05) * s, angle = scene_below(scene, 4) * M_PI / 2;
+    if (scene_chance(scene, 0.3)) angle = scene_range(scene, 0, 2 * M_PI);
+    angle += scene_range(scene, -3, 3) * DEGREE;
+    sl_beamstop stop = {.shape = SL_BEAMSTOP_DISC,
+                        .row_px = scene->beam_row_px + scene_range(scene, -0.3, 0.3) * radius,
+                        .column_px = scene->beam_column_px + scene_range(scene, -0.3, 0.3) * radius,
+                        .half_height_px = radius,
+                        .half_width_px = radius,
+                        .has_arm = scene_chance(scene, 0.8),
+                        .arm_angle_rad = angle,
+                        .arm_width_px = fmax(1.5, radius * scene_range(scene, 0.15, 0.6)),
+                        .transmission = scene_chance(scene, 0.7) ? 0 : scene_log_range(scene, 3e-4, 3e-2),
+                        .edge_px = scene_range(scene, 0.4, 1.2)};
+    if (scene->is_grazing) {
+        stop.arm_angle_rad = M_PI / 2 + scene_range(scene, -3, 3) * DEGREE;
+        if (scene_chance(scene, 0.35)) { /* a strip over beam and specular rod */
+            double tall = scene_range(scene, 0.04, 0.16) * s;
+            stop.shape = SL_BEAMSTOP_BAR;
+            stop.half_height_px = tall;
+            stop.half_width_px = fmax(1.5, radius * 0.4);
+            stop.row_px = scene->beam_row_px - 0.6 * tall;
+            stop.has_arm = scene_chance(scene, 0.5);
+        }
+    }
+    if (!present) stop.shape = SL_BEAMSTOP_NONE;
+    return stop;
+}
+
+static void draw_measurement(sl_scene *scene, const sl_detector *detector, const sl_view *view,
+                             sl_measurement *m) {
+    *m = sl_measurement_usual(detector, scene->size_px, scene->size_px);
+    m->view = *view;
+    m->beamstop = draw_beamstop(scene);
+    if (detector->kind == SL_DETECTOR_HYBRID) {
+        m->point_spread_px = scene_range(scene, 0, 0.35);
+        m->edge_gain = scene_chance(scene, 0.15) ? scene_range(scene, 1.2, 2) : 1;
+        m->flat_module = scene_range(scene, 0, 0.012);
+    } else {
+        m->point_spread_px = scene_range(scene, 0.3, 0.9);
+        m->offset = floor(scene_range(scene, 2, 40));
+        m->read_noise = scene_range(scene, 0.8, 4);
+    }
+    m->flat_pixel = scene_range(scene, 0.004, 0.02);
+    m->hot_fraction = scene_log_range(scene, 1e-6, 2e-4);
+    m->dead_fraction = scene_log_range(scene, 1e-6, 1e-4);
+    m->cosmic_count = scene_log_range(scene, 0.05, 3);
+}
+
+void scene_draw_instrument(sl_scene *scene, sl_measurement *measurement) {
+    const sl_detector *detector = draw_detector(scene);
+    sl_view view = draw_view(scene, detector);
+    draw_energy(scene, detector->pixel_m * view.scale);
+    draw_beam(scene);
+    draw_rotation(scene);
+    find_reach(scene);
+    if (scene->is_grazing) {
+        bool waxs = scene->technique == SL_TECHNIQUE_GIWAXS;
+        double incidence = (waxs ? scene_range(scene, 0.1, 0.35) : scene_range(scene, 0.1, 0.45)) * DEGREE;
+        double roll = (scene_chance(scene, 0.9) ? 0.15 : 0.8) * sl_random_normal(&scene->random) * DEGREE;
+        scene->grazing = sl_grazing_of(incidence, roll);
+    }
+    draw_measurement(scene, detector, &view, measurement);
+    scene->level_counts = scene_log_range(scene, 12, 6e4);
+    scene->background_counts = 2e-3 + scene->level_counts * scene_log_range(scene, 3e-5, 0.03);
+    scene_note(scene, "energy_kev", scene->energy_kev);
+    scene_note(scene, "distance_m", scene->geometry.distance_m);
+    scene_note(scene, "level_counts", scene->level_counts);
+    scene_note(scene, "background_counts", scene->background_counts);
+    if (scene->is_grazing) {
+        scene_note(scene, "incidence_deg", scene->grazing.incidence_rad / DEGREE);
+        scene_note(scene, "roll_deg", scene->grazing.roll_rad / DEGREE);
+    }
+}
+
+static void add_streaks(sl_scene *scene) {
+    if (!scene_chance(scene, 0.22)) return;
+    int count = 1 + scene_below(scene, 2);
+    double first = scene_chance(scene, 0.8) ? 0 : scene_range(scene, 0, M_PI);
+    for (int k = 0; k < count; k++) {
+        double height = scene_log_range(scene, 0.05, 1.5);
+        scene->streak[scene->streak_count++] =
+            (scene_streak){.angle_rad = first + k * M_PI / 2 + scene_range(scene, -1.5, 1.5) * DEGREE,
+                           .width_px = scene_range(scene, 1.2, 2.5) * fmax(1, scene->size_px / 400.0),
+                           .length_px = scene_range(scene, 0.03, 0.12) * scene->size_px,
+                           .power = scene_range(scene, 2, 3.5),
+                           .height = {height, height * scene_range(scene, 0.1, 1)}};
+    }
+    scene_note(scene, "streaks", scene->streak_count);
+}
+
+static void add_aperture(sl_scene *scene) {
+    bool small_angle = scene->technique == SL_TECHNIQUE_SAXS || scene->technique == SL_TECHNIQUE_GISAXS;
+    if (!small_angle || !scene_chance(scene, 0.13)) return;
+    scene->aperture_radius_px = scene_range(scene, 0.48, 0.8) * scene->size_px;
+    scene->aperture_row_px = (0.5 + scene_range(scene, -0.08, 0.08)) * scene->size_px;
+    scene->aperture_column_px = (0.5 + scene_range(scene, -0.08, 0.08)) * scene->size_px;
+    scene->aperture_pass = scene_log_range(scene, 3e-3, 0.1);
+    scene_note(scene, "aperture_radius_px", scene->aperture_radius_px);
+}
+
+/* Air, windows and slits, relative to a sample whose main feature has height 1. */
+void scene_draw_parasitic(sl_scene *scene) {
+    bool wide = scene->technique == SL_TECHNIQUE_WAXS || scene->technique == SL_TECHNIQUE_GIWAXS;
+    double air = wide ? scene_log_range(scene, 0.01, 0.4) : scene_log_range(scene, 0.002, 0.2);
+    double core_px = scene_range(scene, 2, 7) * scene->size_px / 256, power = scene_range(scene, 1.4, 3.2);
+    double core = scene_log_range(scene, 0.3, 30) * (wide ? 0.3 : 1),
+           reach_px = scene_range(scene, 0.15, 0.6) * scene->size_px;
+    double k0 = scene->projection.k0_per_ang, pixel = scene->geometry.pixel_m / scene->geometry.distance_m;
+    for (int i = 0; i < SL_SCENE_RADIAL; i++) {
+        double q = scene->q_max_per_ang * i / (SL_SCENE_RADIAL - 1), radius = q / (k0 * pixel);
+        double x = radius / core_px;
+        /* pow by exp and log of one argument: the core falls as a power, air as a broad exponential */
+        scene->radial[i] +=
+            (float)(air * (core * exp(-0.5 * power * log1p(x * x)) + exp(-radius / reach_px)));
+    }
+    if (wide && scene_chance(scene, 0.12)) {
+        double height = scene_log_range(scene, 0.02, 0.2);
+        scene_add_halo(scene, scene->radial, 0.4, height, 0.05, 0.06);
+        scene_note(scene, "kapton", height);
+    }
+    add_streaks(scene);
+    add_aperture(scene);
+    scene_note(scene, "air", air);
+}

@@ -1,0 +1,167 @@
+#include "xray/simulate.h"
+
+#include "xray/log_map.h"
+#include "xray/sim/scene.h"
+
+#include <math.h>
+#include <string.h>
+
+static const struct {
+    const char *id;
+    sl_technique technique;
+    double share;
+} classes[SL_SIM_CLASS_COUNT] = {
+#define SL_SIM_CLASS(name, id, technique, share) [SL_SIM_##name] = {id, SL_TECHNIQUE_##technique, share},
+#include "xray/sim_class.def"
+#undef SL_SIM_CLASS
+};
+
+typedef sl_status (*draw_function)(sl_scene *scene);
+static const draw_function draws[SL_SIM_CLASS_COUNT] = {
+    [SL_SIM_SAXS_FORM] = scene_draw_form,
+    [SL_SIM_SAXS_LATTICE] = scene_draw_lattice,
+    [SL_SIM_SAXS_ORIENTED] = scene_draw_oriented,
+    [SL_SIM_WAXS_POWDER] = scene_draw_powder,
+    [SL_SIM_WAXS_TEXTURED] = scene_draw_fibre,
+    [SL_SIM_GISAXS_PARTICLES] = scene_draw_particles,
+    [SL_SIM_GISAXS_LATTICE] = scene_draw_film_lattice,
+    [SL_SIM_GIWAXS] = scene_draw_film_crystals,
+    [SL_SIM_SPOTS] = scene_draw_crystal,
+    [SL_SIM_EMPTY] = scene_draw_empty,
+};
+
+const char *sl_sim_class_id(sl_sim_class class_id) {
+    return class_id >= 0 && class_id < SL_SIM_CLASS_COUNT ? classes[class_id].id : "any";
+}
+
+sl_status sl_sim_class_find(const char *id, sl_sim_class *out) {
+    for (int i = 0; i < SL_SIM_CLASS_COUNT; i++)
+        if (strcmp(classes[i].id, id) == 0) {
+            *out = (sl_sim_class)i;
+            return SL_OK;
+        }
+    if (strcmp(id, "any") == 0) {
+        *out = SL_SIM_CLASS_ANY;
+        return SL_OK;
+    }
+    return sl_fail(SL_NOT_FOUND, "no class '%s', expected any"
+#define SL_SIM_CLASS(name, class_id, technique, share) ", " class_id
+#include "xray/sim_class.def"
+#undef SL_SIM_CLASS
+                   ,
+                   id);
+}
+
+const char *sl_sim_attribute_id(sl_sim_attribute attribute) {
+    static const char *const ids[] = {
+#define SL_SIM_ATTRIBUTE(name, id) id,
+#include "xray/sim_attribute.def"
+#undef SL_SIM_ATTRIBUTE
+    };
+    return attribute < SL_SIM_ATTRIBUTE_COUNT ? ids[attribute] : "?";
+}
+
+static sl_sim_class draw_class(sl_random *random) {
+    double all = 0, at;
+    for (int i = 0; i < SL_SIM_CLASS_COUNT; i++) all += classes[i].share;
+    at = sl_random_range(random, 0, all);
+    for (int i = 0; i < SL_SIM_CLASS_COUNT; i++) {
+        at -= classes[i].share;
+        if (at < 0) return (sl_sim_class)i;
+    }
+    return SL_SIM_EMPTY;
+}
+
+static sl_status make_room(sl_sim_sample *sample, int32_t size) {
+    size_t pixels = (size_t)size * (size_t)size;
+    sl_image_free(&sample->measured);
+    json_decref(sample->parameters);
+    sample->parameters = json_object();
+    if (!sample->parameters) return sl_fail(SL_MEMORY, "parameters of a simulated image");
+    if (sample->size_px == size && sample->mean_counts) return SL_OK;
+    sl_free(sample->mean_counts);
+    sl_free(sample->log_map);
+    sample->mean_counts = sample->log_map = NULL;
+    SL_TRY(sl_alloc(&sample->mean_counts, pixels, sizeof(float)));
+    return sl_alloc(&sample->log_map, pixels, sizeof(float));
+}
+
+/* One attempt: draw, render, look. *good tells whether the image shows what its class promises. */
+static sl_status attempt(sl_scene *scene, sl_sim_sample *sample, bool *good) {
+    json_object_clear(sample->parameters);
+    scene->parameters = sample->parameters;
+    scene->technique = classes[scene->class_id].technique;
+    /* the empty frame is as often a wide-angle one */
+    if (scene->class_id == SL_SIM_EMPTY && scene_chance(scene, 0.4)) scene->technique = SL_TECHNIQUE_WAXS;
+    if (scene->class_id == SL_SIM_SPOTS && scene_chance(scene, 0.25)) scene->technique = SL_TECHNIQUE_SAXS;
+    scene->is_grazing = scene->technique == SL_TECHNIQUE_GISAXS || scene->technique == SL_TECHNIQUE_GIWAXS;
+    scene_draw_instrument(scene, &sample->measurement);
+    scene_draw_parasitic(scene);
+    SL_TRY(draws[scene->class_id](scene));
+    SL_TRY(scene_render(scene, sample->mean_counts));
+    size_t pixels = (size_t)scene->size_px * (size_t)scene->size_px;
+    SL_TRY(sl_log_map_level(sample->mean_counts, pixels, &sample->level_counts));
+    sl_log_map_encode(sample->mean_counts, pixels, sample->level_counts, sample->log_map);
+    sample->class_id = scene->class_id;
+    sample->geometry = scene->geometry;
+    sample->is_grazing = scene->is_grazing;
+    sample->grazing = scene->grazing;
+    sample->beam_row_px = scene->beam_row_px;
+    sample->beam_column_px = scene->beam_column_px;
+    sample->feature_count = scene_find_features(scene, sample->mean_counts, sample->log_map, sample->feature);
+    *good = scene_describe(scene, sample);
+    return SL_OK;
+}
+
+enum { ATTEMPTS = 24 };
+
+static sl_status make(uint64_t seed, uint32_t index, const sl_sim_options *options, sl_scene *scene,
+                      sl_sim_sample *sample) {
+    sl_random random = sl_random_stream(seed, SL_STREAM_SIMULATE, index);
+    sl_sim_class class_id = draw_class(&random);
+    if (options->class_id != SL_SIM_CLASS_ANY) class_id = options->class_id;
+    bool good = false;
+    for (int k = 0; k < ATTEMPTS && !good; k++) {
+        sl_arena *arena;
+        memset(scene, 0, sizeof *scene);
+        SL_TRY(sl_arena_new(&arena));
+        scene->arena = arena;
+        scene->random = random;
+        scene->random.counter = (uint64_t)(k + 1) << 40;
+        scene->random.left = 0;
+        scene->class_id = class_id;
+        scene->domain = options->domain;
+        scene->size_px = options->size_px ? options->size_px : 256;
+        sl_status status = attempt(scene, sample, &good);
+        sl_arena_free(arena);
+        SL_TRY(status);
+    }
+    if (!good)
+        return sl_fail(SL_INTERNAL, "image %u of seed %llu (%s): nothing to be seen in %d attempts", index,
+                       (unsigned long long)seed, sl_sim_class_id(class_id), ATTEMPTS);
+    if (!options->measure) return SL_OK;
+    return sl_detector_measure(sample->mean_counts, sample->size_px, sample->size_px, &sample->measurement,
+                               seed, index, &sample->measured);
+}
+
+sl_status sl_sim_sample_make(uint64_t seed, uint32_t index, const sl_sim_options *options,
+                             sl_sim_sample *sample) {
+    int32_t size = options->size_px ? options->size_px : 256;
+    if (size < 32 || size > 4096)
+        return sl_fail(SL_INVALID, "simulated image of %d pixels a side, expected 32 to 4096", size);
+    SL_TRY(make_room(sample, size));
+    sample->size_px = size;
+    sl_scene *scene;
+    SL_TRY(sl_alloc(&scene, 1, sizeof *scene));
+    sl_status status = make(seed, index, options, scene, sample);
+    sl_free(scene);
+    return status;
+}
+
+void sl_sim_sample_free(sl_sim_sample *sample) {
+    sl_free(sample->mean_counts);
+    sl_free(sample->log_map);
+    sl_image_free(&sample->measured);
+    json_decref(sample->parameters);
+    *sample = (sl_sim_sample){0};
+}
