@@ -1,0 +1,58 @@
+/* A latent diffusion model as a folder: text encoder, denoiser, autoencoder, tokenizer and sampler settings,
+ * in the layout that diffusers reads (model_index.json and one folder a part).
+ *
+ * What diffusers has no place for lies in scatterloop.json beside them, and is at its default where that file
+ * is absent: space           "observed": images as displayed, noise and gaps included; "expectation": the
+ * noise-free log intensity space_to_depth  side of the block of pixels that the autoencoder sees as channels
+ * (1: none) intensity_map   how counts became model values; its keys are the image layer's business */
+#ifndef SL_DIFFUSION_BUNDLE_H
+#define SL_DIFFUSION_BUNDLE_H
+
+#include "diffusion/sampler.h"
+#include "model/clip.h"
+#include "model/model.h"
+#include "model/tokenizer.h"
+#include "model/unet.h"
+#include "model/vae.h"
+
+typedef enum sl_model_space { SL_SPACE_OBSERVED, SL_SPACE_EXPECTATION } sl_model_space;
+
+typedef struct sl_bundle {
+    sl_model *text_encoder, *unet, *vae;
+    sl_tokenizer *tokenizer;
+    sl_sampler_settings sampler;
+    sl_model_space space;
+    int64_t space_to_depth;
+    json_t *intensity_map; /* object, or NULL */
+    char *folder;          /* where it was read from; its tokenizer files are copied on saving */
+} sl_bundle;
+
+/* Reads everything, weights included. Errors name the part. */
+sl_status sl_bundle_load(const char *folder, sl_bundle **out);
+
+/* The same with parameters declared but without weights, for random ones. */
+sl_status sl_bundle_load_configs(const char *folder, sl_bundle **out);
+
+/* Writes the folder anew, weights as `dtype` (F32, F16, BF16). */
+sl_status sl_bundle_save(const sl_bundle *bundle, const char *folder, sl_dtype dtype);
+void sl_bundle_free(sl_bundle *bundle); /* NULL is fine */
+
+static inline const sl_clip_config *sl_bundle_clip(const sl_bundle *bundle) {
+    return bundle->text_encoder->config;
+}
+
+static inline const sl_unet_config *sl_bundle_unet(const sl_bundle *bundle) {
+    return bundle->unet->config;
+}
+
+static inline const sl_vae_config *sl_bundle_vae(const sl_bundle *bundle) {
+    return bundle->vae->config;
+}
+
+/* Pixels of the image to one pixel of the latent, along a side. */
+int64_t sl_bundle_reduction(const sl_bundle *bundle);
+
+/* Channels of the image: the autoencoder's, less what space_to_depth put there. */
+int64_t sl_bundle_image_channels(const sl_bundle *bundle);
+
+#endif

@@ -1,0 +1,26 @@
+/* Compiled programs of a bundle's parts, kept by shape. */
+#ifndef SL_DIFFUSION_PROGRAMS_H
+#define SL_DIFFUSION_PROGRAMS_H
+
+#include "diffusion/pipeline.h"
+#include "nn/program.h"
+
+typedef enum sl_part {
+    SL_PART_TEXT,    /* ids [N, height] -> embeddings */
+    SL_PART_DENOISE, /* sample [N, h, w, C], timestep [N], context [N, L, E] -> prediction */
+    SL_PART_DECODE,  /* latent [N, h, w, C] -> image */
+    SL_PART_ENCODE,  /* image [N, H, W, C] -> mean, logvar */
+    SL_PARTS
+} sl_part;
+
+typedef struct sl_programs sl_programs;
+
+sl_status sl_programs_new(const sl_bundle *bundle, const sl_pipeline_options *options, sl_programs **out);
+void sl_programs_free(sl_programs *programs); /* NULL is fine */
+void sl_programs_weights_changed(sl_programs *programs);
+
+/* The program of that part and shape, compiled now where it is not kept; valid until the next call. */
+sl_status sl_programs_get(sl_programs *programs, sl_part part, int64_t batch, int64_t height, int64_t width,
+                          sl_program **out);
+
+#endif

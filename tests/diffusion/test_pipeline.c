@@ -1,0 +1,285 @@
+/* Whole runs of the pipeline against diffusers, and what must not depend on how a run is cut. */
+#include "test.h"
+
+#include "base/threads.h"
+#include "diffusion/pipeline.h"
+#include "model/lora_file.h"
+#include "shared.h"
+#include "weights/safetensors.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *fixture(const char *name) {
+    static char path[4][1024];
+    static int turn;
+    char below[256], *out = path[turn++ % 4];
+    snprintf(below, sizeof below, "golden/dev/%s", name);
+    const char *found = shared_path(below);
+    if (!found) skip_because("no %s; set SL_SHARED", below);
+    snprintf(out, sizeof path[0], "%s", found);
+    return out;
+}
+
+/* max|a-b| / max|b| of [N,H,W,C] against a stored [N,C,H,W] whose first element is stored[first] */
+static double error_against(const sl_tensor *got, const float *stored) {
+    const int64_t *d = got->shape.dim;
+    const float *a = got->data;
+    double worst = 0, largest = 1e-12;
+    for (int64_t n = 0; n < d[0]; n++)
+        for (int64_t p = 0; p < d[1] * d[2]; p++)
+            for (int64_t c = 0; c < d[3]; c++) {
+                double x = (double)a[(n * d[1] * d[2] + p) * d[3] + c];
+                double y = (double)stored[(n * d[3] + c) * d[1] * d[2] + p];
+                worst = fmax(worst, fabs(x - y));
+                largest = fmax(largest, fabs(y));
+            }
+    return worst / largest;
+}
+
+/* ---- cases of the fixture ---- */
+
+typedef struct pipeline_case {
+    const char *name, *sampler;
+    int steps, count;
+    double guidance, rescale;
+    uint64_t seed;
+    const char *negative;
+    double lora_scale; /* 0: without */
+} pipeline_case;
+
+static const pipeline_case cases[] = {
+    {"pndm", NULL, 8, 1, 7.5, 0, 1001, "blurry halo", 0},
+    {"pndm_nocfg", NULL, 5, 1, 1.0, 0, 1002, NULL, 0},
+    {"pndm_x2", NULL, 4, 2, 5.0, 0, 1003, "blurry halo", 0},
+    {"pndm_rescale", NULL, 4, 1, 7.5, 0.7, 1003, "blurry halo", 0},
+    {"ddim", "ddim", 6, 1, 7.5, 0, 1004, "blurry halo", 0},
+    {"euler_a", "euler_a", 6, 1, 4.0, 0, 1005, "blurry halo", 0},
+    {"dpmpp_2m_karras", "dpmpp_2m_karras", 6, 1, 7.5, 0, 1006, "blurry halo", 0},
+    {"ddim_lora", "ddim", 5, 1, 7.5, 0, 1007, "blurry halo", 1.0},
+    {"ddim_lora_0p5", "ddim", 5, 1, 7.5, 0, 1007, "blurry halo", 0.5},
+};
+
+typedef struct watch {
+    const float *stored; /* [calls, N, C, h, w] */
+    double worst;
+} watch;
+
+static void compare_step(void *context, int call, int64_t first, const sl_tensor *latents) {
+    watch *w = context;
+    assert_int_equal(first, 0); /* one batch */
+    w->worst = fmax(w->worst, error_against(latents, w->stored + call * sl_shape_count(&latents->shape)));
+}
+
+static const char *const prompt[] = {"the saxs pattern shows horizontal rings"};
+
+static void run_case(const sl_bundle *bundle, const pipeline_case *c, const sl_lora *lora,
+                     const sl_safetensors *file) {
+    char key[64];
+    sl_tensor latents, images;
+    snprintf(key, sizeof key, "%s.latents", c->name);
+    assert_ok(sl_safetensors_load(file, key, SL_F32, &latents));
+    snprintf(key, sizeof key, "%s.image", c->name);
+    assert_ok(sl_safetensors_load(file, key, SL_F32, &images));
+    sl_sampler_settings settings;
+    assert_ok(sl_sampler_settings_use(fixture("pipe/scheduler"), c->sampler, &settings));
+    watch w = {.stored = latents.data};
+    sl_pipeline_options options = {.dtype = SL_F32, .loras = &lora, .lora_count = lora != NULL};
+    sl_generation generation = {.count = c->count,
+                                .prompts = prompt,
+                                .prompt_count = 1,
+                                .negatives = c->negative ? &c->negative : NULL,
+                                .height = 64,
+                                .width = 64,
+                                .steps = c->steps,
+                                .guidance = c->guidance,
+                                .guidance_rescale = c->rescale,
+                                .sampler = &settings,
+                                .noise = SL_NOISE_TORCH_SHARED,
+                                .seed = c->seed,
+                                .on_step = compare_step,
+                                .context = &w};
+    sl_pipeline *pipeline;
+    sl_generated made;
+    assert_ok(sl_pipeline_new(bundle, &options, &pipeline));
+    assert_ok(sl_pipeline_generate(pipeline, &generation, &made));
+    float *pixels = made.images.data;
+    for (int64_t i = 0; i < sl_shape_count(&made.images.shape); i++)
+        pixels[i] = fminf(1.0f, fmaxf(0.0f, pixels[i] * 0.5f + 0.5f));
+    double image_error = error_against(&made.images, images.data);
+    if (!(w.worst <= 1e-4 && image_error <= 1e-4))
+        fail_msg("%s: latents %.3g, image %.3g, allowed 1e-4", c->name, w.worst, image_error);
+    sl_generated_free(&made);
+    sl_pipeline_free(pipeline);
+    sl_tensor_free(&latents);
+    sl_tensor_free(&images);
+}
+
+static void matches_diffusers(void **state) {
+    (void)state;
+    sl_bundle *bundle;
+    sl_safetensors *file;
+    assert_ok(sl_bundle_load(fixture("pipe"), &bundle));
+    assert_ok(sl_safetensors_open(fixture("cases/pipeline.safetensors"), &file));
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        sl_lora *lora = NULL;
+        if (cases[i].lora_scale > 0) {
+            assert_ok(sl_lora_load(fixture("lora"), bundle->unet->params, &lora));
+            lora->scale = cases[i].lora_scale;
+        }
+        run_case(bundle, &cases[i], lora, file);
+        sl_lora_free(lora);
+    }
+    /* merged into the weights: the same pictures */
+    sl_lora *lora;
+    assert_ok(sl_lora_load(fixture("lora"), bundle->unet->params, &lora));
+    assert_ok(sl_lora_merge(lora, bundle->unet->params, 0.5));
+    run_case(bundle, &cases[8], NULL, file);
+    sl_lora_free(lora);
+    sl_safetensors_close(file);
+    sl_bundle_free(bundle);
+}
+
+/* ---- batches and threads ---- */
+
+static sl_tensor latents_of(const sl_bundle *bundle, int64_t count, int64_t batch, uint32_t first) {
+    static const char *const prompts[] = {"rings", "arcs"};
+    sl_sampler_settings settings;
+    assert_ok(sl_sampler_settings_use(fixture("pipe/scheduler"), "euler_a", &settings));
+    sl_generation generation = {.count = count,
+                                .prompts = prompts,
+                                .prompt_count = 2,
+                                .height = 48,
+                                .width = 64,
+                                .steps = 4,
+                                .guidance = 3.0,
+                                .sampler = &settings,
+                                .seed = 5,
+                                .batch = batch,
+                                .first_image = first,
+                                .latents_only = true};
+    sl_pipeline *pipeline;
+    sl_generated made;
+    assert_ok(sl_pipeline_new(bundle, NULL, &pipeline));
+    assert_ok(sl_pipeline_generate(pipeline, &generation, &made));
+    assert_null(made.images.data);
+    sl_pipeline_free(pipeline);
+    return made.latents;
+}
+
+static double difference(const sl_tensor *a, const float *b) {
+    double worst = 0, largest = 1e-12;
+    for (int64_t i = 0; i < sl_shape_count(&a->shape); i++) {
+        worst = fmax(worst, fabs((double)((const float *)a->data)[i] - (double)b[i]));
+        largest = fmax(largest, fabs((double)b[i]));
+    }
+    return worst / largest;
+}
+
+static void cut_makes_no_difference(void **state) {
+    (void)state;
+    sl_bundle *bundle;
+    assert_ok(sl_bundle_load(fixture("pipe"), &bundle));
+    sl_tensor whole = latents_of(bundle, 5, 5, 0), cut = latents_of(bundle, 5, 2, 0);
+    assert_true(difference(&cut, whole.data) < 1e-4);
+    /* images 2 and 3 of the run by themselves */
+    sl_tensor part = latents_of(bundle, 2, 2, 2);
+    size_t each = (size_t)sl_shape_count(&part.shape) / 2;
+    assert_true(difference(&part, (const float *)whole.data + 2 * each) < 1e-4);
+    /* the same bits for any number of threads */
+    assert_ok(sl_threads_set(1));
+    sl_tensor alone = latents_of(bundle, 5, 5, 0);
+    assert_ok(sl_threads_set(0));
+    assert_memory_equal(alone.data, whole.data, sl_tensor_bytes(&whole));
+    sl_tensor_free(&whole);
+    sl_tensor_free(&cut);
+    sl_tensor_free(&part);
+    sl_tensor_free(&alone);
+    sl_bundle_free(bundle);
+}
+
+/* ---- requests ---- */
+
+static void bad_requests_are_refused(void **state) {
+    (void)state;
+    sl_bundle *bundle;
+    sl_pipeline *pipeline;
+    sl_generated made;
+    assert_ok(sl_bundle_load(fixture("pipe"), &bundle));
+    assert_ok(sl_pipeline_new(bundle, NULL, &pipeline));
+    sl_generation generation = {
+        .count = 1, .prompts = prompt, .prompt_count = 1, .height = 62, .width = 64, .steps = 2};
+    assert_status(sl_pipeline_generate(pipeline, &generation, &made), SL_INVALID);
+    assert_non_null(strstr(sl_error_message(), "multiples of 4"));
+    generation.height = 64;
+    generation.count = 0;
+    assert_status(sl_pipeline_generate(pipeline, &generation, &made), SL_INVALID);
+    generation.count = 1;
+    atomic_bool stop = true;
+    sl_progress progress = {.cancel = &stop};
+    generation.progress = &progress;
+    assert_status(sl_pipeline_generate(pipeline, &generation, &made), SL_CANCELLED);
+    sl_pipeline_free(pipeline);
+    sl_bundle_free(bundle);
+}
+
+static void encoding_is_the_way_back(void **state) {
+    (void)state;
+    sl_bundle *bundle;
+    sl_pipeline *pipeline;
+    sl_safetensors *file;
+    sl_tensor stored, noise, want, images, latents;
+    assert_ok(sl_bundle_load(fixture("pipe"), &bundle));
+    assert_ok(sl_pipeline_new(bundle, NULL, &pipeline));
+    assert_ok(sl_safetensors_open(fixture("cases/vae.safetensors"), &file));
+    assert_ok(sl_safetensors_load(file, "1.image", SL_F32, &stored));
+    assert_ok(sl_safetensors_load(file, "1.noise", SL_F32, &noise));
+    assert_ok(sl_safetensors_load(file, "1.sample_scaled", SL_F32, &want));
+    sl_shape shape = SL_SHAPE(1, 40, 24, 3);
+    assert_ok(sl_tensor_new(SL_F32, &shape, &images));
+    for (int c = 0; c < 3; c++)
+        for (int i = 0; i < 40 * 24; i++)
+            ((float *)images.data)[i * 3 + c] = ((const float *)stored.data)[c * 40 * 24 + i];
+    float ordered[10 * 6 * 4];
+    for (int c = 0; c < 4; c++)
+        for (int i = 0; i < 60; i++) ordered[i * 4 + c] = ((const float *)noise.data)[c * 60 + i];
+    assert_ok(sl_pipeline_encode(pipeline, &images, ordered, &latents));
+    assert_true(error_against(&latents, want.data) < 2e-5);
+    sl_tensor_free(&stored);
+    sl_tensor_free(&noise);
+    sl_tensor_free(&want);
+    sl_tensor_free(&images);
+    sl_tensor_free(&latents);
+    sl_safetensors_close(file);
+    sl_pipeline_free(pipeline);
+    sl_bundle_free(bundle);
+}
+
+static void bundles_come_back(void **state) {
+    (void)state;
+    char folder[] = "/tmp/sl-bundle-XXXXXX", command[64];
+    sl_bundle *bundle, *again;
+    assert_non_null(mkdtemp(folder));
+    assert_ok(sl_bundle_load(fixture("pipe"), &bundle));
+    bundle->space = SL_SPACE_EXPECTATION;
+    bundle->intensity_map = json_pack("{s:f}", "floor", 0.5);
+    assert_ok(sl_bundle_save(bundle, folder, SL_F16));
+    assert_ok(sl_bundle_load(folder, &again));
+    assert_int_equal(again->space, SL_SPACE_EXPECTATION);
+    assert_true(json_equal(again->intensity_map, bundle->intensity_map));
+    assert_int_equal(sl_params_values(again->unet->params, false),
+                     sl_params_values(bundle->unet->params, false));
+    assert_true(again->sampler.sampler == bundle->sampler.sampler);
+    sl_bundle_free(again);
+    sl_bundle_free(bundle);
+    snprintf(command, sizeof command, "rm -rf %s", folder);
+    assert_int_equal(system(command), 0);
+}
+
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(matches_diffusers),        cmocka_unit_test(cut_makes_no_difference),
+    cmocka_unit_test(bad_requests_are_refused), cmocka_unit_test(encoding_is_the_way_back),
+    cmocka_unit_test(bundles_come_back),
+};
+TEST_MAIN(tests)
