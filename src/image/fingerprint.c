@@ -1,0 +1,90 @@
+#include "image/fingerprint.h"
+
+#include "image/resize.h"
+
+#include <math.h>
+#include <sodium.h>
+#include <string.h>
+
+enum { GRID = 64, FREQUENCIES = 17 };
+
+sl_status sl_frame_content_hash(const sl_frame *frame, char out[SL_SHA256_HEX]) {
+    enum { PIECE = 4096 };
+    sl_image image = {0};
+    size_t count = (size_t)frame->header.height_px * (size_t)frame->header.width_px;
+    size_t element = sl_dtype_bytes(frame->header.dtype);
+    SL_TRY(sl_frame_to_image(frame, &image)); /* for its mask */
+    crypto_hash_sha256_state state;
+    uint8_t digest[SL_SHA256_BYTES];
+    int64_t size[2] = {frame->header.height_px, frame->header.width_px};
+    crypto_hash_sha256_init(&state);
+    crypto_hash_sha256_update(&state, (const unsigned char *)size, sizeof size);
+    double values[PIECE];
+    for (size_t start = 0; start < count; start += PIECE) {
+        size_t here = count - start < PIECE ? count - start : PIECE;
+        sl_convert(frame->header.dtype, (const char *)frame->data + start * element, SL_F64, values, here);
+        for (size_t i = 0; i < here; i++)
+            values[i] = image.mask[start + i] ? -1 : values[i] + 0.0; /* no -0 */
+        crypto_hash_sha256_update(&state, (const unsigned char *)values, here * sizeof *values);
+    }
+    crypto_hash_sha256_final(&state, digest);
+    sl_hex(digest, sizeof digest, out);
+    sl_image_free(&image);
+    return SL_OK;
+}
+
+/* Log counts, masked pixels at the mean of the others, so that they say nothing. */
+static void log_grid(const sl_image *small, double grid[GRID][GRID]) {
+    double sum = 0;
+    int good = 0;
+    for (int i = 0; i < GRID * GRID; i++) {
+        double value = small->mask[i] ? 0 : log1p(fmax((double)small->value[i], 0));
+        grid[i / GRID][i % GRID] = value;
+        sum += value;
+        good += !small->mask[i];
+    }
+    double mean = good ? sum / good : 0;
+    for (int i = 0; i < GRID * GRID; i++)
+        grid[i / GRID][i % GRID] = small->mask[i] ? 0 : grid[i / GRID][i % GRID] - mean;
+}
+
+/* Cosine transform (type II) of the lowest frequencies, rows then columns. */
+static void low_frequencies(double grid[GRID][GRID], double out[FREQUENCIES][FREQUENCIES]) {
+    double cosine[FREQUENCIES][GRID], half[GRID][FREQUENCIES];
+    for (int k = 0; k < FREQUENCIES; k++)
+        for (int i = 0; i < GRID; i++) cosine[k][i] = cos(M_PI * k * (i + 0.5) / GRID);
+    for (int y = 0; y < GRID; y++) {
+        for (int k = 0; k < FREQUENCIES; k++) {
+            half[y][k] = 0;
+            for (int x = 0; x < GRID; x++) half[y][k] += grid[y][x] * cosine[k][x];
+        }
+    }
+    for (int j = 0; j < FREQUENCIES; j++) {
+        for (int k = 0; k < FREQUENCIES; k++) {
+            out[j][k] = 0;
+            for (int y = 0; y < GRID; y++) out[j][k] += half[y][k] * cosine[j][y];
+        }
+    }
+}
+
+sl_status sl_image_fingerprint(const sl_image *image, sl_fingerprint *out) {
+    sl_image small;
+    double grid[GRID][GRID], frequency[FREQUENCIES][FREQUENCIES];
+    SL_TRY(sl_image_resize(image, GRID, GRID, SL_RESIZE_BILINEAR, &small));
+    log_grid(&small, grid);
+    sl_image_free(&small);
+    low_frequencies(grid, frequency);
+    sl_fingerprint made = {{0}};
+    for (int bit = 0; bit < 256; bit++) { /* the first row holds 1..16, the others 0..15 */
+        int j = bit / 16, k = bit % 16 + (j == 0);
+        if (frequency[j][k] > 0) made.bits[bit / 64] |= (uint64_t)1 << (bit % 64);
+    }
+    *out = made;
+    return SL_OK;
+}
+
+int sl_fingerprint_distance(const sl_fingerprint *a, const sl_fingerprint *b) {
+    int distance = 0;
+    for (int i = 0; i < SL_FINGERPRINT_WORDS; i++) distance += __builtin_popcountll(a->bits[i] ^ b->bits[i]);
+    return distance;
+}

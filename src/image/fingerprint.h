@@ -1,0 +1,29 @@
+/* Which images are the same, and which nearly. */
+#ifndef SL_IMAGE_FINGERPRINT_H
+#define SL_IMAGE_FINGERPRINT_H
+
+#include "base/hash.h"
+#include "image/frame.h"
+#include "image/image.h"
+
+#include <stdint.h>
+
+/* SHA-256 over height, width and every value as double, all masked pixels being one: equal for the same
+ * counts in any file format, number type or byte order. */
+sl_status sl_frame_content_hash(const sl_frame *frame, char out[SL_SHA256_HEX]);
+
+/* Signs of the lowest spatial frequencies (without the mean) of the log counts on a grid of 64 x 64, masked
+ * pixels left out: a pattern that survives scaling of intensity and size, noise, and other number types. */
+enum { SL_FINGERPRINT_WORDS = 4 };
+typedef struct sl_fingerprint {
+    uint64_t bits[SL_FINGERPRINT_WORDS];
+} sl_fingerprint;
+
+/* Near-duplicates differ in at most this many of the 256 bits (measured on detector frames: see the tests).
+ */
+enum { SL_FINGERPRINT_NEAR_BITS = 48 };
+
+sl_status sl_image_fingerprint(const sl_image *image, sl_fingerprint *out);
+int sl_fingerprint_distance(const sl_fingerprint *a, const sl_fingerprint *b);
+
+#endif
