@@ -499,8 +499,27 @@ static void derive(op_case *c, sl_op forward, const int *from, int from_count, c
     sl_free(spare);
 }
 
-static void derive_inputs(op_case *c) {
+/* Positions of maxima that lie in their windows: those of a random image. */
+static void derive_positions(op_case *c, sl_random *random) {
+    sl_call call = {.op = SL_OP_MAX_POOL, .attrs = &c->attrs, .in_count = 1};
+    call.in[0] = (sl_operand){.dtype = SL_F32, .shape = c->attrs.shape};
+    assert_ok(sl_alloc(&call.in[0].data, bytes_of(&call.in[0]), 1));
+    fill_operand(&call.in[0], 0, random);
+    assert_ok(sl_op_infer(&call));
+    assert_ok(sl_alloc(&call.out[0].data, bytes_of(&call.out[0]), 1));
+    assert_ok(sl_alloc(&call.scratch, sl_op_reference_scratch(&call), 1));
+    call.out[1].data = c->call.in[1].data;
+    assert_ok(sl_op_reference(&call));
+    sl_free(call.in[0].data);
+    sl_free(call.out[0].data);
+    sl_free(call.scratch);
+}
+
+static void derive_inputs(op_case *c, sl_random *random) {
     switch (c->call.op) {
+    case SL_OP_MAX_POOL_BWD:
+        derive_positions(c, random);
+        break;
     case SL_OP_ATTENTION_BWD:
         derive(c, SL_OP_ATTENTION, (int[]){0, 1, 2}, 3, (int[]){3, 4});
         break;
@@ -549,9 +568,10 @@ void op_case_allocate(op_case *c, sl_random *random) {
         assert_ok(sl_alloc(&in->data, bytes_of(in), 1));
         fill_operand(in, c->role[i] == ROLE_INTEGER ? c->integer_below : 0, random);
     }
-    derive_inputs(c);
+    derive_inputs(c, random);
     for (int i = 0; i < c->call.out_count; i++) {
         sl_operand *out = &c->call.out[i];
+        if (out->flags & SL_OPERAND_ABSENT) continue;
         assert_ok(sl_alloc(&out->data, bytes_of(out) + 2 * GUARD_BYTES, 1));
         out->data = (char *)out->data + GUARD_BYTES;
     }
