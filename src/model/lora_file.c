@@ -17,6 +17,14 @@ static bool ends_with(const char *text, const char *end) {
     return length > n && strcmp(text + length - n, end) == 0;
 }
 
+sl_status sl_lora_declare(sl_lora *lora, const sl_model *model) {
+    const sl_lora *const list[] = {lora};
+    SL_TRY(sl_model_declare(model, list, 1));
+    if (sl_params_count(lora->params) > 0) return SL_OK;
+    return sl_fail(SL_NOT_FOUND, "no layer of the %s is named by the LoRA's %d targets",
+                   model->kind->class_name, lora->target_count);
+}
+
 /* The adapted layer's weight for a key of the file, with its prefix; NULL where there is none. */
 static const sl_param *layer_of(const sl_params *unet, const char *key) {
     char name[512];

@@ -4,7 +4,12 @@
 #ifndef SL_MODEL_LORA_FILE_H
 #define SL_MODEL_LORA_FILE_H
 
+#include "model/model.h"
 #include "nn/lora.h"
+
+/* The adapter's parameters for every layer of the model that its targets name, declared but without values
+ * (which sl_params_initialise gives). SL_NOT_FOUND when they name none. */
+sl_status sl_lora_declare(sl_lora *lora, const sl_model *model);
 
 /* `path` is the file, or a folder with pytorch_lora_weights.safetensors in it. Every key must belong to a
  * layer of the denoiser whose parameters are `unet`, and fit it: SL_MISMATCH lists those that do not. */

@@ -44,11 +44,13 @@ sl_status sl_model_kind_of(const json_t *json, const sl_model_kind **out) {
     return status;
 }
 
-static sl_status declare(sl_model *model) {
+sl_status sl_model_declare(const sl_model *model, const struct sl_lora *const *loras, int lora_count) {
     sl_graph *graph;
     SL_TRY(sl_graph_new(&graph));
     sl_nn nn;
     sl_nn_open(&nn, graph, model->params);
+    nn.loras = loras;
+    nn.lora_count = lora_count;
     model->kind->declare(&nn, model->config);
     sl_status status = sl_graph_status(graph);
     sl_nn_close(&nn);
@@ -65,7 +67,7 @@ sl_status sl_model_new(const sl_model_kind *kind, const void *config, sl_model *
     memcpy(model->config, config, kind->config_bytes);
     SL_GUARD(status, kind->check(model->config), fail);
     SL_GUARD(status, sl_params_new(&model->params), fail);
-    SL_GUARD(status, declare(model), fail);
+    SL_GUARD(status, sl_model_declare(model, NULL, 0), fail);
     *out = model;
     return SL_OK;
 fail:
