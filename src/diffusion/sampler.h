@@ -25,12 +25,12 @@
     SL_PREDICTION(EPSILON, "epsilon")                                                                        \
     SL_PREDICTION(V, "v_prediction")                                                                         \
     SL_PREDICTION(SAMPLE, "sample")
-typedef enum sl_prediction {
+typedef enum sl_prediction_type {
 #define SL_PREDICTION(name, text) SL_PREDICTION_##name,
     SL_PREDICTION_TABLE
 #undef SL_PREDICTION
         SL_PREDICTION_COUNT
-} sl_prediction;
+} sl_prediction_type;
 
 /* How N of the training timesteps are chosen (Lin et al. 2023, table 2). */
 #define SL_SPACING_TABLE                                                                                     \
@@ -50,7 +50,7 @@ typedef struct sl_sampler sl_sampler;
 typedef struct sl_sampler_settings {
     const sl_sampler *sampler;
     sl_noise_schedule_settings schedule;
-    sl_prediction prediction;
+    sl_prediction_type prediction;
     sl_spacing spacing;
     int64_t steps_offset;
     bool set_alpha_to_one; /* the step below timestep 0 has no noise at all; else that of timestep 0 */

@@ -13,7 +13,7 @@ static bool wants_noise(const sl_sampler_settings *settings) {
 }
 
 /* The predicted image and noise from one output value. */
-static void predict(sl_prediction prediction, double a, double x, double output, double *out_image,
+static void predict(sl_prediction_type prediction, double a, double x, double output, double *out_image,
                     double *out_noise) {
     switch (prediction) {
     case SL_PREDICTION_SAMPLE:

@@ -25,7 +25,7 @@ static sl_status plan(sl_sampling *s) {
 }
 
 /* The derivative dx/dsigma at one element. */
-static double slope(sl_prediction prediction, double sigma, double x, double output) {
+static double slope(sl_prediction_type prediction, double sigma, double x, double output) {
     switch (prediction) {
     case SL_PREDICTION_SAMPLE:
         return (x - output) / sigma;

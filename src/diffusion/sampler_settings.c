@@ -110,7 +110,7 @@ static sl_status read_choices(const json_t *config, sl_sampler_settings *out) {
         SL_TRY(READ_CHOICE(config, "solver_type", solver_names, &solver));
     }
     out->schedule.betas = (sl_betas)betas;
-    out->prediction = (sl_prediction)prediction;
+    out->prediction = (sl_prediction_type)prediction;
     out->spacing = (sl_spacing)spacing;
     out->last_sigma_is_min = last_sigma == 1;
     out->stochastic_solver = algorithm == 1;

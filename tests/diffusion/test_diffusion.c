@@ -104,7 +104,7 @@ static void a_perfect_model_gives_the_image_back(void **state) {
             if (prediction == SL_PREDICTION_SAMPLE && n == 0) continue; /* not defined for PNDM */
             sl_sampler_settings settings;
             assert_ok(sl_sampler_settings_use(config_path, names[n], &settings));
-            settings.prediction = (sl_prediction)prediction;
+            settings.prediction = (sl_prediction_type)prediction;
             settings.set_alpha_to_one = true;
             /* Karras levels of DPM++ lie beside the timesteps that the model sees, and PNDM mixes velocities
              * of several timesteps: near, not equal. */

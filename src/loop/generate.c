@@ -1,0 +1,398 @@
+#include "loop/generate.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/hash.h"
+#include "diffusion/pipeline.h"
+#include "image/frame.h"
+#include "loop/job.h"
+#include "loop/measure_decoded.h"
+#include "loop/picture.h"
+#include "loop/shipped.h"
+#include "model/lora_file.h"
+#include "weights/safetensors.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const sl_option sl_generate_options[] = {
+    SL_OPTION_INT(sl_generate_settings, count, "count", 'n', "1", 1, 1000000, "images", "how many images"),
+    SL_OPTION_INT(sl_generate_settings, seed, "seed", 's', "0", 0, 9007199254740992.0, "N",
+                  "image k of a run depends on the seed and k alone"),
+    SL_OPTION_PATH(sl_generate_settings, model, "model", 'm', NULL, "DIR",
+                   "diffusers folder (default: the shipped base)"),
+    SL_OPTION_PATH(sl_generate_settings, lora, "lora", 0, NULL, "FILE",
+                   "low-rank adapter, merged into the denoiser"),
+    SL_OPTION_REAL(sl_generate_settings, lora_scale, "lora-scale", 0, "1", -4, 4, "", "its strength"),
+    SL_OPTION_TEXT(sl_generate_settings, negative, "negative", 0, NULL, "PROMPT",
+                   "what the images should not be"),
+    SL_OPTION_INT(sl_generate_settings, steps, "steps", 0, "30", 1, 1000, "steps", "denoising steps"),
+    SL_OPTION_REAL(sl_generate_settings, guidance, "guidance", 'g', "3", 0, 50, "",
+                   "classifier-free guidance scale; 1 and below: none, at half the cost"),
+    SL_OPTION_REAL(sl_generate_settings, guidance_rescale, "guidance-rescale", 0, "0", 0, 1, "",
+                   "brings the guided prediction back to its usual spread"),
+    SL_OPTION_TEXT(sl_generate_settings, sampler, "sampler", 0, NULL, "NAME",
+                   "pndm, ddim, euler, euler_a, dpmpp_2m, or dpmpp_2m_karras (default: the model's)"),
+    SL_OPTION_CHOICE(sl_generate_settings, rng, "rng", 0, "counter", "counter|torch",
+                     "noise: ours, or that of a torch CPU generator seeded seed + k"),
+    SL_OPTION_CHOICE(sl_generate_settings, dtype, "dtype", 0, "fp32", "fp32|bf16", "arithmetic"),
+    SL_OPTION_INT(sl_generate_settings, size_px, "size", 0, "0", 0, 4096, "px",
+                  "side of the square image; 0: what the model was trained at"),
+    SL_OPTION_INT(sl_generate_settings, batch, "batch", 'b', "4", 1, 256, "images",
+                  "images computed together; changes speed and memory, not the noise"),
+    SL_OPTION_TEXT(sl_generate_settings, shard, "shard", 0, NULL, "I/N",
+                   "only part I (from 0) of N; all parts make the run"),
+    SL_OPTION_TEXT(sl_generate_settings, detector, "detector", 0, NULL, "NAME",
+                   "measure with this detector (pilatus-1m, eiger2-4m, ..., none; default: from the prompt)"),
+    SL_OPTION_REAL(sl_generate_settings, exposure, "exposure", 0, "1", 1e-6, 1e6, "",
+                   "multiplies the expected counts"),
+    SL_OPTION_TEXT(sl_generate_settings, beamstop, "beamstop", 0, NULL, "SHAPE",
+                   "none, disc or bar, as in disc:radius=12,arm=270 (default: from the prompt)"),
+    SL_OPTION_PATH(sl_generate_settings, mask, "mask", 0, NULL, "FILE",
+                   "image of the same size; pixels that are not 0 are masked"),
+    SL_OPTION_FLAG(sl_generate_settings, noise_free, "noise-free", 0,
+                   "write the expectation itself: no detector, no noise"),
+    SL_OPTION_CHOICE(sl_generate_settings, format, "format", 'f', "tiff", sl_write_choices,
+                     "file format of the counts"),
+    SL_OPTION_PATH(sl_generate_settings, out, "out", 'o', NULL, "DIR",
+                   "also write files here: counts, and a 16-bit PNG for the eye"),
+    SL_OPTION_PATH(sl_generate_settings, save_latents, "save-latents", 0, NULL, "FILE",
+                   "final latents (safetensors, key latents)"),
+    {0}};
+
+/* All that one run works with. */
+typedef struct run {
+    const sl_generate_settings *settings;
+    const char *const *prompts;
+    int prompt_count;
+    const sl_workspace *workspace;
+    sl_arena *arena;
+    sl_bundle *bundle;
+    sl_pipeline *pipeline;
+    sl_sampler_settings sampler;
+    sl_image mask;
+    json_t *common; /* provenance that all images share */
+    const char *sampler_name;
+    sl_id run, round;
+    int64_t first, end; /* indices of this shard */
+    float *latents;     /* of the whole shard where they are to be saved */
+    sl_shape latent_shape;
+    FILE *metadata;
+    sl_generate_result *result;
+} run;
+
+static sl_status parse_shard(const char *text, int64_t count, int64_t *first, int64_t *end) {
+    long long part = 0, parts = 1;
+    char rest;
+    if (text &&
+        (sscanf(text, "%lld/%lld%c", &part, &parts, &rest) != 2 || parts < 1 || part < 0 || part >= parts))
+        return sl_fail(SL_INVALID, "--shard %s: expected I/N with I from 0 to N-1", text);
+    *first = count * part / parts;
+    *end = count * (part + 1) / parts;
+    return SL_OK;
+}
+
+/* {name, sha256} of a weights file or folder's file. */
+static sl_status describe_weights(const char *path, json_t *out, const char *key) {
+    char hash[SL_SHA256_HEX];
+    SL_TRY(sl_sha256_file_hex(path, hash));
+    json_object_set_new(out, key, json_pack("{s:s, s:s}", "file", sl_path_base(path), "sha256", hash));
+    return SL_OK;
+}
+
+/* The denoiser's weights stand for the model: the hash of the folder's files that decide the picture. */
+static sl_status describe_model(run *r, const char *folder) {
+    static const char *const parts[] = {"unet/diffusion_pytorch_model.safetensors",
+                                        "vae/diffusion_pytorch_model.safetensors",
+                                        "text_encoder/model.safetensors"};
+    json_t *model = json_pack("{s:s}", "name", sl_path_base(folder));
+    json_object_set_new(r->common, "model", model);
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        char hash[SL_SHA256_HEX];
+        const char *path = sl_path_join(r->arena, folder, parts[i]);
+        if (!sl_file_exists(path)) continue; /* sharded or of another precision: the loader has found it */
+        SL_TRY(sl_sha256_file_hex(path, hash));
+        json_object_set_new(model, parts[i], json_string(hash));
+    }
+    return SL_OK;
+}
+
+static sl_status load_model(run *r) {
+    const sl_generate_settings *s = r->settings;
+    const char *folder = s->model;
+    if (!folder) SL_TRY(sl_shipped_model(r->arena, "base", &folder));
+    SL_TRY(sl_bundle_load(folder, &r->bundle));
+    SL_TRY(describe_model(r, folder));
+    if (s->lora) {
+        sl_lora *lora;
+        SL_TRY(sl_lora_load(s->lora, r->bundle->unet->params, &lora));
+        sl_status status = sl_lora_merge(lora, r->bundle->unet->params, s->lora_scale);
+        sl_lora_free(lora);
+        SL_TRY(status);
+        const char *file = sl_path_is_folder(s->lora)
+                               ? sl_path_join(r->arena, s->lora, "pytorch_lora_weights.safetensors")
+                               : s->lora;
+        SL_TRY(describe_weights(file, r->common, "lora"));
+        json_object_set_new(r->common, "lora_scale", json_real(s->lora_scale));
+    }
+    r->sampler = r->bundle->sampler;
+    if (s->sampler) {
+        SL_TRY(sl_sampler_settings_use(sl_path_join(r->arena, folder, "scheduler"), s->sampler, &r->sampler));
+    }
+    r->sampler_name = s->sampler ? s->sampler : sl_sampler_name(r->sampler.sampler);
+    sl_pipeline_options options = {.dtype = s->dtype ? SL_BF16 : SL_F32};
+    return sl_pipeline_new(r->bundle, &options, &r->pipeline);
+}
+
+static void describe_run(run *r) {
+    const sl_generate_settings *s = r->settings;
+    char seed[24];
+    snprintf(seed, sizeof seed, "%lld", (long long)s->seed);
+    json_object_set_new(r->common, "scatterloop", json_string(SL_VERSION));
+    json_object_set_new(r->common, "origin", json_string("generated"));
+    json_object_set_new(r->common, "space",
+                        json_string(r->bundle->space == SL_SPACE_EXPECTATION ? "expectation" : "observed"));
+    json_object_set_new(r->common, "seed", json_string(seed));
+    json_object_set_new(r->common, "rng", json_string(s->rng ? "torch" : "counter"));
+    json_object_set_new(r->common, "sampler", json_string(r->sampler_name));
+    json_object_set_new(r->common, "steps", json_integer(s->steps));
+    json_object_set_new(r->common, "guidance", json_real(s->guidance));
+    if (s->guidance_rescale > 0)
+        json_object_set_new(r->common, "guidance_rescale", json_real(s->guidance_rescale));
+    json_object_set_new(r->common, "dtype", json_string(s->dtype ? "bf16" : "fp32"));
+    if (s->negative) json_object_set_new(r->common, "negative", json_string(s->negative));
+}
+
+static sl_status read_mask(run *r) {
+    sl_frame frame;
+    if (!r->settings->mask) return SL_OK;
+    SL_TRY(sl_frame_read(r->settings->mask, NULL, NULL, &frame));
+    sl_status status = sl_frame_to_image(&frame, &r->mask);
+    sl_frame_free(&frame);
+    SL_TRY(status);
+    size_t count = (size_t)r->mask.height_px * (size_t)r->mask.width_px;
+    for (size_t i = 0; i < count; i++)
+        r->mask.mask[i] = r->mask.mask[i] || r->mask.value[i] != 0 ? SL_MASK_INVALID : 0;
+    return SL_OK;
+}
+
+static sl_status write_files(run *r, const sl_image *image, int64_t index, const char *prompt,
+                             const json_t *provenance) {
+    const char *folder = r->settings->out;
+    const sl_write_info info = {.provenance = provenance, .title = prompt, .synthetic = true};
+    sl_write_format format = (sl_write_format)r->settings->format;
+    char *counts =
+        sl_arena_printf(r->arena, "%s/image_%06lld.%s", folder, (long long)index, sl_write_suffix(format));
+    char *display = sl_arena_printf(r->arena, "%s/image_%06lld.png", folder, (long long)index);
+    SL_TRY(sl_image_write(counts, format, image, &info));
+    SL_TRY(sl_picture_write_png(display, image, &info));
+    json_t *row = json_pack("{s:s, s:s}", "file_name", sl_path_base(counts), "text", prompt);
+    char *line = sl_json_canonical(row);
+    json_decref(row);
+    if (!line) return sl_fail(SL_MEMORY, "out of memory");
+    fprintf(r->metadata, "%s\n", line);
+    free(line);
+    return SL_OK;
+}
+
+static sl_status record_image(run *r, const sl_image *image, int64_t index, const char *prompt,
+                              const json_t *provenance) {
+    char *text = sl_json_canonical(provenance);
+    if (!text) return sl_fail(SL_MEMORY, "out of memory");
+    sl_image_record record = {
+        .origin = SL_ORIGIN_GENERATED,
+        .group_key =
+            sl_arena_printf(r->arena, "generated:%lld:%lld", (long long)r->settings->seed, (long long)index),
+        .caption = prompt,
+        .run = r->run,
+        .round = r->round,
+        .run_index = index,
+        .seed = (uint64_t)r->settings->seed,
+        .steps = r->settings->steps,
+        .guidance = r->settings->guidance,
+        .scheduler = r->sampler_name,
+        .dtype = "F32",
+        .provenance = text,
+    };
+    int added = 0;
+    sl_status status = sl_workspace_put_image(r->workspace, image, r->arena, &record);
+    if (!status) status = sl_store_images_add(r->workspace->store, &record, 1, false, &added);
+    free(text);
+    r->result->added += added;
+    return status;
+}
+
+static sl_status finish_image(run *r, const float *decoded, int32_t height, int32_t width, int channels,
+                              int64_t index) {
+    const sl_generate_settings *s = r->settings;
+    const char *prompt = r->prompts[index % r->prompt_count];
+    const sl_decoded_settings chain = {s->detector, s->beamstop, r->mask.value ? &r->mask : NULL, s->exposure,
+                                       s->noise_free};
+    json_t *provenance = json_deep_copy(r->common);
+    sl_image image;
+    json_object_set_new(provenance, "prompt", json_string(prompt));
+    json_object_set_new(provenance, "index", json_integer(index));
+    sl_status status = sl_measure_decoded(r->bundle, decoded, height, width, channels, prompt, &chain,
+                                          (uint64_t)s->seed, (uint32_t)index, provenance, &image);
+    if (!status) {
+        if (s->out) status = write_files(r, &image, index, prompt, provenance);
+        if (!status && r->workspace) status = record_image(r, &image, index, prompt, provenance);
+        sl_image_free(&image);
+    }
+    json_decref(provenance);
+    r->result->images += status == SL_OK;
+    return sl_context(status, "image %lld", (long long)index);
+}
+
+static sl_status keep_latents(run *r, const sl_tensor *latents, int64_t first) {
+    if (!r->settings->save_latents) return SL_OK;
+    int64_t each = latents->shape.dim[1] * latents->shape.dim[2] * latents->shape.dim[3];
+    if (!r->latents) {
+        SL_TRY(sl_alloc(&r->latents, (size_t)((r->end - r->first) * each), sizeof(float)));
+        r->latent_shape = latents->shape;
+    }
+    /* kept as [n, C, h, w], the order in which others hold latents */
+    int64_t pixels = latents->shape.dim[1] * latents->shape.dim[2], channels = latents->shape.dim[3];
+    const float *from = latents->data;
+    float *to = r->latents + (first - r->first) * each;
+    for (int64_t n = 0; n < latents->shape.dim[0]; n++)
+        for (int64_t p = 0; p < pixels; p++)
+            for (int64_t c = 0; c < channels; c++)
+                to[n * each + c * pixels + p] = from[n * each + p * channels + c];
+    return SL_OK;
+}
+
+static sl_status write_latents(run *r) {
+    if (!r->latents) return SL_OK;
+    sl_shape s = r->latent_shape;
+    sl_safetensors_entry entry = {.name = "latents",
+                                  .dtype = SL_F32,
+                                  .source = SL_F32,
+                                  .shape = SL_SHAPE(r->end - r->first, s.dim[3], s.dim[1], s.dim[2]),
+                                  .data = r->latents};
+    return sl_safetensors_write(r->settings->save_latents, &entry, 1, NULL, 0);
+}
+
+/* Images first..first+count-1: denoise, decode, measure, keep. */
+static sl_status make_batch(run *r, int64_t first, int64_t count, const sl_progress *progress) {
+    const sl_generate_settings *s = r->settings;
+    const char **prompts = SL_NEW(r->arena, const char *, count),
+               **negatives = SL_NEW(r->arena, const char *, count);
+    for (int64_t i = 0; i < count; i++) {
+        prompts[i] = r->prompts[(first + i) % r->prompt_count];
+        negatives[i] = s->negative ? s->negative : "";
+    }
+    sl_progress quiet = {.cancel = progress ? progress->cancel : NULL};
+    sl_generation generation = {
+        .count = count,
+        .prompts = prompts,
+        .negatives = negatives,
+        .prompt_count = count,
+        .height = s->size_px,
+        .width = s->size_px,
+        .steps = (int)s->steps,
+        .guidance = s->guidance,
+        .guidance_rescale = s->guidance_rescale,
+        .sampler = &r->sampler,
+        .noise = s->rng ? SL_NOISE_TORCH : SL_NOISE_COUNTER,
+        .seed = (uint64_t)s->seed,
+        .first_image = (uint32_t)first,
+        .batch = count,
+        .progress = &quiet,
+    };
+    sl_generated made;
+    SL_TRY(sl_pipeline_generate(r->pipeline, &generation, &made));
+    r->result->cut_prompts += made.cut_prompts;
+    sl_status status = keep_latents(r, &made.latents, first);
+    const sl_shape *shape = &made.images.shape;
+    int64_t each = shape->dim[1] * shape->dim[2] * shape->dim[3];
+    for (int64_t i = 0; i < count && !status; i++)
+        status = finish_image(r, (const float *)made.images.data + i * each, (int32_t)shape->dim[1],
+                              (int32_t)shape->dim[2], (int)shape->dim[3], first + i);
+    sl_generated_free(&made);
+    return status;
+}
+
+static sl_status make_all(run *r, const sl_progress *progress) {
+    int64_t total = r->end - r->first;
+    for (int64_t at = r->first; at < r->end; at += r->settings->batch) {
+        int64_t count = r->end - at < r->settings->batch ? r->end - at : r->settings->batch;
+        SL_TRY(sl_progress_check(progress));
+        SL_TRY(make_batch(r, at, count, progress));
+        sl_progress_tell(progress, "generating", "image", at + count - r->first, total, NULL);
+    }
+    return write_latents(r);
+}
+
+static sl_status generate_into(run *r, const sl_progress *progress) {
+    sl_file_writer metadata = {0};
+    SL_TRY(load_model(r));
+    SL_TRY(read_mask(r));
+    describe_run(r);
+    if (r->settings->out) {
+        SL_TRY(sl_folder_make(r->settings->out));
+        SL_TRY(sl_file_writer_open(&metadata, sl_path_join(r->arena, r->settings->out, "metadata.jsonl")));
+        r->metadata = metadata.stream;
+    }
+    sl_status status = make_all(r, progress);
+    if (!r->metadata) return status;
+    if (!status) return sl_file_writer_commit(&metadata);
+    sl_file_writer_abandon(&metadata);
+    return status;
+}
+
+static sl_status run_as_job(run *r, const sl_progress *progress) {
+    sl_job job;
+    json_t *config = sl_options_to_json(sl_generate_options, r->settings);
+    sl_status status =
+        sl_job_begin(r->workspace, "generate", config, (uint64_t)r->settings->seed, r->round, progress, &job);
+    json_decref(config);
+    SL_TRY(status);
+    r->run = r->result->run = job.run;
+    status = generate_into(r, &job.progress);
+    json_t *result = json_pack("{s:I, s:I}", "images", (json_int_t)r->result->images, "added",
+                               (json_int_t)r->result->added);
+    return sl_job_end(&job, status, result);
+}
+
+sl_status sl_generate(const sl_generate_settings *settings, const char *const *prompts, int prompt_count,
+                      const sl_workspace *workspace, sl_id round, const sl_progress *progress,
+                      sl_generate_result *out) {
+    *out = (sl_generate_result){0};
+    if (!workspace && !settings->out)
+        return sl_fail(
+            SL_INVALID,
+            "nowhere to put the images: work in a workspace ('scatterloop init') or give --out DIR");
+    run r = {.settings = settings,
+             .prompts = prompts,
+             .prompt_count = prompt_count,
+             .workspace = workspace,
+             .round = round,
+             .result = out};
+    SL_TRY(parse_shard(settings->shard, settings->count, &r.first, &r.end));
+    SL_TRY(sl_arena_new(&r.arena));
+    r.common = json_object();
+    sl_status status = workspace ? run_as_job(&r, progress) : generate_into(&r, progress);
+    sl_pipeline_free(r.pipeline);
+    sl_bundle_free(r.bundle);
+    if (r.mask.value) sl_image_free(&r.mask);
+    sl_free(r.latents);
+    json_decref(r.common);
+    sl_arena_free(r.arena);
+    return status;
+}
+
+sl_status sl_generate_preview(const sl_generate_settings *settings, int prompt_count, sl_text *out) {
+    int64_t first, end;
+    SL_TRY(parse_shard(settings->shard, settings->count, &first, &end));
+    sl_text_printf(out, "%lld images (index %lld to %lld) of %d prompts, %lld steps each%s\n",
+                   (long long)(end - first), (long long)first, (long long)(end - 1), prompt_count,
+                   (long long)settings->steps,
+                   settings->guidance > 1 ? ", with guidance (two passes a step)" : "");
+    if (settings->out)
+        sl_text_printf(out, "files: %s/image_%06lld.%s and .png ... , metadata.jsonl\n", settings->out,
+                       (long long)first, sl_write_suffix((sl_write_format)settings->format));
+    return sl_text_status(out);
+}

@@ -1,0 +1,37 @@
+/* Use-case: images from prompts, with full provenance. */
+#ifndef SL_LOOP_GENERATE_H
+#define SL_LOOP_GENERATE_H
+
+#include "base/progress.h"
+#include "loop/option.h"
+#include "loop/workspace.h"
+
+typedef struct sl_generate_settings {
+    const char *model, *lora, *negative, *sampler, *out, *save_latents, *shard;
+    const char *detector, *beamstop, *mask;
+    int64_t count, seed, steps, batch, size_px;
+    double guidance, guidance_rescale, lora_scale, exposure;
+    int rng, dtype, format;
+    bool noise_free;
+} sl_generate_settings;
+
+extern const sl_option sl_generate_options[];
+extern const sl_preset sl_generate_presets[];
+
+typedef struct sl_generate_result {
+    int64_t images, added; /* made, and new in the workspace */
+    sl_id run;             /* 0 without a workspace */
+    int cut_prompts;       /* longer than the text encoder takes */
+} sl_generate_result;
+
+/* Image k of the run takes prompt k % prompts, and noise of (seed, k) alone. Written to settings->out where
+ * that is set, recorded in `workspace` unless it is NULL; one of the two must be there. In expectation space
+ * the detector chain measures what was decoded. */
+sl_status sl_generate(const sl_generate_settings *settings, const char *const *prompts, int prompt_count,
+                      const sl_workspace *workspace, sl_id round, const sl_progress *progress,
+                      sl_generate_result *out);
+
+/* Images, steps and files of what would be done, as text for people; nothing is made. */
+sl_status sl_generate_preview(const sl_generate_settings *settings, int prompt_count, sl_text *out);
+
+#endif

@@ -1,0 +1,119 @@
+#include "loop/measure_decoded.h"
+
+#include "base/random.h"
+#include "image/intensity_map.h"
+#include "xray/detector_chain.h"
+#include "xray/log_map.h"
+
+#include <string.h>
+
+/* Count levels of usual exposures: from a faint frame to a strong calibrant. */
+static const double level_low = 30, level_high = 6000;
+
+static sl_status choose_measurement(const float *mean_counts, const sl_image *shape, const char *prompt,
+                                    double level, const sl_decoded_settings *settings, sl_random *random,
+                                    sl_measurement *out) {
+    double row, column;
+    sl_beam_estimate(mean_counts, shape->height_px, shape->width_px, &row, &column);
+    sl_measurement_from_caption(prompt, shape->height_px, shape->width_px, row, column, level, random, out);
+    if (settings->detector) {
+        const sl_detector *detector = NULL;
+        if (strcmp(settings->detector, "none") != 0) SL_TRY(sl_detector_find(settings->detector, &detector));
+        sl_beamstop beamstop = out->beamstop;
+        *out = sl_measurement_usual(detector, shape->height_px, shape->width_px);
+        out->beamstop = beamstop;
+    }
+    if (settings->beamstop)
+        SL_TRY(sl_beamstop_parse(settings->beamstop, shape->height_px, shape->width_px, &out->beamstop));
+    out->exposure *= settings->exposure;
+    if (!settings->mask) return SL_OK;
+    if (settings->mask->height_px != shape->height_px || settings->mask->width_px != shape->width_px)
+        return sl_fail(SL_MISMATCH, "the mask is %d x %d pixels, the image %d x %d",
+                       settings->mask->height_px, settings->mask->width_px, shape->height_px,
+                       shape->width_px);
+    out->extra_mask = settings->mask->mask;
+    return SL_OK;
+}
+
+static void record_measurement(const sl_measurement *m, double level, json_t *provenance) {
+    json_t *beamstop =
+        m->beamstop.shape == SL_BEAMSTOP_NONE
+            ? json_null()
+            : json_pack("{s:f, s:f, s:f, s:f, s:f}", "row_px", m->beamstop.row_px, "column_px",
+                        m->beamstop.column_px, "half_height_px", m->beamstop.half_height_px, "half_width_px",
+                        m->beamstop.half_width_px, "transmission", m->beamstop.transmission);
+    json_object_set_new(provenance, "level_counts", json_real(level));
+    json_object_set_new(provenance, "measurement",
+                        json_pack("{s:s, s:f, s:o, s:f, s:f}", "detector",
+                                  m->detector ? m->detector->id : "none", "exposure", m->exposure, "beamstop",
+                                  beamstop, "point_spread_px", m->point_spread_px, "hot_fraction",
+                                  m->hot_fraction));
+}
+
+static sl_status measure_expectation(const float *decoded, int channels, const char *prompt,
+                                     const sl_decoded_settings *settings, uint64_t seed, uint32_t item,
+                                     json_t *provenance, sl_image *image) {
+    size_t count = (size_t)image->height_px * (size_t)image->width_px;
+    sl_random random = sl_random_stream(seed, SL_STREAM_DETECTOR, item);
+    double level = sl_random_log_range(&random, level_low, level_high);
+    for (size_t i = 0; i < count; i++) {
+        float e = 0.5f + 0.5f * decoded[i * (size_t)channels];
+        image->value[i] = e < 0 ? 0 : e > 1 ? 1 : e;
+    }
+    sl_log_map_decode(image->value, count, level, image->value);
+    if (settings->noise_free) {
+        for (size_t i = 0; i < count; i++) image->value[i] *= (float)settings->exposure;
+        json_object_set_new(provenance, "level_counts", json_real(level * settings->exposure));
+        json_object_set_new(provenance, "measurement", json_string("none: expectation"));
+        return SL_OK;
+    }
+    sl_measurement measurement;
+    sl_image measured;
+    SL_TRY(choose_measurement(image->value, image, prompt, level, settings, &random, &measurement));
+    SL_TRY(sl_detector_measure(image->value, image->height_px, image->width_px, &measurement, seed, item,
+                               &measured));
+    record_measurement(&measurement, level, provenance);
+    sl_image_free(image);
+    *image = measured;
+    return SL_OK;
+}
+
+static sl_status invert_observed(const sl_bundle *bundle, const float *decoded, int channels,
+                                 json_t *provenance, sl_image *image) {
+    size_t count = (size_t)image->height_px * (size_t)image->width_px;
+    for (size_t i = 0; i < count; i++) {
+        float sum = 0;
+        for (int c = 0; c < channels; c++) sum += decoded[i * (size_t)channels + (size_t)c];
+        float v = sum / (float)channels;
+        image->value[i] = v < -1 ? -1 : v > 1 ? 1 : v;
+    }
+    if (!bundle->intensity_map) {
+        for (size_t i = 0; i < count; i++) image->value[i] = 0.5f + 0.5f * image->value[i];
+        json_object_set_new(provenance, "values",
+                            json_string("display, 0 to 1: the model records no intensity map"));
+        return SL_OK;
+    }
+    sl_intensity_map map;
+    SL_TRY(sl_intensity_from_json(bundle->intensity_map, &map));
+    sl_intensity_invert(&map, image->value, count, image->value);
+    json_object_set_new(provenance, "intensity_map", sl_intensity_to_json(&map));
+    return SL_OK;
+}
+
+sl_status sl_measure_decoded(const sl_bundle *bundle, const float *decoded, int32_t height_px,
+                             int32_t width_px, int channels, const char *prompt,
+                             const sl_decoded_settings *settings, uint64_t seed, uint32_t item,
+                             json_t *provenance, sl_image *out) {
+    sl_image image;
+    SL_TRY(sl_image_new(height_px, width_px, &image));
+    sl_status status =
+        bundle->space == SL_SPACE_EXPECTATION
+            ? measure_expectation(decoded, channels, prompt, settings, seed, item, provenance, &image)
+            : invert_observed(bundle, decoded, channels, provenance, &image);
+    if (status) {
+        sl_image_free(&image);
+        return status;
+    }
+    *out = image;
+    return SL_OK;
+}
