@@ -5,6 +5,8 @@
 #include <math.h>
 
 static double fibre_pole(double chi, double psi, double kappa) {
+    /* far from the circle the density is below any count */
+    if (kappa * (1 - cos(chi - psi)) > 40) return 0;
     double cross = kappa * sin(chi) * sin(psi);
     double norm = 2 * kappa / -expm1(-2 * kappa);
     return norm * exp(kappa * (cos(chi) * cos(psi) - 1) + cross) * sl_bessel_i0e(cross);

@@ -198,7 +198,7 @@ static bool is_worth_showing(const sl_scene *scene, const sl_sim_sample *sample)
     }
     double mean = sum / pixels, spread = sqrt(fmax(square / pixels - mean * mean, 0));
     if (scene->class_id == SL_SIM_EMPTY) return mean < 0.9;
-    return mean > 0.04 && mean < 0.9 && spread > 0.035 && high < 0.2 * pixels;
+    return mean > 0.04 && mean < 0.9 && spread > 0.035 && high < 0.08 * pixels;
 }
 
 static bool shows_its_class(const sl_scene *scene, const sl_sim_sample *sample, const words *w) {

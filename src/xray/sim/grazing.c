@@ -103,10 +103,17 @@ static void draw_layers(sl_scene *scene, bool film, const char *film_id) {
 static void draw_surface(sl_scene *scene, double diffuse_low, double diffuse_high, double rod_high) {
     double k0 = scene->projection.k0_per_ang, pixel = scene->geometry.pixel_m / scene->geometry.distance_m;
     double diffuse = scene_log_range(scene, diffuse_low, diffuse_high);
-    double cut = q_of_offset(scene, scene_log_range(scene, 6, 60) * scene->size_px / 256),
-           power = scene_range(scene, 0.7, 1.6);
+    double cut = q_of_offset(scene, scene_log_range(scene, 8, 90) * scene->size_px / 256),
+           power = scene_range(scene, 0.6, 1.5);
+    /* what a rough or inhomogeneous film scatters in all directions: the veil above the horizon */
+    double veil = scene_log_range(scene, 0.003, 0.12),
+           veil_reach = scene_range(scene, 0.2, 0.8) * scene->q_max_per_ang;
+    for (int i = 0; i < SL_SCENE_RADIAL; i++) {
+        double x = scene->q_max_per_ang * i / (SL_SCENE_RADIAL - 1) / veil_reach;
+        scene->sample[i] += (float)(veil * exp(-log1p(x * x)));
+    }
     double rod = scene_log_range(scene, 0.02 * rod_high, rod_high);
-    double width = scene_range(scene, 1.3, 4) * fmax(1, scene->size_px / 300.0) * k0 * pixel,
+    double width = scene_range(scene, 1.25, 2.6) * fmax(1, scene->size_px / 300.0) * k0 * pixel,
            tail = scene_range(scene, 0, 0.6);
     double step = scene->q_parallel_max_per_ang / (SL_SCENE_RADIAL - 1);
     for (int i = 0; i < SL_SCENE_RADIAL; i++) {
@@ -116,8 +123,9 @@ static void draw_surface(sl_scene *scene, double diffuse_low, double diffuse_hig
         scene->rod_in_plane[i] = (float)(rod * ((1 - tail) * exp(-u * u / 2) + tail / (1 + u * u)));
     }
     double critical = sl_critical_angle_rad(scene->film_thickness_ang > 0 ? scene->film : scene->substrate);
-    double fall = scene_range(scene, 1.2, 3),
-           visibility = scene->film_thickness_ang > 0 ? scene_range(scene, 0, 0.8) : 0;
+    double fall = scene_range(scene, 1.2, 3), visibility = 0;
+    if (scene->film_thickness_ang > 0 && scene_chance(scene, 0.4))
+        visibility = scene_range(scene, 0.05, 0.35);
     double fringe_ang = fmin(scene->film_thickness_ang, 500);
     for (int i = 0; i < SL_SCENE_EXIT; i++) {
         double alpha = i * sine_step(scene), x = alpha / (critical + scene->grazing.incidence_rad);
@@ -127,9 +135,9 @@ static void draw_surface(sl_scene *scene, double diffuse_low, double diffuse_hig
     }
     smooth_exit(scene, scene->rod_profile);
     double unit = fmax(1, scene->size_px / 256.0);
-    scene->specular_height = rod * scene_log_range(scene, 1, 30);
-    scene->specular_sigma_px[0] = unit * scene_range(scene, 1.2, 3);
-    scene->specular_sigma_px[1] = unit * scene_range(scene, 1.2, 4);
+    scene->specular_height = rod * scene_log_range(scene, 0.3, 8);
+    scene->specular_sigma_px[0] = unit * scene_range(scene, 1.2, 2);
+    scene->specular_sigma_px[1] = unit * scene_range(scene, 1.2, 2.6);
     scene_note(scene, "rod", rod);
     scene_note(scene, "diffuse", diffuse);
 }
@@ -213,7 +221,8 @@ static void fill_in_plane(sl_scene *scene, double distance_ang, double spread, d
 }
 
 sl_status scene_draw_particles(sl_scene *scene) {
-    particle p = {.buried = scene_chance(scene, 0.45), .sphere = scene_chance(scene, 0.55)};
+    particle p = {.buried = scene_chance(scene, 0.45)};
+    p.sphere = scene_chance(scene, 0.55);
     draw_layers(scene, p.buried, NULL);
     p.radius_ang = 4.2 / q_of_offset(scene, scene_log_range(scene, 22, 150) * scene->size_px / 256);
     p.height_ang = p.sphere ? 0 : p.radius_ang * scene_range(scene, 0.6, 2.5);
@@ -228,7 +237,7 @@ sl_status scene_draw_particles(sl_scene *scene) {
         scene->peak_q_per_ang = 2 * M_PI / distance;
         scene->peak_fwhm_per_ang = scene->peak_q_per_ang * fmin(0.9, 12 * spread * spread + 0.12);
     }
-    draw_surface(scene, 0.003, 0.3, 1);
+    draw_surface(scene, 0.01, 0.4, 1);
     scene_note_text(scene, "particle", p.sphere ? "sphere" : "cylinder");
     scene_note(scene, "buried", p.buried);
     scene_note(scene, "radius_ang", p.radius_ang);
@@ -402,7 +411,7 @@ sl_status scene_draw_film_lattice(sl_scene *scene) {
         draw_film_rings(scene, q_first);
         scene_note_text(scene, "order", "layers");
     }
-    draw_surface(scene, 0.002, 0.15, 1.5);
+    draw_surface(scene, 0.01, 0.3, 1.5);
     return SL_OK;
 }
 
@@ -461,9 +470,10 @@ static void draw_perovskite_film(sl_scene *scene) {
     }
     if (scene_chance(scene, 0.35))
         add_film_ring(scene, 0.9, scene_log_range(scene, 0.03, 0.6), width, 0, sigma, 0.3);
-    if (scene_chance(scene, 0.3)) /* layered phases below the first line */
-        for (int n = 1; n <= 3; n++)
-            add_film_ring(scene, scene_range(scene, 0.24, 0.3) * n, 0.5 / n, width, 0, sigma * 0.4, 0.05);
+    if (scene_chance(scene, 0.3)) { /* layered phases below the first line */
+        double layer = scene_range(scene, 0.24, 0.3);
+        for (int n = 1; n <= 3; n++) add_film_ring(scene, layer * n, 0.5 / n, width, 0, sigma * 0.4, 0.05);
+    }
     scene->tag = "perovskite film";
     scene_note_text(scene, "material", m->id);
     scene_note(scene, "texture_sigma_deg", sigma / DEGREE);
@@ -513,6 +523,6 @@ sl_status scene_draw_film_crystals(sl_scene *scene) {
     }
     scene->axis[0] = scene->axis[1] = 0;
     scene->axis[2] = 1;
-    draw_surface(scene, 0.003, 0.1, 1);
+    draw_surface(scene, 0.003, 0.08, 1);
     return SL_OK;
 }

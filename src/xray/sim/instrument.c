@@ -43,7 +43,9 @@ static void draw_energy(sl_scene *scene, double pixel_m) {
     case SL_TECHNIQUE_WAXS: {
         if (!lab) energy = scene_chance(scene, 0.25) ? scene_range(scene, 20, 70) : scene_range(scene, 9, 18);
         /* how far out the half side reaches, in q: from a few tenths to what a powder's lines need */
-        double q = scene_log_range(scene, 2.2, 5), s = fmin(q * 12.39842 / energy / (4 * M_PI), 0.42);
+        bool fibre = scene->class_id == SL_SIM_WAXS_TEXTURED;
+        double q = fibre ? scene_log_range(scene, 1.5, 2.8) : scene_log_range(scene, 2.2, 5),
+               s = fmin(q * 12.39842 / energy / (4 * M_PI), 0.42);
         distance = side_m / 2 / tan(2 * asin(s));
         break;
     }
@@ -125,16 +127,21 @@ static sl_beamstop draw_beamstop(sl_scene *scene) {
     double radius = scene_log_range(scene, 0.014, 0.05) * s, angle = scene_below(scene, 4) * M_PI / 2;
     if (scene_chance(scene, 0.3)) angle = scene_range(scene, 0, 2 * M_PI);
     angle += scene_range(scene, -3, 3) * DEGREE;
+    double down = scene_range(scene, -0.3, 0.3) * radius, right = scene_range(scene, -0.3, 0.3) * radius;
+    bool arm = scene_chance(scene, 0.8);
+    double arm_width = fmax(1.5, radius * scene_range(scene, 0.15, 0.6));
+    double transmission = scene_chance(scene, 0.7) ? 0 : scene_log_range(scene, 3e-4, 3e-2);
+    double blur = scene_range(scene, 0.4, 1.2);
     sl_beamstop stop = {.shape = SL_BEAMSTOP_DISC,
-                        .row_px = scene->beam_row_px + scene_range(scene, -0.3, 0.3) * radius,
-                        .column_px = scene->beam_column_px + scene_range(scene, -0.3, 0.3) * radius,
+                        .row_px = scene->beam_row_px + down,
+                        .column_px = scene->beam_column_px + right,
                         .half_height_px = radius,
                         .half_width_px = radius,
-                        .has_arm = scene_chance(scene, 0.8),
+                        .has_arm = arm,
                         .arm_angle_rad = angle,
-                        .arm_width_px = fmax(1.5, radius * scene_range(scene, 0.15, 0.6)),
-                        .transmission = scene_chance(scene, 0.7) ? 0 : scene_log_range(scene, 3e-4, 3e-2),
-                        .edge_px = scene_range(scene, 0.4, 1.2)};
+                        .arm_width_px = arm_width,
+                        .transmission = transmission,
+                        .edge_px = blur};
     if (scene->is_grazing) {
         stop.arm_angle_rad = M_PI / 2 + scene_range(scene, -3, 3) * DEGREE;
         if (scene_chance(scene, 0.35)) { /* a strip over beam and specular rod */
@@ -161,7 +168,7 @@ static void draw_measurement(sl_scene *scene, const sl_detector *detector, const
         m->flat_module = scene_range(scene, 0, 0.012);
     } else {
         m->point_spread_px = scene_range(scene, 0.3, 0.9);
-        m->offset = floor(scene_range(scene, 2, 40));
+        m->offset = floor(scene_range(scene, 0, 12));
         m->read_noise = scene_range(scene, 0.8, 4);
     }
     m->flat_pixel = scene_range(scene, 0.004, 0.02);
@@ -179,13 +186,16 @@ void scene_draw_instrument(sl_scene *scene, sl_measurement *measurement) {
     find_reach(scene);
     if (scene->is_grazing) {
         bool waxs = scene->technique == SL_TECHNIQUE_GIWAXS;
-        double incidence = (waxs ? scene_range(scene, 0.1, 0.35) : scene_range(scene, 0.1, 0.45)) * DEGREE;
+        /* a small part of what the image spans, so that the horizon stays near the beam */
+        double span = atan(scene->size_px * scene->geometry.pixel_m / scene->geometry.distance_m) / DEGREE;
+        double incidence = scene_range(scene, 0.1, waxs ? 0.35 : fmin(0.45, 0.16 * span)) * DEGREE;
         double roll = (scene_chance(scene, 0.9) ? 0.15 : 0.8) * sl_random_normal(&scene->random) * DEGREE;
         scene->grazing = sl_grazing_of(incidence, roll);
     }
     draw_measurement(scene, detector, &view, measurement);
-    scene->level_counts = scene_log_range(scene, 12, 6e4);
-    scene->background_counts = 2e-3 + scene->level_counts * scene_log_range(scene, 3e-5, 0.03);
+    scene->level_counts = scene_log_range(scene, detector->kind == SL_DETECTOR_HYBRID ? 12 : 400, 6e4);
+    double background = scene_log_range(scene, 3e-5, scene->is_grazing ? 3e-3 : 0.03);
+    scene->background_counts = 2e-3 + scene->level_counts * background;
     scene_note(scene, "energy_kev", scene->energy_kev);
     scene_note(scene, "distance_m", scene->geometry.distance_m);
     scene_note(scene, "level_counts", scene->level_counts);
@@ -201,13 +211,15 @@ static void add_streaks(sl_scene *scene) {
     int count = 1 + scene_below(scene, 2);
     double first = scene_chance(scene, 0.8) ? 0 : scene_range(scene, 0, M_PI);
     for (int k = 0; k < count; k++) {
-        double height = scene_log_range(scene, 0.05, 1.5);
+        double height = scene_log_range(scene, 0.05, 1.5), other = height * scene_range(scene, 0.1, 1);
+        double angle = first + k * M_PI / 2 + scene_range(scene, -1.5, 1.5) * DEGREE;
+        double width = scene_range(scene, 1.2, 2.5), length = scene_range(scene, 0.03, 0.12);
         scene->streak[scene->streak_count++] =
-            (scene_streak){.angle_rad = first + k * M_PI / 2 + scene_range(scene, -1.5, 1.5) * DEGREE,
-                           .width_px = scene_range(scene, 1.2, 2.5) * fmax(1, scene->size_px / 400.0),
-                           .length_px = scene_range(scene, 0.03, 0.12) * scene->size_px,
+            (scene_streak){.angle_rad = angle,
+                           .width_px = width * fmax(1, scene->size_px / 400.0),
+                           .length_px = length * scene->size_px,
                            .power = scene_range(scene, 2, 3.5),
-                           .height = {height, height * scene_range(scene, 0.1, 1)}};
+                           .height = {height, other}};
     }
     scene_note(scene, "streaks", scene->streak_count);
 }
@@ -226,6 +238,8 @@ static void add_aperture(sl_scene *scene) {
 void scene_draw_parasitic(sl_scene *scene) {
     bool wide = scene->technique == SL_TECHNIQUE_WAXS || scene->technique == SL_TECHNIQUE_GIWAXS;
     double air = wide ? scene_log_range(scene, 0.01, 0.4) : scene_log_range(scene, 0.002, 0.2);
+    if (scene->is_grazing)
+        air *= 0.15; /* the sample's horizon hides half of the path, and the stop the rest */
     double core_px = scene_range(scene, 2, 7) * scene->size_px / 256, power = scene_range(scene, 1.4, 3.2);
     double core = scene_log_range(scene, 0.3, 30) * (wide ? 0.3 : 1),
            reach_px = scene_range(scene, 0.15, 0.6) * scene->size_px;
@@ -238,7 +252,7 @@ void scene_draw_parasitic(sl_scene *scene) {
             (float)(air * (core * exp(-0.5 * power * log1p(x * x)) + exp(-radius / reach_px)));
     }
     if (wide && scene_chance(scene, 0.12)) {
-        double height = scene_log_range(scene, 0.02, 0.2);
+        double height = scene_log_range(scene, 0.004, 0.1);
         scene_add_halo(scene, scene->radial, 0.4, height, 0.05, 0.06);
         scene_note(scene, "kapton", height);
     }

@@ -8,7 +8,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { BINS = 1024, ACTIVE_MAX = 12 };
+enum { BINS = 1024, ACTIVE_MAX = 24 };
 
 /* Which of some peaks along an axis matter in each bin of it. */
 typedef struct peak_index {
@@ -28,7 +28,8 @@ typedef struct renderer {
     const sl_scene *scene;
     peak_index rings, rods;
     float radial_scale, parallel_scale, exit_scale; /* table steps per unit */
-    float isotropic[SL_SCENE_RADIAL];               /* sample and rings without texture, over q */
+    double stretch_cos, stretch_sin;
+    float isotropic[SL_SCENE_RADIAL]; /* sample and rings without texture, over q */
 } renderer;
 
 static double ring_reach(double fwhm, double lorentz) {
@@ -37,6 +38,8 @@ static double ring_reach(double fwhm, double lorentz) {
 
 static void prepare(const sl_scene *scene, renderer *r) {
     r->scene = scene;
+    r->stretch_cos = cos(scene->stretch_angle_rad);
+    r->stretch_sin = sin(scene->stretch_angle_rad);
     r->radial_scale = (float)((SL_SCENE_RADIAL - 1) / scene->q_max_per_ang);
     memcpy(r->isotropic, scene->sample, sizeof r->isotropic);
     r->rings.bins_per_unit = BINS / scene->q_max_per_ang;
@@ -104,7 +107,7 @@ static float transmission_signal(const renderer *r, const sl_pixel *pixel) {
     double q = pixel->q_per_ang, k0 = scene->projection.k0_per_ang;
     float sum = sl_table_linear(r->isotropic, SL_SCENE_RADIAL, (float)q * r->radial_scale);
     if (scene->stretch > 1) {
-        double c = cos(scene->stretch_angle_rad), s = sin(scene->stretch_angle_rad);
+        double c = r->stretch_cos, s = r->stretch_sin;
         double along = k0 * (pixel->y * c - pixel->z * s) / scene->stretch,
                across = k0 * (pixel->z * c + pixel->y * s) * scene->stretch;
         sum += sl_table_linear(scene->stretched, SL_SCENE_RADIAL,

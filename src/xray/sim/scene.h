@@ -15,7 +15,7 @@ enum {
     SL_SCENE_AXIS = 361,     /* points over the angle to the texture axis, 0 to pi/2 */
     SL_SCENE_AZIMUTH = 1440, /* points over the pixel's azimuth, 0 to 2 pi */
     SL_SCENE_EXIT = 2048,    /* points over the sine of the exit angle */
-    SL_SCENE_RINGS = 64,
+    SL_SCENE_RINGS = 128,
     SL_SCENE_SPOTS = 160,
     SL_SCENE_RODS = 24,
     SL_SCENE_GRID_Q = 96,

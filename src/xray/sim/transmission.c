@@ -251,8 +251,8 @@ static float *grain_table(sl_scene *scene, double grains, double width_rad, doub
     double step = 2 * M_PI / SL_SCENE_AZIMUTH, sum = 0;
     int reach = (int)ceil(3.5 * width_rad / step);
     for (int g = 0; g < (int)grains; g++) {
-        double centre = scene_range(scene, 0, SL_SCENE_AZIMUTH),
-               strength = exp(0.9 * sl_random_normal(&scene->random));
+        double centre = scene_range(scene, 0, SL_SCENE_AZIMUTH);
+        double strength = exp(0.9 * sl_random_normal(&scene->random));
         for (int k = -reach; k <= reach; k++) {
             int at = (int)floor(centre) + k;
             double x = (at - centre) * step / width_rad;
@@ -275,9 +275,9 @@ static double powder_intensity(sl_scene *scene, const sl_material *m, int line, 
 
 static void add_amorphous(sl_scene *scene, double probability) {
     if (!scene_chance(scene, probability)) return;
-    double q = scene_range(scene, 1.1, 2), height = scene_log_range(scene, 0.03, 0.7);
-    scene_add_halo(scene, scene->sample, q, height, scene_range(scene, 0.25, 0.5),
-                   scene_range(scene, 0.35, 0.9));
+    double q = scene_range(scene, 1.1, 2), height = scene_log_range(scene, 0.03, 0.5);
+    double low = scene_range(scene, 0.25, 0.5), high = scene_range(scene, 0.35, 0.9);
+    scene_add_halo(scene, scene->sample, q, height, low, high);
     scene_note(scene, "halo_per_ang", q);
 }
 
@@ -291,8 +291,9 @@ sl_status scene_draw_powder(sl_scene *scene) {
     double share = scene_log_range(scene, 0.002, 0.03), strain = scene_log_range(scene, 1e-4, 6e-3);
     double lorentz = scene_range(scene, 0, 0.7), height = 0;
     scene->spotty = scene_chance(scene, 0.22);
-    double grains = scene_log_range(scene, 40, 600), width = scene_range(scene, 0.15, 1.2) * DEGREE,
+    double grains = scene_log_range(scene, 40, 500), width = scene_log_range(scene, 0.35, 2) * DEGREE,
            smooth = scene_range(scene, 0.05, 0.6);
+    if (scene->spotty) lorentz = 0;
     for (int i = 0; i < count; i++) {
         double q = reflection[i].q_per_ang, fwhm = scene_fwhm(scene, q, hypot(share, 2 * strain * q));
         height = powder_intensity(scene, m, i, &reflection[i]);
@@ -325,14 +326,16 @@ sl_status scene_draw_fibre(sl_scene *scene) {
     scene->axis[2] = cos(lean) * sin(direction);
     double sigma = scene_log_range(scene, 2.5, 20) * DEGREE, isotropic = scene_log_range(scene, 0.01, 0.4);
     const int along_c[3] = {0, 0, 1};
-    sl_reflection reflection[44];
+    sl_reflection reflection[240];
     int count =
-        sl_lattice_reflections(&m->cell, along_c, SL_MERGE_FIBRE, scene->q_max_per_ang, 44, reflection);
+        sl_lattice_reflections(&m->cell, along_c, SL_MERGE_FIBRE, scene->q_max_per_ang, 240, reflection);
     double share = scene_log_range(scene, 0.01, 0.06), lorentz = scene_range(scene, 0, 0.6);
     for (int i = 0; i < count; i++) {
         double q = reflection[i].q_per_ang, fwhm = scene_fwhm(scene, q, share * (1 + 0.2 * q));
-        double drawn = scene_random_intensity(scene, q);
-        double height = 0.4 * drawn * drawn * drawn * sqrt(reflection[i].multiplicity);
+        double drawn = scene_range(scene, 0, 1);
+        /* few strong lines among many weak ones, falling with q */
+        double height = 0.6 * drawn * drawn * drawn * sqrt(reflection[i].multiplicity) * exp(-0.45 * q * q);
+        if (height < 0.004) continue;
         scene_set_fibre(scene, scene_add_ring(scene, q, height * fwhm, fwhm, lorentz), reflection[i].psi_rad,
                         sigma, isotropic);
     }
@@ -380,17 +383,14 @@ static void add_spot(sl_scene *scene, const double g[3], double mosaic, double s
 sl_status scene_draw_crystal(sl_scene *scene) {
     /* a cell large enough for a few dozen points near the sphere */
     double a = 2 * M_PI / scene->q_max_per_ang * scene_range(scene, 5, 9);
-    sl_cell cell = {a,
-                    a * scene_range(scene, 0.7, 1.4),
-                    a * scene_range(scene, 0.7, 1.4),
-                    M_PI / 2,
-                    scene_range(scene, 85, 110) * DEGREE,
-                    M_PI / 2,
-                    scene_chance(scene, 0.5) ? SL_LATTICE_PRIMITIVE : SL_LATTICE_BODY};
+    double b = a * scene_range(scene, 0.7, 1.4), c = a * scene_range(scene, 0.7, 1.4);
+    double beta = scene_range(scene, 85, 110) * DEGREE;
+    sl_lattice_rule rule = scene_chance(scene, 0.5) ? SL_LATTICE_PRIMITIVE : SL_LATTICE_BODY;
+    sl_cell cell = {a, b, c, M_PI / 2, beta, M_PI / 2, rule};
     double rotation[3][3],
-        mosaic = scene_log_range(scene, 0.4, 2.5) * DEGREE,
+        mosaic = scene_log_range(scene, 0.2, 1.3) * DEGREE,
         b_factor = scene_range(scene, 0.5, 3) / (scene->q_max_per_ang * scene->q_max_per_ang);
-    double size = scene->q_max_per_ang * scene_log_range(scene, 0.004, 0.015);
+    double size = scene->q_max_per_ang * scene_log_range(scene, 0.003, 0.01);
     random_rotation(scene, rotation);
     sl_reflection reflection[1500];
     int count = sl_lattice_reflections(&cell, NULL, SL_MERGE_NONE, scene->q_max_per_ang, 1500, reflection);
