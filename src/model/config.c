@@ -180,6 +180,9 @@ static json_t *field_json(const sl_config_field *field, const char *config) {
     case SL_CONFIG_INT:
         return json_integer(*(const int64_t *)place);
     case SL_CONFIG_REAL:
+        /* null and 0 mean the same for such a key; most files say null */
+        if (*(const double *)place == 0.0 && field->fallback && strcmp(field->fallback, "null") == 0)
+            return json_null();
         return json_real(*(const double *)place);
     case SL_CONFIG_BOOL:
         return json_boolean(*(const bool *)place);

@@ -157,16 +157,11 @@ sl_status sl_model_load(const char *folder, sl_model **out) {
     return SL_OK;
 }
 
-sl_status sl_model_config_json(const sl_model *model, sl_dtype dtype, json_t **out) {
+sl_status sl_model_config_json(const sl_model *model, json_t **out) {
     json_t *json;
     SL_TRY(sl_config_write(&model->kind->table, model->config, &json));
     if (!model->kind->model_type)
         json_object_set_new(json, "_class_name", json_string(model->kind->class_name));
-    if (json_object_get(json, "torch_dtype"))
-        json_object_set_new(json, "torch_dtype",
-                            json_string(dtype == SL_F16    ? "float16"
-                                        : dtype == SL_BF16 ? "bfloat16"
-                                                           : "float32"));
     *out = json;
     return SL_OK;
 }
@@ -197,7 +192,7 @@ sl_status sl_model_save(const sl_model *model, const char *folder, sl_dtype dtyp
     char path[SL_LIMIT_PATH_BYTES];
     SL_TRY(sl_folder_make(folder));
     json_t *json;
-    SL_TRY(sl_model_config_json(model, dtype, &json));
+    SL_TRY(sl_model_config_json(model, &json));
     snprintf(path, sizeof path, "%s/config.json", folder);
     sl_status status = sl_json_write(path, json);
     json_decref(json);
@@ -216,7 +211,7 @@ static size_t part_length(const char *name) {
 
 sl_status sl_model_show(const sl_model *model, sl_text *out) {
     json_t *json;
-    SL_TRY(sl_model_config_json(model, SL_F32, &json));
+    SL_TRY(sl_model_config_json(model, &json));
     sl_text_printf(out, "%s\n\nconfiguration\n", model->kind->class_name);
     const char *key;
     json_t *value;

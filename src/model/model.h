@@ -59,8 +59,9 @@ sl_status sl_model_load_weights(sl_model *model, const char *path);
 /* FOLDER/config.json and FOLDER/<stem>.safetensors with the public names; `dtype` F32, F16 or BF16. */
 sl_status sl_model_save(const sl_model *model, const char *folder, sl_dtype dtype);
 
-/* What config.json would hold. */
-sl_status sl_model_config_json(const sl_model *model, sl_dtype dtype, json_t **out);
+/* What config.json would hold. Its torch_dtype stays float32 whatever the weights are stored as: transformers
+ * loads by it, and a text encoder in half precision beside a denoiser in single would not run. */
+sl_status sl_model_config_json(const sl_model *model, json_t **out);
 
 /* Class, configuration, parameters by top-level part, and totals, for people. */
 sl_status sl_model_show(const sl_model *model, sl_text *out);

@@ -39,7 +39,7 @@ static const sl_config_field fields[] = {
     INT_("layers_per_block", layers_per_block, 1, 16, "1"),
     INT_("norm_num_groups", norm_num_groups, 1, 1024, "32"),
     REAL_("scaling_factor", scaling_factor, "0.18215"),
-    REAL_("shift_factor", shift_factor, "0"),
+    REAL_("shift_factor", shift_factor, "null"),
     {.key = "latents_mean",
      .kind = SL_CONFIG_REALS,
      .offset = offsetof(sl_vae_config, latents_mean),

@@ -141,6 +141,28 @@ static void unet_matches(void **state) {
     unet_forward("unet_b", "cases/unet_b_fwd.safetensors");
 }
 
+/* In bfloat16 each operation rounds to 8 bits: percents, not parts in 10^5. */
+static void unet_runs_in_bf16(void **state) {
+    (void)state;
+    sl_model *model;
+    assert_ok(sl_model_load(fixture_path("pipe/unet"), &model));
+    sl_safetensors *file = fixture_open("cases/unet_a_fwd.safetensors");
+    sl_program p;
+    assert_ok(sl_program_begin(&p, model->params));
+    p.nn.dtype = SL_BF16;
+    sl_output(p.graph, "out",
+              unet_graph(&p, model, nhwc_shape(stored_shape(file, "0.sample")), stored_shape(file, "0.ctx")));
+    assert_ok(sl_program_finish(&p, NULL));
+    set_from_fixture(&p, "sample", file, "0.sample");
+    set_from_fixture(&p, "context", file, "0.ctx");
+    set_timestep(&p, file, "0.timestep");
+    assert_ok(sl_program_run(&p));
+    assert_output_near(&p, "out", file, "0.out", 3e-2);
+    sl_program_end(&p);
+    sl_safetensors_close(file);
+    sl_model_free(model);
+}
+
 /* Every stored gradient "grad.<name>" against the store's. */
 static int compare_gradients(const sl_params *params, const sl_safetensors *file, const char *prefix,
                              double allowed) {
@@ -398,7 +420,9 @@ static void resnet_matches(void **state) {
 }
 
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(clip_matches), cmocka_unit_test(unet_matches), cmocka_unit_test(unet_gradients_match),
-    cmocka_unit_test(vae_matches),  cmocka_unit_test(vits_match),   cmocka_unit_test(resnet_matches),
+    cmocka_unit_test(clip_matches),         cmocka_unit_test(unet_matches),
+    cmocka_unit_test(unet_gradients_match), cmocka_unit_test(unet_runs_in_bf16),
+    cmocka_unit_test(vae_matches),          cmocka_unit_test(vits_match),
+    cmocka_unit_test(resnet_matches),
 };
 TEST_MAIN(tests)

@@ -131,8 +131,8 @@ static void saved_models_come_back(void **state) {
         assert_ok(sl_model_save(model, folder, SL_F32));
         assert_ok(sl_model_load(folder, &again));
         assert_same_values(model, again);
-        assert_ok(sl_model_config_json(model, SL_F32, &one));
-        assert_ok(sl_model_config_json(again, SL_F32, &two));
+        assert_ok(sl_model_config_json(model, &one));
+        assert_ok(sl_model_config_json(again, &two));
         assert_true(json_equal(one, two));
         json_decref(one);
         json_decref(two);
