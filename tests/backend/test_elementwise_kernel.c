@@ -23,7 +23,10 @@ static double activation(sl_cpu_activation kind, double x) {
 
 static double slope(sl_cpu_activation kind, double x) {
     double step = 1e-4;
+    /* functions of the activation's value */
     if (kind == SL_ACT_RELU) return x > 0;
+    if (kind == SL_ACT_TANH) return 1 - x * x;
+    if (kind == SL_ACT_SIGMOID) return x * (1 - x);
     return (8 * (activation(kind, x + step) - activation(kind, x - step)) - activation(kind, x + 2 * step) +
             activation(kind, x - 2 * step)) /
            (12 * step);

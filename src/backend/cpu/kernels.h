@@ -97,7 +97,7 @@ typedef struct sl_cpu_column_sum {
 
 /* q, out [N, q_tokens, heads*head_dim]; k, v [N, kv_tokens, heads*head_dim]; head h is at column h*head_dim.
  * head_dim 1..SL_ATTENTION_HEAD_MAX, even in bf16. */
-enum { SL_ATTENTION_HEAD_MAX = 256 };
+enum { SL_ATTENTION_HEAD_MAX = 512 };
 typedef struct sl_cpu_attention_shape {
     int64_t batch, heads, q_tokens, kv_tokens, head_dim;
     int64_t q_stride, k_stride, v_stride, out_stride; /* 0: heads*head_dim */
@@ -122,7 +122,7 @@ typedef struct sl_cpu_attention_grad {
     sl_dtype dtype;
     const void *q, *k, *v, *out, *grad_out;
     const float *lse;
-    void *grad_q, *grad_k, *grad_v;
+    void *grad_q, *grad_k, *grad_v; /* each may be NULL */
     void *workspace;
 } sl_cpu_attention_grad;
 
@@ -206,7 +206,8 @@ typedef struct sl_cpu_batch_norm_grad {
 /* ---- Elementwise
  * ---------------------------------------------------------------------------------------------- */
 
-/* y = act(x); y may be x. With grad_y: y = grad_y * act'(x); y may be grad_y. */
+/* y = act(x); y may be x. With grad_y: y = grad_y * act'(x), where x is the activation's value for TANH,
+ * SIGMOID and RELU; y may be grad_y or x. */
 typedef struct sl_cpu_activate {
     int64_t count;
     sl_dtype dtype;

@@ -68,14 +68,12 @@ static void pack_head(void *context, int64_t task, int worker) {
     const forward_job *job = context;
     const sl_cpu_attention_shape *s = &job->s;
     int64_t head = task / 2, token = head / s->heads * s->kv_tokens, column = head % s->heads * s->head_dim;
-    if (task % 2 == 0)
-        SL_ISA(attention_pack_columns)
-        (job->bf16, token_at(job->bf16, job->a->k, token, s->k_stride, column), s->k_stride, s->head_dim,
-         s->kv_tokens, job->k + head * job->k_units);
-    else
-        SL_ISA(attention_pack_rows)
-        (job->bf16, token_at(job->bf16, job->a->v, token, s->v_stride, column), s->v_stride, s->head_dim,
-         job->width, s->kv_tokens, job->v + head * job->v_units);
+    if (task % 2 == 0) SL_ISA(attention_pack_columns)
+    (job->bf16, token_at(job->bf16, job->a->k, token, s->k_stride, column), s->k_stride, s->head_dim,
+     s->kv_tokens, job->k + head * job->k_units);
+    else SL_ISA(attention_pack_rows)(job->bf16, token_at(job->bf16, job->a->v, token, s->v_stride, column),
+                                     s->v_stride, s->head_dim, job->width, s->kv_tokens,
+                                     job->v + head * job->v_units);
 }
 
 /* A tile of queries on its way over the keys. */

@@ -177,6 +177,7 @@ static void grad_tile(const grad_job *job, tile *t, int64_t head, int64_t part, 
 static void write_rows(const grad_job *job, const float *rows, int64_t count, void *out, int64_t stride,
                        int64_t first, int64_t column) {
     int64_t dim = job->s.head_dim;
+    if (!out) return;
     for (int64_t i = 0; i < count; i++)
         for (int64_t j = 0; j < dim; j += VL)
             vf_put_n(job->bf16, out, (first + i) * stride + column + j, vf_load(rows + i * job->width + j),

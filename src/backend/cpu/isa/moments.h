@@ -13,7 +13,7 @@ SL_INLINE int64_t rows_in_part(int64_t width) {
  * near the mean keeps the difference of large numbers out of the variance. */
 SL_INLINE void column_moments(const bool bf16, const void *x, int64_t at, int64_t rows, int64_t width,
                               const float *shift, float *sum, float *square) {
-    enum { VECTORS = 4 };
+    enum { VECTORS = 4, BLOCK = 32 };
     for (int64_t c = 0; c < width; c += VECTORS * VL) {
         vf s[VECTORS], q[VECTORS], k[VECTORS];
         int64_t lanes[VECTORS];
@@ -23,14 +23,22 @@ SL_INLINE void column_moments(const bool bf16, const void *x, int64_t at, int64_
             s[v] = q[v] = vf_zero();
             k[v] = vf_load_n(shift + c + v * VL, lanes[v]);
         }
-        for (int64_t row = 0; row < rows; row++)
+        /* short sums first: less is lost by rounding */
+        for (int64_t first = 0; first < rows; first += BLOCK) {
+            vf bs[VECTORS], bq[VECTORS];
 #pragma GCC unroll 4
-            for (int v = 0; v < VECTORS; v++) {
-                if (lanes[v] == 0) continue;
-                vf d = vf_get_n(bf16, x, at + row * width + c + v * VL, lanes[v]) - k[v];
-                s[v] = s[v] + d;
-                q[v] = vf_fma(d, d, q[v]);
-            }
+            for (int v = 0; v < VECTORS; v++) bs[v] = bq[v] = vf_zero();
+            for (int64_t row = first; row < min_of(rows, first + BLOCK); row++)
+#pragma GCC unroll 4
+                for (int v = 0; v < VECTORS; v++) {
+                    if (lanes[v] == 0) continue;
+                    vf d = vf_get_n(bf16, x, at + row * width + c + v * VL, lanes[v]) - k[v];
+                    bs[v] = bs[v] + d;
+                    bq[v] = vf_fma(d, d, bq[v]);
+                }
+#pragma GCC unroll 4
+            for (int v = 0; v < VECTORS; v++) s[v] = s[v] + bs[v], q[v] = q[v] + bq[v];
+        }
 #pragma GCC unroll 4
         for (int v = 0; v < VECTORS; v++) {
             vf_store_n(sum + c + v * VL, s[v], lanes[v]);

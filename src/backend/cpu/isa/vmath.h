@@ -100,7 +100,7 @@ SL_INLINE vf v_activation(const sl_cpu_activation kind, vf x) {
     }
 }
 
-/* The derivative at x. */
+/* The derivative, as a function of x; of the activation's value for TANH, SIGMOID and RELU. */
 SL_INLINE vf v_activation_slope(const sl_cpu_activation kind, vf x) {
     const vf one = vf_set1(1);
     switch (kind) {
@@ -121,14 +121,10 @@ SL_INLINE vf v_activation_slope(const sl_cpu_activation kind, vf x) {
         vf inner_slope = vf_set1(1.59576912f) * vf_fma(x * x, vf_set1(3 * 0.044715f), one);
         return s * vf_fma(x * inner_slope, one - s, one);
     }
-    case SL_ACT_TANH: {
-        vf t = v_tanh(x);
-        return one - t * t;
-    }
-    case SL_ACT_SIGMOID: {
-        vf s = v_sigmoid(x);
-        return s * (one - s);
-    }
+    case SL_ACT_TANH:
+        return one - x * x;
+    case SL_ACT_SIGMOID:
+        return x * (one - x);
     case SL_ACT_RELU:
         return vf_select(vf_less(vf_zero(), x), one, vf_zero());
     default:

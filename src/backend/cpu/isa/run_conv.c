@@ -1,0 +1,138 @@
+/* CONV2D, LINEAR and their gradients. */
+#include "backend/cpu/isa/run.h"
+
+static sl_cpu_conv_shape conv_shape(const sl_attrs *a, const sl_shape *x, const sl_shape *w,
+                                    const sl_shape *y) {
+    return (sl_cpu_conv_shape){x->dim[0], x->dim[1], x->dim[2],    x->dim[3], y->dim[1], y->dim[2], w->dim[0],
+                               w->dim[2], w->dim[3], a->stride[0], 1,         a->pad[0], a->pad[2]};
+}
+
+static sl_cpu_conv_shape shape_of(const sl_call *call) {
+    const sl_operand *in = call->in, *out = call->out;
+    switch (call->op) {
+    case SL_OP_CONV2D:
+        return conv_shape(call->attrs, &in[0].shape, &in[1].shape, &out[0].shape);
+    case SL_OP_CONV2D_BWD_DATA:
+        return conv_shape(call->attrs, &out[0].shape, &in[1].shape, &in[0].shape);
+    case SL_OP_CONV2D_BWD_WEIGHT:
+        return conv_shape(call->attrs, &in[0].shape, &out[0].shape, &in[1].shape);
+    case SL_OP_LINEAR_BWD_WEIGHT:
+        return sl_cpu_linear_shape(sl_operand_rows(&in[0]), sl_operand_columns(&in[0]),
+                                   sl_operand_columns(&in[1]));
+    default: /* LINEAR and LINEAR_BWD_DATA: w [O,I] */
+        return sl_cpu_linear_shape(sl_operand_rows(&in[0]), in[1].shape.dim[1], in[1].shape.dim[0]);
+    }
+}
+
+static sl_cpu_conv_pass pass_of(const sl_call *call) {
+    bool data = call->op == SL_OP_CONV2D_BWD_DATA || call->op == SL_OP_LINEAR_BWD_DATA;
+    return data ? SL_CPU_BACKWARD_DATA : SL_CPU_FORWARD;
+}
+
+/* bf16 channels are read in pairs */
+static bool accepts(const sl_call *call) {
+    sl_cpu_conv_shape s = shape_of(call);
+    sl_dtype dtype = call->in[0].dtype;
+    bool odd = pass_of(call) == SL_CPU_FORWARD ? s.in_c % 2 : s.out_c % 2;
+    if (!can_multiply(dtype) || (dtype == SL_BF16 && odd)) return false;
+    bool is_conv = call->op == SL_OP_CONV2D || call->op == SL_OP_CONV2D_BWD_DATA;
+    return !is_conv || call->attrs->stride[0] == call->attrs->stride[1];
+}
+
+static sl_cpu_conv_pack pack_of(const sl_call *call, const sl_cpu_conv_shape *s) {
+    return (sl_cpu_conv_pack){
+        s, pass_of(call), call->in[0].dtype, call->in[1].dtype, call->in[1].data, call->packed};
+}
+
+static size_t packed(const sl_call *call) {
+    sl_cpu_conv_shape s = shape_of(call);
+    sl_cpu_conv_pack pack = pack_of(call, &s);
+    return SL_ISA(conv_packed_bytes)(&pack);
+}
+
+static sl_status pack(const sl_call *call) {
+    sl_cpu_conv_shape s = shape_of(call);
+    sl_cpu_conv_pack pack = pack_of(call, &s);
+    SL_ISA(conv_pack)(&pack);
+    return SL_OK;
+}
+
+static sl_cpu_conv arguments(const sl_call *call, const sl_cpu_conv_shape *s) {
+    return (sl_cpu_conv){.shape = s,
+                         .pass = pass_of(call),
+                         .dtype = call->in[0].dtype,
+                         .input = call->in[0].data,
+                         .packed = call->packed,
+                         .output = call->out[0].data};
+}
+
+static size_t scratch(const sl_call *call) {
+    sl_cpu_conv_shape s = shape_of(call);
+    sl_cpu_conv conv = arguments(call, &s);
+    return parameter_room(s.out_c) + SL_ISA(conv_bytes)(&conv);
+}
+
+static sl_status run(const sl_call *call) {
+    sl_cpu_conv_shape s = shape_of(call);
+    sl_cpu_conv conv = arguments(call, &s);
+    float *room = call->scratch;
+    conv.bias = as_floats(call, 2, &room);
+    conv.workspace = (char *)call->scratch + parameter_room(s.out_c);
+    SL_ISA(conv)(&conv);
+    return SL_OK;
+}
+
+const sl_kernel_code SL_ISA_CODE(conv2d) = {
+    .accepts = accepts, .scratch = scratch, .packed = packed, .pack = pack, .run = run};
+const sl_kernel_code SL_ISA_CODE(conv2d_bwd_data) = {
+    .accepts = accepts, .scratch = scratch, .packed = packed, .pack = pack, .run = run};
+const sl_kernel_code SL_ISA_CODE(linear) = {
+    .accepts = accepts, .scratch = scratch, .packed = packed, .pack = pack, .run = run};
+const sl_kernel_code SL_ISA_CODE(linear_bwd_data) = {
+    .accepts = accepts, .scratch = scratch, .packed = packed, .pack = pack, .run = run};
+
+/* ---- gradients of weights and biases ---- */
+
+static bool grad_accepts(const sl_call *call) {
+    bool is_conv = call->op == SL_OP_CONV2D_BWD_WEIGHT;
+    return can_multiply(call->in[0].dtype) && call->in[1].dtype == call->in[0].dtype &&
+           (!is_conv || call->attrs->stride[0] == call->attrs->stride[1]);
+}
+
+static sl_cpu_conv_grad grad_arguments(const sl_call *call, const sl_cpu_conv_shape *s) {
+    return (sl_cpu_conv_grad){s, call->in[0].dtype, call->in[0].data, call->in[1].data, 0,
+                              0, wanted(call, 0),   call->scratch};
+}
+
+static sl_cpu_column_sum sum_arguments(const sl_call *call, const sl_cpu_conv_shape *s) {
+    return (sl_cpu_column_sum){sl_operand_rows(&call->in[1]),
+                               s->out_c,
+                               0,
+                               call->in[1].dtype,
+                               call->in[1].data,
+                               wanted(call, 1),
+                               call->scratch};
+}
+
+/* The two run one after the other in the same memory. */
+static size_t grad_scratch(const sl_call *call) {
+    sl_cpu_conv_shape s = shape_of(call);
+    sl_cpu_conv_grad grad = grad_arguments(call, &s);
+    sl_cpu_column_sum sum = sum_arguments(call, &s);
+    size_t a = SL_ISA(conv_grad_bytes)(&grad), b = SL_ISA(column_sum_bytes)(&sum);
+    return a > b ? a : b;
+}
+
+static sl_status grad_run(const sl_call *call) {
+    sl_cpu_conv_shape s = shape_of(call);
+    sl_cpu_conv_grad grad = grad_arguments(call, &s);
+    sl_cpu_column_sum sum = sum_arguments(call, &s);
+    if (grad.grad_weights) SL_ISA(conv_grad)(&grad);
+    if (sum.sums) SL_ISA(column_sum)(&sum);
+    return SL_OK;
+}
+
+const sl_kernel_code SL_ISA_CODE(conv2d_bwd_weight) = {
+    .accepts = grad_accepts, .scratch = grad_scratch, .run = grad_run};
+const sl_kernel_code SL_ISA_CODE(linear_bwd_weight) = {
+    .accepts = grad_accepts, .scratch = grad_scratch, .run = grad_run};
