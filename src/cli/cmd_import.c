@@ -1,0 +1,69 @@
+#include "cli/command.h"
+
+#include "loop/import.h"
+
+enum { SHOWN_MAX = 20 };
+
+static long long number(const json_t *result, const char *key) {
+    return (long long)json_integer_value(json_object_get(result, key));
+}
+
+static const char *text(const json_t *object, const char *key) {
+    const char *found = json_string_value(json_object_get(object, key));
+    return found ? found : "";
+}
+
+static void print_list(const sl_cli *cli, const json_t *list, const char *head, const char *first,
+                       const char *link, const char *second) {
+    size_t count = json_array_size(list);
+    if (count == 0) return;
+    sl_cli_print(cli, "%zu %s:", count, head);
+    for (size_t i = 0; i < count && i < SHOWN_MAX; i++) {
+        const json_t *each = json_array_get(list, i);
+        sl_cli_print(cli, "  %s%s%s", text(each, first), link, text(each, second));
+    }
+    if (count > SHOWN_MAX) sl_cli_print(cli, "  ... and %zu more (--json lists all)", count - SHOWN_MAX);
+}
+
+static sl_status run(sl_cli *cli, void *settings) {
+    sl_workspace *workspace;
+    json_t *result;
+    SL_TRY(sl_workspace_open(cli->globals.workspace, &workspace));
+    sl_status status = sl_import(workspace, &cli->arguments, settings, &cli->progress, &result);
+    sl_workspace_close(workspace);
+    SL_TRY(status);
+    const json_t *splits = json_object_get(result, "splits");
+    sl_cli_print(cli, "%lld images found, %lld added, %lld known already, in %lld groups",
+                 number(result, "found"), number(result, "added"), number(result, "known"),
+                 number(result, "groups"));
+    sl_cli_print(cli, "the workspace's splits now: %lld train, %lld calibration, %lld test",
+                 number(splits, "train"), number(splits, "calibration"), number(splits, "test"));
+    print_list(cli, json_object_get(result, "duplicates"), "duplicates left out", "file", " is the same as ",
+               "same_as");
+    print_list(cli, json_object_get(result, "errors"), "could not be read", "file", ": ", "message");
+    if (json_array_size(json_object_get(result, "skipped")))
+        sl_cli_print(cli, "%zu files that are no images were passed over",
+                     json_array_size(json_object_get(result, "skipped")));
+    json_object_update(cli->result, result);
+    json_decref(result);
+    return SL_OK;
+}
+
+const sl_command sl_command_import = {
+    .name = "import",
+    .summary = "add measured images to the workspace",
+    .arguments = "PATH...",
+    .description = "Reads EDF, TIFF, CBF, HDF5/NeXus, NPY, PNG and JPEG by content. Captions come from a "
+                   "metadata.jsonl\n"
+                   "beside or above the images (\"file_name\", \"text\", and \"group\" if you like), else "
+                   "from --caption.\n"
+                   "Images of one group (sample or scan) are never divided between training and test.",
+    .examples = "  scatterloop import frames/\n"
+                "  scatterloop import --caption \"GISAXS data showing peaks\" --group film-7 scan7/*.cbf\n"
+                "  scatterloop import --all-frames stack.h5::entry/data/data\n",
+    .arguments_min = 1,
+    .arguments_max = -1,
+    .options = sl_import_options,
+    .settings_bytes = sizeof(sl_import_settings),
+    .run = run,
+};

@@ -1,0 +1,335 @@
+#include "loop/import.h"
+
+#include "base/file.h"
+#include "base/limits.h"
+#include "base/threads.h"
+#include "image/frame.h"
+#include "loop/import_names.h"
+#include "loop/job.h"
+#include "xray/log_map.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SETTINGS sl_import_settings
+const sl_option sl_import_options[] = {
+    SL_OPTION_TEXT(SETTINGS, caption, "caption", 'c', NULL, "TEXT",
+                   "caption of images that no metadata.jsonl speaks of"),
+    SL_OPTION_FLAG(SETTINGS, folder_captions, "folder-captions", 0,
+                   "take the name of its folder as an image's caption where nothing else gives one"),
+    SL_OPTION_TEXT(SETTINGS, group, "group", 'g', NULL, "NAME",
+                   "put all images into one group (sample or scan)"),
+    SL_OPTION_LIST(SETTINGS, groups, "groups", 0, "FILE",
+                   "table with columns 'file' and 'group' (tabs or commas) that names the groups"),
+    SL_OPTION_CHOICE(
+        SETTINGS, group_by, "group-by", 0, "series", "series|folder|file",
+        "what makes a group otherwise: names that differ in their last number, the folder, each file"),
+    SL_OPTION_CHOICE(SETTINGS, origin, "origin", 0, "experimental", "experimental|simulated|generated",
+                     "where the images come from"),
+    SL_OPTION_FLAG(SETTINGS, all_frames, "all-frames", 0, "take every frame of a stack, not only the first"),
+    {0}};
+
+/* An image to be read, and what became of it. */
+typedef struct item {
+    const char *root, *path; /* as given by the user; the file */
+    sl_frame_request request;
+    bool listed; /* found in a folder, not named by the user: may be no image at all */
+    sl_arena *arena;
+    sl_image_record record;
+    json_t *row; /* what metadata.jsonl says, a copy; NULL: nothing */
+    sl_status status;
+    const char *message;
+} item;
+
+typedef struct importer {
+    const sl_workspace *workspace;
+    const sl_import_settings *settings;
+    sl_import_names names;
+    sl_arena *arena;
+    item *items;
+    int count, capacity;
+    const char *root; /* of the walk under way */
+    json_t *result, *duplicates, *errors, *skipped;
+    int64_t added, known;
+    json_t *groups; /* a set */
+} importer;
+
+static void add_item(importer *in, const char *path, const sl_frame_request *request, bool listed) {
+    if (in->count == in->capacity) {
+        int capacity = in->capacity ? 2 * in->capacity : 64;
+        item *grown = SL_NEW(in->arena, item, capacity);
+        if (in->count) memcpy(grown, in->items, (size_t)in->count * sizeof *grown);
+        in->items = grown;
+        in->capacity = capacity;
+    }
+    in->items[in->count++] = (item){
+        .root = in->root, .path = sl_arena_strdup(in->arena, path), .request = *request, .listed = listed};
+}
+
+static void add_error(importer *in, const char *file, sl_status status, const char *message) {
+    json_array_append_new(in->errors, json_pack("{s:s, s:s, s:s}", "file", file, "error",
+                                                sl_status_name(status), "message", message));
+}
+
+/* All frames of a stack, or the one asked for. */
+static void add_frames(importer *in, const char *path, sl_frame_request request, bool listed) {
+    sl_frame frame;
+    if (!in->settings->all_frames || sl_frame_read_header(path, &request, NULL, &frame) != SL_OK) {
+        add_item(in, path, &request, listed);
+        return;
+    }
+    if (frame.header.frames > 1 && frame.header.dataset[0])
+        request.dataset = sl_arena_strdup(in->arena, frame.header.dataset);
+    for (request.frame = 0; request.frame < frame.header.frames; request.frame++)
+        add_item(in, path, &request, listed);
+    sl_frame_free(&frame);
+}
+
+static sl_status visit(void *context, const char *path) {
+    importer *in = context;
+    const char *base = sl_path_base(path);
+    if (strcmp(base, "metadata.jsonl") == 0) return SL_OK;
+    SL_TRY(sl_import_names_look(&in->names, in->root, path));
+    add_frames(in, path, (sl_frame_request){0}, true);
+    return SL_OK;
+}
+
+static sl_status collect_one(importer *in, const char *given) {
+    char *plain = sl_arena_strdup(in->arena, given);
+    size_t length = strlen(plain);
+    while (length > 1 && plain[length - 1] == '/') plain[--length] = '\0';
+    in->root = plain;
+    if (sl_path_is_folder(plain)) return sl_folder_walk(plain, visit, in);
+    const char *path;
+    sl_frame_request request;
+    sl_status status = sl_frame_locate(in->arena, plain, &path, &request);
+    if (!status && !sl_file_exists(path)) status = sl_fail(SL_NOT_FOUND, "no file or folder '%s'", path);
+    if (status) {
+        add_error(in, plain, status, sl_error_message());
+        return SL_OK;
+    }
+    const char *slash = strrchr(path, '/');
+    in->root = slash ? sl_arena_strndup(in->arena, path, (size_t)(slash - path)) : ".";
+    SL_TRY(sl_import_names_look(&in->names, in->root, path));
+    add_frames(in, path, request, false);
+    return SL_OK;
+}
+
+/* Rows of a metadata.jsonl below the folders given, whose file is missing. */
+static void list_missing(importer *in) {
+    const char *path;
+    json_t *row;
+    json_object_foreach(in->names.rows, path, row) {
+        if (sl_file_exists(path)) continue;
+        char message[256];
+        snprintf(message, sizeof message, "named in %s, but not there",
+                 json_string_value(json_object_get(row, "line")));
+        add_error(in, path, SL_NOT_FOUND, message);
+    }
+}
+
+static json_t *number_or_null(double value) {
+    return isfinite(value) ? json_real(value) : json_null();
+}
+
+/* How counts become the unit interval of the models (xray/log_map.h), so that it can be undone. */
+static sl_status intensity_map(const sl_image *image, json_t **out) {
+    size_t count = (size_t)image->height_px * (size_t)image->width_px, good = 0;
+    float *values;
+    double level = SL_LOG_MAP_LEVEL_MIN;
+    SL_TRY(sl_alloc(&values, count, sizeof *values));
+    for (size_t i = 0; i < count; i++)
+        if (!image->mask[i]) values[good++] = image->value[i];
+    sl_status status = good ? sl_log_map_level(values, good, &level) : SL_OK;
+    sl_free(values);
+    SL_TRY(status);
+    *out = json_pack("{s:s, s:f, s:f}", "kind", "log1p", "counts", SL_LOG_MAP_COUNTS, "level_counts", level);
+    return SL_OK;
+}
+
+static json_t *geometry_to_json(const sl_frame_geometry *geometry) {
+    return json_pack(
+        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "wavelength_m", number_or_null(geometry->wavelength_m),
+        "distance_m", number_or_null(geometry->distance_m), "pixel_x_m", number_or_null(geometry->pixel_x_m),
+        "pixel_y_m", number_or_null(geometry->pixel_y_m), "beam_x_px", number_or_null(geometry->beam_x_px),
+        "beam_y_px", number_or_null(geometry->beam_y_px), "exposure_s", number_or_null(geometry->exposure_s));
+}
+
+static sl_status describe(item *each, const sl_frame *frame, const sl_image *image) {
+    json_t *map;
+    SL_TRY(intensity_map(image, &map));
+    json_t *object = json_pack(
+        "{s:s, s:s, s:s, s:s, s:I, s:o, s:O?, s:o, s:s}", "source", frame->source, "format", frame->format,
+        "dtype", sl_dtype_name(frame->header.dtype), "dataset", frame->header.dataset, "frame",
+        (json_int_t)frame->header.frame, "geometry", geometry_to_json(&frame->header.geometry), "metadata",
+        frame->header.metadata, "intensity_map", map, "imported_by", "scatterloop " SL_VERSION);
+    if (object && each->row) json_object_set(object, "row", each->row);
+    char *text = object ? sl_json_canonical(object) : NULL;
+    json_decref(object);
+    if (!text) return sl_fail(SL_MEMORY, "out of memory describing '%s'", each->path);
+    each->record.provenance = sl_arena_strdup(each->arena, text);
+    free(text);
+    return SL_OK;
+}
+
+/* Decodes one image and writes its pixels; the record is added later, in order. */
+static sl_status read_item(importer *in, item *each) {
+    sl_frame frame;
+    sl_image image;
+    SL_TRY(sl_arena_new(&each->arena));
+    SL_TRY(sl_frame_read(each->path, &each->request, NULL, &frame));
+    sl_status status = sl_frame_to_image(&frame, &image);
+    if (!status) {
+        each->record.origin = (sl_origin)in->settings->origin;
+        each->record.source = sl_arena_strdup(each->arena, frame.source);
+        each->record.dtype = sl_dtype_name(frame.header.dtype);
+        status = sl_workspace_put_image(in->workspace, &image, each->arena, &each->record);
+        if (!status) status = describe(each, &frame, &image);
+        sl_image_free(&image);
+    }
+    sl_frame_free(&frame);
+    return status;
+}
+
+typedef struct batch {
+    importer *in;
+    item *first;
+} batch;
+
+static void read_task(void *context, int64_t task, int worker) {
+    (void)worker;
+    const batch *work = context;
+    item *each = &work->first[task];
+    each->status = read_item(work->in, each);
+    if (each->status)
+        each->message = each->arena ? sl_arena_strdup(each->arena, sl_error_message()) : "out of memory";
+}
+
+static sl_status note_duplicate(importer *in, const item *each) {
+    sl_image_record same;
+    SL_TRY(sl_store_image_get(in->workspace->store, each->record.id, each->arena, &same));
+    if (same.source && strcmp(same.source, each->record.source) == 0) {
+        in->known++;
+        return SL_OK;
+    }
+    json_array_append_new(in->duplicates,
+                          json_pack("{s:s, s:s, s:I}", "file", each->record.source, "same_as",
+                                    same.source ? same.source : "", "image", (json_int_t)same.id));
+    return SL_OK;
+}
+
+static sl_status add_record(importer *in, item *each) {
+    if (each->status == SL_UNSUPPORTED && each->listed) {
+        json_array_append_new(in->skipped, json_string(each->path));
+        return SL_OK;
+    }
+    if (each->status == SL_FULL || each->status == SL_MEMORY)
+        return sl_fail(each->status, "%s", each->message);
+    if (each->status) {
+        add_error(in, each->path, each->status, each->message);
+        return SL_OK;
+    }
+    int added;
+    SL_TRY(sl_store_images_add(in->workspace->store, &each->record, 1, true, &added));
+    json_object_set_new(in->groups, each->record.group_key, json_true());
+    in->added += added;
+    return added ? SL_OK : note_duplicate(in, each);
+}
+
+/* Captions, groups and rows come from shared tables: looked up before the parallel part. */
+static void name_items(importer *in, int first, int count) {
+    for (int i = first; i < first + count; i++) {
+        item *each = &in->items[i];
+        each->record.caption = sl_import_names_caption(&in->names, each->root, each->path);
+        each->record.group_key = sl_import_names_group(&in->names, each->path);
+        each->row = json_deep_copy(sl_import_names_row(&in->names, each->path));
+    }
+}
+
+static sl_status import_all(importer *in, const sl_progress *progress) {
+    enum { BATCH = 8 };
+    sl_status status = SL_OK;
+    for (int first = 0; first < in->count && !status; first += BATCH) {
+        int count = in->count - first < BATCH ? in->count - first : BATCH;
+        SL_TRY(sl_progress_check(progress));
+        name_items(in, first, count);
+        batch work = {in, in->items + first};
+        sl_parallel_for(count, read_task, &work);
+        for (int i = first; i < first + count; i++) {
+            if (!status) status = add_record(in, &in->items[i]);
+            sl_arena_free(in->items[i].arena);
+            json_decref(in->items[i].row);
+        }
+        sl_progress_tell(progress, "importing", "image", first + count, in->count, NULL);
+    }
+    return status;
+}
+
+static sl_status fill_result(importer *in) {
+    json_t *splits = json_object();
+    json_object_set_new(in->result, "found",
+                        json_integer((json_int_t)((size_t)in->count - json_array_size(in->skipped))));
+    json_object_set_new(in->result, "added", json_integer(in->added));
+    json_object_set_new(in->result, "known", json_integer(in->known));
+    json_object_set_new(in->result, "groups", json_integer((json_int_t)json_object_size(in->groups)));
+    json_object_set_new(in->result, "splits", splits);
+    for (int split = 0; split < SL_SPLIT_COUNT; split++) {
+        sl_image_filter filter = SL_IMAGE_FILTER_ALL;
+        int64_t count;
+        filter.split = split;
+        filter.origin = in->settings->origin;
+        SL_TRY(sl_store_image_count(in->workspace->store, &filter, &count));
+        json_object_set_new(splits, sl_split_name((sl_split)split), json_integer(count));
+    }
+    const json_t *first = json_array_get(in->errors, 0);
+    if (first && in->added == 0 && in->known == 0 && json_array_size(in->duplicates) == 0) {
+        sl_status code = SL_FORMAT;
+        for (int i = 1; i < SL_STATUS_COUNT; i++)
+            if (strcmp(sl_status_name((sl_status)i), json_string_value(json_object_get(first, "error"))) == 0)
+                code = (sl_status)i;
+        return sl_fail(code, "nothing imported, %zu errors; the first: %s", json_array_size(in->errors),
+                       json_string_value(json_object_get(first, "message")));
+    }
+    return SL_OK;
+}
+
+static sl_status run_import(importer *in, const sl_list *paths, const sl_progress *progress) {
+    for (int i = 0; i < paths->count; i++) SL_TRY(collect_one(in, paths->item[i]));
+    list_missing(in);
+    SL_TRY(import_all(in, progress));
+    return fill_result(in);
+}
+
+sl_status sl_import(const sl_workspace *workspace, const sl_list *paths, const sl_import_settings *settings,
+                    const sl_progress *progress, json_t **out) {
+    importer in = {
+        .workspace = workspace, .settings = settings, .result = json_object(), .groups = json_object()};
+    sl_job job;
+    json_t *config = sl_options_to_json(sl_import_options, settings), *list = json_array();
+    for (int i = 0; i < paths->count; i++) json_array_append_new(list, json_string(paths->item[i]));
+    json_object_set_new(config, "paths", list);
+    sl_status status = sl_job_begin(workspace, "import", config, 0, 0, progress, &job);
+    json_decref(config);
+    if (status) {
+        json_decref(in.result);
+        json_decref(in.groups);
+        return status;
+    }
+    json_object_set_new(in.result, "duplicates", in.duplicates = json_array());
+    json_object_set_new(in.result, "errors", in.errors = json_array());
+    json_object_set_new(in.result, "skipped", in.skipped = json_array());
+    status = sl_arena_new(&in.arena);
+    if (!status) status = sl_import_names_open(settings, &in.names);
+    if (!status) status = run_import(&in, paths, &job.progress);
+    sl_import_names_close(&in.names);
+    sl_arena_free(in.arena);
+    json_decref(in.groups);
+    status = sl_job_end(&job, status, status ? NULL : json_incref(in.result));
+    if (status) {
+        json_decref(in.result);
+        return status;
+    }
+    *out = in.result;
+    return SL_OK;
+}

@@ -1,0 +1,226 @@
+#include "test.h"
+
+#include "base/file.h"
+#include "loop/import.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static char folder[64];
+static sl_workspace *workspace;
+static sl_arena *arena;
+
+static int open_workspace(void **state) {
+    (void)state;
+    snprintf(folder, sizeof folder, "/tmp/sl-import-XXXXXX");
+    if (!mkdtemp(folder) || sl_arena_new(&arena)) return 1;
+    const char *root = sl_path_join(arena, folder, "workspace");
+    return sl_workspace_init(root, 1) || sl_workspace_open(root, &workspace);
+}
+
+static int close_workspace(void **state) {
+    (void)state;
+    char command[128];
+    sl_workspace_close(workspace);
+    sl_arena_free(arena);
+    snprintf(command, sizeof command, "rm -rf %s", folder);
+    return system(command);
+}
+
+static const char *path_of(const char *name) {
+    return sl_arena_printf(arena, "%s/data/%s", folder, name);
+}
+
+static void write_text(const char *name, const char *text) {
+    char *path = sl_arena_strdup(arena, path_of(name));
+    char *slash = strrchr(path, '/');
+    *slash = '\0';
+    assert_ok(sl_folder_make(path));
+    *slash = '/';
+    assert_ok(sl_file_write_atomic(path, text, strlen(text)));
+}
+
+/* An NPY file (format 1.0) of 8 x 8 int16 numbers that depend on `k`. */
+static void write_npy(const char *name, int k) {
+    enum { HEADER = 128, SIDE = 8 };
+    write_text(name, "");
+    unsigned char bytes[HEADER + 2 * SIDE * SIDE];
+    memset(bytes, ' ', HEADER);
+    memcpy(bytes, "\x93NUMPY\x01\x00\x76\x00", 10);
+    int used = snprintf((char *)bytes + 10, HEADER - 10,
+                        "{'descr': '<i2', 'fortran_order': False, 'shape': (8, 8), }");
+    bytes[10 + used] = ' ';
+    bytes[HEADER - 1] = '\n';
+    for (int i = 0; i < SIDE * SIDE; i++) {
+        int value = i == 3 ? -1 : i * k % 97;
+        bytes[HEADER + 2 * i] = (unsigned char)(value & 0xff);
+        bytes[HEADER + 2 * i + 1] = (unsigned char)(value >> 8 & 0xff);
+    }
+    assert_ok(sl_file_write_atomic(path_of(name), bytes, sizeof bytes));
+}
+
+static sl_status import_with(const char *path, sl_import_settings settings, json_t **out) {
+    sl_list paths = {&path, 1};
+    return sl_import(workspace, &paths, &settings, NULL, out);
+}
+
+static int64_t number(const json_t *result, const char *key) {
+    return json_integer_value(json_object_get(result, key));
+}
+
+static sl_image_record *all_images(int *count) {
+    sl_image_record *images;
+    assert_ok(sl_store_images(workspace->store, &SL_IMAGE_FILTER_ALL, arena, &images, count));
+    return images;
+}
+
+static const sl_image_record *image_from(const char *part) {
+    int count;
+    sl_image_record *images = all_images(&count);
+    for (int i = 0; i < count; i++)
+        if (strstr(images[i].source, part)) return &images[i];
+    fail_msg("no image from '%s'", part);
+    return NULL;
+}
+
+static void a_folder_with_everything_in_it(void **state) {
+    (void)state;
+    json_t *result;
+    write_npy("a_001.npy", 1);
+    write_npy("a_002.npy", 2);
+    write_npy("deep/b.npy", 3);
+    write_npy("deep/copy.npy", 1);
+    write_text("broken.npy", "\x93NUMPY\x01 and then nothing of the kind");
+    write_text("readme.txt", "no image at all, and longer than a few bytes");
+    write_text("metadata.jsonl",
+               "{\"file_name\": \"a_001.npy\", \"text\": \"SAXS data showing rings\"}\n\n"
+               "{\"file_name\": \"./deep/b.npy\", \"text\": [\"first\", \"second\"], \"group\": \"g7\"}\n"
+               "{\"file_name\": \"gone.npy\", \"text\": \"x\"}\n");
+    assert_ok(import_with(path_of(""), (sl_import_settings){.caption = "else"}, &result));
+    assert_int_equal(number(result, "added"), 3);
+    assert_int_equal(json_array_size(json_object_get(result, "duplicates")), 1);
+    assert_int_equal(json_array_size(json_object_get(result, "errors")), 2);
+    assert_int_equal(json_array_size(json_object_get(result, "skipped")), 1);
+    json_decref(result);
+    assert_string_equal(image_from("a_001")->caption, "SAXS data showing rings");
+    assert_string_equal(image_from("a_002")->caption, "else");
+    assert_string_equal(image_from("deep/b")->caption, "first");
+    assert_string_equal(image_from("deep/b")->group_key, "g7");
+    assert_string_equal(image_from("a_001")->group_key, "data/a");
+    assert_int_equal(image_from("a_001")->split, image_from("a_002")->split);
+
+    sl_image pixels;
+    assert_ok(sl_workspace_get_image(workspace, image_from("a_002")->object_hash, &pixels));
+    assert_true(pixels.value[10] == 20 && pixels.mask[10] == 0);
+    assert_true(pixels.value[3] == 0 && pixels.mask[3] == SL_MASK_INVALID);
+    sl_image_free(&pixels);
+    const char *text;
+    json_t *provenance;
+    assert_ok(sl_store_image_provenance(workspace->store, image_from("deep/b")->id, arena, &text));
+    assert_ok(sl_json_parse(text, strlen(text), "provenance", &provenance));
+    assert_string_equal(json_string_value(json_object_get(provenance, "format")), "NPY");
+    assert_true(
+        json_real_value(json_object_get(json_object_get(provenance, "intensity_map"), "level_counts")) > 1);
+    assert_non_null(json_object_get(json_object_get(provenance, "row"), "text"));
+    json_decref(provenance);
+
+    assert_ok(import_with(path_of(""), (sl_import_settings){0}, &result));
+    assert_int_equal(number(result, "added"), 0);
+    assert_int_equal(number(result, "known"), 3);
+    json_decref(result);
+}
+
+static void groups_come_from_where_they_are_told(void **state) {
+    (void)state;
+    json_t *result;
+    write_npy("one_film/scan_1.npy", 1);
+    write_npy("one_film/scan_2.npy", 2);
+    write_npy("0001.npy", 3);
+    write_text("groups.tsv", "size\tfile\tgroup\n9\tscan_2.npy\tfilm-7\r\n");
+    const char *table = path_of("groups.tsv");
+    sl_import_settings settings = {.groups = {&table, 1}, .folder_captions = true};
+    assert_ok(import_with(path_of(""), settings, &result));
+    assert_int_equal(number(result, "added"), 3);
+    json_decref(result);
+    assert_string_equal(image_from("scan_1")->group_key, "one_film/scan");
+    assert_string_equal(image_from("scan_2")->group_key, "film-7");
+    assert_string_equal(image_from("0001")->group_key, "data");
+    assert_string_equal(image_from("scan_1")->caption, "one film");
+    assert_null(image_from("0001")->caption);
+    const char *wrong = path_of("one_film/scan_1.npy");
+    settings.groups = (sl_list){&wrong, 1};
+    assert_status(import_with(path_of(""), settings, &result), SL_FORMAT);
+}
+
+static void faults_are_named_before_anything_is_added(void **state) {
+    (void)state;
+    json_t *result;
+    static const struct {
+        const char *text, *message;
+    } cases[] = {
+        {"{\"file_name\": \"a.npy\"}\n{\"file_name\": \n", "metadata.jsonl:2"},
+        {"{\"text\": \"x\"}\n", "metadata.jsonl:1: no \"file_name\""},
+        {"{\"file_name\": \"../a.npy\"}\n", "must lie below"},
+        {"{\"file_name\": \"a.npy\", \"text\": 3}\n", "neither a text"},
+    };
+    write_npy("a.npy", 1);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        write_text("metadata.jsonl", cases[i].text);
+        assert_status(import_with(path_of(""), (sl_import_settings){0}, &result), SL_FORMAT);
+        if (!strstr(sl_error_message(), cases[i].message))
+            fail_msg("'%s' lacks '%s'", sl_error_message(), cases[i].message);
+    }
+    int count;
+    all_images(&count);
+    assert_int_equal(count, 0);
+    assert_status(import_with("/no/such/place.npy", (sl_import_settings){0}, &result), SL_NOT_FOUND);
+}
+
+static void a_run_tells_of_the_import(void **state) {
+    (void)state;
+    json_t *result;
+    write_npy("a.npy", 5);
+    assert_ok(import_with(path_of("a.npy"), (sl_import_settings){.group = "sample"}, &result));
+    json_decref(result);
+    sl_run_record *runs;
+    int count;
+    assert_ok(sl_store_runs(workspace->store, &SL_RUN_FILTER_ALL, arena, &runs, &count));
+    assert_int_equal(count, 1);
+    assert_string_equal(runs[0].kind, "import");
+    assert_int_equal(runs[0].state, SL_RUN_DONE);
+    assert_non_null(strstr(runs[0].config, "\"group\":\"sample\""));
+    assert_non_null(strstr(runs[0].result, "\"added\":1"));
+}
+
+static void measured_images_keep_their_groups_apart(void **state) {
+    (void)state;
+    const char *shared = getenv("SL_SHARED") ? getenv("SL_SHARED") : "../shared";
+    const char *data = sl_arena_printf(arena, "%s/data/experimental", shared);
+    if (!sl_path_is_folder(data)) skip_because("no measured images at '%s'", data);
+    const char *tables[] = {sl_path_join(arena, data, "manifest.tsv"),
+                            sl_path_join(arena, data, "more/manifest.tsv")};
+    json_t *result;
+    sl_import_settings settings = {.groups = {tables, 2}};
+    assert_ok(import_with(data, settings, &result));
+    assert_true(number(result, "added") >= 45);
+    assert_int_equal(json_array_size(json_object_get(result, "errors")), 0);
+    json_decref(result);
+    int count;
+    const sl_image_record *images = all_images(&count);
+    for (int i = 0; i < count; i++) {
+        assert_non_null(images[i].caption);
+        for (int k = 0; k < i; k++)
+            if (strcmp(images[i].group_key, images[k].group_key) == 0)
+                assert_int_equal(images[i].split, images[k].split);
+    }
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_workspace, close_workspace)
+static const struct CMUnitTest tests[] = {
+    TEST(a_folder_with_everything_in_it),
+    TEST(groups_come_from_where_they_are_told),
+    TEST(faults_are_named_before_anything_is_added),
+    TEST(a_run_tells_of_the_import),
+    TEST(measured_images_keep_their_groups_apart),
+};
+TEST_MAIN(tests)
