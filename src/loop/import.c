@@ -4,9 +4,9 @@
 #include "base/limits.h"
 #include "base/threads.h"
 #include "image/frame.h"
+#include "image/intensity_map.h"
 #include "loop/import_names.h"
 #include "loop/job.h"
-#include "xray/log_map.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -116,16 +116,17 @@ static sl_status collect_one(importer *in, const char *given) {
     return SL_OK;
 }
 
-/* Rows of a metadata.jsonl below the folders given, whose file is missing. */
+/* Rows of a metadata.jsonl whose file is missing. */
 static void list_missing(importer *in) {
-    const char *path;
-    json_t *row;
-    json_object_foreach(in->names.rows, path, row) {
-        if (sl_file_exists(path)) continue;
-        char message[256];
-        snprintf(message, sizeof message, "named in %s, but not there",
-                 json_string_value(json_object_get(row, "line")));
-        add_error(in, path, SL_NOT_FOUND, message);
+    for (int i = 0; i < in->names.count; i++) {
+        const sl_captions *captions = in->names.table[i].captions;
+        for (int k = 0; captions && k < sl_captions_count(captions); k++) {
+            const sl_caption *row = sl_captions_at(captions, k);
+            if (sl_file_exists(row->path)) continue;
+            char message[64];
+            snprintf(message, sizeof message, "named in line %d of metadata.jsonl, but not there", row->line);
+            add_error(in, row->path, SL_NOT_FOUND, message);
+        }
     }
 }
 
@@ -133,18 +134,11 @@ static json_t *number_or_null(double value) {
     return isfinite(value) ? json_real(value) : json_null();
 }
 
-/* How counts become the unit interval of the models (xray/log_map.h), so that it can be undone. */
+/* How counts become the models' numbers and back, fixed for this image once and for all. */
 static sl_status intensity_map(const sl_image *image, json_t **out) {
-    size_t count = (size_t)image->height_px * (size_t)image->width_px, good = 0;
-    float *values;
-    double level = SL_LOG_MAP_LEVEL_MIN;
-    SL_TRY(sl_alloc(&values, count, sizeof *values));
-    for (size_t i = 0; i < count; i++)
-        if (!image->mask[i]) values[good++] = image->value[i];
-    sl_status status = good ? sl_log_map_level(values, good, &level) : SL_OK;
-    sl_free(values);
-    SL_TRY(status);
-    *out = json_pack("{s:s, s:f, s:f}", "kind", "log1p", "counts", SL_LOG_MAP_COUNTS, "level_counts", level);
+    sl_intensity_map map;
+    SL_TRY(sl_intensity_fit(&sl_intensity_default, image, &map));
+    *out = sl_intensity_to_json(&map);
     return SL_OK;
 }
 
@@ -243,7 +237,8 @@ static void name_items(importer *in, int first, int count) {
         item *each = &in->items[i];
         each->record.caption = sl_import_names_caption(&in->names, each->root, each->path);
         each->record.group_key = sl_import_names_group(&in->names, each->path);
-        each->row = json_deep_copy(sl_import_names_row(&in->names, each->path));
+        const sl_caption *row = sl_import_names_row(&in->names, each->path);
+        each->row = row ? json_deep_copy(row->columns) : NULL;
     }
 }
 

@@ -2,7 +2,6 @@
 
 #include "base/limits.h"
 
-#include <math.h>
 #include <stdbool.h>
 #include <string.h>
 #include <zstd.h>
@@ -116,48 +115,4 @@ void sl_pixels_hash(const sl_image *image, char out_hash[SL_SHA256_HEX]) {
     sl_sha256_hex(image->value, count * sizeof *image->value, parts + SL_SHA256_HEX - 1);
     sl_sha256_hex(image->mask, count, parts + 2 * (SL_SHA256_HEX - 1));
     sl_sha256_hex(parts, sizeof parts - 1, out_hash);
-}
-
-enum { GRID = 32, LOW = 8 };
-
-/* Means of log(1 + value) over GRID x GRID cells; cells without a good pixel take the mean of the others. */
-static void shrink(const sl_image *image, double cells[GRID * GRID]) {
-    double sum = 0;
-    int filled = 0;
-    double weight[GRID * GRID] = {0};
-    memset(cells, 0, GRID * GRID * sizeof *cells);
-    for (int64_t y = 0; y < image->height_px; y++)
-        for (int64_t x = 0; x < image->width_px; x++) {
-            int64_t at = y * image->width_px + x,
-                    cell = y * GRID / image->height_px * GRID + x * GRID / image->width_px;
-            if (image->mask[at] || image->value[at] < 0) continue;
-            cells[cell] += log1p(image->value[at]);
-            weight[cell] += 1;
-        }
-    for (int i = 0; i < GRID * GRID; i++) {
-        if (weight[i] == 0) continue;
-        cells[i] /= weight[i];
-        sum += cells[i];
-        filled++;
-    }
-    for (int i = 0; i < GRID * GRID; i++)
-        if (weight[i] == 0 && filled) cells[i] = sum / filled;
-}
-
-uint64_t sl_pixels_perceptual_hash(const sl_image *image) {
-    static const double pi = 3.14159265358979323846;
-    double cells[GRID * GRID], wave[LOW][GRID];
-    uint64_t hash = 0;
-    shrink(image, cells);
-    /* from the first wave on: the zeroth is brightness alone */
-    for (int u = 0; u < LOW; u++)
-        for (int x = 0; x < GRID; x++) wave[u][x] = cos(pi * (x + 0.5) * (u + 1) / GRID);
-    for (int v = 0; v < LOW; v++)
-        for (int u = 0; u < LOW; u++) {
-            double sum = 0;
-            for (int y = 0; y < GRID; y++)
-                for (int x = 0; x < GRID; x++) sum += cells[y * GRID + x] * wave[v][y] * wave[u][x];
-            hash = hash << 1 | (sum > 0);
-        }
-    return hash;
 }

@@ -20,8 +20,4 @@ sl_status sl_pixels_decode(const void *data, size_t bytes, sl_image *out);
 /* Hash of size, values and mask: the same for the same image from any file format. */
 void sl_pixels_hash(const sl_image *image, char out_hash[SL_SHA256_HEX]);
 
-/* 64 signs of the lowest cosine coefficients of log intensity at 32x32 (masked pixels left out): near
- * duplicates differ in few bits. */
-uint64_t sl_pixels_perceptual_hash(const sl_image *image);
-
 #endif

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/limits.h"
+#include "image/fingerprint.h"
 #include "loop/pixels.h"
 #include "store/object.h"
 
@@ -117,6 +118,11 @@ sl_status sl_workspace_put_image(const sl_workspace *workspace, const sl_image *
     char content_hash[SL_SHA256_HEX], object_hash[SL_SHA256_HEX];
     unsigned char *data;
     size_t bytes;
+    sl_fingerprint looks;
+    char fingerprint[16 * SL_FINGERPRINT_WORDS + 1];
+    SL_TRY(sl_image_fingerprint(image, &looks));
+    for (int i = 0; i < SL_FINGERPRINT_WORDS; i++)
+        snprintf(fingerprint + 16 * i, 17, "%016" PRIx64, looks.bits[i]);
     sl_pixels_hash(image, content_hash);
     SL_TRY(sl_pixels_encode(image, &data, &bytes));
     sl_status status = sl_object_put(workspace->objects, data, bytes, object_hash);
@@ -124,7 +130,7 @@ sl_status sl_workspace_put_image(const sl_workspace *workspace, const sl_image *
     SL_TRY(status);
     record->content_hash = sl_arena_strdup(arena, content_hash);
     record->object_hash = sl_arena_strdup(arena, object_hash);
-    record->phash = sl_pixels_perceptual_hash(image);
+    record->fingerprint = sl_arena_strdup(arena, fingerprint);
     record->height_px = image->height_px;
     record->width_px = image->width_px;
     record->split = sl_workspace_split(workspace, record->group_key);

@@ -32,7 +32,7 @@ void sl_workspace_close(sl_workspace *workspace); /* NULL is fine */
  * anything is known of its images, the same for ever. */
 sl_split sl_workspace_split(const sl_workspace *workspace, const char *group_key);
 
-/* Fills in what follows from the pixels (both hashes, perceptual hash, size) and the group (split), and
+/* Fills in what follows from the pixels (both hashes, fingerprint, size) and the group (split), and
  * writes the pixels. The record is then ready for sl_store_images_add. Hash texts go into the arena. Any
  * thread. */
 sl_status sl_workspace_put_image(const sl_workspace *workspace, const sl_image *image, sl_arena *arena,

@@ -118,8 +118,9 @@ typedef struct sl_image_record {
     double guidance;
     const char *scheduler; /* NULL: none */
     int64_t height_px, width_px;
-    const char *dtype; /* of the source: "U16" */
-    uint64_t phash;    /* perceptual hash, for near duplicates */
+    const char *dtype;       /* of the source: "U16" */
+    const char *fingerprint; /* what it looks like (image/fingerprint.h), 64 hexadecimal digits, for near
+                                duplicates; NULL: unknown */
     int64_t created_ms;
     const char *provenance; /* JSON of all the rest; only written here, read by sl_store_image_provenance */
 } sl_image_record;

@@ -51,7 +51,7 @@ static inline sl_image_record fixture_image(sl_arena *arena, int64_t k) {
         .height_px = 256,
         .width_px = 256,
         .dtype = "F32",
-        .phash = UINT64_MAX - (uint64_t)k,
+        .fingerprint = "00ff",
         .seed = UINT64_MAX,
     };
 }

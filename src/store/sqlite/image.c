@@ -5,7 +5,7 @@
 #define COLUMNS                                                                                              \
     "i.id, i.content_hash, i.object_hash, i.origin, i.split, i.group_key, i.caption, i.source, i.run,"       \
     " i.run_index, i.round, i.parent, i.seed, i.generator, i.lora, i.steps, i.guidance, i.scheduler,"        \
-    " i.height_px, i.width_px, i.dtype, i.phash, i.created"
+    " i.height_px, i.width_px, i.dtype, i.fingerprint, i.created"
 
 static void read_image(sqlite3_stmt *row, sl_arena *arena, void *item) {
     sl_image_record *image = item;
@@ -29,7 +29,7 @@ static void read_image(sqlite3_stmt *row, sl_arena *arena, void *item) {
         .height_px = sqlite3_column_int64(row, 18),
         .width_px = sqlite3_column_int64(row, 19),
         .dtype = sl_db_text(row, 20, arena),
-        .phash = (uint64_t)sqlite3_column_int64(row, 21),
+        .fingerprint = sl_db_text(row, 21, arena),
         .created_ms = sqlite3_column_int64(row, 22),
     };
     (void)sl_origin_parse((const char *)sqlite3_column_text(row, 3), &image->origin);
@@ -55,21 +55,21 @@ static sl_status find_known(sl_db *db, const sl_image_record *record, bool uniqu
 }
 
 static sl_status insert(sl_db *db, sl_image_record *record) {
-    SL_TRY(
-        sl_db_run(db,
-                  "INSERT INTO image(content_hash, object_hash, origin, split, group_key, caption, source, "
-                  "run, run_index, round,"
-                  " parent, seed, generator, lora, steps, guidance, scheduler, height_px, width_px, dtype, "
-                  "phash, created)"
-                  " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-                  SL_VALUES(SL_TEXT(record->content_hash), SL_TEXT(record->object_hash),
-                            SL_TEXT(sl_origin_name(record->origin)), SL_TEXT(sl_split_name(record->split)),
-                            SL_TEXT(record->group_key), SL_TEXT(record->caption), SL_TEXT(record->source),
-                            SL_REF(record->run), SL_INT(record->run_index), SL_REF(record->round),
-                            SL_REF(record->parent), SL_INT(record->seed), SL_REF(record->generator),
-                            SL_REF(record->lora), SL_INT(record->steps), SL_REAL(record->guidance),
-                            SL_TEXT(record->scheduler), SL_INT(record->height_px), SL_INT(record->width_px),
-                            SL_TEXT(record->dtype), SL_INT(record->phash), SL_INT(record->created_ms))));
+    SL_TRY(sl_db_run(
+        db,
+        "INSERT INTO image(content_hash, object_hash, origin, split, group_key, caption, source, "
+        "run, run_index, round,"
+        " parent, seed, generator, lora, steps, guidance, scheduler, height_px, width_px, dtype,"
+        "fingerprint, created)"
+        " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        SL_VALUES(SL_TEXT(record->content_hash), SL_TEXT(record->object_hash),
+                  SL_TEXT(sl_origin_name(record->origin)), SL_TEXT(sl_split_name(record->split)),
+                  SL_TEXT(record->group_key), SL_TEXT(record->caption), SL_TEXT(record->source),
+                  SL_REF(record->run), SL_INT(record->run_index), SL_REF(record->round),
+                  SL_REF(record->parent), SL_INT(record->seed), SL_REF(record->generator),
+                  SL_REF(record->lora), SL_INT(record->steps), SL_REAL(record->guidance),
+                  SL_TEXT(record->scheduler), SL_INT(record->height_px), SL_INT(record->width_px),
+                  SL_TEXT(record->dtype), SL_TEXT(record->fingerprint), SL_INT(record->created_ms))));
     record->id = sqlite3_last_insert_rowid(db->handle);
     if (!record->provenance) return SL_OK;
     return sl_db_run(db, "INSERT INTO provenance(image, json) VALUES(?,?)",

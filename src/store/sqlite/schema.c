@@ -37,7 +37,7 @@ static const char *const first[] = {
     " parent INTEGER REFERENCES image, seed INTEGER NOT NULL, generator INTEGER REFERENCES model,"
     " lora INTEGER REFERENCES model, steps INTEGER NOT NULL, guidance REAL NOT NULL, scheduler TEXT,"
     " height_px INTEGER NOT NULL CHECK(height_px > 0), width_px INTEGER NOT NULL CHECK(width_px > 0),"
-    " dtype TEXT NOT NULL, phash INTEGER NOT NULL, created INTEGER NOT NULL) STRICT",
+    " dtype TEXT NOT NULL, fingerprint TEXT, created INTEGER NOT NULL) STRICT",
     "CREATE UNIQUE INDEX image_of_run ON image(run, run_index) WHERE run IS NOT NULL",
     "CREATE INDEX image_by_content ON image(content_hash)", "CREATE INDEX image_by_origin ON image(origin)",
     "CREATE INDEX image_by_split ON image(split)", "CREATE INDEX image_by_group ON image(group_key)",
