@@ -20,6 +20,7 @@ typedef struct sl_golden {
     json_t *opened; /* names of the case files that were opened */
     const char *family, *file_name; /* "unet_a_fwd": part of the tolerances' keys */
     sl_safetensors *file;
+    sl_safetensors *inputs; /* another case file to load from, or NULL */
     unsigned char *touched; /* one a tensor of `file` */
     sl_golden_line line;    /* of the open case */
     double worst_ratio;
@@ -32,6 +33,11 @@ sl_status sl_golden_open(sl_golden *g, const char *name);
  * caller's own: sl_tensor_free). Marks it. */
 sl_status sl_golden_load(sl_golden *g, const char *key, sl_dtype dtype, sl_tensor *out);
 bool sl_golden_has(const sl_golden *g, const char *key);
+
+/* Until called with NULL: sl_golden_load and sl_golden_has look into another case file, without marks. */
+sl_status sl_golden_inputs_from(sl_golden *g, const char *name);
+/* Where sl_golden_load looks now. */
+const sl_safetensors *sl_golden_source(const sl_golden *g);
 
 /* Marks a tensor that needs no comparison of its own. */
 void sl_golden_touch(sl_golden *g, const char *key);

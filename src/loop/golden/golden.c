@@ -168,7 +168,7 @@ const char *sl_golden_path(const sl_golden *g, const char *name) {
 }
 
 bool sl_golden_has(const sl_golden *g, const char *key) {
-    return sl_safetensors_find(g->file, key) != NULL;
+    return sl_safetensors_find(sl_golden_source(g), key) != NULL;
 }
 
 void sl_golden_touch(sl_golden *g, const char *key) {
@@ -176,9 +176,21 @@ void sl_golden_touch(sl_golden *g, const char *key) {
     if (stored) g->touched[stored - sl_safetensors_at(g->file, 0)] = 1;
 }
 
+const sl_safetensors *sl_golden_source(const sl_golden *g) {
+    return g->inputs ? g->inputs : g->file;
+}
+
+sl_status sl_golden_inputs_from(sl_golden *g, const char *name) {
+    sl_safetensors_close(g->inputs);
+    g->inputs = NULL;
+    if (!name) return SL_OK;
+    return sl_safetensors_open(sl_golden_path(g, sl_arena_printf(g->arena, "cases/%s.safetensors", name)),
+                               &g->inputs);
+}
+
 sl_status sl_golden_load(sl_golden *g, const char *key, sl_dtype dtype, sl_tensor *out) {
-    sl_golden_touch(g, key);
-    return sl_safetensors_load(g->file, key, dtype, out);
+    if (!g->inputs) sl_golden_touch(g, key);
+    return sl_safetensors_load(sl_golden_source(g), key, dtype, out);
 }
 
 /* Untouched tensors, one line for each group: names up to the first dot. */
@@ -271,6 +283,7 @@ sl_status sl_golden_run(const sl_golden_settings *settings, sl_golden_totals *to
     json_decref(g.variant);
     json_decref(g.opened);
     sl_safetensors_close(g.file);
+    sl_safetensors_close(g.inputs);
     sl_free(g.touched);
     sl_arena_free(g.arena);
     if (!status && totals->missed > 0)

@@ -112,18 +112,6 @@ sl_status sl_golden_optimise(sl_golden *g, const char *name, sl_golden_net *net,
     return SL_OK;
 }
 
-static sl_status compare_weights_after(sl_golden *g, const sl_params *params) {
-    static const char prefix[] = "after10.";
-    for (size_t i = 0; i < sl_safetensors_count(g->file); i++) {
-        const char *key = sl_safetensors_at(g->file, i)->name;
-        if (strncmp(key, prefix, sizeof prefix - 1) != 0) continue;
-        const sl_param *param = sl_params_find(params, key + sizeof prefix - 1);
-        if (!param) return sl_fail(SL_NOT_FOUND, "no parameter for '%s'", key);
-        SL_TRY(sl_golden_floats(g, key, param->value.data, (size_t)sl_shape_count(&param->value.shape)));
-    }
-    return SL_OK;
-}
-
 /* xt, the velocity and the loss weights of the same draw. */
 static sl_status targets(sl_golden *g) {
     const sl_noise_schedule_settings settings = {SL_BETAS_SCALED_LINEAR, 1000, 0.00085, 0.012, false};
@@ -175,7 +163,7 @@ static sl_status train_cases(sl_golden *g, const char *name, sl_model *model) {
     sl_golden_end(g, status);
     sl_golden_begin(g, sl_arena_printf(g->arena, "%s.adamw", name));
     if (!status) status = sl_golden_optimise(g, name, &net, model->params);
-    if (!status) status = compare_weights_after(g, model->params);
+    if (!status) status = sl_golden_compare_values(g, model->params, "after10.", NULL);
     sl_golden_end(g, status);
     sl_golden_net_free(&net);
     return SL_OK;

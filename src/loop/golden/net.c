@@ -1,5 +1,7 @@
 #include "loop/golden/net.h"
 
+#include "nn/lora.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -30,12 +32,17 @@ sl_status sl_golden_net_begin(sl_golden_net *net, sl_params *params) {
     return SL_OK;
 }
 
+static sl_status zero_gradients(sl_params *params) {
+    SL_TRY(sl_params_allocate_gradients(params));
+    sl_params_zero_gradients(params);
+    return SL_OK;
+}
+
 sl_status sl_golden_net_ready(sl_golden_net *net) {
     SL_TRY(sl_graph_status(net->graph));
-    if (net->nn.training) {
-        SL_TRY(sl_params_allocate_gradients(net->nn.params));
-        sl_params_zero_gradients(net->nn.params);
-    }
+    if (net->nn.training) SL_TRY(zero_gradients(net->nn.params));
+    for (int i = 0; i < net->nn.lora_count && net->nn.training; i++)
+        SL_TRY(zero_gradients(net->nn.loras[i]->params));
     SL_TRY(sl_plan_new(net->graph, NULL, &net->plan));
     SL_TRY(sl_nn_bind(&net->nn, net->plan));
     return sl_plan_reserve(net->plan);
@@ -56,7 +63,7 @@ static sl_shape input_shape(const sl_stored_tensor *stored) {
 }
 
 sl_value sl_golden_net_input(sl_golden *g, sl_golden_net *net, const char *key) {
-    const sl_stored_tensor *stored = sl_safetensors_find(g->file, key);
+    const sl_stored_tensor *stored = sl_safetensors_find(sl_golden_source(g), key);
     if (!stored) {
         sl_graph_fail(net->graph, SL_NOT_FOUND, "'%s' has no tensor '%s'", g->file_name, key);
         return (sl_value){0};
@@ -121,13 +128,29 @@ sl_status sl_golden_net_scalar(sl_golden_net *net, const char *name, double *out
     return SL_OK;
 }
 
-static sl_status gradient_of(const sl_params *params, const char *name, const sl_name_rules *rules,
-                             sl_arena *arena, const sl_param **out) {
+static sl_status find_param(const sl_params *params, const char *name, const sl_name_rules *rules,
+                            sl_arena *arena, const sl_param **out) {
     char *ours = NULL;
     if (rules) sl_name_rules_apply(rules, arena, name, &ours);
-    const sl_param *param = sl_params_find(params, rules && ours ? ours : name);
-    if (!param || !param->gradient.data) return sl_fail(SL_NOT_FOUND, "no gradient of '%s'", name);
-    *out = param;
+    *out = sl_params_find(params, ours ? ours : name);
+    return *out ? SL_OK : sl_fail(SL_NOT_FOUND, "no parameter for '%s'", name);
+}
+
+static sl_status gradient_of(const sl_params *params, const char *name, const sl_name_rules *rules,
+                             sl_arena *arena, const sl_param **out) {
+    SL_TRY(find_param(params, name, rules, arena, out));
+    return (*out)->gradient.data ? SL_OK : sl_fail(SL_NOT_FOUND, "no gradient of '%s'", name);
+}
+
+sl_status sl_golden_compare_values(sl_golden *g, const sl_params *params, const char *prefix,
+                                   const sl_name_rules *rules) {
+    for (size_t i = 0; i < sl_safetensors_count(g->file); i++) {
+        const char *key = sl_safetensors_at(g->file, i)->name;
+        const sl_param *param;
+        if (strncmp(key, prefix, strlen(prefix)) != 0) continue;
+        SL_TRY(find_param(params, key + strlen(prefix), rules, g->arena, &param));
+        SL_TRY(sl_golden_floats(g, key, param->value.data, (size_t)sl_shape_count(&param->value.shape)));
+    }
     return SL_OK;
 }
 

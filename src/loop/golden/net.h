@@ -38,6 +38,10 @@ sl_status sl_golden_net_scalar(sl_golden_net *net, const char *name, double *out
 sl_status sl_golden_compare_gradients(sl_golden *g, const sl_params *params, const char *prefix,
                                       const json_t *norms, const char *path, const sl_name_rules *rules);
 
+/* Compare the values of parameters with every tensor "PREFIX<name>". */
+sl_status sl_golden_compare_values(sl_golden *g, const sl_params *params, const char *prefix,
+                                   const sl_name_rules *rules);
+
 /* Fills the gradients' slots of the trainable parameters (buffers as statistics). */
 sl_status sl_golden_slots(sl_params *params, sl_slot_set *out);
 
