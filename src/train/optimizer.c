@@ -18,7 +18,8 @@ int sl_optimizer_moments(const sl_optimizer *optimizer) {
 }
 
 typedef struct step_work {
-    float keep, beta1, beta2, scale, epsilon, rate, root_correction, decay, momentum;
+    float keep, beta2, share1, share2 /* 1 - beta, rounded once */, scale, epsilon, rate, root_correction,
+        decay, momentum;
 } step_work;
 
 static void adamw(void *context, const sl_slot *slot, int64_t begin, int64_t end) {
@@ -28,8 +29,8 @@ static void adamw(void *context, const sl_slot *slot, int64_t begin, int64_t end
     const float *gradient = slot->gradient;
     for (int64_t i = begin; i < end; i++) {
         float g = gradient[i] * w->scale;
-        m[i] += (1 - w->beta1) * (g - m[i]);
-        v[i] = w->beta2 * v[i] + (1 - w->beta2) * g * g;
+        m[i] += w->share1 * (g - m[i]);
+        v[i] = w->beta2 * v[i] + w->share2 * g * g;
         x[i] = x[i] * keep - w->rate * (m[i] / (sqrtf(v[i]) * w->root_correction + w->epsilon));
     }
 }
@@ -59,7 +60,8 @@ void sl_optimizer_step(const sl_optimizer *optimizer, sl_slot_set *set, int64_t 
     double correction1 = 1 - pow(optimizer->beta1, (double)step),
            correction2 = 1 - pow(optimizer->beta2, (double)step);
     work.keep = (float)(1 - rate * optimizer->weight_decay);
-    work.beta1 = (float)optimizer->beta1;
+    work.share1 = (float)(1 - optimizer->beta1);
+    work.share2 = (float)(1 - optimizer->beta2);
     work.beta2 = (float)optimizer->beta2;
     work.epsilon = (float)optimizer->epsilon;
     work.rate = (float)(rate / correction1);
