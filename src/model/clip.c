@@ -3,45 +3,36 @@
 #include <math.h>
 #include <stdio.h>
 
-#define INT_(key_, member, low_, high_, fallback_)                                                           \
-    {                                                                                                        \
-        .key = key_, .kind = SL_CONFIG_INT, .offset = offsetof(sl_clip_config, member), .low = low_,         \
-        .high = high_, .fallback = fallback_                                                                 \
-    }
-#define REAL_(key_, member, fallback_)                                                                       \
-    { .key = key_, .kind = SL_CONFIG_REAL, .offset = offsetof(sl_clip_config, member), .fallback = fallback_ }
-#define UNUSED_(key_, value_)                                                                                \
-    { .key = key_, .kind = SL_CONFIG_UNUSED, .fallback = value_ }
+#define FIELD(kind, key, member, fallback, low, high)                                                        \
+    SL_CONFIG_FIELD(sl_clip_config, kind, key, member, fallback, low, high)
+#define CHOICE(kind, key, member, fallback, choices)                                                         \
+    SL_CONFIG_CHOICE_FIELD(sl_clip_config, kind, key, member, fallback, choices)
 
 static const char *const activations[] = {"quick_gelu", "gelu", NULL};
 
 /* Keys and defaults are those of transformers' CLIPTextConfig. */
 static const sl_config_field fields[] = {
-    INT_("vocab_size", vocab_size, 1, 1 << 24, "49408"),
-    INT_("hidden_size", hidden_size, 1, 16384, "512"),
-    INT_("intermediate_size", intermediate_size, 1, 65536, "2048"),
-    INT_("projection_dim", projection_dim, 1, 16384, "512"),
-    INT_("num_hidden_layers", num_hidden_layers, 1, 256, "12"),
-    INT_("num_attention_heads", num_attention_heads, 1, 256, "8"),
-    INT_("max_position_embeddings", max_position_embeddings, 1, 65536, "77"),
-    {.key = "hidden_act",
-     .kind = SL_CONFIG_CHOICE,
-     .offset = offsetof(sl_clip_config, hidden_act),
-     .choices = activations,
-     .fallback = "\"quick_gelu\""},
-    REAL_("layer_norm_eps", layer_norm_eps, "1e-5"),
-    REAL_("initializer_factor", initializer_factor, "1.0"),
-    REAL_("initializer_range", initializer_range, "0.02"),
-    REAL_("attention_dropout", attention_dropout, "0.0"),
-    INT_("bos_token_id", bos_token_id, 0, 1 << 24, "49406"),
-    INT_("eos_token_id", eos_token_id, 0, 1 << 24, "49407"),
-    INT_("pad_token_id", pad_token_id, 0, 1 << 24, "1"),
-    UNUSED_("architectures", "[\"CLIPTextModel\"]"),
-    UNUSED_("model_type", "\"clip_text_model\""),
-    UNUSED_("torch_dtype", "\"float32\""),
-    UNUSED_("transformers_version", "\"4.22.0\""),
-    UNUSED_("dtype", NULL),
-    UNUSED_("dropout", NULL),
+    FIELD(INT, "vocab_size", vocab_size, "49408", 1, 1 << 24),
+    FIELD(INT, "hidden_size", hidden_size, "512", 1, 16384),
+    FIELD(INT, "intermediate_size", intermediate_size, "2048", 1, 65536),
+    FIELD(INT, "projection_dim", projection_dim, "512", 1, 16384),
+    FIELD(INT, "num_hidden_layers", num_hidden_layers, "12", 1, 256),
+    FIELD(INT, "num_attention_heads", num_attention_heads, "8", 1, 256),
+    FIELD(INT, "max_position_embeddings", max_position_embeddings, "77", 1, 65536),
+    CHOICE(CHOICE, "hidden_act", hidden_act, "\"quick_gelu\"", activations),
+    FIELD(REAL, "layer_norm_eps", layer_norm_eps, "1e-5", 0, 0),
+    FIELD(REAL, "initializer_factor", initializer_factor, "1.0", 0, 0),
+    FIELD(REAL, "initializer_range", initializer_range, "0.02", 0, 0),
+    FIELD(REAL, "attention_dropout", attention_dropout, "0.0", 0, 0),
+    FIELD(INT, "bos_token_id", bos_token_id, "49406", 0, 1 << 24),
+    FIELD(INT, "eos_token_id", eos_token_id, "49407", 0, 1 << 24),
+    FIELD(INT, "pad_token_id", pad_token_id, "1", 0, 1 << 24),
+    SL_CONFIG_CONSTANT(UNUSED, "architectures", "[\"CLIPTextModel\"]"),
+    SL_CONFIG_CONSTANT(UNUSED, "model_type", "\"clip_text_model\""),
+    SL_CONFIG_CONSTANT(UNUSED, "torch_dtype", "\"float32\""),
+    SL_CONFIG_CONSTANT(UNUSED, "transformers_version", "\"4.22.0\""),
+    SL_CONFIG_CONSTANT(UNUSED, "dtype", NULL),
+    SL_CONFIG_CONSTANT(UNUSED, "dropout", NULL),
 };
 
 static sl_status check(void *opaque) {

@@ -45,6 +45,20 @@ typedef struct sl_config_field {
     const char *const *choices; /* CHOICE(S): names, ended by NULL */
 } sl_config_field;
 
+/* Rows of a table for the struct `type`. */
+#define SL_CONFIG_FIELD(type, kind_, key_, member, fallback_, low_, high_)                                   \
+    {                                                                                                        \
+        .key = key_, .kind = SL_CONFIG_##kind_, .offset = offsetof(type, member), .fallback = fallback_,     \
+        .low = low_, .high = high_                                                                           \
+    }
+#define SL_CONFIG_CHOICE_FIELD(type, kind_, key_, member, fallback_, choices_)                               \
+    {                                                                                                        \
+        .key = key_, .kind = SL_CONFIG_##kind_, .offset = offsetof(type, member), .fallback = fallback_,     \
+        .choices = choices_                                                                                  \
+    }
+#define SL_CONFIG_CONSTANT(kind_, key_, fallback_)                                                           \
+    { .key = key_, .kind = SL_CONFIG_##kind_, .fallback = fallback_ }
+
 typedef struct sl_config_table {
     const sl_config_field *fields;
     int count;

@@ -5,37 +5,22 @@
 #include <stdio.h>
 #include <string.h>
 
-#define INT_(key_, member, low_, high_, fallback_)                                                           \
-    {                                                                                                        \
-        .key = key_, .kind = SL_CONFIG_INT, .offset = offsetof(sl_resnet_config, member), .low = low_,       \
-        .high = high_, .fallback = fallback_                                                                 \
-    }
-#define INTS_(key_, member, low_, high_, fallback_)                                                          \
-    {                                                                                                        \
-        .key = key_, .kind = SL_CONFIG_INTS, .offset = offsetof(sl_resnet_config, member), .low = low_,      \
-        .high = high_, .fallback = fallback_                                                                 \
-    }
+#define FIELD(kind, key, member, fallback, low, high)                                                        \
+    SL_CONFIG_FIELD(sl_resnet_config, kind, key, member, fallback, low, high)
+#define CHOICE(kind, key, member, fallback, choices)                                                         \
+    SL_CONFIG_CHOICE_FIELD(sl_resnet_config, kind, key, member, fallback, choices)
 
 static const char *const blocks[] = {"basic", "bottleneck", NULL};
 
 static const sl_config_field fields[] = {
-    {.key = "block",
-     .kind = SL_CONFIG_CHOICE,
-     .offset = offsetof(sl_resnet_config, block),
-     .choices = blocks},
-    INTS_("depths", depths, 1, 1000, NULL),
-    INTS_("channels", channels, 1, 16384, NULL),
-    INT_("in_channels", in_channels, 1, 1024, "3"),
-    INT_("stem_channels", stem_channels, 1, 16384, "64"),
-    INT_("num_classes", num_classes, 1, 1 << 20, NULL),
-    {.key = "bn_eps",
-     .kind = SL_CONFIG_REAL,
-     .offset = offsetof(sl_resnet_config, bn_eps),
-     .fallback = "1e-5"},
-    {.key = "bn_momentum",
-     .kind = SL_CONFIG_REAL,
-     .offset = offsetof(sl_resnet_config, bn_momentum),
-     .fallback = "0.1"},
+    CHOICE(CHOICE, "block", block, NULL, blocks),
+    FIELD(INTS, "depths", depths, NULL, 1, 1000),
+    FIELD(INTS, "channels", channels, NULL, 1, 16384),
+    FIELD(INT, "in_channels", in_channels, "3", 1, 1024),
+    FIELD(INT, "stem_channels", stem_channels, "64", 1, 16384),
+    FIELD(INT, "num_classes", num_classes, NULL, 1, 1 << 20),
+    FIELD(REAL, "bn_eps", bn_eps, "1e-5", 0, 0),
+    FIELD(REAL, "bn_momentum", bn_momentum, "0.1", 0, 0),
 };
 
 static sl_status check(void *opaque) {

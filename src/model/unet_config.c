@@ -1,92 +1,69 @@
 #include "model/unet.h"
 
-#define INT_(key_, member, low_, high_, fallback_)                                                           \
-    {                                                                                                        \
-        .key = key_, .kind = SL_CONFIG_INT, .offset = offsetof(sl_unet_config, member), .low = low_,         \
-        .high = high_, .fallback = fallback_                                                                 \
-    }
-#define INTS_(key_, member, low_, high_, fallback_)                                                          \
-    {                                                                                                        \
-        .key = key_, .kind = SL_CONFIG_INTS, .offset = offsetof(sl_unet_config, member), .low = low_,        \
-        .high = high_, .fallback = fallback_                                                                 \
-    }
-#define FIXED_(key_, value_)                                                                                 \
-    { .key = key_, .kind = SL_CONFIG_FIXED, .fallback = value_ }
+#define FIELD(kind, key, member, fallback, low, high)                                                        \
+    SL_CONFIG_FIELD(sl_unet_config, kind, key, member, fallback, low, high)
+#define CHOICES(key, member, fallback, choices)                                                              \
+    SL_CONFIG_CHOICE_FIELD(sl_unet_config, CHOICES, key, member, fallback, choices)
+#define FIXED(key, value)  SL_CONFIG_CONSTANT(FIXED, key, value)
+#define UNUSED(key, value) SL_CONFIG_CONSTANT(UNUSED, key, value)
 
 static const char *const down_types[] = {"CrossAttnDownBlock2D", "DownBlock2D", NULL};
 static const char *const up_types[] = {"UpBlock2D", "CrossAttnUpBlock2D", NULL};
 
 /* Keys and defaults are those of diffusers' UNet2DConditionModel. */
 static const sl_config_field fields[] = {
-    INT_("sample_size", sample_size, 1, 4096, "64"),
-    INT_("in_channels", in_channels, 1, 1024, "4"),
-    INT_("out_channels", out_channels, 1, 1024, "4"),
-    INTS_("block_out_channels", block_out_channels, 1, 8192, "[320, 640, 1280, 1280]"),
-    {.key = "down_block_types",
-     .kind = SL_CONFIG_CHOICES,
-     .offset = offsetof(sl_unet_config, down_blocks),
-     .choices = down_types,
-     .fallback =
-         "[\"CrossAttnDownBlock2D\", \"CrossAttnDownBlock2D\", \"CrossAttnDownBlock2D\", \"DownBlock2D\"]"},
-    {.key = "up_block_types",
-     .kind = SL_CONFIG_CHOICES,
-     .offset = offsetof(sl_unet_config, up_blocks),
-     .choices = up_types,
-     .fallback = "[\"UpBlock2D\", \"CrossAttnUpBlock2D\", \"CrossAttnUpBlock2D\", \"CrossAttnUpBlock2D\"]"},
-    INTS_("attention_head_dim", attention_head_dim, 1, 1024, "8"),
-    INTS_("num_attention_heads", num_attention_heads, 1, 1024, "null"),
-    INTS_("transformer_layers_per_block", transformer_layers, 1, 64, "1"),
-    INT_("layers_per_block", layers_per_block, 1, 16, "2"),
-    INT_("cross_attention_dim", cross_attention_dim, 1, 16384, "1280"),
-    INT_("norm_num_groups", norm_num_groups, 1, 1024, "32"),
-    {.key = "norm_eps",
-     .kind = SL_CONFIG_REAL,
-     .offset = offsetof(sl_unet_config, norm_eps),
-     .fallback = "1e-5"},
-    {.key = "flip_sin_to_cos",
-     .kind = SL_CONFIG_BOOL,
-     .offset = offsetof(sl_unet_config, flip_sin_to_cos),
-     .fallback = "true"},
-    {.key = "freq_shift",
-     .kind = SL_CONFIG_REAL,
-     .offset = offsetof(sl_unet_config, freq_shift),
-     .fallback = "0"},
-    {.key = "use_linear_projection",
-     .kind = SL_CONFIG_BOOL,
-     .offset = offsetof(sl_unet_config, use_linear_projection),
-     .fallback = "false"},
-    FIXED_("act_fn", "\"silu\""),
-    FIXED_("center_input_sample", "false"),
-    FIXED_("downsample_padding", "1"),
-    FIXED_("mid_block_type", "\"UNetMidBlock2DCrossAttn\""),
-    FIXED_("mid_block_scale_factor", "1"),
-    FIXED_("only_cross_attention", "false"),
-    FIXED_("mid_block_only_cross_attention", "null"),
-    FIXED_("reverse_transformer_layers_per_block", "null"),
-    FIXED_("cross_attention_norm", "null"),
-    FIXED_("dual_cross_attention", "false"),
-    FIXED_("encoder_hid_dim", "null"),
-    FIXED_("encoder_hid_dim_type", "null"),
-    FIXED_("class_embed_type", "null"),
-    FIXED_("addition_embed_type", "null"),
-    FIXED_("num_class_embeds", "null"),
-    FIXED_("resnet_time_scale_shift", "\"default\""),
-    FIXED_("resnet_skip_time_act", "false"),
-    FIXED_("resnet_out_scale_factor", "1.0"),
-    FIXED_("time_embedding_type", "\"positional\""),
-    FIXED_("time_embedding_dim", "null"),
-    FIXED_("time_embedding_act_fn", "null"),
-    FIXED_("timestep_post_act", "null"),
-    FIXED_("time_cond_proj_dim", "null"),
-    FIXED_("conv_in_kernel", "3"),
-    FIXED_("conv_out_kernel", "3"),
-    FIXED_("attention_type", "\"default\""),
-    FIXED_("dropout", "0.0"),
-    {.key = "upcast_attention", .kind = SL_CONFIG_UNUSED, .fallback = "false"},
-    {.key = "addition_embed_type_num_heads", .kind = SL_CONFIG_UNUSED, .fallback = "64"},
-    {.key = "addition_time_embed_dim", .kind = SL_CONFIG_UNUSED, .fallback = "null"},
-    {.key = "class_embeddings_concat", .kind = SL_CONFIG_UNUSED, .fallback = "false"},
-    {.key = "projection_class_embeddings_input_dim", .kind = SL_CONFIG_UNUSED, .fallback = "null"},
+    FIELD(INT, "sample_size", sample_size, "64", 1, 4096),
+    FIELD(INT, "in_channels", in_channels, "4", 1, 1024),
+    FIELD(INT, "out_channels", out_channels, "4", 1, 1024),
+    FIELD(INTS, "block_out_channels", block_out_channels, "[320, 640, 1280, 1280]", 1, 8192),
+    CHOICES("down_block_types", down_blocks,
+            "[\"CrossAttnDownBlock2D\", \"CrossAttnDownBlock2D\", \"CrossAttnDownBlock2D\", \"DownBlock2D\"]",
+            down_types),
+    CHOICES("up_block_types", up_blocks,
+            "[\"UpBlock2D\", \"CrossAttnUpBlock2D\", \"CrossAttnUpBlock2D\", \"CrossAttnUpBlock2D\"]",
+            up_types),
+    FIELD(INTS, "attention_head_dim", attention_head_dim, "8", 1, 1024),
+    FIELD(INTS, "num_attention_heads", num_attention_heads, "null", 1, 1024),
+    FIELD(INTS, "transformer_layers_per_block", transformer_layers, "1", 1, 64),
+    FIELD(INT, "layers_per_block", layers_per_block, "2", 1, 16),
+    FIELD(INT, "cross_attention_dim", cross_attention_dim, "1280", 1, 16384),
+    FIELD(INT, "norm_num_groups", norm_num_groups, "32", 1, 1024),
+    FIELD(REAL, "norm_eps", norm_eps, "1e-5", 0, 0),
+    FIELD(BOOL, "flip_sin_to_cos", flip_sin_to_cos, "true", 0, 0),
+    FIELD(REAL, "freq_shift", freq_shift, "0", 0, 0),
+    FIELD(BOOL, "use_linear_projection", use_linear_projection, "false", 0, 0),
+    FIXED("act_fn", "\"silu\""),
+    FIXED("center_input_sample", "false"),
+    FIXED("downsample_padding", "1"),
+    FIXED("mid_block_type", "\"UNetMidBlock2DCrossAttn\""),
+    FIXED("mid_block_scale_factor", "1"),
+    FIXED("only_cross_attention", "false"),
+    FIXED("mid_block_only_cross_attention", "null"),
+    FIXED("reverse_transformer_layers_per_block", "null"),
+    FIXED("cross_attention_norm", "null"),
+    FIXED("dual_cross_attention", "false"),
+    FIXED("encoder_hid_dim", "null"),
+    FIXED("encoder_hid_dim_type", "null"),
+    FIXED("class_embed_type", "null"),
+    FIXED("addition_embed_type", "null"),
+    FIXED("num_class_embeds", "null"),
+    FIXED("resnet_time_scale_shift", "\"default\""),
+    FIXED("resnet_skip_time_act", "false"),
+    FIXED("resnet_out_scale_factor", "1.0"),
+    FIXED("time_embedding_type", "\"positional\""),
+    FIXED("time_embedding_dim", "null"),
+    FIXED("time_embedding_act_fn", "null"),
+    FIXED("timestep_post_act", "null"),
+    FIXED("time_cond_proj_dim", "null"),
+    FIXED("conv_in_kernel", "3"),
+    FIXED("conv_out_kernel", "3"),
+    FIXED("attention_type", "\"default\""),
+    FIXED("dropout", "0.0"),
+    UNUSED("upcast_attention", "false"),
+    UNUSED("addition_embed_type_num_heads", "64"),
+    UNUSED("addition_time_embed_dim", "null"),
+    UNUSED("class_embeddings_concat", "false"),
+    UNUSED("projection_class_embeddings_input_dim", "null"),
 };
 
 static sl_status check(void *opaque) {

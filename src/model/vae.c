@@ -4,55 +4,34 @@
 
 #include <stdio.h>
 
-#define INT_(key_, member, low_, high_, fallback_)                                                           \
-    {                                                                                                        \
-        .key = key_, .kind = SL_CONFIG_INT, .offset = offsetof(sl_vae_config, member), .low = low_,          \
-        .high = high_, .fallback = fallback_                                                                 \
-    }
-#define BOOL_(key_, member, fallback_)                                                                       \
-    { .key = key_, .kind = SL_CONFIG_BOOL, .offset = offsetof(sl_vae_config, member), .fallback = fallback_ }
-#define REAL_(key_, member, fallback_)                                                                       \
-    { .key = key_, .kind = SL_CONFIG_REAL, .offset = offsetof(sl_vae_config, member), .fallback = fallback_ }
+#define FIELD(kind, key, member, fallback, low, high)                                                        \
+    SL_CONFIG_FIELD(sl_vae_config, kind, key, member, fallback, low, high)
+#define CHOICE(kind, key, member, fallback, choices)                                                         \
+    SL_CONFIG_CHOICE_FIELD(sl_vae_config, kind, key, member, fallback, choices)
 
 static const char *const down_types[] = {"DownEncoderBlock2D", NULL};
 static const char *const up_types[] = {"UpDecoderBlock2D", NULL};
 
 /* Keys and defaults are those of diffusers' AutoencoderKL. */
 static const sl_config_field fields[] = {
-    INT_("sample_size", sample_size, 1, 32768, "32"),
-    INT_("in_channels", in_channels, 1, 1024, "3"),
-    INT_("out_channels", out_channels, 1, 1024, "3"),
-    INT_("latent_channels", latent_channels, 1, 64, "4"),
-    {.key = "block_out_channels",
-     .kind = SL_CONFIG_INTS,
-     .offset = offsetof(sl_vae_config, block_out_channels),
-     .low = 1,
-     .high = 8192},
-    {.key = "down_block_types",
-     .kind = SL_CONFIG_CHOICES,
-     .offset = offsetof(sl_vae_config, down_blocks),
-     .choices = down_types},
-    {.key = "up_block_types",
-     .kind = SL_CONFIG_CHOICES,
-     .offset = offsetof(sl_vae_config, up_blocks),
-     .choices = up_types},
-    INT_("layers_per_block", layers_per_block, 1, 16, "1"),
-    INT_("norm_num_groups", norm_num_groups, 1, 1024, "32"),
-    REAL_("scaling_factor", scaling_factor, "0.18215"),
-    REAL_("shift_factor", shift_factor, "null"),
-    {.key = "latents_mean",
-     .kind = SL_CONFIG_REALS,
-     .offset = offsetof(sl_vae_config, latents_mean),
-     .fallback = "null"},
-    {.key = "latents_std",
-     .kind = SL_CONFIG_REALS,
-     .offset = offsetof(sl_vae_config, latents_std),
-     .fallback = "null"},
-    BOOL_("mid_block_add_attention", mid_block_add_attention, "true"),
-    BOOL_("use_quant_conv", use_quant_conv, "true"),
-    BOOL_("use_post_quant_conv", use_post_quant_conv, "true"),
-    BOOL_("force_upcast", force_upcast, "true"),
-    {.key = "act_fn", .kind = SL_CONFIG_FIXED, .fallback = "\"silu\""},
+    FIELD(INT, "sample_size", sample_size, "32", 1, 32768),
+    FIELD(INT, "in_channels", in_channels, "3", 1, 1024),
+    FIELD(INT, "out_channels", out_channels, "3", 1, 1024),
+    FIELD(INT, "latent_channels", latent_channels, "4", 1, 64),
+    FIELD(INTS, "block_out_channels", block_out_channels, NULL, 1, 8192),
+    CHOICE(CHOICES, "down_block_types", down_blocks, NULL, down_types),
+    CHOICE(CHOICES, "up_block_types", up_blocks, NULL, up_types),
+    FIELD(INT, "layers_per_block", layers_per_block, "1", 1, 16),
+    FIELD(INT, "norm_num_groups", norm_num_groups, "32", 1, 1024),
+    FIELD(REAL, "scaling_factor", scaling_factor, "0.18215", 0, 0),
+    FIELD(REAL, "shift_factor", shift_factor, "null", 0, 0),
+    FIELD(REALS, "latents_mean", latents_mean, "null", 0, 0),
+    FIELD(REALS, "latents_std", latents_std, "null", 0, 0),
+    FIELD(BOOL, "mid_block_add_attention", mid_block_add_attention, "true", 0, 0),
+    FIELD(BOOL, "use_quant_conv", use_quant_conv, "true", 0, 0),
+    FIELD(BOOL, "use_post_quant_conv", use_post_quant_conv, "true", 0, 0),
+    FIELD(BOOL, "force_upcast", force_upcast, "true", 0, 0),
+    SL_CONFIG_CONSTANT(FIXED, "act_fn", "\"silu\""),
 };
 
 static sl_status check(void *opaque) {

@@ -4,36 +4,24 @@
 #include <stdio.h>
 #include <string.h>
 
-#define INT_(key_, member, low_, high_, fallback_)                                                           \
-    {                                                                                                        \
-        .key = key_, .kind = SL_CONFIG_INT, .offset = offsetof(sl_vit_config, member), .low = low_,          \
-        .high = high_, .fallback = fallback_                                                                 \
-    }
+#define FIELD(kind, key, member, fallback, low, high)                                                        \
+    SL_CONFIG_FIELD(sl_vit_config, kind, key, member, fallback, low, high)
+#define CHOICE(kind, key, member, fallback, choices)                                                         \
+    SL_CONFIG_CHOICE_FIELD(sl_vit_config, kind, key, member, fallback, choices)
 
 static const char *const pools[] = {"class_token", "average", NULL};
 
 static const sl_config_field fields[] = {
-    {.key = "image_size",
-     .kind = SL_CONFIG_INTS,
-     .offset = offsetof(sl_vit_config, image_size),
-     .low = 1,
-     .high = 8192},
-    INT_("patch_size", patch_size, 1, 1024, NULL),
-    INT_("in_channels", in_channels, 1, 1024, "3"),
-    INT_("num_classes", num_classes, 1, 1 << 20, NULL),
-    INT_("hidden_dim", hidden_dim, 1, 16384, NULL),
-    INT_("mlp_dim", mlp_dim, 1, 65536, NULL),
-    INT_("num_layers", num_layers, 1, 256, NULL),
-    INT_("num_heads", num_heads, 1, 256, NULL),
-    {.key = "pool",
-     .kind = SL_CONFIG_CHOICE,
-     .offset = offsetof(sl_vit_config, pool),
-     .choices = pools,
-     .fallback = "\"class_token\""},
-    {.key = "layer_norm_eps",
-     .kind = SL_CONFIG_REAL,
-     .offset = offsetof(sl_vit_config, layer_norm_eps),
-     .fallback = "1e-6"},
+    FIELD(INTS, "image_size", image_size, NULL, 1, 8192),
+    FIELD(INT, "patch_size", patch_size, NULL, 1, 1024),
+    FIELD(INT, "in_channels", in_channels, "3", 1, 1024),
+    FIELD(INT, "num_classes", num_classes, NULL, 1, 1 << 20),
+    FIELD(INT, "hidden_dim", hidden_dim, NULL, 1, 16384),
+    FIELD(INT, "mlp_dim", mlp_dim, NULL, 1, 65536),
+    FIELD(INT, "num_layers", num_layers, NULL, 1, 256),
+    FIELD(INT, "num_heads", num_heads, NULL, 1, 256),
+    CHOICE(CHOICE, "pool", pool, "\"class_token\"", pools),
+    FIELD(REAL, "layer_norm_eps", layer_norm_eps, "1e-6", 0, 0),
 };
 
 static sl_status check(void *opaque) {
