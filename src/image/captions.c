@@ -129,10 +129,7 @@ static sl_status index_rows(sl_captions *captions, const char *path, faults *f) 
     return SL_OK;
 }
 
-sl_status sl_captions_read(const char *path, sl_captions **out) {
-    char *text;
-    size_t bytes;
-    SL_TRY(sl_file_read(path, SL_LIMIT_JSON_BYTES, &text, &bytes));
+sl_status sl_captions_parse(const char *text, size_t bytes, const char *path, sl_captions **out) {
     sl_captions *captions = NULL;
     faults f = {0};
     sl_status status;
@@ -147,7 +144,6 @@ sl_status sl_captions_read(const char *path, sl_captions **out) {
         status = sl_fail(SL_FORMAT, "%d faulty line%s: %s%s", f.count, f.count > 1 ? "s" : "",
                          sl_text_get(&f.text), f.count > FAULT_COUNT_SHOWN ? "; ..." : "");
 done:
-    sl_free(text);
     sl_text_free(&f.text);
     if (status) {
         sl_captions_free(captions);
@@ -155,6 +151,15 @@ done:
     }
     *out = captions;
     return SL_OK;
+}
+
+sl_status sl_captions_read(const char *path, sl_captions **out) {
+    char *text;
+    size_t bytes;
+    SL_TRY(sl_file_read(path, SL_LIMIT_JSON_BYTES, &text, &bytes));
+    sl_status status = sl_captions_parse(text, bytes, path, out);
+    sl_free(text);
+    return status;
 }
 
 void sl_captions_free(sl_captions *captions) {

@@ -27,6 +27,8 @@ typedef struct sl_captions sl_captions;
  * the first ten in the message of SL_FORMAT: no JSON object, no file_name, a path out of the folder, a name
  * twice, a text that is no string or too long. Free with sl_captions_free. */
 sl_status sl_captions_read(const char *path, sl_captions **out);
+/* The same from memory, as if it were the file at `path`. */
+sl_status sl_captions_parse(const char *text, size_t bytes, const char *path, sl_captions **out);
 void sl_captions_free(sl_captions *captions); /* NULL is fine */
 
 int sl_captions_count(const sl_captions *captions);

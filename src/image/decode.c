@@ -61,7 +61,7 @@ static const size_t shared_bytes = sizeof(shared) + (size_t)SL_LIMIT_IMAGE_PX * 
 /* ---- in the child ---- */
 
 /* `hard` stands one above `soft`, so that a soft limit with a signal of its own (SIGXCPU) is met first. */
-static void limit(int resource, rlim_t soft) {
+static void limit(__rlimit_resource_t resource, rlim_t soft) {
     struct rlimit limits;
     if (getrlimit(resource, &limits) != 0) return;
     rlim_t hard = soft + 1;
@@ -80,6 +80,10 @@ static size_t address_space_bytes(void) {
     return pages * (size_t)sysconf(_SC_PAGESIZE);
 }
 
+static bool allow_where(scmp_filter_ctx filter, int call, struct scmp_arg_cmp condition) {
+    return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, call, 1, &condition) == 0;
+}
+
 /* Everything else answers "not permitted", so that a library meets an error it knows instead of dying. */
 static bool filter_system_calls(void) {
     static const int allowed[] = {
@@ -95,16 +99,14 @@ static bool filter_system_calls(void) {
     bool good = true;
     for (size_t i = 0; i < sizeof allowed / sizeof allowed[0]; i++)
         good &= seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0) == 0;
-    /* abort() signals itself, nobody else */
-    good &= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
-                             SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid())) == 0;
-    /* memory, but never code */
-    good &= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
-                             SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)) == 0;
-    good &= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
-                             SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)) == 0;
+    /* abort() signals itself, nobody else; memory may be had, but never for code */
+    good &= allow_where(filter, SCMP_SYS(tgkill),
+                        (struct scmp_arg_cmp){0, SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0});
+    struct scmp_arg_cmp no_code = {2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0};
+    good &= allow_where(filter, SCMP_SYS(mmap), no_code);
+    good &= allow_where(filter, SCMP_SYS(mprotect), no_code);
 #ifdef WITH_SANITIZER
-    good &= seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(write), 1, SCMP_A0(SCMP_CMP_EQ, 2)) == 0;
+    good &= allow_where(filter, SCMP_SYS(write), (struct scmp_arg_cmp){0, SCMP_CMP_EQ, 2, 0});
 #endif
     good = good && seccomp_load(filter) == 0;
     seccomp_release(filter);
