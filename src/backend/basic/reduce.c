@@ -264,8 +264,9 @@ static sl_status timestep_run(const sl_call *call) {
     float *out = call->out[0].data;
     for (int64_t n = 0; n < call->in[0].shape.dim[0]; n++) {
         for (int64_t i = 0; i < half; i++) {
-            double frequency = exp(-log(10000) * (double)i / ((double)half - call->attrs->alpha));
-            double angle = (double)load_one(&call->in[0], n) * frequency;
+            /* rounded to float where the reference says */
+            float exponent = (float)-log(10000) * (float)i / (float)((double)half - call->attrs->alpha);
+            double angle = (double)((float)load_one(&call->in[0], n) * (float)exp((double)exponent));
             out[n * width + cosines + i] = (float)cos(angle);
             out[n * width + half - cosines + i] = (float)sin(angle);
         }
