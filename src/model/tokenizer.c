@@ -119,37 +119,66 @@ static void find_bytes(sl_tokenizer *tokenizer) {
     }
 }
 
-static sl_status load(sl_tokenizer *tokenizer, const char *folder) {
-    const char *path = sl_path_join(tokenizer->arena, folder, "vocab.json");
-    SL_TRY(sl_json_read(path, &tokenizer->vocabulary));
+static sl_status load(sl_tokenizer *tokenizer, const sl_tokenizer_source *source) {
+    const char *path = sl_path_join(tokenizer->arena, source->origin, "vocab.json");
+    SL_TRY(sl_json_parse(source->vocabulary, source->vocabulary_bytes, path, &tokenizer->vocabulary));
     SL_TRY(check_vocabulary(tokenizer, path));
-    char *text;
-    size_t bytes;
-    path = sl_path_join(tokenizer->arena, folder, "merges.txt");
-    SL_TRY(sl_file_read(path, SL_LIMIT_JSON_BYTES, &text, &bytes));
-    sl_status status = sl_context(read_merges(tokenizer, text, bytes), "reading '%s'", path);
-    sl_free(text);
+    path = sl_path_join(tokenizer->arena, source->origin, "merges.txt");
+    char *lines;
+    SL_TRY(sl_alloc(&lines, source->merges_bytes + 1, 1));
+    if (source->merges_bytes) memcpy(lines, source->merges, source->merges_bytes);
+    sl_status status = sl_context(read_merges(tokenizer, lines, source->merges_bytes), "reading '%s'", path);
+    sl_free(lines);
     SL_TRY(status);
-    json_t *config = NULL;
-    path = sl_path_join(tokenizer->arena, folder, "tokenizer_config.json");
-    if (sl_file_exists(path)) SL_TRY(sl_json_read(path, &config));
-    status = sl_context(find_specials(tokenizer, config), "reading tokenizer '%s'", folder);
-    json_decref(config);
     find_bytes(tokenizer);
-    return status;
+    return sl_context(find_specials(tokenizer, source->config), "reading tokenizer '%s'", source->origin);
 }
 
-sl_status sl_tokenizer_open(const char *folder, sl_tokenizer **out) {
+sl_status sl_tokenizer_parse(const sl_tokenizer_source *source, sl_tokenizer **out) {
     sl_tokenizer *tokenizer;
     SL_TRY(sl_alloc(&tokenizer, 1, sizeof *tokenizer));
     sl_status status = sl_arena_new(&tokenizer->arena);
-    if (!status) status = load(tokenizer, folder);
+    if (!status) status = load(tokenizer, source);
     if (status) {
         sl_tokenizer_close(tokenizer);
         return status;
     }
     *out = tokenizer;
     return SL_OK;
+}
+
+static sl_status read_config(sl_arena *arena, const char *folder, json_t **out) {
+    const char *path = sl_path_join(arena, folder, "tokenizer_config.json");
+    *out = NULL;
+    return sl_file_exists(path) ? sl_json_read(path, out) : SL_OK;
+}
+
+sl_status sl_tokenizer_open(const char *folder, sl_tokenizer **out) {
+    sl_arena *arena;
+    char *vocabulary = NULL, *merges = NULL;
+    json_t *config = NULL;
+    sl_tokenizer_source source = {.origin = folder};
+    sl_status status;
+    SL_TRY(sl_arena_new(&arena));
+    SL_GUARD(status,
+             sl_file_read(sl_path_join(arena, folder, "vocab.json"), SL_LIMIT_JSON_BYTES, &vocabulary,
+                          &source.vocabulary_bytes),
+             out);
+    SL_GUARD(status,
+             sl_file_read(sl_path_join(arena, folder, "merges.txt"), SL_LIMIT_JSON_BYTES, &merges,
+                          &source.merges_bytes),
+             out);
+    SL_GUARD(status, read_config(arena, folder, &config), out);
+    source.vocabulary = vocabulary;
+    source.merges = merges;
+    source.config = config;
+    status = sl_tokenizer_parse(&source, out);
+out:
+    sl_free(vocabulary);
+    sl_free(merges);
+    json_decref(config);
+    sl_arena_free(arena);
+    return status;
 }
 
 void sl_tokenizer_close(sl_tokenizer *tokenizer) {

@@ -2,6 +2,7 @@
 #ifndef SL_MODEL_TOKENIZER_H
 #define SL_MODEL_TOKENIZER_H
 
+#include "base/json.h"
 #include "base/status.h"
 
 #include <stdint.h>
@@ -12,6 +13,17 @@ typedef struct sl_tokenizer sl_tokenizer;
  * <|startoftext|>, and <|endoftext|> for end, padding and unknown). Errors name the file and the line or
  * token. */
 sl_status sl_tokenizer_open(const char *folder, sl_tokenizer **out);
+
+/* The same from the files' contents; `config` is that of tokenizer_config.json or NULL, `origin` names the
+ * source. */
+typedef struct sl_tokenizer_source {
+    const char *vocabulary, *merges;
+    size_t vocabulary_bytes, merges_bytes;
+    const json_t *config;
+    const char *origin;
+} sl_tokenizer_source;
+sl_status sl_tokenizer_parse(const sl_tokenizer_source *source, sl_tokenizer **out);
+
 void sl_tokenizer_close(sl_tokenizer *tokenizer); /* NULL is fine */
 
 typedef struct sl_tokenizer_facts {
