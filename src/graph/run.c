@@ -5,7 +5,6 @@
 #include "base/memory.h"
 #include "base/threads.h"
 
-#include <math.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -169,35 +168,49 @@ sl_status sl_plan_download(sl_plan *plan, sl_value value, void *data, size_t byt
 
 /* ---- checks of test and guard modes ---- */
 
+enum { GUARD_CHUNK = 65536 };
+
 typedef struct scan {
     const sl_operand *operand;
-    int64_t chunk;
     atomic_llong bad; /* lowest element that is not finite */
 } scan;
 
-static bool finite_at(const sl_operand *operand, int64_t i) {
+/* Whether element `at` has an exponent of ones: it is infinite or not a number. */
+#define NOT_FINITE(bits, mask) (((bits) & (mask)) == (mask))
+
+/* First such element among `count` words from `at` on, or -1; a pass without branches comes first. */
+#define FIRST_BAD(name, type, mask)                                                                          \
+    static int64_t name(const type *words, int64_t at, int64_t count) {                                      \
+        unsigned any = 0;                                                                                    \
+        for (int64_t i = 0; i < count; i++) any |= NOT_FINITE(words[at + i], mask);                          \
+        for (int64_t i = 0; any && i < count; i++)                                                           \
+            if (NOT_FINITE(words[at + i], mask)) return at + i;                                              \
+        return -1;                                                                                           \
+    }
+FIRST_BAD(first_bad_f32, uint32_t, 0x7f800000u)
+FIRST_BAD(first_bad_bf16, uint16_t, 0x7f80u)
+FIRST_BAD(first_bad_f64, uint64_t, 0x7ff0000000000000u)
+
+static int64_t first_bad(const sl_operand *operand, int64_t at, int64_t count) {
     switch (operand->dtype) {
     case SL_F32:
-        return isfinite(((const float *)operand->data)[i]);
+        return first_bad_f32(operand->data, at, count);
     case SL_BF16:
-        return (((const uint16_t *)operand->data)[i] & 0x7f80) != 0x7f80;
+        return first_bad_bf16(operand->data, at, count);
     case SL_F64:
-        return isfinite(((const double *)operand->data)[i]);
+        return first_bad_f64(operand->data, at, count);
     default:
-        return true;
+        return -1;
     }
 }
 
 static void scan_chunk(void *context, int64_t task, int worker) {
     scan *s = context;
-    int64_t end = (task + 1) * s->chunk, count = sl_operand_count(s->operand);
+    int64_t at = task * GUARD_CHUNK, count = sl_operand_count(s->operand) - at;
     (void)worker;
-    for (int64_t i = task * s->chunk; i < end && i < count; i++) {
-        if (finite_at(s->operand, i)) continue;
-        long long lowest = atomic_load(&s->bad);
-        while (i < lowest && !atomic_compare_exchange_weak(&s->bad, &lowest, i)) {
-        }
-        return;
+    long long found = first_bad(s->operand, at, count < GUARD_CHUNK ? count : GUARD_CHUNK);
+    long long lowest = atomic_load(&s->bad);
+    while (found >= 0 && found < lowest && !atomic_compare_exchange_weak(&s->bad, &lowest, found)) {
     }
 }
 
@@ -205,8 +218,8 @@ static sl_status guard(const sl_plan *plan, const plan_node *p) {
     const char *scope = plan->graph->nodes[p->node].scope;
     for (int i = 0; i < p->call.out_count; i++) {
         if (!sl_call_wants(&p->call, i)) continue;
-        scan s = {.operand = &p->call.out[i], .chunk = 65536, .bad = INT64_MAX};
-        sl_parallel_for((sl_operand_count(s.operand) + s.chunk - 1) / s.chunk, scan_chunk, &s);
+        scan s = {.operand = &p->call.out[i], .bad = INT64_MAX};
+        sl_parallel_for((sl_operand_count(s.operand) + GUARD_CHUNK - 1) / GUARD_CHUNK, scan_chunk, &s);
         if (s.bad != INT64_MAX)
             return sl_fail(SL_NUMERIC,
                            "%s in '%s' made a result that is not finite (result %d, element %lld)",

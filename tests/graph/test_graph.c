@@ -154,6 +154,20 @@ static void bits_do_not_depend_on_threads(void **state) {
     }
 }
 
+/* One plan, run with more threads than it was made for. */
+static void plans_outlive_the_number_of_threads(void **state) {
+    (void)state;
+    net n;
+    assert_ok(sl_threads_set(1));
+    net_new(&n, &(net_options){.dtype = SL_F32});
+    double loss = net_run(&n);
+    for (int threads = 4; threads >= 1; threads--) {
+        assert_ok(sl_threads_set(threads));
+        assert_true(loss == net_run(&n));
+    }
+    net_free(&n);
+}
+
 /* Kernels of every level agree with the references within their accuracy. */
 static void levels_agree(void **state) {
     (void)state;
@@ -412,6 +426,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(recompute_saves_memory),
     cmocka_unit_test(poisoned_memory_changes_nothing),
     cmocka_unit_test(bits_do_not_depend_on_threads),
+    cmocka_unit_test(plans_outlive_the_number_of_threads),
     cmocka_unit_test(levels_agree),
     cmocka_unit_test(blocks_never_overlap),
     cmocka_unit_test(elementwise_chains_run_in_place),
