@@ -1,7 +1,7 @@
 #include "test.h"
 
-#include "loop/calibration.h"
-#include "loop/metrics.h"
+#include "loop/judge/calibration.h"
+#include "loop/judge/metrics.h"
 
 #include <math.h>
 

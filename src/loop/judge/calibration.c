@@ -1,7 +1,7 @@
-#include "loop/calibration.h"
+#include "loop/judge/calibration.h"
 
 #include "base/memory.h"
-#include "loop/metrics.h"
+#include "loop/judge/metrics.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -2,8 +2,8 @@
  * was made; intervals are for `confidence` (0.95 when 0 is given).
  *
  * Labels are bool: true is "real". Nothing here knows of a store. */
-#ifndef SL_LOOP_METRICS_H
-#define SL_LOOP_METRICS_H
+#ifndef SL_LOOP_JUDGE_METRICS_H
+#define SL_LOOP_JUDGE_METRICS_H
 
 #include "base/json.h"
 #include "base/random.h"

@@ -1,5 +1,5 @@
 /* The few distributions that intervals need. */
-#include "loop/metrics.h"
+#include "loop/judge/metrics.h"
 
 #include <math.h>
 

@@ -1,7 +1,7 @@
 /* From raw scores to probabilities that mean what they say, and to a threshold; both from a calibration split
  * that took no part in training. */
-#ifndef SL_LOOP_CALIBRATION_H
-#define SL_LOOP_CALIBRATION_H
+#ifndef SL_LOOP_JUDGE_CALIBRATION_H
+#define SL_LOOP_JUDGE_CALIBRATION_H
 
 #include "base/json.h"
 #include "base/status.h"

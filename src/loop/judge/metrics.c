@@ -1,4 +1,4 @@
-#include "loop/metrics.h"
+#include "loop/judge/metrics.h"
 
 #include "base/memory.h"
 
