@@ -134,6 +134,20 @@ static void files_choose_the_sampler_unless_told(void **state) {
     assert_status(sl_sampler_settings_use(config_path, "nothing", &settings), SL_INVALID);
 }
 
+static void every_choice_is_a_sampler(void **state) {
+    (void)state;
+    char name[32];
+    int choices = 0;
+    for (const char *c = sl_sampler_choices; *c; choices++) {
+        size_t length = strcspn(c, "|");
+        sl_sampler_settings settings;
+        snprintf(name, sizeof name, "%.*s", (int)length, c);
+        assert_ok(sl_sampler_settings_use(config_path, name, &settings));
+        c += length + (c[length] == '|');
+    }
+    assert_int_equal(choices, NAMES);
+}
+
 static void settings_round_trip(void **state) {
     (void)state;
     for (int n = 0; n < NAMES; n++) {
@@ -199,6 +213,7 @@ int main(void) {
         cmocka_unit_test(schedules_have_known_ends),
         cmocka_unit_test(a_perfect_model_gives_the_image_back),
         cmocka_unit_test(files_choose_the_sampler_unless_told),
+        cmocka_unit_test(every_choice_is_a_sampler),
         cmocka_unit_test(settings_round_trip),
         cmocka_unit_test(what_is_not_here_is_refused),
         cmocka_unit_test(noise_belongs_to_the_image),

@@ -18,12 +18,6 @@ static const struct {
 #undef GOLDEN_FAMILY
 };
 
-const char *const sl_golden_family_names[] = {
-#define GOLDEN_FAMILY(name) #name,
-#include "loop/golden/families.def"
-#undef GOLDEN_FAMILY
-    NULL};
-
 static void report(sl_golden *g) {
     int *counts[] = {&g->totals->passed, &g->totals->missed, &g->totals->not_covered};
     ++*counts[g->line.outcome];
@@ -252,6 +246,13 @@ static sl_status load_folder(sl_golden *g) {
     return SL_OK;
 }
 
+static sl_status unknown_family(const sl_golden *g) {
+    char *names = sl_arena_strdup(g->arena, families[0].name);
+    for (size_t i = 1; i < sizeof families / sizeof families[0]; i++)
+        names = sl_arena_printf(g->arena, "%s, %s", names, families[i].name);
+    return sl_fail(SL_INVALID, "no family '%s'; there are %s", g->settings->family, names);
+}
+
 static sl_status run_families(sl_golden *g) {
     bool found = false;
     for (size_t i = 0; i < sizeof families / sizeof families[0]; i++) {
@@ -267,7 +268,7 @@ static sl_status run_families(sl_golden *g) {
         }
         close_file(g);
     }
-    return found ? SL_OK : sl_fail(SL_INVALID, "no family '%s'", g->settings->family);
+    return found ? SL_OK : unknown_family(g);
 }
 
 sl_status sl_golden_run(const sl_golden_settings *settings, sl_golden_totals *totals) {

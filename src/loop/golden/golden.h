@@ -39,9 +39,8 @@ typedef struct sl_golden_totals {
     int passed, missed, not_covered; /* cases */
 } sl_golden_totals;
 
-extern const char *const sl_golden_family_names[]; /* ends with NULL */
-
-/* Runs every family. SL_MISMATCH when a case missed; totals are filled all the same. */
+/* Runs every family, or the one named (SL_INVALID lists them). SL_MISMATCH when a case missed; totals are
+ * filled all the same. */
 sl_status sl_golden_run(const sl_golden_settings *settings, sl_golden_totals *totals);
 
 /* A line for people. */

@@ -1,7 +1,8 @@
-/* Noise of torch's CPU generator. */
+/* Noise of torch's CPU generator, and of NumPy's two. */
 #include "loop/golden/family.h"
 
 #include "base/torch_random.h"
+#include "loop/golden/numpy_random.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -141,6 +142,21 @@ static sl_status large_draw(sl_golden *g, const char *name, const json_t *facts)
     return SL_OK;
 }
 
+static void numpy_draws(sl_golden *g, uint64_t seed) {
+    static const char *const keys[] = {"numpy_legacy_randn10", "numpy_pcg64_normal10"};
+    enum { TEN = 10 };
+    double x[TEN];
+    for (int i = 0; i < 2; i++) {
+        if (!sl_golden_has(g, keys[i])) continue;
+        if (i == 0)
+            sl_numpy_legacy_randn((uint32_t)seed, x, TEN);
+        else
+            sl_numpy_standard_normal(seed, x, TEN);
+        sl_golden_begin(g, keys[i]);
+        sl_golden_end(g, sl_golden_doubles(g, keys[i], x, TEN));
+    }
+}
+
 sl_status sl_golden_rng(sl_golden *g) {
     SL_TRY(sl_golden_open(g, "rng"));
     int64_t seed;
@@ -152,6 +168,7 @@ sl_status sl_golden_rng(sl_golden *g) {
     sl_torch_random_seed(&random, (uint64_t)seed);
     sl_golden_begin(g, "default_generator_20");
     sl_golden_end(g, compare_draw(g, &random, "default_generator_20", "randn"));
+    numpy_draws(g, (uint64_t)seed);
     const char *name;
     json_t *facts;
     json_object_foreach(sl_golden_case(g, "rng", NULL), name, facts) {
