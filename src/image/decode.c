@@ -27,12 +27,13 @@
 #include <time.h>
 #include <unistd.h>
 
+/* A sanitizer writes its findings and reserves address space beyond any limit. */
 #if defined(__has_feature)
-#if __has_feature(address_sanitizer)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
 #define WITH_SANITIZER 1
 #endif
 #endif
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define WITH_SANITIZER 1
 #endif
 
@@ -72,7 +73,7 @@ static void limit(__rlimit_resource_t resource, rlim_t soft) {
 }
 
 /* The size of the address space now, since limits count it whole. */
-static size_t address_space_bytes(void) {
+__attribute__((unused)) static size_t address_space_bytes(void) {
     unsigned long pages = 0;
     FILE *file = fopen("/proc/self/statm", "re");
     if (file && fscanf(file, "%lu", &pages) != 1) pages = 0;
@@ -116,15 +117,14 @@ static bool filter_system_calls(void) {
 static bool confine(const sl_decode_limits *limits) {
     static const int quiet[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGUSR1, SIGUSR2};
     static const int fatal[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
+    (void)limits;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     for (size_t i = 0; i < sizeof quiet / sizeof quiet[0]; i++) signal(quiet[i], SIG_IGN);
-#ifndef WITH_SANITIZER
     for (size_t i = 0; i < sizeof fatal / sizeof fatal[0]; i++) signal(fatal[i], SIG_DFL);
-#else
-    (void)fatal;
-#endif
     limit(RLIMIT_CORE, 0);
+#ifndef WITH_SANITIZER
     limit(RLIMIT_AS, address_space_bytes() + (rlim_t)limits->memory_bytes);
+#endif
     limit(RLIMIT_CPU, CPU_S);
     limit(RLIMIT_FSIZE, 0);
     limit(RLIMIT_NOFILE, 0);
