@@ -8,6 +8,7 @@
 #include "loop/job.h"
 #include "loop/measure_decoded.h"
 #include "loop/picture.h"
+#include "loop/shard.h"
 #include "loop/shipped.h"
 #include "model/lora_file.h"
 #include "weights/safetensors.h"
@@ -82,17 +83,6 @@ typedef struct run {
     FILE *metadata;
     sl_generate_result *result;
 } run;
-
-static sl_status parse_shard(const char *text, int64_t count, int64_t *first, int64_t *end) {
-    long long part = 0, parts = 1;
-    char rest;
-    if (text &&
-        (sscanf(text, "%lld/%lld%c", &part, &parts, &rest) != 2 || parts < 1 || part < 0 || part >= parts))
-        return sl_fail(SL_INVALID, "--shard %s: expected I/N with I from 0 to N-1", text);
-    *first = count * part / parts;
-    *end = count * (part + 1) / parts;
-    return SL_OK;
-}
 
 /* {name, sha256} of a weights file or folder's file. */
 static sl_status describe_weights(const char *path, json_t *out, const char *key) {
@@ -371,7 +361,7 @@ sl_status sl_generate(const sl_generate_settings *settings, const char *const *p
              .workspace = workspace,
              .round = round,
              .result = out};
-    SL_TRY(parse_shard(settings->shard, settings->count, &r.first, &r.end));
+    SL_TRY(sl_shard_range(settings->shard, settings->count, &r.first, &r.end));
     SL_TRY(sl_arena_new(&r.arena));
     r.common = json_object();
     sl_status status = workspace ? run_as_job(&r, progress) : generate_into(&r, progress);
@@ -386,7 +376,7 @@ sl_status sl_generate(const sl_generate_settings *settings, const char *const *p
 
 sl_status sl_generate_preview(const sl_generate_settings *settings, int prompt_count, sl_text *out) {
     int64_t first, end;
-    SL_TRY(parse_shard(settings->shard, settings->count, &first, &end));
+    SL_TRY(sl_shard_range(settings->shard, settings->count, &first, &end));
     sl_text_printf(out, "%lld images (index %lld to %lld) of %d prompts, %lld steps each%s\n",
                    (long long)(end - first), (long long)first, (long long)(end - 1), prompt_count,
                    (long long)settings->steps,

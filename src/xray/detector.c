@@ -75,23 +75,37 @@ static double live_length(double low, double high, int32_t size, int32_t module,
     return live;
 }
 
+enum { STRETCH = 4096 };
+
+/* Which of `count` pixels along one axis are mostly dead. */
+static void dead_pixels(double start, double scale, int32_t count, int32_t size, int32_t module, int32_t gap,
+                        bool *dead) {
+    for (int32_t k = 0; k < count; k++)
+        dead[k] = live_length(start + k * scale, start + (k + 1) * scale, size, module, gap) < 0.75 * scale;
+}
+
 int64_t sl_detector_gap_mask(const sl_detector *detector, const sl_view *view, uint8_t *mask) {
     int64_t masked = 0;
     double radius = detector->rows * 0.5;
-    for (int32_t i = 0; i < view->height_px; i++) {
-        double row = view->row0 + i * view->scale;
-        double live_rows =
-            live_length(row, row + view->scale, detector->rows, detector->module_rows, detector->gap_rows);
-        for (int32_t j = 0; j < view->width_px; j++) {
-            double column = view->column0 + j * view->scale;
-            double live_columns = live_length(column, column + view->scale, detector->columns,
-                                              detector->module_columns, detector->gap_columns);
-            bool gap = live_rows < 0.75 * view->scale || live_columns < 0.75 * view->scale;
-            if (detector->kind == SL_DETECTOR_ROUND_CCD)
-                gap |= hypot(row + view->scale / 2 - radius, column + view->scale / 2 - radius) > radius;
-            if (!gap) continue;
-            mask[(int64_t)i * view->width_px + j] |= SL_MASK_GAP;
-            masked++;
+    bool dead_column[STRETCH], dead_row;
+    for (int32_t left = 0; left < view->width_px; left += STRETCH) {
+        int32_t width = view->width_px - left < STRETCH ? view->width_px - left : STRETCH;
+        dead_pixels(view->column0 + left * view->scale, view->scale, width, detector->columns,
+                    detector->module_columns, detector->gap_columns, dead_column);
+        for (int32_t i = 0; i < view->height_px; i++) {
+            double row = view->row0 + i * view->scale;
+            dead_pixels(row, view->scale, 1, detector->rows, detector->module_rows, detector->gap_rows,
+                        &dead_row);
+            for (int32_t j = 0; j < width; j++) {
+                bool gap = dead_row || dead_column[j];
+                if (detector->kind == SL_DETECTOR_ROUND_CCD) {
+                    double column = view->column0 + (left + j) * view->scale;
+                    gap |= hypot(row + view->scale / 2 - radius, column + view->scale / 2 - radius) > radius;
+                }
+                if (!gap) continue;
+                mask[(int64_t)i * view->width_px + left + j] |= SL_MASK_GAP;
+                masked++;
+            }
         }
     }
     return masked;

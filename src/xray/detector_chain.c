@@ -52,33 +52,49 @@ static void apply_flat_field(const sl_measurement *m, int32_t height, int32_t wi
     }
 }
 
-/* Index of the module at a detector coordinate, and whether it is the first or last pixel of one. */
-static int module_of(double position, int32_t module, int32_t gap, double scale, bool *edge) {
-    double pitch = module + gap, k = floor(position / pitch), within = position - k * pitch;
-    *edge = within < scale || (within < module && within + scale >= module);
-    return (int)fmin(fmax(k, 0), 63);
+enum { MODULES = 64, MODULE_EDGE = 0x80 };
+
+/* For each pixel along one axis: the index of its module, with MODULE_EDGE for the first and last pixel of
+ * one. */
+static void find_modules(double start, double scale, int32_t count, int32_t module, int32_t gap,
+                         uint8_t *out) {
+    double pitch = module + gap;
+    for (int32_t i = 0; i < count; i++) {
+        double position = start + i * scale, k = floor(position / pitch), within = position - k * pitch;
+        bool edge = within < scale || (within < module && within + scale >= module);
+        out[i] = (uint8_t)fmin(fmax(k, 0), MODULES - 1) | (edge ? MODULE_EDGE : 0);
+    }
 }
 
-static void apply_modules(const sl_measurement *m, int32_t height, int32_t width, uint64_t seed,
-                          uint32_t item, float *mean) {
+/* Multiplies by each module's gain, and the pixels along its edges, which are wider, by edge_gain. */
+static sl_status apply_modules(const sl_measurement *m, int32_t height, int32_t width, uint64_t seed,
+                               uint32_t item, float *mean) {
     const sl_detector *d = m->detector;
-    if (!d || d->module_rows == 0 || (m->flat_module <= 0 && m->edge_gain == 1)) return;
-    float gain[64];
+    if (!d || d->module_rows == 0 || (m->flat_module <= 0 && m->edge_gain == 1)) return SL_OK;
+    uint8_t *rows, *columns;
+    SL_TRY(sl_alloc(&rows, (size_t)height + (size_t)width, 1));
+    columns = rows + height;
+    find_modules(m->view.row0, m->view.scale, height, d->module_rows, d->gap_rows, rows);
+    find_modules(m->view.column0, m->view.scale, width, d->module_columns, d->gap_columns, columns);
+    /* binning dilutes a wide pixel among its neighbours */
+    float edge_factor = (float)(1 + (m->edge_gain - 1) / fmax(m->view.scale, 1)), gain[MODULES] = {0};
+    int known = -1;
     for (int32_t i = 0; i < height; i++) {
-        bool row_edge, column_edge;
-        double row = m->view.row0 + i * m->view.scale;
-        int module_row = module_of(row, d->module_rows, d->gap_rows, m->view.scale, &row_edge);
-        sl_random random = stage_random(seed, item, STAGE_MODULES, module_row);
-        for (int k = 0; k < 64; k++) gain[k] = (float)(1 + m->flat_module * sl_random_normal(&random));
+        int module = rows[i] & ~MODULE_EDGE;
+        if (module != known) {
+            sl_random random = stage_random(seed, item, STAGE_MODULES, module);
+            for (int k = 0; k < MODULES; k++)
+                gain[k] = (float)fmax(1 + m->flat_module * sl_random_normal(&random), 0);
+            known = module;
+        }
         for (int32_t j = 0; j < width; j++) {
-            double column = m->view.column0 + j * m->view.scale;
-            int k = module_of(column, d->module_columns, d->gap_columns, m->view.scale, &column_edge);
-            float factor = gain[k];
-            /* binning dilutes a wide pixel among its neighbours */
-            if (row_edge || column_edge) factor *= (float)(1 + (m->edge_gain - 1) / fmax(m->view.scale, 1));
-            mean[(int64_t)i * width + j] *= factor > 0 ? factor : 0;
+            float factor = gain[columns[j] & ~MODULE_EDGE];
+            if ((rows[i] | columns[j]) & MODULE_EDGE) factor *= edge_factor;
+            mean[(int64_t)i * width + j] *= factor;
         }
     }
+    sl_free(rows);
+    return SL_OK;
 }
 
 /* Convolution with [side, middle, side] along rows and columns: a Gaussian of the same variance. Borders
@@ -219,36 +235,41 @@ static sl_status check(const float *mean_counts, int32_t height, int32_t width, 
     return SL_OK;
 }
 
+/* All stages on `image`, whose values are the expectation times the exposure; `scratch` has its size. */
+static sl_status run_stages(const sl_measurement *m, uint64_t seed, uint32_t item, float *scratch,
+                            sl_image *image) {
+    int32_t height = image->height_px, width = image->width_px;
+    bool fibre = m->detector && m->detector->kind != SL_DETECTOR_HYBRID, spread = m->point_spread_px > 0;
+    apply_flat_field(m, height, width, seed, item, image->value);
+    SL_TRY(apply_modules(m, height, width, seed, item, image->value));
+    sl_beamstop_apply(&m->beamstop, height, width, image->value, image->mask);
+    if (spread && !fibre) blur_little(m->point_spread_px, height, width, image->value, scratch);
+    draw_counts(m, height, width, seed, item, image->value);
+    draw_cosmics(m, height, width, seed, item, image->value);
+    if (spread && fibre) blur_fibre(m->point_spread_px, height, width, image->value, scratch);
+    read_out(m, height, width, seed, item, image->value);
+    draw_bad_pixels(m, seed, item, image);
+    finish(m, image);
+    return SL_OK;
+}
+
 sl_status sl_detector_measure(const float *mean_counts, int32_t height_px, int32_t width_px,
                               const sl_measurement *m, uint64_t seed, uint32_t item, sl_image *out) {
     SL_TRY(check(mean_counts, height_px, width_px, m));
     sl_image image;
+    float *scratch = NULL;
     SL_TRY(sl_image_new(height_px, width_px, &image));
     size_t pixels = (size_t)height_px * (size_t)width_px;
-    float *scratch = NULL;
-    if (m->point_spread_px > 0) {
-        sl_status status = sl_alloc(&scratch, pixels, sizeof *scratch);
-        if (status) {
-            sl_image_free(&image);
-            return status;
-        }
-    }
     float exposure = (float)m->exposure;
     for (size_t k = 0; k < pixels; k++) image.value[k] = mean_counts[k] * exposure;
-    apply_flat_field(m, height_px, width_px, seed, item, image.value);
-    apply_modules(m, height_px, width_px, seed, item, image.value);
-    sl_beamstop_apply(&m->beamstop, height_px, width_px, image.value, image.mask);
-    bool fibre = m->detector && m->detector->kind != SL_DETECTOR_HYBRID;
-    if (scratch && !fibre) blur_little(m->point_spread_px, height_px, width_px, image.value, scratch);
-    draw_counts(m, height_px, width_px, seed, item, image.value);
-    draw_cosmics(m, height_px, width_px, seed, item, image.value);
-    if (scratch && fibre) blur_fibre(m->point_spread_px, height_px, width_px, image.value, scratch);
-    read_out(m, height_px, width_px, seed, item, image.value);
-    draw_bad_pixels(m, seed, item, &image);
-    finish(m, &image);
-    sl_free(scratch);
+    sl_status status;
+    SL_GUARD(status, sl_alloc(&scratch, pixels, sizeof *scratch), done);
+    SL_GUARD(status, run_stages(m, seed, item, scratch, &image), done);
     *out = image;
-    return SL_OK;
+done:
+    sl_free(scratch);
+    if (status) sl_image_free(&image);
+    return status;
 }
 
 void sl_beam_estimate(const float *mean_counts, int32_t height_px, int32_t width_px, double *row,

@@ -7,6 +7,7 @@
 #define SL_XRAY_SIMULATE_H
 
 #include "image/image.h"
+#include "xray/artefact.h"
 #include "xray/detector_chain.h"
 #include "xray/geometry.h"
 
@@ -76,6 +77,8 @@ typedef struct sl_feature {
 enum { SL_SIM_FEATURES_MAX = 96, SL_SIM_CAPTION_BYTES = 384 };
 
 typedef struct sl_sim_sample {
+    uint64_t seed;
+    uint32_t index;
     int32_t size_px;
     sl_sim_class class_id;
     float *mean_counts; /* [size, size] the expectation, no gaps, no beamstop, no noise */
@@ -92,6 +95,8 @@ typedef struct sl_sim_sample {
     sl_measurement measurement; /* how it was, or would be, measured */
     sl_image measured;          /* counts and mask; value is NULL unless options.measure */
     json_t *parameters;         /* every drawn parameter; owned */
+    int artefact_count;         /* 0: as nature made it */
+    sl_artefact artefact[SL_ARTEFACTS_MAX];
 } sl_sim_sample;
 
 /* *sample must be zeroed or hold an earlier sample, whose memory is used again; sl_sim_sample_free at the

@@ -76,10 +76,3 @@ double sl_table_cubic(const float *table, int count, double x) {
     double a = i > 0 ? (double)table[i - 1] : 2 * b - c, d = i + 2 < count ? (double)table[i + 2] : 2 * c - b;
     return b + 0.5 * t * (c - a + t * (2 * a - 5 * b + 4 * c - d + t * (3 * (b - c) + d - a)));
 }
-
-float sl_table_linear(const float *table, int count, float x) {
-    if (!(x > 0)) return table[0];
-    if (x >= (float)(count - 1)) return table[count - 1];
-    int i = (int)x;
-    return table[i] + (x - (float)i) * (table[i + 1] - table[i]);
-}

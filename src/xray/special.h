@@ -16,6 +16,12 @@ void sl_gauss_legendre(int count, double low, double high, double *points, doubl
 
 /* Cubic (Catmull-Rom) value of table[count] at position x, 0 <= x <= count-1; held at the ends beyond. */
 double sl_table_cubic(const float *table, int count, double x);
-float sl_table_linear(const float *table, int count, float x);
+/* The same by straight lines; in line, since it is called for every pixel many times. */
+static inline float sl_table_linear(const float *table, int count, float x) {
+    if (!(x > 0)) return table[0];
+    if (x >= (float)(count - 1)) return table[count - 1];
+    int i = (int)x;
+    return table[i] + (x - (float)i) * (table[i + 1] - table[i]);
+}
 
 #endif

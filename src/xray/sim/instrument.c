@@ -226,7 +226,7 @@ static void add_streaks(sl_scene *scene) {
 
 static void add_aperture(sl_scene *scene) {
     bool small_angle = scene->technique == SL_TECHNIQUE_SAXS || scene->technique == SL_TECHNIQUE_GISAXS;
-    if (!small_angle || !scene_chance(scene, 0.13)) return;
+    if (!small_angle || !scene_chance(scene, 0.09)) return;
     scene->aperture_radius_px = scene_range(scene, 0.48, 0.8) * scene->size_px;
     scene->aperture_row_px = (0.5 + scene_range(scene, -0.08, 0.08)) * scene->size_px;
     scene->aperture_column_px = (0.5 + scene_range(scene, -0.08, 0.08)) * scene->size_px;

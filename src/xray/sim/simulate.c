@@ -151,6 +151,9 @@ sl_status sl_sim_sample_make(uint64_t seed, uint32_t index, const sl_sim_options
         return sl_fail(SL_INVALID, "simulated image of %d pixels a side, expected 32 to 4096", size);
     SL_TRY(make_room(sample, size));
     sample->size_px = size;
+    sample->seed = seed;
+    sample->index = index;
+    sample->artefact_count = 0;
     sl_scene *scene;
     SL_TRY(sl_alloc(&scene, 1, sizeof *scene));
     sl_status status = make(seed, index, options, scene, sample);

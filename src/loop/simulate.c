@@ -1,0 +1,256 @@
+#include "loop/simulate.h"
+
+#include "base/file.h"
+#include "base/random.h"
+#include "base/threads.h"
+#include "image/write.h"
+#include "loop/job.h"
+#include "loop/picture.h"
+#include "loop/shard.h"
+#include "xray/simulate.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const sl_option sl_simulate_options[] = {
+    SL_OPTION_INT(sl_simulate_settings, count, "count", 'n', "16", 1, 4294967295.0, "images",
+                  "how many images"),
+    SL_OPTION_INT(sl_simulate_settings, seed, "seed", 's', "0", 0, 9007199254740992.0, "N",
+                  "image k depends on the seed and k alone"),
+    SL_OPTION_INT(sl_simulate_settings, size_px, "size", 0, "512", 32, 4096, "px",
+                  "side of the square image"),
+    SL_OPTION_TEXT(
+        sl_simulate_settings, class_id, "class", 'c', "any", "NAME",
+        "any, saxs-form, saxs-lattice, saxs-oriented, waxs-powder, waxs-textured, gisaxs-particles,\n"
+        "gisaxs-lattice, giwaxs, spots or empty"),
+    SL_OPTION_CHOICE(sl_simulate_settings, domain, "domain", 0, "base", "base|held-out",
+                     "instruments and samples: those the base model learns from, or others"),
+    SL_OPTION_REAL(sl_simulate_settings, unreal, "unreal", 0, "0", 0, 1, "",
+                   "share of images that get faults, named in the sidecar file"),
+    SL_OPTION_TEXT(sl_simulate_settings, shard, "shard", 0, NULL, "I/N",
+                   "only part I (from 0) of N, each into a folder of its own; all parts make the run"),
+    SL_OPTION_CHOICE(sl_simulate_settings, format, "format", 'f', "tiff", sl_write_choices,
+                     "file format of the counts"),
+    SL_OPTION_FLAG(sl_simulate_settings, expectation, "expectation", 0,
+                   "also write the noise-free mean counts that were measured"),
+    SL_OPTION_PATH(sl_simulate_settings, out, "out", 'o', NULL, "DIR",
+                   "also write files here: counts, a 16-bit PNG for the eye, and the truth as JSON"),
+    {0}};
+
+enum { BATCH = 32 };
+
+typedef struct run {
+    const sl_simulate_settings *settings;
+    const sl_workspace *workspace;
+    sl_sim_options options;
+    int64_t first, end;
+    sl_id run;
+    FILE *metadata;
+    sl_simulate_result *result;
+    /* of the batch at work */
+    int64_t batch_first;
+    sl_sim_sample sample[BATCH];
+    sl_status status[BATCH];
+    char message[BATCH][256];
+} run;
+
+/* Whether image `index` gets faults: a number of its own, so that shards agree. */
+static bool is_unreal(const sl_simulate_settings *s, int64_t index) {
+    sl_random random = sl_random_stream((uint64_t)s->seed, SL_STREAM_SIMULATE, (uint32_t)index);
+    random.counter = UINT64_C(3) << 56;
+    return sl_random_uniform(&random) < s->unreal;
+}
+
+static sl_status write_files(run *r, sl_arena *arena, const sl_sim_sample *sample, const json_t *truth) {
+    const char *folder = r->settings->out;
+    sl_write_format format = (sl_write_format)r->settings->format;
+    json_t *provenance =
+        json_pack("{s:s, s:s, s:i, s:O, s:O, s:O}", "scatterloop", SL_VERSION, "origin", "simulated",
+                  "simulator", SL_SIM_VERSION, "seed", json_object_get(truth, "seed"), "index",
+                  json_object_get(truth, "index"), "class", json_object_get(truth, "class"));
+    const sl_write_info info = {.provenance = provenance, .title = sample->caption, .synthetic = true};
+    const char *name = sl_arena_printf(arena, "%s/image_%06lld", folder, (long long)sample->index);
+    sl_status status = sl_image_write(sl_arena_printf(arena, "%s.%s", name, sl_write_suffix(format)), format,
+                                      &sample->measured, &info);
+    if (!status && r->settings->expectation) {
+        const sl_image mean = {sample->size_px, sample->size_px, sample->mean_counts, sample->measured.mask};
+        status = sl_image_write(sl_arena_printf(arena, "%s_expectation.%s", name, sl_write_suffix(format)),
+                                format, &mean, &info);
+    }
+    if (!status)
+        status = sl_picture_write_png(sl_arena_printf(arena, "%s.png", name), &sample->measured, &info);
+    if (!status) status = sl_json_write(sl_arena_printf(arena, "%s.json", name), truth);
+    json_decref(provenance);
+    return status;
+}
+
+static void make_one(void *context, int64_t task, int worker) {
+    (void)worker;
+    run *r = context;
+    int64_t index = r->batch_first + task;
+    sl_sim_sample *sample = &r->sample[task];
+    sl_status status =
+        is_unreal(r->settings, index)
+            ? sl_sim_unreal_make((uint64_t)r->settings->seed, (uint32_t)index, &r->options, sample)
+            : sl_sim_sample_make((uint64_t)r->settings->seed, (uint32_t)index, &r->options, sample);
+    sl_arena *arena = NULL;
+    if (!status && r->settings->out) status = sl_arena_new(&arena);
+    if (!status && r->settings->out) {
+        json_t *truth = sl_sim_sample_truth(sample);
+        status = truth ? write_files(r, arena, sample, truth) : sl_fail(SL_MEMORY, "out of memory");
+        json_decref(truth);
+    }
+    sl_arena_free(arena);
+    r->status[task] = status;
+    /* messages belong to threads: keep it for the caller's */
+    if (status) snprintf(r->message[task], sizeof r->message[task], "%s", sl_error_message());
+}
+
+static sl_status record_image(run *r, const sl_sim_sample *sample) {
+    json_t *truth = sl_sim_sample_truth(sample);
+    if (truth) json_object_del(truth, "masks"); /* the pixels' own mask says the same */
+    char *text = truth ? sl_json_canonical(truth) : NULL;
+    json_decref(truth);
+    if (!text) return sl_fail(SL_MEMORY, "out of memory");
+    sl_arena *arena;
+    sl_status status = sl_arena_new(&arena);
+    if (status) {
+        free(text);
+        return status;
+    }
+    sl_image_record record = {
+        .origin = SL_ORIGIN_SIMULATED,
+        .group_key = sl_arena_printf(arena, "simulated:%lld:%lld", (long long)r->settings->seed,
+                                     (long long)sample->index),
+        .caption = sample->caption,
+        .run = r->run,
+        .run_index = sample->index,
+        .seed = sample->seed,
+        .dtype = "F32",
+        .provenance = text,
+    };
+    int added = 0;
+    SL_GUARD(status, sl_workspace_put_image(r->workspace, &sample->measured, arena, &record), done);
+    SL_GUARD(status, sl_store_images_add(r->workspace->store, &record, 1, false, &added), done);
+    bool real = sample->artefact_count == 0;
+    const sl_truth known = {record.id, real, real ? NULL : sl_artefact_id(sample->artefact[0].kind),
+                            real ? 0 : sample->artefact[0].severity};
+    SL_GUARD(status, sl_store_truths_add(r->workspace->store, &known, 1), done);
+    r->result->added += added;
+done:
+    free(text);
+    sl_arena_free(arena);
+    return status;
+}
+
+static sl_status add_metadata(run *r, const sl_sim_sample *sample) {
+    char name[64];
+    snprintf(name, sizeof name, "image_%06lld.%s", (long long)sample->index,
+             sl_write_suffix((sl_write_format)r->settings->format));
+    json_t *row = json_pack("{s:s, s:s}", "file_name", name, "text", sample->caption);
+    char *line = row ? sl_json_canonical(row) : NULL;
+    json_decref(row);
+    if (!line) return sl_fail(SL_MEMORY, "out of memory");
+    fprintf(r->metadata, "%s\n", line);
+    free(line);
+    return SL_OK;
+}
+
+static sl_status keep_batch(run *r, int64_t count) {
+    for (int64_t k = 0; k < count; k++) {
+        if (r->status[k]) return sl_fail(r->status[k], "%s", r->message[k]);
+        if (r->metadata) SL_TRY(add_metadata(r, &r->sample[k]));
+        if (r->workspace) SL_TRY(record_image(r, &r->sample[k]));
+        r->result->images++;
+        r->result->unreal += r->sample[k].artefact_count > 0;
+    }
+    return SL_OK;
+}
+
+static sl_status make_all(run *r, const sl_progress *progress) {
+    for (int64_t at = r->first; at < r->end; at += BATCH) {
+        int64_t count = r->end - at < BATCH ? r->end - at : BATCH;
+        SL_TRY(sl_progress_check(progress));
+        r->batch_first = at;
+        sl_parallel_for(count, make_one, r);
+        SL_TRY(keep_batch(r, count));
+        sl_progress_tell(progress, "simulating", "image", at + count - r->first, r->end - r->first, NULL);
+    }
+    return SL_OK;
+}
+
+static sl_status simulate_into(run *r, const sl_progress *progress) {
+    const char *out = r->settings->out;
+    if (!out) return make_all(r, progress);
+    sl_arena *arena;
+    sl_file_writer metadata;
+    SL_TRY(sl_folder_make(out));
+    SL_TRY(sl_arena_new(&arena));
+    sl_status status = sl_file_writer_open(&metadata, sl_path_join(arena, out, "metadata.jsonl"));
+    sl_arena_free(arena);
+    SL_TRY(status);
+    r->metadata = metadata.stream;
+    status = make_all(r, progress);
+    if (!status) return sl_file_writer_commit(&metadata);
+    sl_file_writer_abandon(&metadata);
+    return status;
+}
+
+static sl_status run_as_job(run *r, const sl_progress *progress) {
+    sl_job job;
+    json_t *config = sl_options_to_json(sl_simulate_options, r->settings);
+    sl_status status =
+        sl_job_begin(r->workspace, "simulate", config, (uint64_t)r->settings->seed, 0, progress, &job);
+    json_decref(config);
+    SL_TRY(status);
+    r->run = r->result->run = job.run;
+    status = simulate_into(r, &job.progress);
+    json_t *result = json_pack("{s:I, s:I, s:I}", "images", (json_int_t)r->result->images, "added",
+                               (json_int_t)r->result->added, "unreal", (json_int_t)r->result->unreal);
+    return sl_job_end(&job, status, result);
+}
+
+static sl_status prepare(const sl_simulate_settings *settings, run *r) {
+    r->settings = settings;
+    r->options = (sl_sim_options){.size_px = (int32_t)settings->size_px,
+                                  .domain = settings->domain ? SL_SIM_DOMAIN_HELD_OUT : SL_SIM_DOMAIN_BASE,
+                                  .measure = true};
+    SL_TRY(sl_sim_class_find(settings->class_id ? settings->class_id : "any", &r->options.class_id));
+    return sl_shard_range(settings->shard, settings->count, &r->first, &r->end);
+}
+
+sl_status sl_simulate(const sl_simulate_settings *settings, const sl_workspace *workspace,
+                      const sl_progress *progress, sl_simulate_result *out) {
+    *out = (sl_simulate_result){0};
+    if (!workspace && !settings->out)
+        return sl_fail(
+            SL_INVALID,
+            "nowhere to put the images: work in a workspace ('scatterloop init') or give --out DIR");
+    run *r;
+    SL_TRY(sl_alloc(&r, 1, sizeof *r));
+    r->workspace = workspace;
+    r->result = out;
+    sl_status status = prepare(settings, r);
+    if (!status) status = workspace ? run_as_job(r, progress) : simulate_into(r, progress);
+    for (int k = 0; k < BATCH; k++) sl_sim_sample_free(&r->sample[k]);
+    sl_free(r);
+    return status;
+}
+
+sl_status sl_simulate_preview(const sl_simulate_settings *settings, sl_text *out) {
+    run *r;
+    SL_TRY(sl_alloc(&r, 1, sizeof *r));
+    sl_status status = prepare(settings, r);
+    if (!status) {
+        double bytes =
+            (double)settings->size_px * (double)settings->size_px * 7 * (double)(r->end - r->first);
+        sl_text_printf(out, "%lld images (index %lld to %lld) of %lld px, about %.0f MB on disk\n",
+                       (long long)(r->end - r->first), (long long)r->first, (long long)(r->end - 1),
+                       (long long)settings->size_px, bytes / 1e6);
+    }
+    sl_free(r);
+    SL_TRY(status);
+    return sl_text_status(out);
+}

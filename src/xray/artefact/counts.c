@@ -1,0 +1,160 @@
+/* Faults of the measured counts. */
+#include "xray/artefact/internal.h"
+
+#include "xray/poisson.h"
+
+#include <math.h>
+#include <string.h>
+
+/* The counts that nothing would have hidden. */
+static float open_counts(fault *f, int64_t k, double share) {
+    return (float)sl_poisson(&f->random,
+                             share * (double)f->sample->mean_counts[k] * f->sample->measurement.exposure);
+}
+
+void fault_fill_gaps(fault *f) {
+    sl_image *m = &f->sample->measured;
+    int64_t pixels = (int64_t)f->size * f->size;
+    /* the gaps of one half of the frame leak */
+    bool half = sl_random_uniform(&f->random) < 0.6, rows = sl_random_uniform(&f->random) < 0.5,
+         upper = sl_random_uniform(&f->random) < 0.5;
+    for (int64_t k = 0; k < pixels; k++) {
+        bool in_upper = (rows ? k / f->size : k % f->size) < f->size / 2;
+        if (!(m->mask[k] & SL_MASK_GAP) || (half && in_upper != upper)) continue;
+        m->value[k] = open_counts(f, k, f->severity);
+        m->mask[k] = 0;
+    }
+}
+
+void fault_fill_beamstop(fault *f) {
+    sl_image *m = &f->sample->measured;
+    int64_t pixels = (int64_t)f->size * f->size;
+    bool arm_alone = f->sample->measurement.beamstop.has_arm && sl_random_uniform(&f->random) < 0.25;
+    for (int64_t k = 0; k < pixels; k++) {
+        uint8_t bits = m->mask[k] & (SL_MASK_BEAMSTOP | SL_MASK_ARM);
+        if (!bits || (m->mask[k] & SL_MASK_GAP) || (arm_alone && (bits & SL_MASK_BEAMSTOP))) continue;
+        m->value[k] += open_counts(f, k, f->severity);
+        m->mask[k] &= (uint8_t) ~(SL_MASK_BEAMSTOP | SL_MASK_ARM);
+    }
+}
+
+/* Gaussian blur of good pixels, by two passes. */
+void fault_blur_noise(fault *f) {
+    sl_image *m = &f->sample->measured;
+    double sigma = 0.25 + 1.0 * f->severity;
+    enum { REACH = 4 };
+    float kernel[2 * REACH + 1];
+    for (int k = -REACH; k <= REACH; k++) kernel[k + REACH] = (float)exp(-k * k / (2 * sigma * sigma));
+    for (int pass = 0; pass < 2; pass++) {
+        memcpy(f->scratch, m->value, (size_t)f->size * (size_t)f->size * sizeof(float));
+        for (int32_t i = 0; i < f->size; i++)
+            for (int32_t j = 0; j < f->size; j++) {
+                int64_t at = (int64_t)i * f->size + j;
+                if (m->mask[at]) continue;
+                float sum = 0, weight = 0;
+                for (int k = -REACH; k <= REACH; k++) {
+                    int32_t y = pass ? i + k : i, x = pass ? j : j + k;
+                    if (y < 0 || x < 0 || y >= f->size || x >= f->size) continue;
+                    int64_t from = (int64_t)y * f->size + x;
+                    if (m->mask[from]) continue;
+                    sum += kernel[k + REACH] * f->scratch[from];
+                    weight += kernel[k + REACH];
+                }
+                m->value[at] = sum / weight;
+            }
+    }
+    for (int64_t k = 0; k < (int64_t)f->size * f->size; k++) m->value[k] = rintf(m->value[k]);
+}
+
+void fault_multiply_noise(fault *f) {
+    sl_image *m = &f->sample->measured;
+    for (int64_t k = 0; k < (int64_t)f->size * f->size; k++) {
+        if (m->mask[k]) continue;
+        double factor = 1 + (0.08 + 0.45 * f->severity) * sl_random_normal(&f->random);
+        m->value[k] = rintf(m->value[k] * (float)fmax(factor, 0));
+    }
+}
+
+void fault_add_grid(fault *f) {
+    sl_image *m = &f->sample->measured;
+    double depth = 0.06 + 0.4 * f->severity;
+    int32_t down = (int32_t)sl_random_below(&f->random, 8), right = (int32_t)sl_random_below(&f->random, 8);
+    for (int32_t i = 0; i < f->size; i++)
+        for (int32_t j = 0; j < f->size; j++) {
+            int64_t k = (int64_t)i * f->size + j;
+            bool line = (i + down) % 8 == 0 || (j + right) % 8 == 0;
+            if (m->mask[k] || !line) continue;
+            m->value[k] = rintf(m->value[k] * (float)(1 + depth) + (float)depth);
+        }
+}
+
+/* Digits 0 to 9 as rows of three bits, top first. */
+static const uint16_t digits[10] = {075557, 026227, 071747, 071717, 055711,
+                                    074717, 074757, 071111, 075757, 075717};
+
+static void draw_rectangle(fault *f, double top, double left, double height, double width, float value) {
+    sl_image *m = &f->sample->measured;
+    for (int32_t i = (int32_t)fmax(0, top); i < f->size && i < top + height; i++)
+        for (int32_t j = (int32_t)fmax(0, left); j < f->size && j < left + width; j++) {
+            int64_t k = (int64_t)i * f->size + j;
+            m->value[k] = value;
+            m->mask[k] = 0;
+        }
+}
+
+/* A number, a scale bar with it, or a slanted stroke. */
+void fault_draw_object(fault *f) {
+    double unit = fmax(1, f->size / 256.0), row = sl_random_range(&f->random, 0.05, 0.85) * f->size;
+    double column = sl_random_range(&f->random, 0.05, 0.7) * f->size,
+           cell = unit * (1 + floor(2.2 * f->severity));
+    float value = (float)(f->sample->level_counts * (0.02 + 0.98 * f->severity));
+    uint32_t which = sl_random_below(&f->random, 3);
+    if (which == 2) {
+        double angle = sl_random_range(&f->random, 0, M_PI),
+               length = sl_random_range(&f->random, 0.1, 0.35) * f->size;
+        for (double s = 0; s < length; s += 0.5)
+            draw_rectangle(f, row + s * sin(angle), column + s * cos(angle), cell, cell, value);
+        return;
+    }
+    if (which == 1)
+        draw_rectangle(f, row + 8 * cell, column, 2 * cell, sl_random_range(&f->random, 0.08, 0.25) * f->size,
+                       value);
+    int count = 1 + (int)sl_random_below(&f->random, 4);
+    for (int n = 0; n < count; n++) {
+        uint16_t shape = digits[sl_random_below(&f->random, 10)];
+        for (int bit = 0; bit < 15; bit++)
+            if (shape >> (14 - bit) & 1)
+                draw_rectangle(f, row + bit / 3 * cell, column + (4 * n + bit % 3) * cell, cell, cell, value);
+    }
+}
+
+void fault_clone_patch(fault *f) {
+    sl_image *m = &f->sample->measured;
+    int32_t side = (int32_t)(f->size * (0.08 + 0.17 * f->severity));
+    int32_t from_row = (int32_t)sl_random_below(&f->random, (uint32_t)(f->size - side)),
+            from_column = (int32_t)sl_random_below(&f->random, (uint32_t)(f->size - side));
+    int32_t to_row = (int32_t)sl_random_below(&f->random, (uint32_t)(f->size - side)),
+            to_column = (int32_t)sl_random_below(&f->random, (uint32_t)(f->size - side));
+    memcpy(f->scratch, m->value, (size_t)f->size * (size_t)f->size * sizeof(float));
+    for (int32_t i = 0; i < side; i++)
+        for (int32_t j = 0; j < side; j++) {
+            int64_t to = (int64_t)(to_row + i) * f->size + to_column + j;
+            m->value[to] = f->scratch[(int64_t)(from_row + i) * f->size + from_column + j];
+            m->mask[to] = 0;
+        }
+}
+
+void sl_artefact_colour(uint8_t *rgb, int32_t height_px, int32_t width_px, double severity,
+                        sl_random *random) {
+    double row = sl_random_range(random, 0, height_px), column = sl_random_range(random, 0, width_px);
+    double radius = sl_random_range(random, 0.06, 0.2) * height_px, strength = 10 + 40 * severity;
+    int channel = (int)sl_random_below(random, 3);
+    bool half = sl_random_uniform(random) < 0.3;
+    for (int32_t i = 0; i < height_px; i++)
+        for (int32_t j = 0; j < width_px; j++) {
+            double y = i - row, x = j - column, w = exp(-(x * x + y * y) / (2 * radius * radius));
+            if (half) w = j > column ? 0.5 : 0;
+            uint8_t *value = &rgb[3 * ((int64_t)i * width_px + j) + channel];
+            *value = (uint8_t)fmin(255, *value + strength * w);
+        }
+}

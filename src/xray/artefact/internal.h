@@ -1,0 +1,44 @@
+/* What the faults share. */
+#ifndef SL_XRAY_ARTEFACT_INTERNAL_H
+#define SL_XRAY_ARTEFACT_INTERNAL_H
+
+#include "xray/simulate.h"
+
+/* A fault in progress: where it may write. */
+typedef struct fault {
+    sl_artefact_kind kind;
+    double severity;
+    sl_random random;
+    sl_sim_sample *sample;
+    int32_t size;   /* of the image's side */
+    float *scratch; /* [size, size] */
+} fault;
+
+/* Before the measurement: on the expectation, or on how it is measured. */
+void fault_shift_ring(fault *f);
+void fault_stretch_ring(fault *f);
+void fault_wobble_ring(fault *f);
+void fault_jitter_ring(fault *f);
+void fault_break_mirror(fault *f);
+void fault_mirror_horizon(fault *f);
+void fault_bend_horizon(fault *f);
+void fault_change_fall_off(fault *f);
+void fault_add_blobs(fault *f);
+void fault_move_beamstop(fault *f);
+
+/* After it: on the counts. */
+void fault_fill_gaps(fault *f);
+void fault_fill_beamstop(fault *f);
+void fault_blur_noise(fault *f);
+void fault_multiply_noise(fault *f);
+void fault_add_grid(fault *f);
+void fault_draw_object(fault *f);
+void fault_clone_patch(fault *f);
+
+/* The best visible ring or arc; NULL: none. Rings near the border are not taken. */
+const sl_feature *fault_pick_ring(const sl_sim_sample *sample);
+
+/* Bilinear value, borders repeated. */
+float fault_value_at(const float *image, int32_t size, double row, double column);
+
+#endif
