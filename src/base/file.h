@@ -1,7 +1,8 @@
 /* Files: whole reads under a limit, atomic writes, folders, maps.
  *
- * Nothing is ever half-written: sl_file_write_atomic and sl_file_writer put the bytes in a temporary file beside
- * the target, fsync it, rename it over the target and fsync the folder. */
+ * Nothing is ever half-written: sl_file_write_atomic and sl_file_writer put the bytes in a temporary file
+ * beside the target, fsync it, rename it over the target and fsync the folder. Where the file system can, the
+ * temporary has no name until it is whole, so that a killed process leaves nothing behind. */
 #ifndef SL_BASE_FILE_H
 #define SL_BASE_FILE_H
 
@@ -22,6 +23,7 @@ sl_status sl_file_write_atomic(const char *path, const void *data, size_t bytes)
 typedef struct sl_file_writer {
     FILE *stream;
     char *path, *temporary_path;
+    bool named; /* whether the temporary is in the folder already */
 } sl_file_writer;
 sl_status sl_file_writer_open(sl_file_writer *writer, const char *path);
 sl_status sl_file_writer_commit(sl_file_writer *writer);

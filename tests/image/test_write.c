@@ -189,10 +189,29 @@ static void a_failed_write_leaves_nothing(void **state) {
     sl_image_free(&image);
 }
 
+static void a_killed_write_leaves_nothing(void **state) {
+    (void)state;
+    int before = 0, after = 0;
+    assert_ok(sl_folder_walk(folder, count_one, &before));
+    pid_t child = fork();
+    if (child == 0) {
+        sl_file_writer writer;
+        if (sl_file_writer_open(&writer, path_of("killed"))) _exit(1);
+        for (int i = 0; i < 100000; i++) fputs("half of it ", writer.stream);
+        fflush(writer.stream);
+        kill(getpid(), SIGKILL);
+    }
+    int status;
+    waitpid(child, &status, 0);
+    assert_true(WIFSIGNALED(status));
+    assert_ok(sl_folder_walk(folder, count_one, &after));
+    assert_int_equal(before, after);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(counts_come_back_from_every_format), cmocka_unit_test(mask_bits_are_kept_in_hdf5),
     cmocka_unit_test(equal_images_give_equal_files),      cmocka_unit_test(pngs_keep_depth_and_colour),
-    cmocka_unit_test(a_failed_write_leaves_nothing),
+    cmocka_unit_test(a_failed_write_leaves_nothing),      cmocka_unit_test(a_killed_write_leaves_nothing),
 };
 
 TEST_MAIN_WITH(tests, setup, teardown)
