@@ -55,6 +55,7 @@ static sl_status run(sl_cli *cli, void *context) {
 const sl_command sl_command_review = {
     .name = "review",
     .summary = "serve the review page on this machine",
+    .arguments = "",
     .description =
         "The page shows the open queue of the newest round: native pixels, one key a decision, unbounded "
         "undo.\n"

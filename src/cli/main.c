@@ -77,7 +77,7 @@ static void print_help(const sl_command *command) {
 
 static sl_status check_call(const sl_cli *cli, const sl_command *command) {
     int count = cli->arguments.count;
-    const char *wanted = command->arguments[0] ? command->arguments : "no arguments";
+    const char *wanted = command->arguments && command->arguments[0] ? command->arguments : "no arguments";
     if (count < command->arguments_min)
         return sl_fail(SL_INVALID, "%d argument%s given, expected %s", count, count == 1 ? "" : "s", wanted);
     if (command->arguments_max >= 0 && count > command->arguments_max)
