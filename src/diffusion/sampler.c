@@ -37,7 +37,7 @@ static sl_status check(const sl_sampler_settings *settings, int steps) {
 
 static sl_status allocate(sl_sampling *sampling) {
     const sl_sampler *sampler = sampling->settings.sampler;
-    size_t room = 2 * (size_t)sampling->steps + 3;
+    size_t room = (size_t)sampling->steps + 2;
     SL_TRY(sl_alloc(&sampling->timesteps, room, sizeof *sampling->timesteps));
     if (sampler->uses_sigmas) SL_TRY(sl_alloc(&sampling->sigmas, room, sizeof *sampling->sigmas));
     for (int i = 0; i < sampler->history_count; i++)
@@ -53,6 +53,9 @@ sl_status sl_sampling_new(const sl_sampler_settings *settings, int steps, size_t
     SL_TRY(sl_alloc(&sampling, 1, sizeof *sampling));
     *sampling = (sl_sampling){.settings = *settings, .steps = steps, .count = count, .initial_scale = 1};
     sl_status status = sl_noise_schedule_new(&settings->schedule, &sampling->schedule);
+    /* A noise level must be finite: diffusers gives a vanished signal this much. */
+    if (!status && settings->schedule.zero_terminal_snr && settings->sampler->uses_sigmas)
+        sampling->schedule.alpha_bar[sampling->schedule.train_steps - 1] = 0x1p-24f;
     if (!status) status = allocate(sampling);
     if (!status) status = settings->sampler->plan(sampling);
     if (!status) status = sl_sampling_check_timesteps(sampling);

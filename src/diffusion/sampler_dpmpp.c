@@ -13,19 +13,13 @@ static sl_status check(const sl_sampler_settings *settings) {
     return SL_OK;
 }
 
-/* diffusers spaces one more step than asked for and drops the last, except for "trailing". */
-static int space(sl_sampling *s) {
-    if (s->settings.spacing == SL_SPACING_TRAILING)
-        return sl_spacing_timesteps(&s->settings, s->steps, false, s->timesteps);
-    sl_spacing_timesteps(&s->settings, s->steps + 1, false, s->timesteps);
-    return s->steps;
-}
-
 static sl_status plan(sl_sampling *s) {
     const sl_sampler_settings *settings = &s->settings;
-    int n = space(s), last = s->schedule.train_steps - 1;
+    int n = s->steps, last = s->schedule.train_steps - 1;
+    /* diffusers spaces one more step than asked for and drops the last, except for "trailing". */
+    int spaced = settings->spacing == SL_SPACING_TRAILING ? n : n + 1;
+    sl_spacing_timesteps(settings, spaced, false, s->timesteps);
     if (settings->karras) {
-        n = s->steps;
         sl_karras_sigmas((double)sl_noise_schedule_sigma(&s->schedule, last),
                          (double)sl_noise_schedule_sigma(&s->schedule, 0), n, s->sigmas);
         for (int i = 0; i < n; i++) {

@@ -6,7 +6,8 @@
 
 static sl_status plan(sl_sampling *s) {
     const sl_sampler_settings *settings = &s->settings;
-    int n = sl_spacing_timesteps(settings, s->steps, true, s->timesteps);
+    int n = s->steps;
+    sl_spacing_timesteps(settings, n, true, s->timesteps);
     for (int i = 0; i < n; i++) s->sigmas[i] = sl_sigma_at(&s->schedule, s->timesteps[i]);
     if (settings->karras) {
         sl_karras_sigmas(s->sigmas[0], s->sigmas[n - 1], n, s->sigmas);

@@ -28,14 +28,14 @@ struct sl_sampler {
     bool scales_input;                                        /* by 1 / sqrt(sigma^2 + 1) */
     bool (*wants_noise)(const sl_sampler_settings *settings); /* NULL: never */
     sl_status (*check)(const sl_sampler_settings *settings);  /* NULL: takes all */
-    /* Fills timesteps (and sigmas, initial_scale); sets calls. The arrays have room for 2 * steps + 2. */
+    /* Fills timesteps (and sigmas, initial_scale); sets calls. The arrays have room for steps + 2. */
     sl_status (*plan)(sl_sampling *sampling);
     void (*step)(sl_sampling *sampling, int call, const float *output, const float *noise, float *sample);
 };
 
-/* The three spacings for `steps` steps, from noisy to clean, as doubles not yet rounded where `fractional`;
- * returns how many there are (trailing may give one more by rounding, as NumPy's arange does). */
-int sl_spacing_timesteps(const sl_sampler_settings *settings, int steps, bool fractional, double *out);
+/* The three spacings for `steps` steps, from noisy to clean, into out[steps]; as doubles not yet rounded
+ * where `fractional`. */
+void sl_spacing_timesteps(const sl_sampler_settings *settings, int steps, bool fractional, double *out);
 
 /* Noise levels: sigma of a fractional timestep by linear interpolation, the timestep of a sigma by
  * interpolation in log sigma, and the levels of Karras et al. 2022, equation 5 with rho = 7, from `high` down

@@ -13,7 +13,8 @@ static sl_status check(const sl_sampler_settings *settings) {
 }
 
 static sl_status plan(sl_sampling *s) {
-    int count = sl_spacing_timesteps(&s->settings, s->steps, false, s->timesteps);
+    int count = s->steps;
+    sl_spacing_timesteps(&s->settings, count, false, s->timesteps);
     if (count > 1) {
         memmove(s->timesteps + 2, s->timesteps + 1, (size_t)(count - 1) * sizeof *s->timesteps);
         count++;

@@ -8,25 +8,21 @@ static void linspace_down(double last, int count, double *out) {
     for (int i = 0; i < count; i++) out[count - 1 - i] = i == count - 1 && count > 1 ? last : i * step;
 }
 
-int sl_spacing_timesteps(const sl_sampler_settings *settings, int steps, bool fractional, double *out) {
+void sl_spacing_timesteps(const sl_sampler_settings *settings, int steps, bool fractional, double *out) {
     int64_t total = settings->schedule.train_steps;
-    int count = steps;
     switch (settings->spacing) {
     case SL_SPACING_LINSPACE:
         linspace_down((double)(total - 1), steps, out);
-        for (int i = 0; i < count; i++) out[i] = fractional ? (double)(float)out[i] : nearbyint(out[i]);
+        for (int i = 0; i < steps; i++) out[i] = fractional ? (double)(float)out[i] : nearbyint(out[i]);
         break;
-    case SL_SPACING_TRAILING: {
-        double ratio = (double)total / steps;
-        count = (int)ceil((double)total / ratio);
-        for (int i = 0; i < count; i++) out[i] = nearbyint((double)total - i * ratio) - 1;
+    case SL_SPACING_TRAILING: /* counted, where NumPy's arange may give one more, of timestep -1, by rounding
+                               */
+        for (int i = 0; i < steps; i++) out[i] = nearbyint((double)total - i * ((double)total / steps)) - 1;
         break;
-    }
     default:
-        for (int i = 0; i < count; i++)
+        for (int i = 0; i < steps; i++)
             out[i] = (double)((steps - 1 - i) * (total / steps) + settings->steps_offset);
     }
-    return count;
 }
 
 double sl_sigma_at(const sl_noise_schedule *schedule, double timestep) {

@@ -189,6 +189,34 @@ static void what_is_not_here_is_refused(void **state) {
                   SL_INVALID); /* with the offset: timestep 1000 */
 }
 
+/* A schedule whose last timestep has no signal, and a step count that does not divide it. */
+static void hard_settings_stay_finite(void **state) {
+    (void)state;
+    for (int n = 1; n < NAMES; n++) {
+        sl_sampler_settings settings;
+        assert_ok(sl_sampler_settings_use(config_path, names[n], &settings));
+        settings.schedule.zero_terminal_snr = true;
+        settings.schedule.train_steps = 300;
+        settings.prediction = SL_PREDICTION_V;
+        settings.spacing = SL_SPACING_TRAILING;
+        sl_sampling *sampling;
+        float x[COUNT], input[COUNT], noise[COUNT];
+        sl_random random = sl_random_stream(4, SL_STREAM_TEST, 0);
+        assert_ok(sl_sampling_new(&settings, 7, COUNT, &sampling));
+        assert_int_equal(sl_sampling_calls(sampling), 7);
+        sl_random_normals(&random, x, COUNT);
+        for (int i = 0; i < COUNT; i++) x[i] *= (float)sl_sampling_initial_scale(sampling);
+        for (int call = 0; call < 7; call++) {
+            sl_random_normals(&random, noise, COUNT);
+            sl_sampling_input(sampling, call, x, input);
+            sl_sampling_step(sampling, call, input, noise, x);
+        }
+        for (int i = 0; i < COUNT; i++)
+            if (!isfinite(x[i])) fail_msg("%s: element %d is %g", names[n], i, (double)x[i]);
+        sl_sampling_free(sampling);
+    }
+}
+
 static void noise_belongs_to_the_image(void **state) {
     (void)state;
     static const sl_noise_kind kinds[] = {SL_NOISE_COUNTER, SL_NOISE_TORCH};
@@ -216,6 +244,7 @@ int main(void) {
         cmocka_unit_test(every_choice_is_a_sampler),
         cmocka_unit_test(settings_round_trip),
         cmocka_unit_test(what_is_not_here_is_refused),
+        cmocka_unit_test(hard_settings_stay_finite),
         cmocka_unit_test(noise_belongs_to_the_image),
     };
     return cmocka_run_group_tests(tests, write_config, remove_config) ? 1 : 0;
