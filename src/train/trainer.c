@@ -149,6 +149,7 @@ static sl_status write_line(trainer *t, const double *holdout) {
     }
     if (holdout && isfinite(*holdout)) json_object_set_new(line, "holdout", json_real(*holdout));
     if (holdout && t->state->best_step == t->state->step) json_object_set_new(line, "best", json_true());
+    if (holdout && t->task->annotate) t->task->annotate(t->task->context, line);
     if (t->spike) json_object_set_new(line, "spike", json_true());
     t->loss_sum = 0;
     t->loss_count = 0;

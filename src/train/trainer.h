@@ -23,6 +23,9 @@ typedef struct sl_train_task {
     /* Loss on the held-out samples with fixed noise and time-steps. May be NULL. Lower is better. */
     sl_status (*holdout)(void *context, double *out_loss);
 
+    /* Adds keys of its own to the history's line of an evaluation. May be NULL. */
+    void (*annotate)(void *context, json_t *line);
+
     /* Called when a loss or gradient is not finite: names the layer where it began, into text. May be NULL.
      */
     void (*explain)(void *context, char *text, size_t bytes);

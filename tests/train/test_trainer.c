@@ -9,6 +9,7 @@
 #include "train/history.h"
 #include "train/trainer.h"
 
+#include <glob.h>
 #include <math.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -182,6 +183,20 @@ static void assert_same(const toy *a, const sl_slot_set *a_set, const toy *b, co
     }
 }
 
+/* Waits until a first state was saved, however busy the machine. */
+static void await_state(const char *folder) {
+    char pattern[256];
+    snprintf(pattern, sizeof pattern, "%s/state-*.safetensors", folder);
+    for (int i = 0; i < 2000; i++) {
+        glob_t found = {0};
+        bool there = glob(pattern, 0, NULL, &found) == 0;
+        globfree(&found);
+        if (there) return;
+        usleep(5000);
+    }
+    fail_msg("no state was saved within ten seconds");
+}
+
 /* A child trains and is killed at several moments, some within a save; then the run is finished here. */
 static void kill_and_resume_gives_the_same_bits(void **state) {
     (void)state;
@@ -199,7 +214,8 @@ static void kill_and_resume_gives_the_same_bits(void **state) {
             sl_slot_set set;
             _exit(toy_run(&part, &options, &set, &out) == SL_OK ? 0 : 1);
         }
-        usleep(60000 + 17300 * (useconds_t)kill_number);
+        await_state(folder);
+        usleep(10000 + 17300 * (useconds_t)kill_number);
         kill(child, SIGKILL);
         int ended;
         assert_int_equal(waitpid(child, &ended, 0), child);

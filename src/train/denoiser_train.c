@@ -1,0 +1,215 @@
+#include "train/denoiser_train.h"
+
+#include "base/threads.h"
+#include "train/feed.h"
+#include "train/learner.h"
+
+#include <stdatomic.h>
+
+typedef struct denoiser_task {
+    sl_learner learner;
+    const sl_denoiser_models *models;
+    const sl_denoiser_recipe *recipe;
+    const sl_denoiser_data *data, *holdout;
+    int accumulate;
+    int64_t pixels, channels, width;                       /* of a latent; width of an embedding */
+    float *noisy, *timestep, *target, *weight, *embedding; /* inputs of the graph */
+    int32_t *ids;
+    float *clean; /* [batch, h, w, C] */
+} denoiser_task;
+
+/* ---- graph ---- */
+
+static sl_value condition(denoiser_task *t) {
+    const sl_denoiser_recipe *r = t->recipe;
+    if (!t->models->text)
+        return sl_learner_input(&t->learner, "context", SL_F32, SL_SHAPE(r->batch, r->length, t->width),
+                                &t->embedding);
+    sl_value ids = sl_learner_input(&t->learner, "ids", SL_I32, SL_SHAPE(r->batch, r->length), &t->ids);
+    sl_nn *nn = sl_learner_model(&t->learner, "text_encoder", t->models->text->params, true);
+    nn->dtype = r->dtype;
+    nn->recompute = r->recompute;
+    sl_value context = sl_clip_build(nn, t->models->text->config, ids, 0);
+    sl_learner_model_end(&t->learner);
+    return context;
+}
+
+static sl_status build(denoiser_task *t) {
+    const sl_denoiser_recipe *r = t->recipe;
+    const sl_unet_config *config = t->models->unet->config;
+    t->channels = config->in_channels;
+    t->pixels = r->height * r->width;
+    t->width = config->cross_attention_dim;
+    SL_TRY(sl_learner_open(&t->learner));
+    sl_shape latent = SL_SHAPE(r->batch, r->height, r->width, t->channels);
+    sl_value noisy = sl_learner_input(&t->learner, "noisy", SL_F32, latent, &t->noisy);
+    sl_value timestep = sl_learner_input(&t->learner, "timestep", SL_F32, SL_SHAPE(r->batch), &t->timestep);
+    sl_value target = sl_learner_input(&t->learner, "target", SL_F32, latent, &t->target);
+    sl_value weight = sl_learner_input(&t->learner, "weight", SL_F32, SL_SHAPE(r->batch), &t->weight);
+    sl_value context = condition(t);
+    const sl_lora *loras[] = {t->models->lora};
+    sl_nn *nn = sl_learner_model(&t->learner, "unet", t->models->unet->params, true);
+    nn->dtype = r->dtype;
+    nn->recompute = r->recompute;
+    nn->loras = loras;
+    nn->lora_count = t->models->lora ? 1 : 0;
+    sl_value predicted = sl_unet_build(nn, config, noisy, timestep, context);
+    sl_learner_model_end(&t->learner);
+    sl_status status = sl_learner_finish(&t->learner, sl_mse(t->learner.graph, predicted, target, weight));
+    nn->loras = NULL;
+    return status;
+}
+
+/* ---- batches ---- */
+
+typedef struct fill_work {
+    denoiser_task *task;
+    const sl_denoiser_data *data;
+    int64_t first; /* number of the batch's first sample in the run */
+    int64_t step;
+    int offset; /* of the batch within the update */
+    bool holdout;
+    atomic_int failed;
+} fill_work;
+
+/* Held-out losses use noise of their own: the same grid however training is seeded by step. */
+static const uint64_t holdout_seed = 0x686f6c646f757400u;
+
+static sl_status fill_condition(const fill_work *work, int64_t sample, uint32_t number, int place) {
+    denoiser_task *t = work->task;
+    const sl_denoiser_recipe *r = t->recipe;
+    if (!work->holdout && sl_noising_drops_caption(&r->noising, number, r->caption_dropout)) sample = -1;
+    if (t->models->text)
+        return work->data->ids(work->data->context, sample, number, t->ids + (int64_t)place * r->length);
+    return work->data->embedding(work->data->context, sample, number,
+                                 t->embedding + (int64_t)place * r->length * t->width);
+}
+
+static sl_status fill_one(const fill_work *work, int place) {
+    denoiser_task *t = work->task;
+    const sl_denoiser_recipe *r = t->recipe;
+    sl_noising noising = r->noising;
+    int64_t position = work->first + place, size = t->pixels * t->channels;
+    uint32_t number = (uint32_t)position;
+    int timestep;
+    int64_t sample;
+    if (work->holdout) {
+        int64_t grid = work->data->count * r->holdout_draws;
+        sample = position % work->data->count;
+        timestep = (int)((double)(position % grid) / (double)grid * noising.schedule->train_steps);
+        noising.seed ^= holdout_seed;
+    } else {
+        sample = sl_shuffled_item(noising.seed, position, work->data->count);
+        timestep = r->spread_timesteps
+                       ? sl_noising_timestep_spread(&noising, (uint32_t)work->step, work->offset + place,
+                                                    r->batch * t->accumulate)
+                       : sl_noising_timestep(&noising, number);
+    }
+    float *clean = t->clean + place * size;
+    SL_TRY(work->data->latent(work->data->context, sample, number, clean));
+    sl_noising_apply(&noising, number, timestep, clean, (size_t)t->pixels, (int)t->channels,
+                     t->noisy + place * size, t->target + place * size);
+    t->timestep[place] = (float)timestep;
+    t->weight[place] = work->holdout ? 1.0f : (float)sl_noising_weight(&noising, timestep);
+    return fill_condition(work, sample, number, place);
+}
+
+static void fill_place(void *context, int64_t place, int worker) {
+    (void)worker;
+    fill_work *work = context;
+    int none = 0;
+    if (fill_one(work, (int)place) != SL_OK)
+        atomic_compare_exchange_strong(&work->failed, &none, (int)place + 1);
+}
+
+static sl_status fill(fill_work *work) {
+    sl_parallel_for(work->task->recipe->batch, fill_place, work);
+    int failed = atomic_load(&work->failed);
+    if (!failed) return SL_OK;
+    /* Again in this thread, whose message the caller will read. */
+    sl_status status = fill_one(work, failed - 1);
+    return sl_context(status == SL_OK ? sl_fail(SL_INTERNAL, "failed once, then not") : status,
+                      "preparing training sample %lld", (long long)(work->first + failed - 1));
+}
+
+static sl_status gradient(void *context, int64_t step, int micro, double *out_loss) {
+    denoiser_task *t = context;
+    int batch = t->recipe->batch;
+    fill_work work = {.task = t,
+                      .data = t->data,
+                      .first = (step * t->accumulate + micro) * batch,
+                      .step = step,
+                      .offset = micro * batch};
+    SL_TRY(fill(&work));
+    return sl_learner_run(&t->learner, out_loss);
+}
+
+static sl_status holdout_loss(void *context, double *out_loss) {
+    denoiser_task *t = context;
+    int64_t grid = t->holdout->count * t->recipe->holdout_draws, batch = t->recipe->batch;
+    int64_t runs = (grid + batch - 1) / batch;
+    *out_loss = 0;
+    for (int64_t i = 0; i < runs; i++) {
+        fill_work work = {.task = t, .data = t->holdout, .first = i * batch, .holdout = true};
+        double part;
+        SL_TRY(fill(&work));
+        SL_TRY(sl_learner_run(&t->learner, &part));
+        *out_loss += part / (double)runs;
+    }
+    return SL_OK;
+}
+
+static void explain(void *context, char *text, size_t bytes) {
+    sl_learner_explain(&((denoiser_task *)context)->learner, text, bytes);
+}
+
+static void changed(void *context) {
+    sl_learner_changed(&((denoiser_task *)context)->learner);
+}
+
+/* ---- the run ---- */
+
+static sl_status add_slots(const denoiser_task *t, sl_slot_set *set) {
+    if (t->models->lora) return sl_slot_add_params(set, "unet.", t->models->lora->params, true);
+    SL_TRY(sl_slot_add_params(set, "unet.", t->models->unet->params, false));
+    return t->models->text ? sl_slot_add_params(set, "text_encoder.", t->models->text->params, false) : SL_OK;
+}
+
+sl_status sl_train_denoiser(const sl_denoiser_models *models, const sl_denoiser_recipe *recipe,
+                            const sl_denoiser_data *data, const sl_denoiser_data *holdout,
+                            const sl_train_options *options, const sl_progress *progress,
+                            sl_train_outcome *out) {
+    if (data->count < 1 || recipe->batch < 1)
+        return sl_fail(SL_INVALID, "%lld samples in batches of %d: nothing to train on",
+                       (long long)data->count, recipe->batch);
+    if (models->lora) SL_TRY(sl_params_train_only(models->unet->params, (const char *const[]){NULL}));
+    denoiser_task t = {.models = models,
+                       .recipe = recipe,
+                       .data = data,
+                       .holdout = holdout,
+                       .accumulate = options->accumulate};
+    sl_slot_set set = {0};
+    sl_status status;
+    SL_GUARD(status, build(&t), done);
+    if (models->lora && models->lora_is_new)
+        SL_GUARD(status, sl_params_initialise(models->lora->params, recipe->noising.seed), done);
+    SL_GUARD(status, sl_alloc(&t.clean, (size_t)(recipe->batch * t.pixels * t.channels), sizeof(float)),
+             done);
+    SL_GUARD(status, sl_slot_set_new(&set), done);
+    SL_GUARD(status, add_slots(&t, &set), done);
+    sl_train_task task = {.context = &t,
+                          .what = models->lora ? "fine-tuning the adapter" : "training the denoiser",
+                          .unit = "step",
+                          .samples_per_step = (int64_t)recipe->batch * options->accumulate,
+                          .gradient = gradient,
+                          .holdout =
+                              holdout && holdout->count && recipe->holdout_draws > 0 ? holdout_loss : NULL,
+                          .explain = explain,
+                          .changed = changed};
+    status = sl_train_run(&task, options, &set, progress, out);
+done:
+    sl_slot_set_free(&set);
+    sl_free(t.clean);
+    sl_learner_close(&t.learner);
+    return status;
+}

@@ -1,0 +1,186 @@
+#include "train/latents.h"
+
+#include "base/file.h"
+#include "base/limits.h"
+#include "base/random.h"
+#include "weights/safetensors.h"
+
+#include <stdio.h>
+#include <string.h>
+
+typedef struct shard {
+    sl_safetensors *file;
+    const sl_stored_tensor *mean, *deviation, *captions, *ends;
+    int64_t first, items;
+} shard;
+
+struct sl_latents {
+    sl_shape shape;
+    int64_t count, size; /* size: numbers of one latent */
+    int shards;
+    shard *shard;
+};
+
+static void shard_path(const char *folder, int number, char out[SL_LIMIT_PATH_BYTES]) {
+    snprintf(out, SL_LIMIT_PATH_BYTES, "%s/latents-%05d.safetensors", folder, number);
+}
+
+static sl_status join_captions(const sl_latent_shard *in, sl_arena *arena, uint8_t **out, int64_t *ends) {
+    size_t total = 0;
+    for (int64_t i = 0; i < in->items; i++) {
+        total += strlen(in->caption[i]);
+        ends[i] = (int64_t)total;
+    }
+    *out = SL_NEW(arena, uint8_t, total + 1);
+    for (int64_t i = 0, at = 0; i < in->items; at = ends[i++])
+        memcpy(*out + at, in->caption[i], (size_t)(ends[i] - at));
+    return SL_OK;
+}
+
+sl_status sl_latents_write(const char *folder, int number, const sl_latent_shard *in, const char *maker) {
+    sl_arena *arena;
+    SL_TRY(sl_folder_make(folder));
+    SL_TRY(sl_arena_new(&arena));
+    int64_t *ends = SL_NEW(arena, int64_t, in->items + 1);
+    uint8_t *captions;
+    sl_status status = join_captions(in, arena, &captions, ends);
+    sl_shape all = {.rank = 4, .dim = {in->items, in->shape.dim[0], in->shape.dim[1], in->shape.dim[2]}};
+    int64_t bytes = in->items ? ends[in->items - 1] : 0;
+    sl_safetensors_entry entries[] = {
+        {"mean", SL_F16, SL_F32, all, in->mean},
+        {"deviation", SL_F16, SL_F32, all, in->deviation},
+        {"captions", SL_U8, SL_U8, SL_SHAPE(bytes), captions},
+        {"caption_end", SL_I64, SL_I64, SL_SHAPE(in->items), ends},
+    };
+    sl_safetensors_note notes[] = {{"format", "scatterloop-latents-1"}, {"maker", maker}};
+    char path[SL_LIMIT_PATH_BYTES];
+    shard_path(folder, number, path);
+    if (status == SL_OK) status = sl_safetensors_write(path, entries, 4, notes, 2);
+    sl_arena_free(arena);
+    return status;
+}
+
+int sl_latents_shards(const char *folder) {
+    char path[SL_LIMIT_PATH_BYTES];
+    for (int number = 0;; number++) {
+        shard_path(folder, number, path);
+        if (!sl_file_exists(path)) return number;
+    }
+}
+
+static sl_status check_shard(const sl_latents *latents, const shard *s, const char *path) {
+    if (!s->mean || !s->deviation || !s->captions || !s->ends || s->mean->shape.rank != 4 ||
+        s->mean->dtype != SL_F16 || s->deviation->dtype != SL_F16 || s->ends->dtype != SL_I64 ||
+        s->captions->dtype != SL_U8 || !sl_shape_equal(&s->mean->shape, &s->deviation->shape) ||
+        s->ends->shape.rank != 1 || s->ends->shape.dim[0] != s->mean->shape.dim[0] ||
+        s->mean->shape.dim[0] < 1)
+        return sl_fail(SL_FORMAT, "'%s' is no shard of latents", path);
+    for (int k = 0; latents->count && k < 3; k++)
+        if (s->mean->shape.dim[k + 1] != latents->shape.dim[k])
+            return sl_fail(SL_MISMATCH, "'%s' holds latents of another shape than the shards before it",
+                           path);
+    int64_t before = 0;
+    for (int64_t i = 0; i < s->items; i++) {
+        int64_t end;
+        sl_stored_tensor_read(s->ends, (size_t)i, 1, SL_I64, &end);
+        if (end < before || (size_t)end > s->captions->bytes)
+            return sl_fail(SL_FORMAT, "'%s': caption %lld lies outside the captions", path, (long long)i);
+        before = end;
+    }
+    return SL_OK;
+}
+
+static sl_status open_shard(sl_latents *latents, const char *path, const char **maker) {
+    shard *s = &latents->shard[latents->shards];
+    SL_TRY(sl_safetensors_open(path, &s->file));
+    latents->shards++;
+    const char *found = sl_safetensors_metadata(s->file, "maker");
+    if (!found) return sl_fail(SL_FORMAT, "'%s' does not say what made it", path);
+    if (!*maker) *maker = found;
+    if (strcmp(found, *maker) != 0)
+        return sl_fail(SL_MISMATCH, "latents in '%s' were made by %.40s, expected %.40s", path, found,
+                       *maker);
+    s->mean = sl_safetensors_find(s->file, "mean");
+    s->deviation = sl_safetensors_find(s->file, "deviation");
+    s->captions = sl_safetensors_find(s->file, "captions");
+    s->ends = sl_safetensors_find(s->file, "caption_end");
+    s->first = latents->count;
+    s->items = s->mean ? s->mean->shape.dim[0] : 0;
+    SL_TRY(check_shard(latents, s, path));
+    const int64_t *dim = s->mean->shape.dim;
+    latents->shape = SL_SHAPE(dim[1], dim[2], dim[3]);
+    latents->size = sl_shape_count(&latents->shape);
+    latents->count += s->items;
+    return SL_OK;
+}
+
+sl_status sl_latents_open(const char *folder, const char *maker, sl_latents **out) {
+    int shards = sl_latents_shards(folder);
+    if (!shards) return sl_fail(SL_NOT_FOUND, "no latents in '%s'", folder);
+    sl_latents *latents;
+    SL_TRY(sl_alloc(&latents, 1, sizeof *latents));
+    sl_status status = sl_alloc(&latents->shard, (size_t)shards, sizeof *latents->shard);
+    for (int i = 0; i < shards && status == SL_OK; i++) {
+        char path[SL_LIMIT_PATH_BYTES];
+        shard_path(folder, i, path);
+        status = open_shard(latents, path, &maker);
+    }
+    if (status == SL_OK)
+        *out = latents;
+    else
+        sl_latents_close(latents);
+    return status;
+}
+
+void sl_latents_close(sl_latents *latents) {
+    if (!latents) return;
+    for (int i = 0; i < latents->shards; i++) sl_safetensors_close(latents->shard[i].file);
+    sl_free(latents->shard);
+    sl_free(latents);
+}
+
+int64_t sl_latents_count(const sl_latents *latents) {
+    return latents->count;
+}
+
+sl_shape sl_latents_shape(const sl_latents *latents) {
+    return latents->shape;
+}
+
+static const shard *shard_of(const sl_latents *latents, int64_t item) {
+    int low = 0, high = latents->shards - 1;
+    while (low < high) {
+        int middle = (low + high + 1) / 2;
+        if (latents->shard[middle].first <= item)
+            low = middle;
+        else
+            high = middle - 1;
+    }
+    return &latents->shard[low];
+}
+
+enum { BLOCK = 1024 };
+
+void sl_latents_sample(const sl_latents *latents, int64_t item, uint64_t seed, uint32_t draw, float *out) {
+    const shard *s = shard_of(latents, item);
+    sl_random random = sl_random_stream(seed, SL_STREAM_LATENT, draw);
+    size_t size = (size_t)latents->size, from = (size_t)(item - s->first) * size;
+    float deviation[BLOCK], noise[BLOCK];
+    sl_stored_tensor_read(s->mean, from, size, SL_F32, out);
+    for (size_t done = 0; done < size; done += BLOCK) {
+        size_t part = size - done < BLOCK ? size - done : BLOCK;
+        sl_stored_tensor_read(s->deviation, from + done, part, SL_F32, deviation);
+        sl_random_normals(&random, noise, part);
+        for (size_t i = 0; i < part; i++) out[done + i] += deviation[i] * noise[i];
+    }
+}
+
+void sl_latents_caption(const sl_latents *latents, int64_t item, char *out, size_t bytes) {
+    const shard *s = shard_of(latents, item);
+    int64_t place = item - s->first, begin = 0, end;
+    if (place) sl_stored_tensor_read(s->ends, (size_t)place - 1, 1, SL_I64, &begin);
+    sl_stored_tensor_read(s->ends, (size_t)place, 1, SL_I64, &end);
+    size_t length = (size_t)(end - begin) < bytes - 1 ? (size_t)(end - begin) : bytes - 1;
+    memcpy(out, s->captions->data + begin, length);
+    out[length] = 0;
+}

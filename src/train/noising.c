@@ -1,0 +1,61 @@
+#include "train/noising.h"
+
+#include "base/random.h"
+
+#include <math.h>
+#include <string.h>
+
+int sl_noising_timestep(const sl_noising *noising, uint32_t sample) {
+    sl_random random = sl_random_stream(noising->seed, SL_STREAM_TIMESTEP, sample);
+    return (int)sl_random_below(&random, (uint32_t)noising->schedule->train_steps);
+}
+
+int sl_noising_timestep_spread(const sl_noising *noising, uint32_t step, int k, int batch) {
+    sl_random random = sl_random_stream(noising->seed, SL_STREAM_TIMESTEP, step);
+    double place = (double)k / batch + sl_random_uniform(&random);
+    place -= floor(place);
+    return (int)(place * noising->schedule->train_steps);
+}
+
+static void mix(const sl_noising *noising, int timestep, const float *clean, const float *noise, size_t count,
+                float *noisy, float *target) {
+    if (target && noising->prediction == SL_PREDICTION_V)
+        sl_noise_schedule_velocity(noising->schedule, timestep, clean, noise, target, count);
+    else if (target)
+        memcpy(target, noising->prediction == SL_PREDICTION_EPSILON ? noise : clean, count * sizeof *target);
+    sl_noise_schedule_add_noise(noising->schedule, timestep, clean, noise, noisy, count);
+}
+
+enum { BLOCK = 1024 }; /* numbers mixed at a time: the noise needs no memory of its own */
+
+void sl_noising_apply(const sl_noising *noising, uint32_t sample, int timestep, const float *clean,
+                      size_t pixels, int channels, float *noisy, float *target) {
+    sl_random random = sl_random_stream(noising->seed, SL_STREAM_NOISE, sample);
+    float noise[BLOCK], shift[64] = {0};
+    if (noising->noise_offset != 0)
+        for (int c = 0; c < channels && c < 64; c++)
+            shift[c] = (float)(noising->noise_offset * sl_random_normal(&random));
+    size_t count = pixels * (size_t)channels, done = 0;
+    while (done < count) {
+        size_t part = count - done < BLOCK ? count - done : BLOCK;
+        sl_random_normals(&random, noise, part);
+        if (noising->noise_offset != 0)
+            for (size_t i = 0; i < part; i++) noise[i] += shift[(done + i) % (size_t)channels % 64];
+        mix(noising, timestep, clean + done, noise, part, noisy + done, target ? target + done : NULL);
+        done += part;
+    }
+}
+
+double sl_noising_weight(const sl_noising *noising, int timestep) {
+    double gamma = noising->min_snr_gamma;
+    if (gamma <= 0) return 1;
+    double ratio = (double)sl_noise_schedule_snr(noising->schedule, timestep),
+           capped = ratio < gamma ? ratio : gamma;
+    if (noising->prediction == SL_PREDICTION_EPSILON) return ratio > 0 ? capped / ratio : 1;
+    return noising->prediction == SL_PREDICTION_V ? capped / (ratio + 1) : capped;
+}
+
+bool sl_noising_drops_caption(const sl_noising *noising, uint32_t sample, double probability) {
+    sl_random random = sl_random_stream(noising->seed, SL_STREAM_AUGMENT, sample);
+    return sl_random_uniform(&random) < probability;
+}

@@ -1,0 +1,322 @@
+/* Whole trainings on tiny models: they learn, they repeat to the bit, they can be cut and go on. */
+#include "test.h"
+#include "tiny.h"
+
+#include "base/random.h"
+#include "base/threads.h"
+#include "model/lora_file.h"
+#include "train/classifier_train.h"
+#include "train/denoiser_train.h"
+#include "train/learner.h"
+#include "train/vae_train.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static sl_train_options quick_options(int64_t steps, double rate, const char *folder) {
+    return (sl_train_options){.optimizer = sl_optimizer_adamw(),
+                              .schedule = {SL_SCHEDULE_CONSTANT, rate, 0, 2, steps},
+                              .clip_norm = 1,
+                              .accumulate = 1,
+                              .steps = steps,
+                              .holdout_every = steps,
+                              .save_every = 5,
+                              .folder = folder};
+}
+
+static void assert_same_params(const sl_params *a, const sl_params *b) {
+    assert_int_equal(sl_params_count(a), sl_params_count(b));
+    for (int i = 0; i < sl_params_count(a); i++) {
+        const sl_param *x = sl_params_at(a, i), *y = sl_params_at(b, i);
+        assert_memory_equal(x->value.data, y->value.data, sl_tensor_bytes(&x->value));
+    }
+}
+
+/* ---- autoencoder ---- */
+
+static sl_vae_recipe vae_recipe(void) {
+    sl_vae_recipe recipe = sl_vae_recipe_default();
+    recipe.crop_px = 16;
+    recipe.batch = 4;
+    return recipe;
+}
+
+static sl_status run_vae(sl_model *vae, int64_t steps, const char *folder, sl_train_outcome *out) {
+    int64_t seed = 1, other = 2;
+    sl_feed feed = tiny_feed(&seed, 0), holdout = tiny_feed(&other, 4);
+    sl_vae_recipe recipe = vae_recipe();
+    sl_train_options options = quick_options(steps, 3e-3, folder);
+    return sl_train_vae(vae, &recipe, &feed, &holdout, &options, NULL, out);
+}
+
+static void autoencoder_learns(void **state) {
+    (void)state;
+    sl_model *vae = tiny_model(tiny_vae);
+    sl_train_outcome out;
+    assert_ok(run_vae(vae, 60, NULL, &out));
+    assert_true(out.holdout_last < 0.6 * out.holdout_first);
+    sl_model_free(vae);
+}
+
+static void autoencoder_repeats_with_any_threads_and_after_a_cut(void **state) {
+    (void)state;
+    sl_train_outcome out;
+    sl_model *one = tiny_model(tiny_vae), *three = tiny_model(tiny_vae), *cut = tiny_model(tiny_vae);
+    assert_ok(sl_threads_set(1));
+    assert_ok(run_vae(one, 9, NULL, &out));
+    assert_ok(sl_threads_set(3));
+    assert_ok(run_vae(three, 9, NULL, &out));
+    assert_ok(sl_threads_set(0));
+    assert_same_params(one->params, three->params);
+    char *folder = tiny_folder();
+    assert_ok(run_vae(cut, 4, folder, &out));
+    sl_model_free(cut);
+    cut = tiny_model(tiny_vae);
+    assert_ok(run_vae(cut, 9, folder, &out));
+    assert_int_equal(out.steps_run, 5);
+    assert_same_params(one->params, cut->params);
+    tiny_folder_drop(folder);
+    sl_model_free(one);
+    sl_model_free(three);
+    sl_model_free(cut);
+}
+
+/* Folding changes the latents' scale and nothing else. */
+static void folded_statistics_leave_images_alone(void **state) {
+    (void)state;
+    enum { PIXELS = 32 * 32, LATENTS = 8 * 8 * 4, IMAGES = 8 };
+    sl_model *vae = tiny_model(tiny_vae);
+    sl_train_outcome out;
+    assert_ok(run_vae(vae, 20, NULL, &out));
+    int64_t seed = 9;
+    sl_feed feed = tiny_feed(&seed, IMAGES);
+    float *images = malloc(sizeof(float) * PIXELS * IMAGES), before[PIXELS], after[PIXELS];
+    float latent[LATENTS * IMAGES], logvar[LATENTS * IMAGES];
+    for (int i = 0; i < IMAGES; i++) assert_ok(feed.image(feed.context, i, images + i * PIXELS));
+    sl_vae_coder *coder;
+    assert_ok(sl_vae_coder_new(vae, 1, 32, 32, true, SL_F32, &coder));
+    assert_ok(sl_vae_round_trip(coder, images, 1, before));
+    sl_vae_coder_free(coder);
+    assert_ok(sl_vae_fold_statistics(vae, &feed, IMAGES, SL_F32));
+    assert_ok(sl_vae_coder_new(vae, 1, 32, 32, true, SL_F32, &coder));
+    assert_ok(sl_vae_round_trip(coder, images, 1, after));
+    sl_vae_coder_free(coder);
+    for (int i = 0; i < PIXELS; i++) assert_true(fabsf(before[i] - after[i]) < 1e-4f);
+    assert_ok(sl_vae_coder_new(vae, IMAGES, 32, 32, false, SL_F32, &coder));
+    assert_ok(sl_vae_encode(coder, images, IMAGES, latent, logvar));
+    sl_vae_coder_free(coder);
+    for (int c = 0; c < 4; c++) {
+        double sum = 0, square = 0, count = LATENTS * IMAGES / 4.0;
+        for (int i = c; i < LATENTS * IMAGES; i += 4) {
+            sum += (double)latent[i];
+            square += (double)latent[i] * (double)latent[i] + exp((double)logvar[i]);
+        }
+        assert_true(fabs(sum / count) < 1e-3);
+        assert_true(fabs(square / count - 1) < 1e-3);
+    }
+    free(images);
+    sl_model_free(vae);
+}
+
+/* ---- denoiser ---- */
+
+enum { LATENT = 8 * 8 * 4, LENGTH = 8, WIDTH = 8 };
+
+/* Two kinds of latents, told by their caption: +1 and -1 in the first channel. */
+static sl_status two_latents(void *context, int64_t sample, uint32_t draw, float *out) {
+    (void)context;
+    (void)draw;
+    for (int i = 0; i < LATENT; i++) out[i] = i % 4 == 0 ? (sample % 2 ? 1.0f : -1.0f) : 0.25f;
+    return SL_OK;
+}
+
+static sl_status two_captions(void *context, int64_t sample, uint32_t draw, int32_t *out) {
+    (void)context;
+    (void)draw;
+    for (int i = 0; i < LENGTH; i++)
+        out[i] = i == 0 ? 0 : i == 1 && sample >= 0 ? 5 + (int32_t)(sample % 2) : 1;
+    return SL_OK;
+}
+
+static sl_status two_embeddings(void *context, int64_t sample, uint32_t draw, float *out) {
+    (void)context;
+    (void)draw;
+    for (int i = 0; i < LENGTH * WIDTH; i++) out[i] = sample < 0 ? 0 : (sample + i) % 2 ? 1.0f : -1.0f;
+    return SL_OK;
+}
+
+static const sl_denoiser_data two = {NULL, 6, two_latents, two_captions, two_embeddings};
+
+static sl_status run_denoiser(const sl_denoiser_models *models, int batch, int accumulate, int64_t steps,
+                              const char *folder, sl_train_outcome *out) {
+    sl_noise_schedule schedule;
+    SL_TRY(sl_noise_schedule_new(
+        &(sl_noise_schedule_settings){.betas = SL_BETAS_SQUARED_COSINE, .train_steps = 1000}, &schedule));
+    sl_denoiser_recipe recipe = {.batch = batch,
+                                 .height = 8,
+                                 .width = 8,
+                                 .length = LENGTH,
+                                 .noising = {.schedule = &schedule, .prediction = SL_PREDICTION_V, .seed = 4},
+                                 .spread_timesteps = true,
+                                 .caption_dropout = 0.1,
+                                 .holdout_draws = 2};
+    sl_train_options options = quick_options(steps, 4e-3, folder);
+    options.accumulate = accumulate;
+    sl_status status = sl_train_denoiser(models, &recipe, &two, &two, &options, NULL, out);
+    sl_noise_schedule_free(&schedule);
+    return status;
+}
+
+static void denoiser_and_text_learn_together(void **state) {
+    (void)state;
+    sl_train_outcome out;
+    sl_model *unet = tiny_model(tiny_unet), *text = tiny_model(tiny_text);
+    float before = *(float *)sl_params_at(text->params, 0)->value.data;
+    assert_ok(run_denoiser(&(sl_denoiser_models){.unet = unet, .text = text}, 4, 1, 60, NULL, &out));
+    assert_true(out.holdout_last < 0.7 * out.holdout_first);
+    assert_true(before != *(float *)sl_params_at(text->params, 0)->value.data);
+    sl_model_free(unet);
+    sl_model_free(text);
+}
+
+/* Four micro-batches of one sample are the batch of four, up to rounding. */
+static void accumulation_equals_a_big_batch(void **state) {
+    (void)state;
+    sl_train_outcome out;
+    sl_model *big = tiny_model(tiny_unet), *big_text = tiny_model(tiny_text);
+    sl_model *small = tiny_model(tiny_unet), *small_text = tiny_model(tiny_text);
+    assert_ok(run_denoiser(&(sl_denoiser_models){.unet = big, .text = big_text}, 4, 1, 1, NULL, &out));
+    double loss = out.loss;
+    assert_ok(run_denoiser(&(sl_denoiser_models){.unet = small, .text = small_text}, 1, 4, 1, NULL, &out));
+    assert_true(fabs(out.loss - loss) < 1e-5 * loss);
+    sl_model_free(big);
+    sl_model_free(big_text);
+    sl_model_free(small);
+    sl_model_free(small_text);
+}
+
+static void adapter_learns_and_leaves_the_rest_alone(void **state) {
+    (void)state;
+    sl_train_outcome out;
+    sl_model *unet = tiny_model(tiny_unet), *untouched = tiny_model(tiny_unet);
+    sl_lora *lora, *again;
+    assert_ok(sl_lora_new(sl_lora_attention_targets, 2, 0, &lora));
+    sl_denoiser_models models = {.unet = unet, .lora = lora, .lora_is_new = true};
+    char *folder = tiny_folder();
+    assert_ok(run_denoiser(&models, 4, 1, 40, folder, &out));
+    assert_true(out.holdout_last < 0.98 * out.holdout_first);
+    assert_same_params(unet->params, untouched->params);
+    char path[256];
+    snprintf(path, sizeof path, "%s/pytorch_lora_weights.safetensors", folder);
+    assert_ok(sl_lora_save(lora, path));
+    assert_ok(sl_lora_load(path, unet->params, &again));
+    assert_int_equal(sl_params_count(again->params), sl_params_count(lora->params));
+    sl_lora_free(again);
+    sl_lora_free(lora);
+    sl_model_free(unet);
+    sl_model_free(untouched);
+    tiny_folder_drop(folder);
+}
+
+/* A weight that is not finite: the message names the layer, not just the loss. */
+static void not_finite_names_the_layer(void **state) {
+    (void)state;
+    sl_train_outcome out;
+    sl_model *unet = tiny_model(tiny_unet), *text = tiny_model(tiny_text);
+    sl_param *param = sl_params_find(unet->params, "mid_block.resnets.0.conv1.weight");
+    assert_non_null(param);
+    ((float *)param->value.data)[3] = NAN;
+    assert_status(run_denoiser(&(sl_denoiser_models){.unet = unet, .text = text}, 2, 1, 3, NULL, &out),
+                  SL_NUMERIC);
+    assert_non_null(strstr(sl_error_message(), "mid_block.resnets.0.conv1"));
+    sl_model_free(unet);
+    sl_model_free(text);
+}
+
+/* ---- classifiers ---- */
+
+static const char tiny_resnet[] =
+    "{\"_class_name\": \"ResNet\", \"block\": \"basic\", \"depths\": [1, 1], \"channels\": [8, 8],"
+    " \"stem_channels\": 8, \"in_channels\": 3, \"num_classes\": %d}";
+
+static sl_model *resnet(int classes) {
+    char text[sizeof tiny_resnet + 16];
+    snprintf(text, sizeof text, tiny_resnet, classes);
+    return tiny_model(text);
+}
+
+static void classifier_case(bool head_only, bool augment, int64_t epochs, double rate, double least) {
+    int64_t seed = 5;
+    sl_feed feed = tiny_feed(&seed, 70);
+    sl_model *model = resnet(2);
+    sl_classifier_recipe recipe = {.batch = 16,
+                                   .epochs = epochs,
+                                   .head_only = head_only,
+                                   .balance = true,
+                                   .augment = augment,
+                                   .seed = 1};
+    char *folder = tiny_folder();
+    sl_train_options options = quick_options(1, rate, folder);
+    sl_classifier_outcome out;
+    assert_ok(sl_train_classifier(model, &recipe, &feed, &options, NULL, &out));
+    assert_int_equal(out.score[SL_SPLIT_HOLDOUT].count, 14);
+    assert_int_equal(out.score[SL_SPLIT_TEST].count, 8);
+    assert_true(out.score[SL_SPLIT_TEST].accuracy >= least);
+    char path[256];
+    snprintf(path, sizeof path, "%s/history.json", folder);
+    json_t *history = json_load_file(path, 0, NULL);
+    assert_int_equal(json_array_size(json_object_get(json_object_get(history, "validation"), "acc")), epochs);
+    json_decref(history);
+    sl_model_free(model);
+    tiny_folder_drop(folder);
+}
+
+static void classifier_learns(void **state) {
+    (void)state;
+    classifier_case(false, true, 6, 5e-3, 0.8);
+}
+
+static void head_learns_on_kept_features(void **state) {
+    (void)state;
+    classifier_case(true, false, 40, 2e-2, 0.7);
+}
+
+static void backbone_learns_attributes_and_is_taken_over(void **state) {
+    (void)state;
+    int64_t seed = 5, other = 6;
+    sl_feed feed = tiny_feed(&seed, 0), holdout = tiny_feed(&other, 16);
+    sl_model *model = resnet(3), *classifier = resnet(2);
+    sl_backbone_recipe recipe = {.batch = 8, .binary = 2, .seed = 1};
+    char *folder = tiny_folder(), path[256];
+    sl_train_options options = quick_options(30, 5e-3, folder);
+    sl_backbone_outcome out;
+    assert_ok(sl_train_backbone(model, &recipe, &feed, &holdout, &options, NULL, &out));
+    assert_true(out.train.holdout_last < 0.9 * out.train.holdout_first);
+    assert_true(out.score[0] > 0.7); /* left or right */
+    assert_ok(sl_model_save(model, folder, SL_F32));
+    snprintf(path, sizeof path, "%s/model.safetensors", folder);
+    assert_ok(sl_classifier_begin_from(classifier, path));
+    const sl_param *a = sl_params_find(model->params, "conv1.weight"),
+                   *b = sl_params_find(classifier->params, "conv1.weight");
+    assert_memory_equal(a->value.data, b->value.data, sl_tensor_bytes(&a->value));
+    sl_model_free(model);
+    sl_model_free(classifier);
+    tiny_folder_drop(folder);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(autoencoder_learns),
+        cmocka_unit_test(autoencoder_repeats_with_any_threads_and_after_a_cut),
+        cmocka_unit_test(folded_statistics_leave_images_alone),
+        cmocka_unit_test(denoiser_and_text_learn_together),
+        cmocka_unit_test(accumulation_equals_a_big_batch),
+        cmocka_unit_test(adapter_learns_and_leaves_the_rest_alone),
+        cmocka_unit_test(not_finite_names_the_layer),
+        cmocka_unit_test(classifier_learns),
+        cmocka_unit_test(head_learns_on_kept_features),
+        cmocka_unit_test(backbone_learns_attributes_and_is_taken_over),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL) ? 1 : 0;
+}
