@@ -1,0 +1,29 @@
+#include "cli/command.h"
+#include "loop/base_model.h"
+
+#include <stdlib.h>
+
+static sl_status run(sl_cli *cli, void *settings) {
+    const sl_base_settings *set = settings;
+    SL_TRY(sl_base_train(set, &cli->progress, cli->result));
+    char *text = json_dumps(cli->result, JSON_INDENT(2) | JSON_SORT_KEYS | JSON_REAL_PRECISION(5));
+    if (text) sl_cli_print(cli, "%s\n", text);
+    free(text);
+    return SL_OK;
+}
+
+const sl_command sl_command_train_base = {
+    .name = "train base",
+    .summary = "train the base model from scratch, out of the simulator",
+    .arguments = "",
+    .description = "Stages: vae (autoencoder), latents (encode simulated images), unet (text encoder and\n"
+                   "denoiser), encoder (for measured frames), backbone (for classifiers), eval (measure).\n"
+                   "Every stage goes on where it was stopped: give it the time there is with --minutes.\n",
+    .examples = "  scatterloop train base --stage vae --out base-model --minutes 30\n"
+                "  scatterloop train base --config models/base/recipe.yaml --stage unet\n"
+                "  scatterloop train base --stage eval --json\n",
+    .arguments_max = 0,
+    .options = sl_base_options,
+    .settings_bytes = sizeof(sl_base_settings),
+    .run = run,
+};

@@ -1,0 +1,47 @@
+/* What the stages of the base model share. */
+#ifndef SL_LOOP_BASE_INTERNAL_H
+#define SL_LOOP_BASE_INTERNAL_H
+
+#include "loop/base_model.h"
+#include "loop/feed_simulated.h"
+#include "model/model.h"
+#include "train/trainer.h"
+
+/* Seeds of the data: training, hold-out and evaluation never share a sample. */
+enum { SL_BASE_DATA_TRAIN = 0, SL_BASE_DATA_HOLDOUT = 1, SL_BASE_DATA_EVAL = 2, SL_BASE_DATA_STATISTICS = 3 };
+
+enum { SL_BASE_PATH_BYTES = 4096 };
+
+typedef struct sl_base_path {
+    char text[SL_BASE_PATH_BYTES];
+} sl_base_path;
+/* OUT/name */
+sl_base_path sl_base_path_of(const sl_base_settings *settings, const char *name);
+
+sl_simulated sl_base_data(const sl_base_settings *settings, int which, sl_simulated_image image);
+sl_dtype sl_base_dtype(const sl_base_settings *settings);
+
+/* AdamW with warm-up and cosine to 2 %, clipping at 1, states by time in OUT/name. `recorded` (taken over) is
+ * what a resumed run must share; free with json_decref of options.settings. */
+sl_train_options sl_base_train_options(const sl_base_settings *settings, const char *folder, int64_t steps,
+                                       double rate, double ema, json_t *recorded);
+void sl_base_report(const sl_train_outcome *outcome, json_t *result);
+
+/* New models with their first values, and their configurations. */
+sl_status sl_base_vae_new(uint64_t seed, sl_model **out);
+sl_status sl_base_unet_new(uint64_t seed, int64_t latent_side, sl_model **out);
+sl_status sl_base_text_new(uint64_t seed, int32_t vocabulary, int32_t begin, int32_t end, sl_model **out);
+sl_status
+sl_base_write_index(const sl_base_settings *settings); /* model_index.json, scheduler, scatterloop.json */
+
+sl_status sl_base_stage_vae(const sl_base_settings *settings, const sl_progress *progress, json_t *result);
+sl_status sl_base_stage_encoder(const sl_base_settings *settings, const sl_progress *progress,
+                                json_t *result);
+sl_status sl_base_stage_latents(const sl_base_settings *settings, const sl_progress *progress,
+                                json_t *result);
+sl_status sl_base_stage_unet(const sl_base_settings *settings, const sl_progress *progress, json_t *result);
+sl_status sl_base_stage_backbone(const sl_base_settings *settings, const sl_progress *progress,
+                                 json_t *result);
+sl_status sl_base_stage_eval(const sl_base_settings *settings, const sl_progress *progress, json_t *result);
+
+#endif

@@ -1,0 +1,153 @@
+/* Stage unet: vocabulary, text encoder and denoiser on the cached latents. */
+#include "loop/base_internal.h"
+
+#include "base/file.h"
+#include "model/bpe_train.h"
+#include "model/tokenizer.h"
+#include "train/denoiser_train.h"
+#include "train/feed.h"
+#include "train/latents.h"
+#include "train/learner.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { LENGTH = 77, VOCABULARY_CAPTIONS = 20000, HOLDOUT_DRAWS = 4 };
+
+typedef struct caption_source {
+    const sl_latents *latents;
+    const sl_tokenizer *tokenizer;
+    uint64_t seed;
+} caption_source;
+
+static sl_status latent(void *context, int64_t sample, uint32_t draw, float *out) {
+    const caption_source *source = context;
+    sl_latents_sample(source->latents, sample, source->seed, draw, out);
+    return SL_OK;
+}
+
+static sl_status ids(void *context, int64_t sample, uint32_t draw, int32_t *out) {
+    (void)draw;
+    const caption_source *source = context;
+    char caption[SL_FEED_CAPTION_BYTES] = "";
+    if (sample >= 0) sl_latents_caption(source->latents, sample, caption, sizeof caption);
+    return sl_tokenizer_encode(source->tokenizer, caption, LENGTH, out, NULL);
+}
+
+/* ---- vocabulary ---- */
+
+static sl_status learn_vocabulary(const sl_base_settings *settings, const sl_latents *latents,
+                                  const char *folder) {
+    int64_t count =
+        sl_latents_count(latents) < VOCABULARY_CAPTIONS ? sl_latents_count(latents) : VOCABULARY_CAPTIONS;
+    sl_arena *arena;
+    SL_TRY(sl_arena_new(&arena));
+    const char **texts = SL_NEW(arena, const char *, count);
+    char caption[SL_FEED_CAPTION_BYTES];
+    for (int64_t i = 0; i < count; i++) {
+        sl_latents_caption(latents, i, caption, sizeof caption);
+        texts[i] = sl_arena_strdup(arena, caption);
+    }
+    sl_status status = sl_bpe_train(texts, (size_t)count, (int)settings->vocabulary, folder, NULL);
+    sl_arena_free(arena);
+    return status;
+}
+
+static sl_status open_tokenizer(const sl_base_settings *settings, const sl_latents *latents,
+                                sl_tokenizer **out) {
+    sl_base_path folder = sl_base_path_of(settings, "model/tokenizer"),
+                 words = sl_base_path_of(settings, "model/tokenizer/vocab.json");
+    if (!sl_file_exists(words.text)) SL_TRY(learn_vocabulary(settings, latents, folder.text));
+    return sl_tokenizer_open(folder.text, out);
+}
+
+/* ---- training ---- */
+
+typedef struct unet_stage {
+    sl_latents *train, *holdout;
+    sl_tokenizer *tokenizer;
+    sl_model *unet, *text;
+} unet_stage;
+
+static void stage_free(unet_stage *s) {
+    sl_latents_close(s->train);
+    sl_latents_close(s->holdout);
+    sl_tokenizer_close(s->tokenizer);
+    sl_model_free(s->unet);
+    sl_model_free(s->text);
+}
+
+static sl_status stage_open(const sl_base_settings *settings, unet_stage *s) {
+    sl_base_path train = sl_base_path_of(settings, "latents"),
+                 holdout = sl_base_path_of(settings, "latents-holdout");
+    SL_TRY(sl_latents_open(train.text, NULL, &s->train));
+    SL_TRY(sl_latents_open(holdout.text, NULL, &s->holdout));
+    SL_TRY(open_tokenizer(settings, s->train, &s->tokenizer));
+    sl_tokenizer_facts facts = sl_tokenizer_describe(s->tokenizer);
+    uint64_t seed = (uint64_t)settings->seed;
+    SL_TRY(sl_base_unet_new(seed, sl_latents_shape(s->train).dim[0], &s->unet));
+    return sl_base_text_new(seed, facts.vocabulary, facts.begin, facts.end, &s->text);
+}
+
+static sl_status train(const sl_base_settings *settings, const sl_progress *progress, const unet_stage *s,
+                       json_t *result) {
+    sl_base_path folder = sl_base_path_of(settings, "unet");
+    sl_noise_schedule schedule;
+    SL_TRY(sl_noise_schedule_new(
+        &(sl_noise_schedule_settings){.betas = SL_BETAS_SQUARED_COSINE, .train_steps = 1000}, &schedule));
+    sl_shape shape = sl_latents_shape(s->train);
+    sl_denoiser_recipe recipe = {
+        .batch = (int)settings->unet_batch,
+        .height = shape.dim[0],
+        .width = shape.dim[1],
+        .length = LENGTH,
+        .noising = {.schedule = &schedule, .prediction = SL_PREDICTION_V, .seed = (uint64_t)settings->seed},
+        .spread_timesteps = true,
+        .caption_dropout = settings->caption_dropout,
+        .holdout_draws = HOLDOUT_DRAWS,
+        .dtype = sl_base_dtype(settings)};
+    caption_source train_source = {s->train, s->tokenizer, (uint64_t)settings->seed},
+                   holdout_source = {s->holdout, s->tokenizer, (uint64_t)settings->seed + 1};
+    sl_denoiser_data data = {&train_source, sl_latents_count(s->train), latent, ids, NULL},
+                     held = {&holdout_source, sl_latents_count(s->holdout), latent, ids, NULL};
+    json_t *recorded =
+        json_pack("{s:i, s:i, s:f, s:f, s:f, s:i}", "batch", recipe.batch, "accumulate",
+                  (int)settings->unet_accumulate, "rate", settings->unet_rate, "ema", settings->unet_ema,
+                  "caption_dropout", recipe.caption_dropout, "dtype", settings->dtype);
+    sl_train_options options = sl_base_train_options(settings, folder.text, settings->unet_steps,
+                                                     settings->unet_rate, settings->unet_ema, recorded);
+    options.accumulate = (int)settings->unet_accumulate;
+    sl_denoiser_models models = {.unet = s->unet, .text = s->text};
+    sl_train_outcome outcome;
+    sl_status status = sl_train_denoiser(&models, &recipe, &data, &held, &options, progress, &outcome);
+    json_decref(recorded);
+    sl_noise_schedule_free(&schedule);
+    if (status == SL_OK) sl_base_report(&outcome, result);
+    return status;
+}
+
+static sl_status export(const sl_base_settings *settings, const unet_stage *s) {
+    sl_base_path best = sl_base_path_of(settings, "unet/best.safetensors"),
+                 unet = sl_base_path_of(settings, "model/unet"),
+                 text = sl_base_path_of(settings, "model/text_encoder");
+    SL_TRY(sl_params_read(s->unet->params, best.text, "unet."));
+    SL_TRY(sl_params_read(s->text->params, best.text, "text_encoder."));
+    SL_TRY(sl_base_write_index(settings));
+    SL_TRY(sl_model_save(s->unet, unet.text, SL_F16));
+    return sl_model_save(s->text, text.text, SL_F16);
+}
+
+sl_status sl_base_stage_unet(const sl_base_settings *settings, const sl_progress *progress, json_t *result) {
+    unet_stage stage = {0};
+    sl_status status = stage_open(settings, &stage);
+    if (status == SL_OK) {
+        json_object_set_new(result, "parameters",
+                            json_integer((json_int_t)sl_params_values(stage.unet->params, false)));
+        json_object_set_new(result, "text_parameters",
+                            json_integer((json_int_t)sl_params_values(stage.text->params, false)));
+        status = train(settings, progress, &stage, result);
+    }
+    if (status == SL_OK) status = export(settings, &stage);
+    stage_free(&stage);
+    return status;
+}
