@@ -1,5 +1,5 @@
 #include "cli/command.h"
-#include "loop/base_model.h"
+#include "loop/train/base_model.h"
 
 #include <stdlib.h>
 

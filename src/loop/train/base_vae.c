@@ -1,5 +1,5 @@
 /* Stages vae, encoder and latents: the autoencoder, its encoder for measured frames, and the latent cache. */
-#include "loop/base_internal.h"
+#include "loop/train/base_internal.h"
 
 #include "base/clock.h"
 #include "base/file.h"

@@ -1,5 +1,5 @@
 /* Stage unet: vocabulary, text encoder and denoiser on the cached latents. */
-#include "loop/base_internal.h"
+#include "loop/train/base_internal.h"
 
 #include "base/file.h"
 #include "model/bpe_train.h"

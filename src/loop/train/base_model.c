@@ -1,4 +1,4 @@
-#include "loop/base_internal.h"
+#include "loop/train/base_internal.h"
 
 #include "base/file.h"
 

@@ -1,7 +1,7 @@
 /* Stage eval: what the autoencoder loses, measured on expectations it has never seen.
  *
  * PSNR in the log map's units; contrast of spots, decoded over true; width of rings, decoded over true. */
-#include "loop/base_internal.h"
+#include "loop/train/base_internal.h"
 
 #include "train/quality.h"
 #include "train/vae_train.h"

@@ -1,5 +1,5 @@
 /* The architectures of the base model, and the files around them. */
-#include "loop/base_internal.h"
+#include "loop/train/base_internal.h"
 
 #include "base/file.h"
 #include "train/vae_train.h"

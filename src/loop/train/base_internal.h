@@ -2,8 +2,8 @@
 #ifndef SL_LOOP_BASE_INTERNAL_H
 #define SL_LOOP_BASE_INTERNAL_H
 
-#include "loop/base_model.h"
-#include "loop/feed_simulated.h"
+#include "loop/train/base_model.h"
+#include "loop/train/feed_simulated.h"
 #include "model/model.h"
 #include "train/trainer.h"
 

@@ -1,4 +1,4 @@
-#include "loop/feed_simulated.h"
+#include "loop/train/feed_simulated.h"
 
 #include "base/memory.h"
 #include "xray/log_map.h"

@@ -1,5 +1,5 @@
 /* Stage backbone: a ResNet-18 that knows the simulator's attributes, for classifiers with few labels. */
-#include "loop/base_internal.h"
+#include "loop/train/base_internal.h"
 
 #include "train/classifier_train.h"
 
