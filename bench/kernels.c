@@ -1,6 +1,6 @@
-/* Times CPU kernels on shapes of the models: bench-kernels [FILTER] [--level avx2] [--threads N] [--repeats N].
- * One line each: name, dtype, level, threads, best milliseconds, GFLOP/s. With one thread the clock counts the process's
- * own CPU time, so that other programs disturb it little. */
+/* Times CPU kernels on shapes of the models: bench-kernels [FILTER] [--level avx2] [--threads N] [--repeats
+ * N]. One line each: name, dtype, level, threads, best milliseconds, GFLOP/s. With one thread the clock
+ * counts the process's own CPU time, so that other programs disturb it little. */
 #include "backend/cpu/kernels.h"
 #include "backend/isa.h"
 #include "base/memory.h"
@@ -76,13 +76,16 @@ static void run_conv_grad(void *context) {
 
 static void bench_conv(const char *name, sl_cpu_conv_shape s, sl_dtype dtype) {
     char text[80];
-    double flops = 2.0 * (double)(s.batch * s.out_h * s.out_w) * (double)(s.out_c * s.in_c * s.kernel_h * s.kernel_w);
-    void *x = activation(dtype, s.batch * s.in_h * s.in_w * s.in_c), *y = activation(dtype, s.batch * s.out_h * s.out_w * s.out_c);
+    double flops =
+        2.0 * (double)(s.batch * s.out_h * s.out_w) * (double)(s.out_c * s.in_c * s.kernel_h * s.kernel_w);
+    void *x = activation(dtype, s.batch * s.in_h * s.in_w * s.in_c),
+         *y = activation(dtype, s.batch * s.out_h * s.out_w * s.out_c);
     float *weights = activation(SL_F32, s.out_c * s.in_c * s.kernel_h * s.kernel_w);
     for (int pass = 0; pass < 2; pass++) {
         sl_cpu_conv_pack pack = {&s, (sl_cpu_conv_pass)pass, dtype, SL_F32, weights, NULL};
         pack.packed = memory(options.kernels->conv_packed_bytes(&pack));
-        sl_cpu_conv conv = {.shape = &s, .pass = (sl_cpu_conv_pass)pass, .dtype = dtype, .packed = pack.packed};
+        sl_cpu_conv conv = {
+            .shape = &s, .pass = (sl_cpu_conv_pass)pass, .dtype = dtype, .packed = pack.packed};
         conv.input = pass ? y : x, conv.output = pass ? x : y;
         conv.workspace = memory(options.kernels->conv_bytes(&conv));
         snprintf(text, sizeof text, "%s %s", name, pass ? "bwd_data pack" : "pack");
@@ -106,7 +109,8 @@ static void run_attention_grad(void *context) {
 
 static void bench_attention(const char *name, sl_cpu_attention_shape s, sl_dtype dtype) {
     char text[80];
-    int64_t q_count = s.batch * s.q_tokens * s.heads * s.head_dim, kv_count = s.batch * s.kv_tokens * s.heads * s.head_dim;
+    int64_t q_count = s.batch * s.q_tokens * s.heads * s.head_dim,
+            kv_count = s.batch * s.kv_tokens * s.heads * s.head_dim;
     double flops = 4.0 * (double)(s.batch * s.heads * s.q_tokens) * (double)(s.kv_tokens * s.head_dim);
     s.scale = 0.2f;
     void *q = activation(dtype, q_count), *k = activation(dtype, kv_count), *v = activation(dtype, kv_count);
@@ -116,8 +120,18 @@ static void bench_attention(const char *name, sl_cpu_attention_shape s, sl_dtype
     a.workspace = memory(options.kernels->attention_bytes(&a));
     snprintf(text, sizeof text, "%s fwd", name);
     measure(text, dtype, flops, run_attention, &a);
-    sl_cpu_attention_grad g = {&s, dtype, q, k, v, out, grad_out, lse, activation(dtype, q_count),
-                               activation(dtype, kv_count), activation(dtype, kv_count), NULL};
+    sl_cpu_attention_grad g = {&s,
+                               dtype,
+                               q,
+                               k,
+                               v,
+                               out,
+                               grad_out,
+                               lse,
+                               activation(dtype, q_count),
+                               activation(dtype, kv_count),
+                               activation(dtype, kv_count),
+                               NULL};
     g.workspace = memory(options.kernels->attention_grad_bytes(&g));
     snprintf(text, sizeof text, "%s bwd", name);
     measure(text, dtype, 2.5 * flops, run_attention_grad, &g);
@@ -131,18 +145,45 @@ static void run_group_grad(void *context) {
     options.kernels->group_norm_grad(context);
 }
 
-static void bench_group_norm(const char *name, int64_t batch, int64_t pixels, int64_t channels, sl_dtype dtype) {
+static void bench_group_norm(const char *name, int64_t batch, int64_t pixels, int64_t channels,
+                             sl_dtype dtype) {
     char text[80];
     int64_t count = batch * pixels * channels;
     float *parameters = activation(SL_F32, 4 * channels + 64 * batch);
     float *statistics = parameters + 4 * channels;
-    sl_cpu_group_norm g = {batch, pixels, channels, 32, dtype, 1e-5f, true, activation(dtype, count), parameters,
-                           parameters + channels, activation(dtype, count), statistics, statistics + 32 * batch, NULL};
+    sl_cpu_group_norm g = {batch,
+                           pixels,
+                           channels,
+                           32,
+                           dtype,
+                           1e-5f,
+                           true,
+                           activation(dtype, count),
+                           parameters,
+                           parameters + channels,
+                           activation(dtype, count),
+                           statistics,
+                           statistics + 32 * batch,
+                           NULL};
     g.workspace = memory(options.kernels->group_norm_bytes(&g));
     snprintf(text, sizeof text, "%s fwd", name);
     measure(text, dtype, (double)count * 10, run_group, &g);
-    sl_cpu_group_norm_grad b = {batch, pixels, channels, 32, dtype, true, g.x, activation(dtype, count), g.gamma, g.beta,
-                                g.mean, g.rstd, g.y, parameters + 2 * channels, parameters + 3 * channels, NULL};
+    sl_cpu_group_norm_grad b = {batch,
+                                pixels,
+                                channels,
+                                32,
+                                dtype,
+                                true,
+                                g.x,
+                                activation(dtype, count),
+                                g.gamma,
+                                g.beta,
+                                g.mean,
+                                g.rstd,
+                                g.y,
+                                parameters + 2 * channels,
+                                parameters + 3 * channels,
+                                NULL};
     b.workspace = memory(options.kernels->group_norm_grad_bytes(&b));
     snprintf(text, sizeof text, "%s bwd", name);
     measure(text, dtype, (double)count * 20, run_group_grad, &b);
@@ -160,60 +201,86 @@ static bool chosen(const char *name) {
 static void bench_convs(sl_dtype dtype) {
     static const struct {
         int64_t batch, in, out, side, kernel, stride;
-    } shapes[] = {{2, 320, 320, 64, 3, 1},  {2, 640, 640, 32, 3, 1},    {2, 1280, 1280, 16, 3, 1},
-                  {2, 1280, 1280, 8, 3, 1}, {2, 960, 320, 64, 3, 1},    {2, 320, 320, 64, 3, 2},
-                  {2, 4, 320, 64, 3, 1},    {2, 320, 4, 64, 3, 1},      {2, 960, 320, 64, 1, 1},
-                  {16, 64, 64, 32, 3, 1},   {16, 128, 128, 16, 3, 1},   {16, 192, 192, 8, 3, 1},
-                  {16, 256, 256, 8, 3, 1},  {1, 64, 64, 32, 3, 1},      {1, 256, 256, 8, 3, 1},
+    } shapes[] = {{2, 320, 320, 64, 3, 1},  {2, 640, 640, 32, 3, 1},  {2, 1280, 1280, 16, 3, 1},
+                  {2, 1280, 1280, 8, 3, 1}, {2, 960, 320, 64, 3, 1},  {2, 320, 320, 64, 3, 2},
+                  {2, 4, 320, 64, 3, 1},    {2, 320, 4, 64, 3, 1},    {2, 960, 320, 64, 1, 1},
+                  {16, 64, 64, 32, 3, 1},   {16, 128, 128, 16, 3, 1}, {16, 192, 192, 8, 3, 1},
+                  {16, 256, 256, 8, 3, 1},  {1, 64, 64, 32, 3, 1},    {1, 256, 256, 8, 3, 1},
                   {16, 64, 64, 56, 3, 1},   {16, 4, 64, 32, 3, 1}};
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
-        int64_t side = shapes[i].side, pad = shapes[i].kernel / 2, out = (side + 2 * pad - shapes[i].kernel) / shapes[i].stride + 1;
-        sl_cpu_conv_shape s = {shapes[i].batch, side, side, shapes[i].in, out, out, shapes[i].out, shapes[i].kernel,
-                               shapes[i].kernel, shapes[i].stride, 1, pad, pad};
+        int64_t side = shapes[i].side, pad = shapes[i].kernel / 2,
+                out = (side + 2 * pad - shapes[i].kernel) / shapes[i].stride + 1;
+        sl_cpu_conv_shape s = {shapes[i].batch,
+                               side,
+                               side,
+                               shapes[i].in,
+                               out,
+                               out,
+                               shapes[i].out,
+                               shapes[i].kernel,
+                               shapes[i].kernel,
+                               shapes[i].stride,
+                               1,
+                               pad,
+                               pad};
         char name[80];
-        snprintf(name, sizeof name, "conv %lldx%lld@%lld>%lld k%lld s%lld", (long long)s.batch, (long long)s.in_c,
-                 (long long)side, (long long)s.out_c, (long long)s.kernel_h, (long long)s.stride);
+        snprintf(name, sizeof name, "conv %lldx%lld@%lld>%lld k%lld s%lld", (long long)s.batch,
+                 (long long)s.in_c, (long long)side, (long long)s.out_c, (long long)s.kernel_h,
+                 (long long)s.stride);
         if (chosen(name)) bench_conv(name, s, dtype);
     }
-    static const int64_t linears[][3] = {{8192, 320, 320},   {8192, 320, 2560}, {2048, 640, 640},  {512, 1280, 1280},
-                                         {512, 1280, 10240}, {154, 768, 1280},  {16384, 64, 64},   {16384, 64, 512},
-                                         {4096, 128, 128},   {1024, 256, 256},  {1232, 256, 128},  {16, 256, 1024},
-                                         {128, 1280, 10240}};
+    static const int64_t linears[][3] = {
+        {8192, 320, 320}, {8192, 320, 2560}, {2048, 640, 640},  {512, 1280, 1280}, {512, 1280, 10240},
+        {154, 768, 1280}, {16384, 64, 64},   {16384, 64, 512},  {4096, 128, 128},  {1024, 256, 256},
+        {1232, 256, 128}, {16, 256, 1024},   {128, 1280, 10240}};
     for (size_t i = 0; i < sizeof linears / sizeof linears[0]; i++) {
         char name[80];
-        snprintf(name, sizeof name, "linear %lldx%lld>%lld", (long long)linears[i][0], (long long)linears[i][1],
-                 (long long)linears[i][2]);
-        if (chosen(name)) bench_conv(name, sl_cpu_linear_shape(linears[i][0], linears[i][1], linears[i][2]), dtype);
+        snprintf(name, sizeof name, "linear %lldx%lld>%lld", (long long)linears[i][0],
+                 (long long)linears[i][1], (long long)linears[i][2]);
+        if (chosen(name))
+            bench_conv(name, sl_cpu_linear_shape(linears[i][0], linears[i][1], linears[i][2]), dtype);
     }
 }
 
 static void bench_attentions(sl_dtype dtype) {
-    static const int64_t shapes[][5] = {{2, 8, 4096, 4096, 40}, {2, 8, 1024, 1024, 80}, {2, 8, 256, 256, 160},
-                                        {2, 8, 64, 64, 160},    {2, 8, 4096, 77, 40},   {2, 8, 1024, 77, 80},
-                                        {16, 2, 1024, 1024, 32}, {16, 4, 256, 256, 32},  {16, 8, 64, 64, 32},
-                                        {16, 2, 1024, 77, 32},  {16, 8, 64, 77, 32},    {1, 1, 4096, 4096, 512}};
+    static const int64_t shapes[][5] = {
+        {2, 8, 4096, 4096, 40}, {2, 8, 1024, 1024, 80}, {2, 8, 256, 256, 160},   {2, 8, 64, 64, 160},
+        {2, 8, 4096, 77, 40},   {2, 8, 1024, 77, 80},   {16, 2, 1024, 1024, 32}, {16, 4, 256, 256, 32},
+        {16, 8, 64, 64, 32},    {16, 2, 1024, 77, 32},  {16, 8, 64, 77, 32},     {1, 1, 4096, 4096, 512}};
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
         const int64_t *d = shapes[i];
         char name[80];
-        snprintf(name, sizeof name, "attention %lldx%lld %lldx%lld d%lld", (long long)d[0], (long long)d[1], (long long)d[2],
-                 (long long)d[3], (long long)d[4]);
+        snprintf(name, sizeof name, "attention %lldx%lld %lldx%lld d%lld", (long long)d[0], (long long)d[1],
+                 (long long)d[2], (long long)d[3], (long long)d[4]);
         sl_cpu_attention_shape s = {d[0], d[1], d[2], d[3], d[4], 0, 0, 0, 0, false, 1};
         if (chosen(name)) bench_attention(name, s, dtype);
     }
 }
 
 static void bench_others(sl_dtype dtype) {
-    static const int64_t norms[][3] = {{2, 4096, 320}, {2, 1024, 640}, {16, 1024, 64}, {16, 64, 256}, {1, 65536, 256}};
+    static const int64_t norms[][3] = {
+        {2, 4096, 320}, {2, 1024, 640}, {16, 1024, 64}, {16, 64, 256}, {1, 65536, 256}};
     for (size_t i = 0; i < sizeof norms / sizeof norms[0]; i++) {
         char name[80];
-        snprintf(name, sizeof name, "group_norm %lldx%lldx%lld", (long long)norms[i][0], (long long)norms[i][1],
-                 (long long)norms[i][2]);
+        snprintf(name, sizeof name, "group_norm %lldx%lldx%lld", (long long)norms[i][0],
+                 (long long)norms[i][1], (long long)norms[i][2]);
         if (chosen(name)) bench_group_norm(name, norms[i][0], norms[i][1], norms[i][2], dtype);
     }
     if (!chosen("adamw") || dtype != SL_F32) return;
     int64_t count = 4 << 20;
-    sl_cpu_adamw a = {count, activation(SL_F32, count), activation(SL_F32, count), activation(SL_F32, count),
-                      activation(SL_F32, count), 1, 1e-4f, 0.9f, 0.999f, 1e-8f, 0.01f, 0.1f, 0.001f};
+    sl_cpu_adamw a = {count,
+                      activation(SL_F32, count),
+                      activation(SL_F32, count),
+                      activation(SL_F32, count),
+                      activation(SL_F32, count),
+                      1,
+                      1e-4f,
+                      0.9f,
+                      0.999f,
+                      1e-8f,
+                      0.01f,
+                      0.1f,
+                      0.001f};
     for (int64_t i = 0; i < count; i++) a.v[i] *= a.v[i];
     measure("adamw 4M", SL_F32, (double)count * 12, run_adamw, &a);
     free_blocks();

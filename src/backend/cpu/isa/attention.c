@@ -19,16 +19,19 @@ void SL_ISA(attention_pack_columns)(bool bf16, const void *x, int64_t stride, in
 
 void SL_ISA(attention_pack_rows)(bool bf16, const void *x, int64_t stride, int64_t dim, int64_t width,
                                  int64_t count, unit *out) {
-    for (int64_t token = 0; token < count; token += bf16 ? 2 : 1, out += width) {
-        if (bf16) {
-            const uint16_t *first = (const uint16_t *)x + token * stride, *second = first + stride;
-            bool pair = token + 1 < count;
-            for (int64_t i = 0; i < dim; i++) out[i] = (unit)first[i] | (pair ? (unit)second[i] << 16 : 0);
-        } else {
-            memcpy(out, (const float *)x + token * stride, (size_t)dim * sizeof(float));
+    for (int64_t token = 0; token < count; token += bf16 ? 2 : 1, out += width)
+        for (int64_t i = 0; i < width; i += VL) {
+            int64_t n = max_of(0, min_of(VL, dim - i));
+            float *to = (float *)(void *)(out + i);
+#ifdef __AVX512BF16__
+            if (bf16) {
+                const uint16_t *first = (const uint16_t *)x + token * stride + i;
+                vf_store(to, vf_bits(vi_load_pairs(first, token + 1 < count ? first + stride : NULL, n)));
+                continue;
+            }
+#endif
+            vf_store(to, vf_load_n((const float *)x + token * stride + i, n));
         }
-        memset(out + dim, 0, (size_t)(width - dim) * sizeof(unit));
-    }
 }
 
 typedef struct forward_job {

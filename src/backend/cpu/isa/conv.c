@@ -29,6 +29,7 @@ typedef struct conv_job {
     const conv_tap *taps;
     int64_t tap_count;
     int64_t rows_per_block, row_blocks, segments, groups;
+    bool flat; /* one tap, under which every tile lies inside */
     micro_fn product;
 } conv_job;
 
@@ -97,7 +98,7 @@ static void tile_chunk(const conv_job *job, const block *b, const tile *t, const
     micro m = {
         .a = inputs, .lda = job->in_step * job->in_stride, .b_step = job->units * NR, .ldb = NR, .ldc = NR};
     m.depth = part->k1 - part->k0;
-    m.add = true;
+    m.add = !job->flat || part->k0 > 0;
     for (int64_t i = part->tap0; i < part->tap1; i++) {
         const conv_tap *tap = &job->taps[i];
         range rows;
@@ -179,7 +180,7 @@ static void conv_task(void *context, int64_t task, int worker) {
     for (int64_t p = panels.begin; p < panels.end; p++) {
         const unit *panel = (const unit *)job->conv->packed + p * job->taps_in_panel * job->units * NR;
         int nv = job->columns - p * NR > VL ? 2 : 1;
-        memset(c, 0, (size_t)(b.pixels * NR) * sizeof(float));
+        if (!job->flat) memset(c, 0, (size_t)(b.pixels * NR) * sizeof(float));
         chunk part = {0, 0, 0, job->units};
         while (part.tap1 < job->tap_count || part.k1 < job->units) {
             part = next_chunk(job, &part);
@@ -261,6 +262,8 @@ void SL_ISA(conv)(const sl_cpu_conv *conv) {
     job.out_stride = conv->output_stride ? conv->output_stride : out;
     job.residual_stride = conv->residual_stride ? conv->residual_stride : out;
     job.product = micro_for(conv->dtype == SL_BF16, false);
+    job.flat = s.batch == 1 && s.in_h == 1 && s.kernel_h * s.kernel_w == 1 && s.stride == 1 &&
+               s.pad_top == 0 && s.pad_left == 0 && s.in_w == s.out_w && s.out_h == 1;
     if (is_forward)
         forward(conv, &s, &job);
     else

@@ -9,13 +9,14 @@
 enum {
     CHUNK_PIXELS = 192, /* copied at a time; even */
     BLOCK_IN = 48,      /* channels of a block with several taps; multiples of MR and NR */
-    BLOCK_OUT = 64,
-    BLOCK_IN_1 = 96, /* with one tap */
-    BLOCK_OUT_1 = 128,
+    BLOCK_OUT = 128,
+    BLOCK_IN_1 = 192, /* with one tap */
+    BLOCK_OUT_1 = 192,
     TAPS_BLOCK = 9, /* taps of a block; larger kernels take several blocks */
     TASKS_WANTED = 32,
     PARTS_MAX = 16,
     PART_PIXELS_MIN = 512,
+    AHEAD = 12, /* pixels */
 };
 
 typedef struct grad_job {
@@ -28,14 +29,19 @@ typedef struct grad_job {
     micro_fn product;
 } grad_job;
 
+/* Nearly equal blocks of at most `most` channels, in whole tiles. */
+static int64_t block_size(int64_t channels, int64_t most, int64_t tile) {
+    return round_up(ceil_div(channels, ceil_div(channels, most)), tile);
+}
+
 static grad_job plan_of(const sl_cpu_conv_grad *g) {
     grad_job job = {.g = g, .s = flattened(g->shape), .bf16 = g->dtype == SL_BF16};
     const sl_cpu_conv_shape *s = &job.s;
     int64_t taps = s->kernel_h * s->kernel_w;
     job.x_stride = g->input_stride ? g->input_stride : s->in_c;
     job.y_stride = g->grad_output_stride ? g->grad_output_stride : s->out_c;
-    job.block_in = min_of(taps == 1 ? BLOCK_IN_1 : BLOCK_IN, round_up(s->in_c, MR));
-    job.block_out = min_of(taps == 1 ? BLOCK_OUT_1 : BLOCK_OUT, round_up(s->out_c, NR));
+    job.block_in = block_size(s->in_c, taps == 1 ? BLOCK_IN_1 : BLOCK_IN, MR);
+    job.block_out = block_size(s->out_c, taps == 1 ? BLOCK_OUT_1 : BLOCK_OUT, NR);
     job.in_blocks = ceil_div(s->in_c, job.block_in);
     job.out_blocks = ceil_div(s->out_c, job.block_out);
     job.tap_blocks = ceil_div(taps, TAPS_BLOCK);
@@ -55,31 +61,44 @@ size_t SL_ISA(conv_grad_bytes)(const sl_cpu_conv_grad *g) {
     return job.parts == 1 ? 0 : (size_t)(job.parts * weights_count(&job.s)) * sizeof(float);
 }
 
-/* Two bf16 vectors of different pixels as pairs: the first in the lower halves. */
-static inline void pair_copy(const uint16_t *first, const uint16_t *second, unit *out, int64_t count) {
-    for (int64_t i = 0; i < count; i++)
-        out[i] = (unit)(first ? first[i] : 0) | (unit)(second ? second[i] : 0) << 16;
+SL_INLINE int64_t panel_units(const int64_t width) {
+    return CHUNK_PIXELS * width + VL;
 }
 
-/* Channels [begin, end) of one unit of pixels to panels of `width` columns: panel q at out +
- * q*CHUNK_PIXELS*width. */
-SL_INLINE void copy_unit(const bool bf16, const void *first, const void *second, range channels,
-                         const int64_t width, unit *out) {
+/* n <= VL channels from `at` on of one unit of pixels: one pixel, or in bf16 two. */
+SL_INLINE void copy_vector(const bool bf16, const void *first, const void *second, int64_t at, int64_t n,
+                           unit *out) {
+    float *to = (float *)(void *)out;
+#ifdef __AVX512BF16__
+    if (bf16) {
+        const uint16_t *low = first, *high = second;
+        vf_store(to, vf_bits(vi_load_pairs(low ? low + at : NULL, high ? high + at : NULL, n)));
+        return;
+    }
+#endif
+    (void)bf16;
+    (void)second;
+    vf_store(to, first ? vf_load_n((const float *)first + at, n) : vf_zero());
+}
+
+/* Channels [begin, end) of one unit to panels of `width` columns, zero beyond the channels: panel q at
+ * out + q*panel_units(width). A store may run over its row's end: into the next row, which is written later,
+ * or the slack behind the panel. What lies `ahead` bytes further, some pixels on, is fetched meanwhile:
+ * slices of rows are not what the processor would guess. */
+SL_INLINE void copy_unit(const bool bf16, const void *first, const void *second, int64_t ahead,
+                         range channels, const int64_t width, unit *out) {
     int64_t count = channels.end - channels.begin;
-    for (int64_t i = 0; i < count; i += width) {
-        unit *to = out + i * CHUNK_PIXELS;
-        int64_t n = min_of(width, count - i);
-        int64_t at = channels.begin + i;
-        if (bf16)
-            pair_copy(first ? (const uint16_t *)first + at : NULL,
-                      second ? (const uint16_t *)second + at : NULL, to, n);
-        else if (!first)
-            memset(to, 0, (size_t)width * sizeof(unit));
-        else if (n == width)
-            memcpy(to, (const float *)first + at, (size_t)width * sizeof(unit));
+    for (int64_t i = 0; i < count; i += width, out += panel_units(width)) {
+        uintptr_t next = (uintptr_t)first + (uintptr_t)(ahead + (channels.begin + i) * (bf16 ? 2 : 4));
+        __builtin_prefetch((const void *)next);
+        if (width * (bf16 ? 2 : 4) > 64) __builtin_prefetch((const void *)(next + 64));
+        if (count - i >= width)
+            for (int64_t j = 0; j < width; j += VL)
+                copy_vector(bf16, first, second, channels.begin + i + j, min_of(VL, width - j), out + j);
         else
-            memcpy(to, (const float *)first + at, (size_t)n * sizeof(unit));
-        if (n < width) memset(to + n, 0, (size_t)(width - n) * sizeof(unit));
+            for (int64_t j = 0; j < width; j += VL)
+                copy_vector(bf16, first, second, channels.begin + i + j,
+                            max_of(0, min_of(min_of(VL, width - j), count - i - j)), out + j);
     }
 }
 
@@ -117,28 +136,38 @@ SL_INLINE const void *input_row(const grad_job *job, const place *p, int64_t dy,
     return (const char *)job->g->input + at * (job->bf16 ? 2 : 4);
 }
 
-static void copy_grad(const grad_job *job, range pixels, range channels, unit *out) {
-    int64_t step = job->bf16 ? 2 : 1;
+SL_INLINE void copy_grad_of(const bool bf16, const grad_job *job, range pixels, range channels, unit *out) {
+    const int64_t step = bf16 ? 2 : 1, ahead = AHEAD * job->y_stride * (bf16 ? 2 : 4);
     for (int64_t p = pixels.begin; p < pixels.end; p += step, out += NR) {
-        const void *second = step == 2 && p + 1 < pixels.end ? grad_row(job, p + 1) : NULL;
-        if (job->bf16)
-            copy_unit(true, grad_row(job, p), second, channels, NR, out);
-        else
-            copy_unit(false, grad_row(job, p), NULL, channels, NR, out);
+        const void *second = bf16 && p + 1 < pixels.end ? grad_row(job, p + 1) : NULL;
+        copy_unit(bf16, grad_row(job, p), second, ahead, channels, NR, out);
     }
+}
+
+SL_INLINE void copy_input_of(const bool bf16, const grad_job *job, int64_t pixels, const place *places,
+                             int64_t tap, range channels, unit *out) {
+    const sl_cpu_conv_shape *s = &job->s;
+    const int64_t step = bf16 ? 2 : 1, ahead = AHEAD * job->x_stride * s->stride * (bf16 ? 2 : 4);
+    int64_t dy = tap / s->kernel_w * s->dilation, dx = tap % s->kernel_w * s->dilation;
+    for (int64_t p = 0; p < pixels; p += step, out += MR) {
+        const void *second = bf16 && p + 1 < pixels ? input_row(job, &places[p + 1], dy, dx) : NULL;
+        copy_unit(bf16, input_row(job, &places[p], dy, dx), second, ahead, channels, MR, out);
+    }
+}
+
+static void copy_grad(const grad_job *job, range pixels, range channels, unit *out) {
+    if (job->bf16)
+        copy_grad_of(true, job, pixels, channels, out);
+    else
+        copy_grad_of(false, job, pixels, channels, out);
 }
 
 static void copy_input(const grad_job *job, int64_t pixels, const place *places, int64_t tap, range channels,
                        unit *out) {
-    int64_t dy = tap / job->s.kernel_w * job->s.dilation, dx = tap % job->s.kernel_w * job->s.dilation;
-    if (!job->bf16)
-        for (int64_t p = 0; p < pixels; p++, out += MR)
-            copy_unit(false, input_row(job, &places[p], dy, dx), NULL, channels, MR, out);
+    if (job->bf16)
+        copy_input_of(true, job, pixels, places, tap, channels, out);
     else
-        for (int64_t p = 0; p < pixels; p += 2, out += MR) {
-            const void *second = p + 1 < pixels ? input_row(job, &places[p + 1], dy, dx) : NULL;
-            copy_unit(true, input_row(job, &places[p], dy, dx), second, channels, MR, out);
-        }
+        copy_input_of(false, job, pixels, places, tap, channels, out);
 }
 
 /* c[tap - first][ic][oc] += products of one chunk; c has block_out columns. */
@@ -146,17 +175,17 @@ static void multiply(const grad_job *job, int64_t units, int64_t in_count, int64
                      const unit *y, float *c) {
     for (int64_t o = 0; o < out_count; o += NR)
         for (int64_t i = 0; i < in_count; i += MR) {
-            const unit *a = x + i * CHUNK_PIXELS;
+            const unit *a = x + i / MR * panel_units(MR);
             micro m = {.a = &a,
                        .lda = MR,
-                       .b = y + o * CHUNK_PIXELS,
+                       .b = y + o / NR * panel_units(NR),
                        .ldb = NR,
                        .count = 1,
                        .depth = units,
                        .add = true};
             m.c = c + i * job->block_out + o;
             m.ldc = job->block_out;
-            job->product(&m, MR, 2);
+            job->product(&m, (int)min_of(MR, in_count - i), 2);
         }
 }
 
@@ -176,9 +205,9 @@ static void grad_task(void *context, int64_t task, int worker) {
     const grad_job *job = context;
     const sl_cpu_conv_shape *s = &job->s;
     enum {
-        C_MAX = TAPS_BLOCK * BLOCK_IN * BLOCK_OUT,
-        X_MAX = BLOCK_IN_1 * CHUNK_PIXELS,
-        Y_MAX = BLOCK_OUT_1 * CHUNK_PIXELS
+        C_MAX = TAPS_BLOCK * BLOCK_IN * BLOCK_OUT, /* more than BLOCK_IN_1 * BLOCK_OUT_1 */
+        X_MAX = BLOCK_IN_1 / MR * (CHUNK_PIXELS * MR + VL),
+        Y_MAX = BLOCK_OUT_1 / NR * (CHUNK_PIXELS * NR + VL)
     };
     float c[C_MAX] __attribute__((aligned(64)));
     unit x[X_MAX] __attribute__((aligned(64))), y[Y_MAX] __attribute__((aligned(64)));

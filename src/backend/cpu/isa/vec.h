@@ -114,6 +114,21 @@ SL_INLINE void vf_store_bf16(uint16_t *p, vf x) {
     _mm256_storeu_si256((__m256i *)p, bf16_bits(x));
 }
 
+SL_INLINE vf vf_load_bf16_n(const uint16_t *p, int64_t n) {
+    __m256i bits = _mm256_maskz_loadu_epi16(vm_first(n), p);
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16));
+}
+SL_INLINE void vf_store_bf16_n(uint16_t *p, vf x, int64_t n) {
+    _mm256_mask_storeu_epi16(p, vm_first(n), bf16_bits(x));
+}
+/* Pairs of bf16: n of `first` in the lower halves, n of `second` (NULL: zeros) in the upper ones. */
+SL_INLINE vi vi_load_pairs(const uint16_t *first, const uint16_t *second, int64_t n) {
+    __m512i low = _mm512_setzero_si512(), high = low;
+    if (first) low = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(vm_first(n), first));
+    if (second) high = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(vm_first(n), second));
+    return _mm512_or_si512(low, _mm512_slli_epi32(high, 16));
+}
+
 #else
 
 enum { VL = 8 };
@@ -209,20 +224,26 @@ SL_INLINE void vf_store_bf16(uint16_t *p, vf x) {
     _mm_storeu_si128((__m128i *)p, bf16_bits(x));
 }
 
-#endif
-
-SL_INLINE vf vf_zero(void) {
-    return vf_set1(0);
-}
 SL_INLINE vf vf_load_bf16_n(const uint16_t *p, int64_t n) {
+    if (n == VL) return vf_load_bf16(p);
     uint16_t lanes[VL] = {0};
     memcpy(lanes, p, (size_t)n * 2);
     return vf_load_bf16(lanes);
 }
 SL_INLINE void vf_store_bf16_n(uint16_t *p, vf x, int64_t n) {
+    if (n == VL) {
+        vf_store_bf16(p, x);
+        return;
+    }
     uint16_t lanes[VL];
     vf_store_bf16(lanes, x);
     memcpy(p, lanes, (size_t)n * 2);
+}
+
+#endif
+
+SL_INLINE vf vf_zero(void) {
+    return vf_set1(0);
 }
 /* Sum and maximum over the lanes, as a binary tree. */
 SL_INLINE float lane_sum8(__m256 x) {
