@@ -10,8 +10,9 @@ typedef struct settings {
 } settings;
 
 static const sl_option options[] = {
-    SL_OPTION_TEXT(settings, family, "family", 0, NULL, "NAME",
-                   "run one family only: rng, tokenizer, schedulers, clip, unet, lora, vae, classifier, pipeline"),
+    SL_OPTION_TEXT(
+        settings, family, "family", 0, NULL, "NAME",
+        "run one family only: rng, tokenizer, schedulers, clip, unet, lora, vae, classifier, pipeline"),
     {0},
 };
 
@@ -37,11 +38,13 @@ static void print_line(void *context, const sl_golden_line *line) {
 
 static sl_status run(sl_cli *cli, void *context) {
     const settings *given = context;
-    const sl_golden_settings golden = {cli->arguments.item[0], given->family, print_line, cli, &cli->progress};
+    const sl_golden_settings golden = {cli->arguments.item[0], given->family, print_line, cli,
+                                       &cli->progress};
     sl_golden_totals totals;
     json_object_set_new(cli->result, "cases", json_array());
     sl_status status = sl_golden_run(&golden, &totals);
-    sl_cli_print(cli, "%d passed, %d missed, %d not yet covered", totals.passed, totals.missed, totals.not_covered);
+    sl_cli_print(cli, "%d passed, %d missed, %d not yet covered", totals.passed, totals.missed,
+                 totals.not_covered);
     json_object_set_new(cli->result, "passed", json_integer(totals.passed));
     json_object_set_new(cli->result, "missed", json_integer(totals.missed));
     json_object_set_new(cli->result, "not_covered", json_integer(totals.not_covered));
@@ -52,7 +55,8 @@ const sl_command sl_command_golden = {
     .name = "golden",
     .summary = "compare with fixtures made by PyTorch, case by case",
     .arguments = "DIR",
-    .description = "Computes every case of a fixture folder (noise, token ids, samplers, networks, gradients, optimiser\n"
+    .description = "Computes every case of a fixture folder (noise, token ids, samplers, networks, "
+                   "gradients, optimiser\n"
                    "steps, whole pipelines) and prints one line a case with its error and tolerance. Sizes,\n"
                    "configurations and seeds are read from the folder. Fails when a case is off.",
     .examples = "  scatterloop golden ../shared/golden/dev\n"
