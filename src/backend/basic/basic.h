@@ -61,6 +61,10 @@ static inline void store_block(const sl_operand *operand, int64_t at, int64_t co
 }
 
 /* Loops over elements where results may be written over inputs at the same index. */
+#if defined(__clang__)
+#define EACH_ELEMENT _Pragma("clang loop vectorize(assume_safety)")
+#else
 #define EACH_ELEMENT _Pragma("GCC ivdep")
+#endif
 
 #endif
