@@ -3,6 +3,7 @@
 #include "test.h"
 
 #include "base/memory.h"
+#include "base/threads.h"
 
 #include <math.h>
 #include <string.h>
@@ -29,13 +30,22 @@ static int64_t channels(maker *m, int64_t divisor) {
         return divisor * between(m, 1, 3);
     case SIZES_ODD:
         return divisor * between(m, 1, 40 / divisor + 1);
-    default:
+    case SIZES_EVEN:
         return 16 * divisor * between(m, 1, divisor > 2 ? 2 : 6);
+    default:
+        return 64 * divisor * between(m, 1, divisor > 2 ? 2 : 4);
     }
 }
 
+/* Rows of a sequence, at most `most` for tests. */
+static int64_t length(maker *m, int64_t most) {
+    if (m->sizes == SIZES_TINY) return between(m, 3, 4);
+    return m->sizes == SIZES_LARGE ? 256 * between(m, 1, 3) : between(m, 1, most);
+}
+
 static int64_t side(maker *m) {
-    return m->sizes == SIZES_TINY ? between(m, 3, 5) : between(m, 3, 17);
+    if (m->sizes == SIZES_TINY) return between(m, 3, 5);
+    return m->sizes == SIZES_LARGE ? 8 * between(m, 2, 5) : between(m, 3, 17);
 }
 
 static int64_t batch(maker *m) {
@@ -64,7 +74,7 @@ static sl_shape image(maker *m, int64_t divisor) {
 
 /* [...,C] of two to four axes. */
 static sl_shape rows(maker *m, int64_t C) {
-    sl_shape all = SL_SHAPE(batch(m), between(m, 1, 3), m->sizes == SIZES_TINY ? 3 : between(m, 1, 40), C);
+    sl_shape all = SL_SHAPE(batch(m), between(m, 1, 3), length(m, 40), C);
     int drop = (int)between(m, 0, 2);
     sl_shape shape = {.rank = 4 - drop};
     for (int i = 0; i < shape.rank; i++) shape.dim[i] = all.dim[i + drop];
@@ -142,8 +152,8 @@ static void make_matmul(maker *m) {
 
 static void make_attention(maker *m) {
     static const int64_t widths[] = {8, 16, 32, 40, 64, 80};
-    int64_t N = batch(m), L = m->sizes == SIZES_TINY ? 4 : between(m, 1, 90), heads = between(m, 1, 3);
-    int64_t M = m->sizes == SIZES_TINY ? 3 : between(m, 1, 90);
+    int64_t N = batch(m), L = length(m, 90), heads = between(m, 1, 3);
+    int64_t M = length(m, 90);
     int64_t D = m->sizes == SIZES_TINY  ? 2
                 : m->sizes == SIZES_ODD ? between(m, 1, 33)
                                         : widths[between(m, 0, 5)];
@@ -594,4 +604,36 @@ void op_case_free(op_case *c) {
     for (int i = 0; i < c->call.in_count; i++) sl_free(c->call.in[i].data);
     for (int i = 0; i < c->call.out_count; i++)
         if (c->call.out[i].data) sl_free((char *)c->call.out[i].data - GUARD_BYTES);
+}
+
+static size_t aligned(size_t bytes) {
+    return (bytes + SL_ALIGNMENT - 1) / SL_ALIGNMENT * SL_ALIGNMENT;
+}
+
+static void *spoilt(size_t bytes) {
+    void *block;
+    assert_ok(sl_alloc(&block, bytes, 1));
+    memset(block, 0xff, bytes);
+    return block;
+}
+
+sl_call op_kernel_open(const sl_kernel *kernel, const op_case *c) {
+    const sl_kernel_code *code = kernel->code;
+    sl_call call = c->call;
+    call.attrs = &c->attrs;
+    if (code->prepare) assert_ok(code->prepare(&call, &call.state));
+    if (code->worker_scratch) call.worker_scratch_stride = aligned(code->worker_scratch(&call));
+    call.worker_scratch = spoilt((size_t)sl_threads_count() * call.worker_scratch_stride);
+    call.scratch = spoilt(code->scratch ? code->scratch(&call) : 0);
+    size_t packed = code->packed ? code->packed(&call) : 0;
+    call.packed = spoilt(packed);
+    if (packed) assert_ok(code->pack(&call));
+    return call;
+}
+
+void op_kernel_close(const sl_kernel *kernel, sl_call *call) {
+    if (kernel->code->release && call->state) kernel->code->release(call->state);
+    sl_free(call->scratch);
+    sl_free(call->packed);
+    sl_free(call->worker_scratch);
 }

@@ -3,6 +3,7 @@
 #define SL_TESTS_OP_CASES_H
 
 #include "base/random.h"
+#include "backend/kernel.h"
 #include "op/op.h"
 
 /* How an input is stored: an activation, a weight, statistics and losses (always wide), or integers. */
@@ -15,8 +16,8 @@ typedef struct op_case {
     int64_t integer_below; /* integers are 0..this-1 */
 } op_case;
 
-/* Sizes: odd and small, or multiples of 16 with a few odd ones, as kernels like them. */
-typedef enum op_sizes { SIZES_TINY, SIZES_ODD, SIZES_EVEN } op_sizes;
+/* Sizes: odd and small, multiples of 16 as kernels like them, or of a layer's order for timing. */
+typedef enum op_sizes { SIZES_TINY, SIZES_ODD, SIZES_EVEN, SIZES_LARGE } op_sizes;
 
 /* A random call of `op` with its outputs inferred; activations in `activation`, weights in `weight`. */
 void op_case_make(op_case *c, sl_op op, op_sizes sizes, sl_dtype activation, sl_dtype weight,
@@ -30,5 +31,10 @@ void op_case_free(op_case *c);
 void op_case_reset_outputs(op_case *c);
 /* Whether nobody wrote outside the outputs. */
 int op_case_guards_hold(const op_case *c);
+
+/* A call ready for kernel->code->run(): the case's operands, with prepared state, packed weights and scratch
+ * memory, which starts as NaN. */
+sl_call op_kernel_open(const sl_kernel *kernel, const op_case *c);
+void op_kernel_close(const sl_kernel *kernel, sl_call *call);
 
 #endif

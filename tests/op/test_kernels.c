@@ -34,28 +34,9 @@ static void reference_results(op_case *c, double *out[SL_OUTPUTS_MAX]) {
 }
 
 static void run_kernel(const sl_kernel *kernel, op_case *c) {
-    const sl_kernel_code *code = kernel->code;
-    sl_call call = c->call;
-    size_t scratch = 0, packed = 0;
-    if (code->prepare) assert_ok(code->prepare(&call, &call.state));
-    if (code->scratch) scratch = code->scratch(&call);
-    if (code->packed) packed = code->packed(&call);
-    if (code->worker_scratch)
-        call.worker_scratch_stride =
-            (code->worker_scratch(&call) + SL_ALIGNMENT - 1) / SL_ALIGNMENT * SL_ALIGNMENT;
-    size_t workers = (size_t)sl_threads_count() * call.worker_scratch_stride;
-    assert_ok(sl_alloc(&call.scratch, scratch, 1));
-    assert_ok(sl_alloc(&call.packed, packed, 1));
-    assert_ok(sl_alloc(&call.worker_scratch, workers, 1));
-    memset(call.scratch, 0xff, scratch);
-    memset(call.packed, 0xff, packed);
-    memset(call.worker_scratch, 0xff, workers);
-    if (packed) assert_ok(code->pack(&call));
-    assert_ok(code->run(&call));
-    if (code->release && call.state) code->release(call.state);
-    sl_free(call.scratch);
-    sl_free(call.packed);
-    sl_free(call.worker_scratch);
+    sl_call call = op_kernel_open(kernel, c);
+    assert_ok(kernel->code->run(&call));
+    op_kernel_close(kernel, &call);
 }
 
 static void describe_case(const op_case *c, char *out, size_t room) {

@@ -93,7 +93,7 @@ typedef struct reorder {
     const sl_call *call;
     int rank, from_last; /* from_last: the result axis that is last in the source */
     int64_t dim[SL_RANK_MAX], stride[SL_RANK_MAX], step[SL_RANK_MAX]; /* step: in the result */
-    int64_t planes;
+    int64_t planes, planes_each, strips; /* strips of one plane, or planes of one task */
 } reorder;
 
 enum { TILE = 32 };
@@ -161,13 +161,11 @@ static void run_task(void *context, int64_t task, int worker) {
 TRANSPOSE_PLANE(uint16_t)
 TRANSPOSE_PLANE(uint32_t)
 
-static void plane_task(void *context, int64_t task, int worker) {
-    const reorder *r = context;
+/* Rows first..first+rows-1 of a plane. */
+static void transpose_rows(const reorder *r, int64_t plane, int64_t first, int64_t rows) {
     int other = r->from_last, last = r->rank - 1;
-    int64_t from, to, strips_each = chunks_of(r->dim[other], TILE), first = task % strips_each * TILE;
-    (void)worker;
-    plane_offsets(r, task / strips_each, other, &from, &to);
-    int64_t rows = least(TILE, r->dim[other] - first);
+    int64_t from, to;
+    plane_offsets(r, plane, other, &from, &to);
     from += first;
     to += first * r->step[other];
     if (r->call->in[0].dtype == SL_BF16)
@@ -176,6 +174,28 @@ static void plane_task(void *context, int64_t task, int worker) {
     else
         transpose_uint32_t((const uint32_t *)r->call->in[0].data + from, r->stride[last],
                            (uint32_t *)r->call->out[0].data + to, r->step[other], rows, r->dim[last]);
+}
+
+/* A strip of a large plane, or some small planes. */
+static void plane_task(void *context, int64_t task, int worker) {
+    const reorder *r = context;
+    int64_t rows = r->dim[r->from_last];
+    (void)worker;
+    if (r->strips > 1) {
+        int64_t first = task % r->strips * TILE;
+        transpose_rows(r, task / r->strips, first, least(TILE, rows - first));
+        return;
+    }
+    for (int64_t i = task * r->planes_each; i < (task + 1) * r->planes_each && i < r->planes; i++)
+        transpose_rows(r, i, 0, rows);
+}
+
+static void transpose_planes(reorder *r, int64_t count) {
+    int64_t plane = r->dim[r->rank - 1] * r->dim[r->from_last];
+    r->planes = count / plane;
+    r->planes_each = plane < CHUNK ? CHUNK / plane : 1;
+    r->strips = plane < CHUNK ? 1 : chunks_of(r->dim[r->from_last], TILE);
+    sl_parallel_for(chunks_of(r->planes, r->planes_each) * r->strips, plane_task, r);
 }
 
 static sl_status transpose_run(const sl_call *call) {
@@ -189,8 +209,7 @@ static sl_status transpose_run(const sl_call *call) {
         r.planes = count / r.dim[r.rank - 1];
         sl_parallel_for(chunks_of(r.planes, run >= COPY_BYTES ? 1 : COPY_BYTES / run), run_task, &r);
     } else {
-        int64_t plane = r.dim[r.rank - 1] * r.dim[r.from_last];
-        sl_parallel_for(count / plane * chunks_of(r.dim[r.from_last], TILE), plane_task, &r);
+        transpose_planes(&r, count);
     }
     return SL_OK;
 }
