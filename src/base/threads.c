@@ -8,8 +8,13 @@
 #include <stdbool.h>
 
 /* Workers wait for the job number to change: they spin for a moment, since the next operation of a graph usually
- * follows within microseconds, then sleep. */
+ * follows within microseconds, then sleep. The gate holds the number of the job, whether it is closed, and how many
+ * workers are inside. The caller closes it when no task is left and waits for those inside alone: a worker that the
+ * system wakes too late, on a busy machine, is not waited for. */
 enum { SPIN_ROUNDS = 4000 };
+#define GATE_CLOSED ((uint64_t)1 << 31)
+#define GATE_INSIDE (GATE_CLOSED - 1)
+#define GATE_JOB(gate) ((uint32_t)((gate) >> 32))
 
 static struct {
     pthread_mutex_t lock, caller_lock;
@@ -17,13 +22,12 @@ static struct {
     pthread_t thread[SL_LIMIT_THREADS];
     int count; /* threads in all, the caller included; 0 = not started */
     void (*start_hook)(void);
-    atomic_uint job;
+    atomic_ullong gate;
     atomic_bool stop;
     sl_task_fn run;
     void *context;
     int64_t tasks;
     atomic_llong next;
-    atomic_int active;
 } pool = {.lock = PTHREAD_MUTEX_INITIALIZER,
           .caller_lock = PTHREAD_MUTEX_INITIALIZER,
           .wake = PTHREAD_COND_INITIALIZER,
@@ -49,41 +53,72 @@ static void run_tasks(int worker)
     current_worker = -1;
 }
 
-static unsigned wait_for_job(unsigned seen)
+static uint32_t current_job(void)
+{
+    return GATE_JOB(atomic_load_explicit(&pool.gate, memory_order_acquire));
+}
+
+static uint32_t wait_for_job(uint32_t seen)
 {
     for (int i = 0; i < SPIN_ROUNDS; i++) {
-        unsigned job = atomic_load_explicit(&pool.job, memory_order_acquire);
+        uint32_t job = current_job();
         if (job != seen) return job;
         __builtin_ia32_pause();
     }
     pthread_mutex_lock(&pool.lock);
-    while (atomic_load(&pool.job) == seen) pthread_cond_wait(&pool.wake, &pool.lock);
+    while (current_job() == seen) pthread_cond_wait(&pool.wake, &pool.lock);
     pthread_mutex_unlock(&pool.lock);
-    return atomic_load(&pool.job);
+    return current_job();
+}
+
+static bool enter(uint32_t job)
+{
+    unsigned long long gate = atomic_load(&pool.gate);
+    while (GATE_JOB(gate) == job && !(gate & GATE_CLOSED))
+        if (atomic_compare_exchange_weak(&pool.gate, &gate, gate + 1)) return true;
+    return false;
+}
+
+static void leave(void)
+{
+    unsigned long long gate = atomic_fetch_sub(&pool.gate, 1);
+    if (!(gate & GATE_CLOSED) || (gate & GATE_INSIDE) != 1) return;
+    pthread_mutex_lock(&pool.lock);
+    pthread_cond_signal(&pool.finished);
+    pthread_mutex_unlock(&pool.lock);
 }
 
 static void *worker_main(void *argument)
 {
     int worker = (int)(intptr_t)argument;
-    unsigned seen = 0;
+    uint32_t seen = 0;
     if (pool.start_hook) pool.start_hook();
     for (;;) {
         seen = wait_for_job(seen);
         if (atomic_load(&pool.stop)) return NULL;
+        if (!enter(seen)) continue;
         run_tasks(worker);
-        if (atomic_fetch_sub(&pool.active, 1) == 1) {
-            pthread_mutex_lock(&pool.lock);
-            pthread_cond_signal(&pool.finished);
-            pthread_mutex_unlock(&pool.lock);
-        }
+        leave();
     }
 }
 
+/* A new job, for all to see. */
 static void announce(void)
 {
     pthread_mutex_lock(&pool.lock);
-    atomic_fetch_add(&pool.job, 1);
+    atomic_store(&pool.gate, (unsigned long long)(current_job() + 1) << 32);
     pthread_cond_broadcast(&pool.wake);
+    pthread_mutex_unlock(&pool.lock);
+}
+
+/* Nobody enters any more; returns when all inside have left. */
+static void close_job(void)
+{
+    atomic_fetch_or(&pool.gate, GATE_CLOSED);
+    for (int i = 0; i < SPIN_ROUNDS && atomic_load(&pool.gate) & GATE_INSIDE; i++) __builtin_ia32_pause();
+    if (!(atomic_load(&pool.gate) & GATE_INSIDE)) return;
+    pthread_mutex_lock(&pool.lock);
+    while (atomic_load(&pool.gate) & GATE_INSIDE) pthread_cond_wait(&pool.finished, &pool.lock);
     pthread_mutex_unlock(&pool.lock);
 }
 
@@ -91,7 +126,7 @@ static void start(int count)
 {
     if (pool.start_hook) pool.start_hook();
     atomic_store(&pool.stop, false);
-    atomic_store(&pool.job, 0);
+    atomic_store(&pool.gate, GATE_CLOSED);
     pool.count = 1;
     for (int i = 1; i < count; i++) {
         if (pthread_create(&pool.thread[i], NULL, worker_main, (void *)(intptr_t)i) != 0) break;
@@ -145,16 +180,8 @@ void sl_parallel_for(int64_t tasks, sl_task_fn run, void *context)
     pool.tasks = tasks;
     atomic_store(&pool.next, 0);
     bool shared = tasks > 1 && pool.count > 1;
-    if (shared) {
-        atomic_store(&pool.active, pool.count - 1);
-        announce();
-    }
+    if (shared) announce();
     run_tasks(0);
-    if (shared) {
-        for (int i = 0; i < SPIN_ROUNDS && atomic_load(&pool.active); i++) __builtin_ia32_pause();
-        pthread_mutex_lock(&pool.lock);
-        while (atomic_load(&pool.active)) pthread_cond_wait(&pool.finished, &pool.lock);
-        pthread_mutex_unlock(&pool.lock);
-    }
+    if (shared) close_job();
     pthread_mutex_unlock(&pool.caller_lock);
 }
