@@ -135,6 +135,14 @@ sl_status sl_model_load_weights(sl_model *model, const char *path) {
     return sl_context(status, "weights of '%s'", path);
 }
 
+sl_status sl_model_check_weights(const sl_model *model, const char *path) {
+    sl_checkpoint *checkpoint;
+    SL_TRY(sl_checkpoint_open(path, model->kind->names, &checkpoint));
+    sl_status status = check_weights(model, checkpoint);
+    sl_checkpoint_close(checkpoint);
+    return status;
+}
+
 sl_status sl_model_load_config(const char *folder, sl_model **out) {
     char path[SL_LIMIT_PATH_BYTES];
     snprintf(path, sizeof path, "%s/config.json", folder);

@@ -41,6 +41,9 @@ sl_status sl_model_new(const sl_model_kind *kind, const void *config, sl_model *
 sl_status sl_model_from_json(const json_t *json, sl_model **out);
 void sl_model_free(sl_model *model); /* NULL is fine */
 
+/* The check alone: SL_OK where the weights would load. */
+sl_status sl_model_check_weights(const sl_model *model, const char *path);
+
 /* Builds the model once at a nominal size, so that adapters meet every layer they name and declare their
  * parameters. */
 sl_status sl_model_declare(const sl_model *model, const struct sl_lora *const *loras, int lora_count);

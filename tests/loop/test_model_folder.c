@@ -1,0 +1,53 @@
+#include "test.h"
+
+#include "base/file.h"
+#include "loop/model_folder.h"
+#include "shared.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char *fixture(void) {
+    const char *path = shared_path("golden/dev/pipe");
+    if (!path) skip_because("no golden/dev/pipe; set SL_SHARED");
+    return path;
+}
+
+static void shows_every_part(void **state) {
+    (void)state;
+    sl_text text = SL_TEXT_INIT;
+    json_t *json;
+    assert_ok(sl_model_folder_show(fixture(), &text, &json));
+    const json_t *parts = json_object_get(json, "parts"), *unet = json_array_get(parts, 1);
+    assert_int_equal(json_array_size(parts), 3);
+    assert_string_equal(json_string_value(json_object_get(unet, "class")), "UNet2DConditionModel");
+    assert_string_equal(json_string_value(json_object_get(unet, "weights")), "fit");
+    assert_true(json_integer_value(json_object_get(unet, "parameters")) > 0);
+    assert_non_null(strstr(sl_text_get(&text), "AutoencoderKL"));
+    json_decref(json);
+    sl_text_free(&text);
+    assert_status(sl_model_folder_show("/", &text, &json), SL_NOT_FOUND);
+    sl_text_free(&text);
+}
+
+static void converts_once(void **state) {
+    (void)state;
+    char folder[] = "/tmp/sl-convert-XXXXXX", command[64];
+    int64_t parameters = 0;
+    assert_non_null(mkdtemp(folder));
+    assert_ok(sl_model_folder_convert(fixture(), folder, SL_BF16, &parameters));
+    assert_true(parameters > 0);
+    sl_text text = SL_TEXT_INIT;
+    json_t *json;
+    assert_ok(sl_model_folder_show(folder, &text, &json));
+    json_decref(json);
+    sl_text_free(&text);
+    assert_status(sl_model_folder_convert(fixture(), folder, SL_F32, &parameters), SL_EXISTS);
+    assert_status(sl_model_folder_convert(fixture(), "/nowhere", SL_I8, &parameters), SL_INVALID);
+    snprintf(command, sizeof command, "rm -rf %s", folder);
+    assert_int_equal(system(command), 0);
+}
+
+static const struct CMUnitTest tests[] = {cmocka_unit_test(shows_every_part),
+                                          cmocka_unit_test(converts_once)};
+TEST_MAIN(tests)
