@@ -37,8 +37,10 @@
 #define WITH_SANITIZER 1
 #endif
 
-enum { MESSAGE_BYTES = 1024, METADATA_BYTES = 2 << 20, CPU_S = 60 };
+enum { MESSAGE_BYTES = 1024, METADATA_BYTES = 2 << 20 };
 static const double wall_default_s = 60;
+/* Processor time: far more than any image takes, since damaged files can make a library turn in circles. */
+enum { CPU_BASE_S = 10, CPU_BYTES_PER_S = 32 << 20 };
 static const int64_t memory_default_bytes = (int64_t)2 << 30;
 static const size_t pixels_limit_bytes = (size_t)SL_LIMIT_IMAGE_PX * 8;
 
@@ -114,7 +116,11 @@ static bool filter_system_calls(void) {
     return good;
 }
 
-static bool confine(const sl_decode_limits *limits) {
+static rlim_t cpu_limit_s(const sl_source *source) {
+    return CPU_BASE_S + source->bytes / CPU_BYTES_PER_S;
+}
+
+static bool confine(const sl_source *source, const sl_decode_limits *limits) {
     static const int quiet[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGUSR1, SIGUSR2};
     static const int fatal[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
     (void)limits;
@@ -125,7 +131,7 @@ static bool confine(const sl_decode_limits *limits) {
 #ifndef WITH_SANITIZER
     limit(RLIMIT_AS, address_space_bytes() + (rlim_t)limits->memory_bytes);
 #endif
-    limit(RLIMIT_CPU, CPU_S);
+    limit(RLIMIT_CPU, cpu_limit_s(source));
     limit(RLIMIT_FSIZE, 0);
     limit(RLIMIT_NOFILE, 0);
     return filter_system_calls();
@@ -196,10 +202,12 @@ static int wait_for(pid_t child, double wall_s, bool *out_late) {
 }
 
 /* A verdict on the child before anything in the map is believed. */
-static sl_status judge(const shared *map, int wait_status, bool late, double wall_s) {
+static sl_status judge(const shared *map, const sl_source *source, int wait_status, bool late,
+                       double wall_s) {
     if (late) return sl_fail(SL_TIMEOUT, "decoding took more than %g s and was stopped", wall_s);
     if (WIFSIGNALED(wait_status) && WTERMSIG(wait_status) == SIGXCPU)
-        return sl_fail(SL_TIMEOUT, "decoding took more than %d s of processor time and was stopped", CPU_S);
+        return sl_fail(SL_TIMEOUT, "decoding took more than %d s of processor time and was stopped",
+                       (int)cpu_limit_s(source));
     if (WIFSIGNALED(wait_status))
         return sl_fail(SL_FORMAT, "the file made its decoder crash (%s): it is damaged or hostile",
                        strsignal(WTERMSIG(wait_status)));
@@ -267,7 +275,7 @@ static sl_status decode_in_child(const sl_source *source, const sl_frame_request
                      */
     pid_t child = fork();
     if (child == 0) {
-        map->unfiltered = !confine(limits);
+        map->unfiltered = !confine(source, limits);
         run_child(source, request, with_pixels, map);
         _exit(0);
     }
@@ -279,7 +287,7 @@ static sl_status decode_in_child(const sl_source *source, const sl_frame_request
     if (map->unfiltered && !atomic_flag_test_and_set(&told))
         sl_warn("this system has no system call filter: image files are decoded with limits on memory and "
                 "time only");
-    SL_TRY(judge(map, wait_status, late, limits->wall_s));
+    SL_TRY(judge(map, source, wait_status, late, limits->wall_s));
     return take_result(map, with_pixels, name, out);
 }
 
