@@ -29,16 +29,16 @@ typedef struct classifier_task {
     const sl_feed *feed;
     sl_predictor *predictor;
     sl_arena *arena;
-    item *items[SL_SPLIT_COUNT];
-    int64_t count[SL_SPLIT_COUNT], classes, width, pixels, epoch_steps;
+    item *items[SL_FEED_SPLIT_COUNT];
+    int64_t count[SL_FEED_SPLIT_COUNT], classes, width, pixels, epoch_steps;
     int batch, accumulate, variants;
     float weight[SL_CLASSES_MAX];
     float *input; /* input of the graph: images or features [batch, ...] */
     int32_t *labels;
     sl_value logits;
-    float *images, *rows;            /* [batch, image]; [batch, classes] */
-    float *features[SL_SPLIT_COUNT]; /* head only: [variants (train) or 1][count][width] */
-    double epoch_loss, epoch_right;  /* sums since the epoch began */
+    float *images, *rows;                 /* [batch, image]; [batch, classes] */
+    float *features[SL_FEED_SPLIT_COUNT]; /* head only: [variants (train) or 1][count][width] */
+    double epoch_loss, epoch_right;       /* sums since the epoch began */
     int64_t epoch_seen;
     double holdout_accuracy;
     const char *folder;
@@ -49,26 +49,26 @@ typedef struct classifier_task {
 static sl_status list_items(classifier_task *t) {
     const sl_feed *feed = t->feed;
     if (feed->count < 1) return sl_fail(SL_INVALID, "no images to train a classifier on");
-    for (int s = 0; s < SL_SPLIT_COUNT; s++) t->items[s] = SL_NEW(t->arena, item, feed->count);
+    for (int s = 0; s < SL_FEED_SPLIT_COUNT; s++) t->items[s] = SL_NEW(t->arena, item, feed->count);
     int64_t of_class[SL_CLASSES_MAX] = {0};
     for (int64_t i = 0; i < feed->count; i++) {
         sl_feed_about about;
         SL_TRY(feed->about(feed->context, i, &about));
         if (about.label < 0) continue;
-        if (about.label >= t->classes || about.split >= SL_SPLIT_COUNT)
+        if (about.label >= t->classes || about.split >= SL_FEED_SPLIT_COUNT)
             return sl_fail(SL_MISMATCH, "image %lld has label %d, the classifier %lld classes", (long long)i,
                            about.label, (long long)t->classes);
         t->items[about.split][t->count[about.split]++] = (item){i, about.label, about.augment};
-        if (about.split == SL_SPLIT_TRAIN) of_class[about.label]++;
+        if (about.split == SL_FEED_TRAIN) of_class[about.label]++;
     }
     for (int64_t k = 0; k < t->classes; k++) {
         if (!of_class[k])
             return sl_fail(SL_INVALID, "class %lld has no image to train on; every class needs at least one",
                            (long long)k);
-        double share = (double)t->count[SL_SPLIT_TRAIN] / (double)(t->classes * of_class[k]);
+        double share = (double)t->count[SL_FEED_TRAIN] / (double)(t->classes * of_class[k]);
         t->weight[k] = t->recipe->balance ? (float)share : 1.0f;
     }
-    if (!t->count[SL_SPLIT_HOLDOUT])
+    if (!t->count[SL_FEED_HOLDOUT])
         return sl_fail(SL_INVALID, "no labelled image is held out: weights could not be chosen honestly");
     return SL_OK;
 }
@@ -100,7 +100,7 @@ static sl_status load(classifier_task *t, const item *const *items, int count, u
 /* ---- features, for the head alone ---- */
 
 static sl_status keep_features(classifier_task *t, int split, const sl_progress *progress) {
-    int variants = split == SL_SPLIT_TRAIN ? t->variants : 1;
+    int variants = split == SL_FEED_TRAIN ? t->variants : 1;
     int64_t count = t->count[split];
     SL_TRY(sl_alloc(&t->features[split], (size_t)(variants * count * t->width + 1), sizeof(float)));
     for (int v = 0; v < variants; v++)
@@ -155,7 +155,7 @@ static sl_status freeze(const classifier_task *t) {
 
 /* Sample `position` of the run: which item, in which variant. */
 static int64_t place_of(const classifier_task *t, int64_t position, uint32_t *out_draw) {
-    int64_t count = t->count[SL_SPLIT_TRAIN];
+    int64_t count = t->count[SL_FEED_TRAIN];
     *out_draw = t->recipe->augment ? 1 + (uint32_t)(position / count) : 0;
     return sl_shuffled_item(t->recipe->seed, position, count);
 }
@@ -165,11 +165,11 @@ static sl_status fill(classifier_task *t, int64_t first) {
     uint32_t draw = 0;
     for (int i = 0; i < t->batch; i++) {
         int64_t place = place_of(t, first + i, &draw);
-        items[i] = &t->items[SL_SPLIT_TRAIN][place];
+        items[i] = &t->items[SL_FEED_TRAIN][place];
         t->labels[i] = items[i]->label;
         if (!t->recipe->head_only) continue;
-        int64_t row = (int64_t)(draw % (uint32_t)t->variants) * t->count[SL_SPLIT_TRAIN] + place;
-        memcpy(t->input + i * t->width, t->features[SL_SPLIT_TRAIN] + row * t->width,
+        int64_t row = (int64_t)(draw % (uint32_t)t->variants) * t->count[SL_FEED_TRAIN] + place;
+        memcpy(t->input + i * t->width, t->features[SL_FEED_TRAIN] + row * t->width,
                (size_t)t->width * sizeof(float));
     }
     if (t->recipe->head_only) return SL_OK;
@@ -252,7 +252,7 @@ static sl_status measure(classifier_task *t, int split, sl_classifier_score *out
 static sl_status holdout(void *context, double *out_loss) {
     classifier_task *t = context;
     sl_classifier_score score;
-    SL_TRY(measure(t, SL_SPLIT_HOLDOUT, &score));
+    SL_TRY(measure(t, SL_FEED_HOLDOUT, &score));
     *out_loss = score.loss;
     t->holdout_accuracy = score.accuracy;
     return SL_OK;
@@ -313,7 +313,7 @@ static sl_status prepare(classifier_task *t, const sl_progress *progress) {
                        (long long)t->classes, t->recipe->batch, SL_CLASSES_MAX, BATCH_MAX);
     SL_TRY(list_items(t));
     t->batch = t->recipe->batch;
-    t->batch = take_batch(t, t->count[SL_SPLIT_TRAIN]);
+    t->batch = take_batch(t, t->count[SL_FEED_TRAIN]);
     t->pixels = (int64_t)feed->height_px * feed->width_px * feed->channels;
     t->variants = t->recipe->augment ? VARIANTS : 1;
     SL_TRY(freeze(t));
@@ -323,7 +323,7 @@ static sl_status prepare(classifier_task *t, const sl_progress *progress) {
     SL_TRY(sl_alloc(&t->images, (size_t)(t->batch * t->pixels), sizeof(float)));
     SL_TRY(sl_alloc(&t->rows, (size_t)(t->batch * t->classes), sizeof(float)));
     if (t->recipe->head_only)
-        for (int s = 0; s < SL_SPLIT_COUNT; s++) SL_TRY(keep_features(t, s, progress));
+        for (int s = 0; s < SL_FEED_SPLIT_COUNT; s++) SL_TRY(keep_features(t, s, progress));
     return build(t);
 }
 
@@ -331,7 +331,7 @@ static sl_status run(classifier_task *t, const sl_train_options *given, const sl
                      sl_classifier_outcome *out) {
     sl_train_options options = *given;
     int64_t samples = (int64_t)t->batch * t->accumulate;
-    t->epoch_steps = (t->count[SL_SPLIT_TRAIN] + samples - 1) / samples;
+    t->epoch_steps = (t->count[SL_FEED_TRAIN] + samples - 1) / samples;
     options.steps = options.schedule.total = t->recipe->epochs * t->epoch_steps;
     options.holdout_every = options.save_every = t->epoch_steps;
     sl_slot_set set;
@@ -353,7 +353,7 @@ static sl_status run(classifier_task *t, const sl_train_options *given, const sl
     SL_GUARD(status, sl_slot_set_load(path, &set), done);
     changed(t);
     out->best_epoch = out->train.state.best_step / t->epoch_steps;
-    for (int s = 0; s < SL_SPLIT_COUNT && status == SL_OK; s++) status = measure(t, s, &out->score[s]);
+    for (int s = 0; s < SL_FEED_SPLIT_COUNT && status == SL_OK; s++) status = measure(t, s, &out->score[s]);
     if (status == SL_OK) status = write_history(t);
 done:
     sl_slot_set_free(&set);
@@ -375,7 +375,7 @@ sl_status sl_train_classifier(sl_model *model, const sl_classifier_recipe *recip
     if (status == SL_OK) status = run(&t, options, progress, out);
     sl_predictor_free(t.predictor);
     sl_learner_close(&t.learner);
-    for (int s = 0; s < SL_SPLIT_COUNT; s++) sl_free(t.features[s]);
+    for (int s = 0; s < SL_FEED_SPLIT_COUNT; s++) sl_free(t.features[s]);
     sl_free(t.images);
     sl_free(t.rows);
     sl_arena_free(t.arena);

@@ -30,7 +30,7 @@ typedef struct sl_classifier_score {
 typedef struct sl_classifier_outcome {
     sl_train_outcome train;
     int64_t best_epoch;
-    sl_classifier_score score[SL_SPLIT_COUNT]; /* of the chosen weights, by split */
+    sl_classifier_score score[SL_FEED_SPLIT_COUNT]; /* of the chosen weights, by split */
 } sl_classifier_outcome;
 
 /* The model ends with the chosen weights. options: steps, holdout_every and what follows from the recipe are

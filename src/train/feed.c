@@ -81,25 +81,25 @@ static bool begins_group(const member *members, int64_t i) {
 
 /* Hold-out first, then test, then training; the last group always trains, and of the others the last tests.
  */
-static void deal(const member *members, int64_t count, double holdout, double test, sl_split *out) {
+static void deal(const member *members, int64_t count, double holdout, double test, sl_feed_split *out) {
     int64_t groups = 0, group = -1, filled = 0;
     for (int64_t i = 0; i < count; i++) groups += begins_group(members, i);
-    sl_split part = SL_SPLIT_HOLDOUT;
+    sl_feed_split part = SL_FEED_HOLDOUT;
     for (int64_t i = 0; i < count; i++, filled++) {
         if (begins_group(members, i)) {
             group++;
-            if (part == SL_SPLIT_HOLDOUT &&
+            if (part == SL_FEED_HOLDOUT &&
                 ((double)filled >= holdout || (test > 0 && group && group == groups - 2)))
-                part = SL_SPLIT_TEST, filled = 0;
-            if (part == SL_SPLIT_TEST && (double)filled >= test) part = SL_SPLIT_TRAIN;
-            if (group == groups - 1) part = SL_SPLIT_TRAIN;
+                part = SL_FEED_TEST, filled = 0;
+            if (part == SL_FEED_TEST && (double)filled >= test) part = SL_FEED_TRAIN;
+            if (group == groups - 1) part = SL_FEED_TRAIN;
         }
         out[members[i].item] = part;
     }
 }
 
-sl_status sl_split_by_group(const char *const *groups, int64_t count, double holdout_share, double test_share,
-                            uint64_t seed, sl_split *out) {
+sl_status sl_feed_split_by_group(const char *const *groups, int64_t count, double holdout_share,
+                                 double test_share, uint64_t seed, sl_feed_split *out) {
     if (holdout_share < 0 || test_share < 0 || holdout_share + test_share >= 1)
         return sl_fail(SL_INVALID, "hold-out share %g and test share %g leave nothing to train on",
                        holdout_share, test_share);

@@ -9,7 +9,12 @@
 
 #include <stdint.h>
 
-typedef enum sl_split { SL_SPLIT_TRAIN, SL_SPLIT_HOLDOUT, SL_SPLIT_TEST, SL_SPLIT_COUNT } sl_split;
+typedef enum sl_feed_split {
+    SL_FEED_TRAIN,
+    SL_FEED_HOLDOUT,
+    SL_FEED_TEST,
+    SL_FEED_SPLIT_COUNT
+} sl_feed_split;
 
 enum { SL_FEED_CAPTION_BYTES = 1024, SL_FEED_GROUP_BYTES = 128, SL_FEED_ATTRIBUTES_MAX = 64 };
 
@@ -17,7 +22,7 @@ enum { SL_FEED_CAPTION_BYTES = 1024, SL_FEED_GROUP_BYTES = 128, SL_FEED_ATTRIBUT
 typedef struct sl_feed_about {
     char caption[SL_FEED_CAPTION_BYTES];
     char group[SL_FEED_GROUP_BYTES]; /* sample, scan: items of a group stay in one split */
-    sl_split split;
+    sl_feed_split split;
     int32_t label;                           /* class, 0..; -1: none */
     float attribute[SL_FEED_ATTRIBUTES_MAX]; /* the first `attributes` of the feed */
     uint32_t augment;                        /* SL_AUGMENT_*: what the geometry allows */
@@ -54,8 +59,8 @@ sl_status sl_feed_get_many(const sl_feed *feed, const int64_t *items, int count,
 /* Splits by group: whole groups go to the hold-out and the test set, in an order drawn from the seed, until
  * each has its share of the items (at least one group each where there are three or more). `groups[i]` names
  * item i's group; an empty name is a group of its own. */
-sl_status sl_split_by_group(const char *const *groups, int64_t count, double holdout_share, double test_share,
-                            uint64_t seed, sl_split *out);
+sl_status sl_feed_split_by_group(const char *const *groups, int64_t count, double holdout_share,
+                                 double test_share, uint64_t seed, sl_feed_split *out);
 
 /* Which item stands at `position` of an endless walk over `count` items, each pass in its own random order.
  */

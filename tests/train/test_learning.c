@@ -260,9 +260,9 @@ static void classifier_case(bool head_only, bool augment, int64_t epochs, double
     sl_train_options options = quick_options(1, rate, folder);
     sl_classifier_outcome out;
     assert_ok(sl_train_classifier(model, &recipe, &feed, &options, NULL, &out));
-    assert_int_equal(out.score[SL_SPLIT_HOLDOUT].count, 14);
-    assert_int_equal(out.score[SL_SPLIT_TEST].count, 8);
-    assert_true(out.score[SL_SPLIT_TEST].accuracy >= least);
+    assert_int_equal(out.score[SL_FEED_HOLDOUT].count, 14);
+    assert_int_equal(out.score[SL_FEED_TEST].count, 8);
+    assert_true(out.score[SL_FEED_TEST].accuracy >= least);
     char path[256];
     snprintf(path, sizeof path, "%s/history.json", folder);
     json_t *history = json_load_file(path, 0, NULL);

@@ -67,7 +67,7 @@ static sl_status about(void *context, int64_t item, sl_feed_about *out) {
     double row, column;
     place_of(context, item, &row, &column);
     *out = (sl_feed_about){.label = (int32_t)(item % 2), .augment = SL_AUGMENT_FLIP_UP_DOWN};
-    out->split = item % 5 == 4 ? SL_SPLIT_HOLDOUT : item % 7 == 6 ? SL_SPLIT_TEST : SL_SPLIT_TRAIN;
+    out->split = item % 5 == 4 ? SL_FEED_HOLDOUT : item % 7 == 6 ? SL_FEED_TEST : SL_FEED_TRAIN;
     out->attribute[0] = (float)(item % 2);
     out->attribute[1] = row > SIDE / 2.0;
     out->attribute[2] = (float)(row / SIDE);
