@@ -277,9 +277,59 @@ static void bundles_come_back(void **state) {
     assert_int_equal(system(command), 0);
 }
 
+/* A model of one-channel images whose autoencoder sees 2x2 pixels as channels, with latents normalised by
+ * channel. */
+static void packed_pixels_and_normalised_latents(void **state) {
+    (void)state;
+    char folder[] = "/tmp/sl-packed-XXXXXX", command[64];
+    sl_bundle *bundle, *again;
+    sl_pipeline *pipeline;
+    sl_tensor images, latents, back;
+    assert_non_null(mkdtemp(folder));
+    assert_ok(sl_bundle_load(fixture("pipe"), &bundle));
+    sl_vae_config vae = *sl_bundle_vae(bundle);
+    vae.in_channels = vae.out_channels = 4;
+    vae.mid_block_add_attention = false;
+    vae.latents_mean = (sl_config_reals){4, {0.5, -1, 0, 2}};
+    vae.latents_std = (sl_config_reals){4, {2, 4, 1, 0.5}};
+    vae.scaling_factor = 1.0;
+    sl_model_free(bundle->vae);
+    assert_ok(sl_model_new(&sl_vae_kind, &vae, &bundle->vae));
+    assert_ok(sl_params_initialise(bundle->vae->params, 3));
+    bundle->space_to_depth = 2;
+    assert_ok(sl_bundle_save(bundle, folder, SL_F32));
+    sl_bundle_free(bundle);
+    assert_ok(sl_bundle_load(folder, &again));
+    assert_int_equal(sl_bundle_image_channels(again), 1);
+    assert_int_equal(sl_bundle_reduction(again), 8);
+
+    assert_ok(sl_pipeline_new(again, NULL, &pipeline));
+    sl_shape shape = SL_SHAPE(2, 32, 48, 1);
+    assert_ok(sl_tensor_new(SL_F32, &shape, &images));
+    for (int i = 0; i < 2 * 32 * 48; i++) ((float *)images.data)[i] = (float)(i % 13) / 6.5f - 1.0f;
+    assert_ok(sl_pipeline_encode(pipeline, &images, NULL, &latents));
+    assert_true(sl_shape_equal(&latents.shape, &SL_SHAPE(2, 4, 6, 4)));
+    assert_ok(sl_pipeline_decode(pipeline, &latents, &back));
+    assert_true(sl_shape_equal(&back.shape, &shape));
+
+    /* the map between the two scales is its own way back, and (x - mean)/std one way */
+    float value[4] = {1, 2, 3, 4}, want[4] = {0.25f, 0.75f, 3, 4};
+    sl_vae_latents_to_model(sl_bundle_vae(again), value, 1);
+    for (int i = 0; i < 4; i++) assert_true(value[i] == want[i]);
+    sl_vae_latents_from_model(sl_bundle_vae(again), value, 1);
+    for (int i = 0; i < 4; i++) assert_true(fabsf(value[i] - (float)(i + 1)) < 1e-6f);
+    sl_tensor_free(&images);
+    sl_tensor_free(&latents);
+    sl_tensor_free(&back);
+    sl_pipeline_free(pipeline);
+    sl_bundle_free(again);
+    snprintf(command, sizeof command, "rm -rf %s", folder);
+    assert_int_equal(system(command), 0);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(matches_diffusers),        cmocka_unit_test(cut_makes_no_difference),
     cmocka_unit_test(bad_requests_are_refused), cmocka_unit_test(encoding_is_the_way_back),
-    cmocka_unit_test(bundles_come_back),
+    cmocka_unit_test(bundles_come_back),        cmocka_unit_test(packed_pixels_and_normalised_latents),
 };
 TEST_MAIN(tests)

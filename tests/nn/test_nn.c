@@ -1,0 +1,135 @@
+/* Layers: names, sharing, probes, and what goes wrong. */
+#include "test.h"
+
+#include "nn/blocks.h"
+#include "nn/program.h"
+
+#include <string.h>
+
+static sl_params *new_params(void) {
+    sl_params *params;
+    assert_ok(sl_params_new(&params));
+    return params;
+}
+
+static void layers_name_their_parameters(void **state) {
+    (void)state;
+    sl_params *params = new_params();
+    sl_program p;
+    assert_ok(sl_program_begin(&p, params));
+    sl_value x = sl_input(p.graph, "x", SL_F32, SL_SHAPE(1, 4, 4, 8));
+    sl_nn_begin(&p.nn, "down_blocks.%d", 0);
+    assert_string_equal(sl_nn_path(&p.nn), "down_blocks.0");
+    sl_nn_end(&p.nn, sl_nn_resnet_block(&p.nn, "resnets.0", x, SL_NONE, 16, 4, 1e-5));
+    assert_ok(sl_graph_status(p.graph));
+    static const char *const names[] = {
+        "norm1.weight", "norm1.bias",   "conv1.weight", "conv1.bias",           "norm2.weight",
+        "norm2.bias",   "conv2.weight", "conv2.bias",   "conv_shortcut.weight", "conv_shortcut.bias"};
+    assert_int_equal(sl_params_count(params), 10);
+    for (int i = 0; i < 10; i++) {
+        char name[96];
+        snprintf(name, sizeof name, "down_blocks.0.resnets.0.%s", names[i]);
+        assert_non_null(sl_params_find(params, name));
+    }
+    const sl_param *conv = sl_params_find(params, "down_blocks.0.resnets.0.conv1.weight");
+    assert_true(sl_shape_equal(&conv->value.shape, &SL_SHAPE(16, 8, 3, 3)));
+    sl_program_end(&p);
+    sl_params_free(params);
+}
+
+static void paths_begin_where_the_builder_was_opened(void **state) {
+    (void)state;
+    sl_params *params = new_params();
+    sl_graph *graph;
+    sl_nn nn;
+    assert_ok(sl_graph_new(&graph));
+    sl_graph_push(graph, "unet");
+    sl_nn_open(&nn, graph, params);
+    sl_nn_linear(&nn, "proj", sl_input(graph, "x", SL_F32, SL_SHAPE(2, 3)), 5, true);
+    assert_non_null(sl_params_find(params, "proj.weight"));
+    assert_true(sl_value_is(sl_graph_find(graph, "unet.proj.weight")));
+    sl_graph_pop(graph);
+    sl_nn_close(&nn);
+    sl_graph_free(graph);
+    sl_params_free(params);
+}
+
+static void a_layer_used_twice_shares_its_weights(void **state) {
+    (void)state;
+    sl_params *params = new_params();
+    sl_program p;
+    assert_ok(sl_program_begin(&p, params));
+    sl_value x = sl_input(p.graph, "x", SL_F32, SL_SHAPE(1, 2));
+    sl_output(p.graph, "y", sl_nn_linear(&p.nn, "fc", sl_nn_linear(&p.nn, "fc", x, 2, false), 2, false));
+    assert_int_equal(sl_params_count(params), 1);
+    assert_ok(sl_params_allocate(params));
+    memcpy(sl_params_at(params, 0)->value.data, (float[]){0, 1, 2, 0}, 4 * sizeof(float));
+    assert_ok(sl_program_finish(&p, NULL));
+    float in[2] = {3, 5}, out[2];
+    assert_ok(sl_program_set(&p, "x", in, sizeof in));
+    assert_ok(sl_program_run(&p));
+    assert_ok(sl_program_get(&p, "y", out, sizeof out));
+    assert_true(out[0] == 6 && out[1] == 10); /* the matrix squared is twice the unit */
+    assert_status(sl_program_get(&p, "z", out, sizeof out), SL_NOT_FOUND);
+    assert_status(sl_program_set(&p, "x", in, 4), SL_MISMATCH);
+    sl_program_end(&p);
+
+    /* with another shape it is an error that names both */
+    assert_ok(sl_program_begin(&p, params));
+    sl_nn_linear(&p.nn, "fc", sl_input(p.graph, "x", SL_F32, SL_SHAPE(1, 2)), 3, false);
+    assert_status(sl_program_finish(&p, NULL), SL_MISMATCH);
+    assert_non_null(strstr(sl_error_message(), "[3, 2]"));
+    sl_program_end(&p);
+    sl_params_free(params);
+}
+
+static void forgotten_memory_is_reported(void **state) {
+    (void)state;
+    sl_params *params = new_params();
+    sl_program p;
+    assert_ok(sl_program_begin(&p, params));
+    sl_output(p.graph, "y",
+              sl_nn_linear(&p.nn, "fc", sl_input(p.graph, "x", SL_F32, SL_SHAPE(1, 2)), 2, true));
+    assert_status(sl_program_finish(&p, NULL), SL_INTERNAL);
+    assert_non_null(strstr(sl_error_message(), "fc.weight"));
+    sl_program_end(&p);
+    sl_params_free(params);
+}
+
+/* A probe of a fused norm shows the norm before its activation, and the result stays what it was. */
+static void probes_see_inside(void **state) {
+    (void)state;
+    static const char *const probes[] = {"norm", NULL};
+    sl_params *params = new_params();
+    float in[8] = {1, -2, 3, 4, -5, 6, 7, -8}, plain[8], watched[8], norm[8];
+    for (int round = 0; round < 2; round++) {
+        sl_program p;
+        assert_ok(sl_program_begin(&p, params));
+        p.nn.probes = round ? probes : NULL;
+        sl_value x = sl_input(p.graph, "x", SL_F32, SL_SHAPE(1, 1, 2, 4));
+        sl_output(p.graph, "y", sl_nn_group_norm(&p.nn, "norm", x, 2, 1e-5, true));
+        assert_ok(sl_params_initialise(params, 1));
+        assert_ok(sl_program_finish(&p, NULL));
+        assert_ok(sl_program_set(&p, "x", in, sizeof in));
+        assert_ok(sl_program_run(&p));
+        assert_ok(sl_program_get(&p, "y", round ? watched : plain, sizeof plain));
+        if (round) assert_ok(sl_program_get(&p, "probe.norm", norm, sizeof norm));
+        sl_program_end(&p);
+    }
+    double sum = 0;
+    for (int i = 0; i < 8; i++) {
+        assert_true(plain[i] - watched[i] < 1e-6f && watched[i] - plain[i] < 1e-6f);
+        sum += (double)norm[i];
+    }
+    assert_true(sum < 1e-5 && sum > -1e-5);
+    sl_params_free(params);
+}
+
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(layers_name_their_parameters),
+    cmocka_unit_test(paths_begin_where_the_builder_was_opened),
+    cmocka_unit_test(a_layer_used_twice_shares_its_weights),
+    cmocka_unit_test(forgotten_memory_is_reported),
+    cmocka_unit_test(probes_see_inside),
+};
+TEST_MAIN(tests)
