@@ -212,6 +212,15 @@ void sl_hdf5_filters_register(void) {
     for (size_t i = 0; i < sizeof filters / sizeof filters[0]; i++) H5Zregister(&filters[i]);
 }
 
+size_t sl_hdf5_filters_undo(int id, size_t value_count, const unsigned values[], size_t bytes,
+                            void **buffer) {
+    H5Z_func_t filter = id == FILTER_BITSHUFFLE ? bitshuffle_filter
+                        : id == FILTER_LZ4      ? lz4_filter
+                                                : zstd_filter;
+    size_t buffer_bytes = bytes;
+    return filter(H5Z_FLAG_REVERSE, value_count, values, bytes, &buffer_bytes, buffer);
+}
+
 static const char *known_name(H5Z_filter_t id) {
     static const struct {
         H5Z_filter_t id;

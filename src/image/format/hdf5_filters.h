@@ -16,6 +16,11 @@ void sl_hdf5_filters_register(void);
  * fails, because the library would trust it and read beyond the buffer. */
 void sl_hdf5_filters_expect(size_t chunk_bytes);
 
+/* What the library calls: undoes filter `id` (32004, 32008, 32015) on a chunk of `bytes` in *buffer, which
+ * came from H5allocate_memory and is replaced. Returns the new size, 0 on damage (the buffer then stays as it
+ * was). */
+size_t sl_hdf5_filters_undo(int id, size_t value_count, const unsigned values[], size_t bytes, void **buffer);
+
 /* Checks a dataset's pipeline: SL_UNSUPPORTED names the first filter that cannot be undone. */
 sl_status sl_hdf5_filters_check(hid_t creation_list);
 
