@@ -1,0 +1,94 @@
+#include "loop/classify/labels.h"
+
+#include "base/hash.h"
+
+#include <string.h>
+
+enum { HOLDOUT_PARTS = 5 };
+
+/* The label of one image, or -1. */
+static sl_status label_of(const sl_workspace *workspace, sl_arena *arena, const sl_image_record *record,
+                          sl_label_counts *counts, int32_t *out) {
+    sl_consensus consensus;
+    sl_truth truth;
+    bool known;
+    *out = -1;
+    SL_TRY(sl_store_consensus(workspace->store, record->id, &consensus));
+    if (consensus.real + consensus.unreal + consensus.unsure > 0) {
+        if (consensus.label == SL_LABEL_REAL) *out = 1;
+        if (consensus.label == SL_LABEL_UNREAL) *out = 0;
+        counts->reviewed += *out >= 0;
+        return SL_OK;
+    }
+    /* generated images with a known truth are what a simulated expert is asked about: their truth is for the
+     * expert */
+    if (record->origin == SL_ORIGIN_SIMULATED) {
+        SL_TRY(sl_store_truth(workspace->store, record->id, arena, &truth, &known));
+        *out = known ? truth.real : 1;
+        counts->known++;
+    } else if (record->origin == SL_ORIGIN_EXPERIMENTAL) {
+        *out = 1;
+        counts->measured++;
+    }
+    return SL_OK;
+}
+
+/* A fixed fifth of the groups, whatever else is in the workspace. */
+static bool is_held_out(const char *group) {
+    uint8_t digest[SL_SHA256_BYTES];
+    sl_sha256(group ? group : "", group ? strlen(group) : 0, digest);
+    return digest[7] % HOLDOUT_PARTS == 0;
+}
+
+static void place(const sl_image_record *record, int32_t label, sl_labelled *out) {
+    sl_feed_item item = {record->id, label, SL_FEED_TEST};
+    out->counts.real += label == 1;
+    out->counts.unreal += label == 0;
+    out->counts.split[record->split]++;
+    switch (record->split) {
+    case SL_SPLIT_TRAIN:
+        item.split = is_held_out(record->group_key) ? SL_FEED_HOLDOUT : SL_FEED_TRAIN;
+        out->train[out->train_count++] = item;
+        break;
+    case SL_SPLIT_CALIBRATION:
+        out->calibration[out->calibration_count++] = item;
+        break;
+    default:
+        out->test[out->test_count++] = item;
+    }
+}
+
+static sl_status check_enough(const sl_labelled *l) {
+    int64_t of[2][2] = {{0}};
+    for (int64_t i = 0; i < l->train_count; i++)
+        of[l->train[i].split == SL_FEED_HOLDOUT][l->train[i].label]++;
+    if (of[0][0] && of[0][1] && of[1][0] + of[1][1]) return SL_OK;
+    return sl_fail(
+        SL_INVALID,
+        "too few labels to train on: %lld real and %lld unreal in the training part, %lld held out; review "
+        "generated images, or add simulated ones with 'scatterloop simulate --unreal 0.5'",
+        (long long)of[0][1], (long long)of[0][0], (long long)(of[1][0] + of[1][1]));
+}
+
+sl_status sl_labels_collect(const sl_workspace *workspace, sl_arena *arena, sl_labelled *out) {
+    *out = (sl_labelled){0};
+    int64_t total;
+    sl_image_filter filter = SL_IMAGE_FILTER_ALL;
+    SL_TRY(sl_store_image_count(workspace->store, &filter, &total));
+    out->train = SL_NEW(arena, sl_feed_item, total + 1);
+    out->calibration = SL_NEW(arena, sl_feed_item, total + 1);
+    out->test = SL_NEW(arena, sl_feed_item, total + 1);
+    for (;;) {
+        sl_image_record *records;
+        int count;
+        SL_TRY(sl_store_images(workspace->store, &filter, arena, &records, &count));
+        for (int i = 0; i < count; i++) {
+            int32_t label;
+            SL_TRY(label_of(workspace, arena, &records[i], &out->counts, &label));
+            if (label >= 0) place(&records[i], label, out);
+        }
+        if (!count) break;
+        filter.after = records[count - 1].id;
+    }
+    return check_enough(out);
+}

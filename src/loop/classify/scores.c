@@ -1,0 +1,62 @@
+#include "loop/classify/scores.h"
+
+#include "train/classifier.h"
+
+enum { BATCH = 16 };
+
+static sl_status reserve(sl_scores *scores, int64_t count) {
+    SL_TRY(sl_alloc(&scores->logit, (size_t)count, sizeof *scores->logit));
+    SL_TRY(sl_alloc(&scores->p_real, (size_t)count, sizeof *scores->p_real));
+    return sl_alloc(&scores->label, (size_t)count, sizeof *scores->label);
+}
+
+static sl_status predict_all(const sl_feed *feed, const sl_feed_item *items, sl_predictor *predictor,
+                             float *images, sl_scores *scores) {
+    float logits[BATCH * SL_CLASSES];
+    for (int64_t at = 0; at < scores->count; at += BATCH) {
+        int count = (int)(scores->count - at < BATCH ? scores->count - at : BATCH);
+        int64_t wanted[BATCH];
+        for (int i = 0; i < count; i++) wanted[i] = at + i;
+        SL_TRY(sl_feed_get_many(feed, wanted, count, images, NULL));
+        SL_TRY(sl_predict(predictor, images, count, logits, NULL));
+        for (int i = 0; i < count; i++) {
+            const float *row = logits + (size_t)i * SL_CLASSES;
+            scores->logit[at + i] = (double)row[SL_CLASS_REAL] - (double)row[SL_CLASS_UNREAL];
+            scores->label[at + i] = items[at + i].label == SL_CLASS_REAL;
+        }
+    }
+    return SL_OK;
+}
+
+sl_status sl_scores_compute(const sl_classifier_model *classifier, const sl_workspace *workspace,
+                            const sl_feed_item *items, int64_t count, sl_scores *out) {
+    *out = (sl_scores){.count = count};
+    if (count == 0) return SL_OK;
+    sl_workspace_feed *feed = NULL;
+    sl_predictor *predictor = NULL;
+    float *images = NULL;
+    int size = (int)classifier->size_px;
+    sl_status status = reserve(out, count);
+    if (!status) status = sl_workspace_feed_open(workspace, items, count, size, &feed);
+    if (!status) status = sl_alloc(&images, (size_t)BATCH * (size_t)size * (size_t)size, sizeof *images);
+    if (!status) status = sl_predictor_new(classifier->model, BATCH, size, size, 1, SL_F32, &predictor);
+    if (!status) status = predict_all(sl_workspace_feed_get(feed), items, predictor, images, out);
+    sl_predictor_free(predictor);
+    sl_free(images);
+    sl_workspace_feed_close(feed);
+    sl_scores_apply(out, &SL_CALIBRATION_NONE);
+    if (status) sl_scores_free(out);
+    return status;
+}
+
+void sl_scores_apply(sl_scores *scores, const sl_calibration *calibration) {
+    for (int64_t i = 0; i < scores->count && scores->p_real; i++)
+        scores->p_real[i] = sl_calibration_apply(calibration, scores->logit[i]);
+}
+
+void sl_scores_free(sl_scores *scores) {
+    sl_free(scores->logit);
+    sl_free(scores->p_real);
+    sl_free(scores->label);
+    *scores = (sl_scores){0};
+}

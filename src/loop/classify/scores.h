@@ -1,0 +1,24 @@
+/* What a classifier says of many images of a workspace. */
+#ifndef SL_LOOP_CLASSIFY_SCORES_H
+#define SL_LOOP_CLASSIFY_SCORES_H
+
+#include "base/progress.h"
+#include "loop/classify/classifier_model.h"
+#include "loop/classify/feed_workspace.h"
+
+#include <stdbool.h>
+
+typedef struct sl_scores {
+    int64_t count;
+    double *logit;  /* of real against unreal, before calibration */
+    double *p_real; /* after sl_scores_apply */
+    bool *label;    /* of the items, where known */
+} sl_scores;
+
+/* Scores of the items in their order; count 0 gives empty ones. Free with sl_scores_free. */
+sl_status sl_scores_compute(const sl_classifier_model *classifier, const sl_workspace *workspace,
+                            const sl_feed_item *items, int64_t count, sl_scores *out);
+void sl_scores_apply(sl_scores *scores, const sl_calibration *calibration);
+void sl_scores_free(sl_scores *scores);
+
+#endif
