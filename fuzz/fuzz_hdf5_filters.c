@@ -6,7 +6,7 @@
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes) {
-    static const int filters[] = {32008, 32004, 32015, 32008};
+    static const int filters[] = {32008, 32004, 32015, 32000};
     if (bytes < 9) return 0;
     unsigned values[5] = {0, 4, data[1], data[2] * 8U, data[3]};
     sl_hdf5_filters_expect((size_t)data[4] | (size_t)data[5] << 8);

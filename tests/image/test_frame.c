@@ -175,8 +175,8 @@ static uint32_t pattern(int y, int x) {
 
 static void every_filter_is_undone(void **state) {
     (void)state;
-    static const char *const names[] = {"bitshuffle-lz4", "bitshuffle-zstd", "bitshuffle-none", "lz4",
-                                        "zstd",           "fletcher"};
+    static const char *const names[] = {
+        "bitshuffle-lz4", "bitshuffle-zstd", "bitshuffle-none", "lz4", "zstd", "fletcher", "lzf"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         char path[128];
         snprintf(path, sizeof path, "tests/image/data/%s.h5", names[i]);

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <zstd.h>
 
-enum { FILTER_LZ4 = 32004, FILTER_BITSHUFFLE = 32008, FILTER_ZSTD = 32015 };
+enum { FILTER_LZF = 32000, FILTER_LZ4 = 32004, FILTER_BITSHUFFLE = 32008, FILTER_ZSTD = 32015 };
 enum { BITSHUFFLE_NONE = 0, BITSHUFFLE_LZ4 = 2, BITSHUFFLE_ZSTD = 3 };
 
 static _Thread_local size_t expected_bytes;
@@ -203,9 +203,50 @@ static size_t zstd_filter(unsigned flags, size_t value_count, const unsigned val
     return replace(buffer, buffer_bytes, out, expected_bytes);
 }
 
+/* Byte c < 32: c+1 bytes follow as they are; else a copy of what came before, c>>5 + 2 bytes long (7: one
+ * more byte adds to the length), the low 5 bits and the next byte + 1 back. */
+static bool undo_lzf(const uint8_t *in, size_t in_bytes, uint8_t *out, size_t total) {
+    const uint8_t *end = in + in_bytes;
+    size_t at = 0;
+    while (in < end) {
+        size_t code = *in++, length = code < 32 ? code + 1 : code >> 5;
+        if (code < 32) {
+            if ((size_t)(end - in) < length || total - at < length) return false;
+            memcpy(out + at, in, length);
+            in += length;
+            at += length;
+            continue;
+        }
+        if (length == 7) {
+            if (in == end) return false;
+            length += *in++;
+        }
+        length += 2;
+        if (in == end) return false;
+        size_t back = ((code & 31) << 8 | *in++) + 1;
+        if (back > at || total - at < length) return false;
+        for (; length > 0; length--, at++) out[at] = out[at - back]; /* the two may overlap */
+    }
+    return at == total;
+}
+
+static size_t lzf_filter(unsigned flags, size_t value_count, const unsigned values[], size_t bytes,
+                         size_t *buffer_bytes, void **buffer) {
+    (void)value_count;
+    (void)values;
+    if (!(flags & H5Z_FLAG_REVERSE)) return 0;
+    uint8_t *out = H5allocate_memory(expected_bytes, 0);
+    if (out && !undo_lzf(*buffer, bytes, out, expected_bytes)) {
+        H5free_memory(out);
+        out = NULL;
+    }
+    return replace(buffer, buffer_bytes, out, expected_bytes);
+}
+
 void sl_hdf5_filters_register(void) {
     static const H5Z_class2_t filters[] = {
         {H5Z_CLASS_T_VERS, FILTER_BITSHUFFLE, 0, 1, "bitshuffle", NULL, NULL, bitshuffle_filter},
+        {H5Z_CLASS_T_VERS, FILTER_LZF, 0, 1, "lzf", NULL, NULL, lzf_filter},
         {H5Z_CLASS_T_VERS, FILTER_LZ4, 0, 1, "lz4", NULL, NULL, lz4_filter},
         {H5Z_CLASS_T_VERS, FILTER_ZSTD, 0, 1, "zstd", NULL, NULL, zstd_filter},
     };
@@ -225,9 +266,8 @@ static const char *known_name(H5Z_filter_t id) {
     static const struct {
         H5Z_filter_t id;
         const char *name;
-    } names[] = {{307, "bzip2"},  {32000, "LZF"},    {32001, "Blosc"},
-                 {32013, "ZFP"},  {32017, "SZ"},     {32018, "FCIDECOMP"},
-                 {32019, "JPEG"}, {32026, "Blosc2"}, {32023, "Granular BitRound"}};
+    } names[] = {{307, "bzip2"},       {32001, "Blosc"}, {32013, "ZFP"},    {32017, "SZ"},
+                 {32018, "FCIDECOMP"}, {32019, "JPEG"},  {32026, "Blosc2"}, {32023, "Granular BitRound"}};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (names[i].id == id) return names[i].name;
     return "unknown";
@@ -243,11 +283,11 @@ sl_status sl_hdf5_filters_check(hid_t creation_list) {
                                          sizeof name - 1, name, &config);
         if (id < 0) return sl_fail(SL_FORMAT, "filter %d cannot be read", i);
         if (H5Zfilter_avail(id) <= 0)
-            return sl_fail(
-                SL_UNSUPPORTED,
-                "compressed with filter %d (%s), expected deflate, shuffle, fletcher32, szip, LZ4, zstd or "
-                "bitshuffle",
-                id, name[0] ? name : known_name(id));
+            return sl_fail(SL_UNSUPPORTED,
+                           "compressed with filter %d (%s), expected deflate, shuffle, fletcher32, szip, "
+                           "LZF, LZ4, zstd or "
+                           "bitshuffle",
+                           id, name[0] ? name : known_name(id));
         if (id == FILTER_BITSHUFFLE && value_count > 4 && values[4] != BITSHUFFLE_NONE &&
             values[4] != BITSHUFFLE_LZ4 && values[4] != BITSHUFFLE_ZSTD)
             return sl_fail(SL_UNSUPPORTED,

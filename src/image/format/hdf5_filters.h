@@ -1,5 +1,5 @@
 /* Chunk filters that HDF5 itself does not have, decoded here so that no plugin is ever loaded: bitshuffle
- * (32008, bare or with LZ4 or zstd), LZ4 (32004) and zstd (32015). */
+ * (32008, bare or with LZ4 or zstd), LZF (32000), LZ4 (32004) and zstd (32015). */
 #ifndef SL_IMAGE_FORMAT_HDF5_FILTERS_H
 #define SL_IMAGE_FORMAT_HDF5_FILTERS_H
 
@@ -16,9 +16,9 @@ void sl_hdf5_filters_register(void);
  * fails, because the library would trust it and read beyond the buffer. */
 void sl_hdf5_filters_expect(size_t chunk_bytes);
 
-/* What the library calls: undoes filter `id` (32004, 32008, 32015) on a chunk of `bytes` in *buffer, which
- * came from H5allocate_memory and is replaced. Returns the new size, 0 on damage (the buffer then stays as it
- * was). */
+/* What the library calls: undoes filter `id` (32000, 32004, 32008, 32015) on a chunk of `bytes` in *buffer,
+ * which came from H5allocate_memory and is replaced. Returns the new size, 0 on damage (the buffer then stays
+ * as it was). */
 size_t sl_hdf5_filters_undo(int id, size_t value_count, const unsigned values[], size_t bytes, void **buffer);
 
 /* Checks a dataset's pipeline: SL_UNSUPPORTED names the first filter that cannot be undone. */
