@@ -70,6 +70,12 @@ static void run_conv(void *context) {
 static void run_pack(void *context) {
     options.kernels->conv_pack(context);
 }
+static void run_winograd(void *context) {
+    options.kernels->winograd(context);
+}
+static void run_winograd_pack(void *context) {
+    options.kernels->winograd_pack(context);
+}
 static void run_conv_grad(void *context) {
     options.kernels->conv_grad(context);
 }
@@ -92,6 +98,20 @@ static void bench_conv(const char *name, sl_cpu_conv_shape s, sl_dtype dtype) {
         measure(text, dtype, 0, run_pack, &pack);
         snprintf(text, sizeof text, "%s %s", name, pass ? "bwd_data" : "fwd");
         measure(text, dtype, flops, run_conv, &conv);
+    }
+    bool winograd = dtype == SL_F32 && s.kernel_h == 3 && s.stride == 1 && s.in_c >= 16 && s.out_c >= 16;
+    for (int pass = 0; winograd && pass < 2; pass++) {
+        sl_cpu_conv_pack pack = {&s, (sl_cpu_conv_pass)pass, dtype, SL_F32, weights, NULL};
+        pack.packed = memory(options.kernels->winograd_packed_bytes(&pack));
+        sl_cpu_conv conv = {
+            .shape = &s, .pass = (sl_cpu_conv_pass)pass, .dtype = dtype, .packed = pack.packed};
+        conv.input = pass ? y : x, conv.output = pass ? x : y;
+        conv.worker_stride = (options.kernels->winograd_worker_bytes(&conv) + 63) / 64 * 64;
+        conv.worker_workspace = memory((size_t)options.threads * conv.worker_stride);
+        snprintf(text, sizeof text, "%s winograd %s", name, pass ? "bwd_data pack" : "pack");
+        measure(text, dtype, 0, run_winograd_pack, &pack);
+        snprintf(text, sizeof text, "%s winograd %s", name, pass ? "bwd_data" : "fwd");
+        measure(text, dtype, flops, run_winograd, &conv);
     }
     sl_cpu_conv_grad grad = {&s, dtype, x, y, 0, 0, weights, NULL};
     grad.workspace = memory(options.kernels->conv_grad_bytes(&grad));

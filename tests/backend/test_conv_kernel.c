@@ -42,6 +42,27 @@ static void reference(conv_case *c) {
                 }
 }
 
+static bool fits_winograd(const conv_case *c) {
+    const sl_cpu_conv_shape *s = &c->shape;
+    return c->dtype == SL_F32 && c->w.dtype == SL_F32 && s->kernel_h == 3 && s->kernel_w == 3 &&
+           s->stride == 1 && s->dilation == 1 && s->pad_top <= 2 && s->pad_left <= 2 &&
+           c->activation <= SL_ACT_SILU;
+}
+
+/* Into the same results */
+static void run_winograd(const sl_cpu_kernels *kernels, conv_case *c, sl_cpu_conv_pass pass) {
+    sl_cpu_conv_pack pack = {&c->shape, pass, c->dtype, c->w.dtype, c->w.data, NULL};
+    pack.packed = buffer_new(kernels->winograd_packed_bytes(&pack));
+    kernels->winograd_pack(&pack);
+    bool forward = pass == SL_CPU_FORWARD;
+    sl_cpu_conv conv = {.shape = &c->shape, .pass = pass, .dtype = c->dtype, .packed = pack.packed};
+    conv.input = forward ? c->x.data : c->grad_y.data, conv.output = forward ? c->y.data : c->grad_x.data;
+    if (forward) conv.bias = c->bias.data, conv.residual = c->residual.data, conv.activation = c->activation;
+    conv.worker_stride = (kernels->winograd_worker_bytes(&conv) + 63) / 64 * 64;
+    conv.worker_workspace = buffer_new((size_t)sl_threads_count() * conv.worker_stride);
+    kernels->winograd(&conv);
+}
+
 static void run_pass(const sl_cpu_kernels *kernels, conv_case *c, sl_cpu_conv_pass pass) {
     sl_cpu_conv_pack pack = {&c->shape, pass, c->dtype, c->w.dtype, c->w.data, NULL};
     pack.packed = buffer_new(kernels->conv_packed_bytes(&pack));
@@ -70,6 +91,22 @@ static void run(const sl_cpu_kernels *kernels, void *context) {
     buffers_check();
     for (int i = mark; i < buffer_count; i++) sl_free(buffers[i].block);
     buffer_count = mark;
+}
+
+static void run_fast(const sl_cpu_kernels *kernels, void *context) {
+    int mark = buffer_count;
+    run_winograd(kernels, context, SL_CPU_FORWARD);
+    run_winograd(kernels, context, SL_CPU_BACKWARD_DATA);
+    buffers_check();
+    while (buffer_count > mark) sl_free(buffers[--buffer_count].block);
+}
+
+static void check_fast(const sl_cpu_kernels *kernels, void *context) {
+    (void)kernels;
+    conv_case *c = context;
+    expect_near("y by Winograd", SL_F32, c->y.data, c->y.values, (int64_t)c->y.count, 1e-4);
+    expect_near("grad_x by Winograd", SL_F32, c->grad_x.data, c->grad_x.values, (int64_t)c->grad_x.count,
+                1e-4);
 }
 
 static void check(const sl_cpu_kernels *kernels, void *context) {
@@ -112,6 +149,7 @@ static void try_shape(sl_cpu_conv_shape s, sl_dtype dtype, sl_dtype weights, sl_
                         {c.grad_w, (size_t)count * sizeof(float)},
                         {c.sums, (size_t)s.out_c * sizeof(float)}};
     at_every_level(dtype == SL_BF16, run, check, &c, outputs, 4);
+    if (fits_winograd(&c)) at_every_level(false, run_fast, check_fast, &c, outputs, 2);
     buffers_free();
 }
 
@@ -142,6 +180,22 @@ static void test_shapes_of_models(void **state) {
     try_shape((sl_cpu_conv_shape){1, 16, 16, 8, 8, 8, 24, 3, 3, 2, 1, 0, 0}, SL_F32, SL_F32, SL_ACT_NONE);
 }
 
+static void test_winograd_shapes(void **state) {
+    (void)state;
+    for (int i = 0; i < 30; i++) {
+        sl_cpu_conv_shape s = {.batch = 1 + sl_random_below(&noise, 3),
+                               .kernel_h = 3,
+                               .kernel_w = 3,
+                               .stride = 1,
+                               .dilation = 1};
+        s.pad_top = sl_random_below(&noise, 3), s.pad_left = sl_random_below(&noise, 3);
+        s.in_h = 3 + sl_random_below(&noise, 20), s.in_w = 3 + sl_random_below(&noise, 20);
+        s.out_h = s.in_h + 2 * s.pad_top - 2, s.out_w = s.in_w + 2 * s.pad_left - 2;
+        s.in_c = 1 + sl_random_below(&noise, i % 10 ? 50 : 600), s.out_c = 1 + sl_random_below(&noise, 100);
+        try_shape(s, SL_F32, SL_F32, i & 1 ? SL_ACT_SILU : SL_ACT_NONE);
+    }
+}
+
 static void test_random_shapes(void **state) {
     (void)state;
     for (int i = 0; i < 60; i++) {
@@ -160,6 +214,7 @@ static void test_random_shapes(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_shapes_of_models),
+                                       cmocka_unit_test(test_winograd_shapes),
                                        cmocka_unit_test(test_random_shapes)};
     noise = sl_random_stream(2, SL_STREAM_TEST, 0);
     return cmocka_run_group_tests(tests, NULL, NULL) ? 1 : 0;

@@ -69,8 +69,10 @@ typedef struct sl_cpu_conv {
     const void *residual; /* as output, or NULL; may be the output itself */
     void *output;
     int64_t input_stride, residual_stride, output_stride;
-    sl_cpu_activation activation;
+    sl_cpu_activation activation; /* NONE or SILU in winograd() */
     void *workspace;
+    char *worker_workspace; /* winograd(): a block for each worker */
+    size_t worker_stride;
 } sl_cpu_conv;
 
 /* grad_weights[out_c, in_c, kernel_h, kernel_w] from the input and the gradient of the output. */

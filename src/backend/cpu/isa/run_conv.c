@@ -91,6 +91,67 @@ const sl_kernel_code SL_ISA_CODE(linear) = {
 const sl_kernel_code SL_ISA_CODE(linear_bwd_data) = {
     .accepts = accepts, .scratch = scratch, .packed = packed, .pack = pack, .run = run};
 
+/* ---- 3x3 by Winograd's filtering ---- */
+
+enum { WINOGRAD_SIDE = 32, WINOGRAD_WEIGHTS = 1 << 20 };
+
+/* Where it pays: maps of some tiles and channels, and where the fourfold weights are small or the map is
+ * large. */
+static bool winograd_accepts(const sl_call *call) {
+    sl_cpu_conv_shape s = shape_of(call);
+    const int32_t *stride = call->attrs->stride;
+    bool kernel = s.kernel_h == 3 && s.kernel_w == 3 && stride[0] == 1 && stride[1] == 1 && s.pad_top <= 2 &&
+                  s.pad_left <= 2;
+    bool map = min_of(s.in_h, s.out_h) >= 8 && min_of(s.in_w, s.out_w) >= 8;
+    bool large = s.out_h >= WINOGRAD_SIDE && s.out_w >= WINOGRAD_SIDE;
+    return kernel && map && s.in_c >= 16 && s.out_c >= 16 && call->in[0].dtype == SL_F32 &&
+           call->in[1].dtype == SL_F32 && (large || s.in_c * s.out_c * 9 <= WINOGRAD_WEIGHTS);
+}
+
+static size_t winograd_packed(const sl_call *call) {
+    sl_cpu_conv_shape s = shape_of(call);
+    sl_cpu_conv_pack pack = pack_of(call, &s);
+    return SL_ISA(winograd_packed_bytes)(&pack);
+}
+
+static sl_status winograd_pack(const sl_call *call) {
+    sl_cpu_conv_shape s = shape_of(call);
+    sl_cpu_conv_pack pack = pack_of(call, &s);
+    SL_ISA(winograd_pack)(&pack);
+    return SL_OK;
+}
+
+static size_t winograd_scratch(const sl_call *call) {
+    return parameter_room(shape_of(call).out_c);
+}
+
+static size_t winograd_worker_scratch(const sl_call *call) {
+    sl_cpu_conv_shape s = shape_of(call);
+    sl_cpu_conv conv = arguments(call, &s);
+    return SL_ISA(winograd_worker_bytes)(&conv);
+}
+
+static sl_status winograd_run(const sl_call *call) {
+    sl_cpu_conv_shape s = shape_of(call);
+    sl_cpu_conv conv = arguments(call, &s);
+    float *room = call->scratch;
+    conv.bias = as_floats(call, 2, &room);
+    conv.worker_workspace = call->worker_scratch;
+    conv.worker_stride = call->worker_scratch_stride;
+    SL_ISA(winograd)(&conv);
+    return SL_OK;
+}
+
+#define WINOGRAD(name)                                                                                       \
+    const sl_kernel_code SL_ISA_CODE(name) = {.accepts = winograd_accepts,                                   \
+                                              .scratch = winograd_scratch,                                   \
+                                              .worker_scratch = winograd_worker_scratch,                     \
+                                              .packed = winograd_packed,                                     \
+                                              .pack = winograd_pack,                                         \
+                                              .run = winograd_run};
+WINOGRAD(conv2d_winograd)
+WINOGRAD(conv2d_bwd_data_winograd)
+
 /* ---- gradients of weights and biases ---- */
 
 static bool grad_accepts(const sl_call *call) {
