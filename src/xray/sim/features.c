@@ -125,7 +125,6 @@ static void look_at_ring(looker *l, double q, double fwhm, bool textured) {
 static void look_at_rod(looker *l, double q, double fwhm) {
     const sl_scene *scene = l->scene;
     triple places[AROUND];
-    double middle_row = 0, middle_column = 0;
     int known = 0;
     for (int k = 0; k < AROUND; k++) {
         double sine = scene->sin_exit_max * (k / 2 + 1) / (AROUND / 2 + 1), cosine = sqrt(1 - sine * sine), x,
@@ -143,7 +142,7 @@ static void look_at_rod(looker *l, double q, double fwhm) {
             places[k].known &=
                 sl_projection_hit(&scene->projection, x, y, z, &places[k].row[s], &places[k].column[s]);
         }
-        if (places[k].known) middle_row += places[k].row[0], middle_column += places[k].column[0], known++;
+        known += places[k].known;
     }
     sl_feature *feature = known ? add(l, SL_FEATURE_ROD) : NULL;
     if (!feature) return;
