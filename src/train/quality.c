@@ -84,13 +84,17 @@ double sl_ring_width_px(const float *image, int height_px, int width_px, double 
     for (int y = 0; y < height_px; y++)
         for (int x = 0; x < width_px; x++) {
             double r = hypot(y + 0.5 - row, x + 0.5 - column);
-            int bin = (int)floor((r - begin) * BINS_A_PIXEL + 0.5);
-            if (bin < 0 || bin >= bins) continue;
-            sum[bin] += (double)image[(int64_t)y * width_px + x];
-            count[bin] += 1;
+            double place = (r - begin) * BINS_A_PIXEL;
+            int bin = (int)floor(place);
+            if (bin < 0 || bin + 1 >= bins) continue;
+            double value = (double)image[(int64_t)y * width_px + x], part = place - bin;
+            sum[bin] += (1 - part) * value;
+            count[bin] += 1 - part;
+            sum[bin + 1] += part * value;
+            count[bin + 1] += part;
         }
     for (int i = 0; i < bins; i++) {
-        if (count[i] < 4) return 0; /* too little of the ring is in the frame */
+        if (count[i] < 2) return 0; /* too little of the ring is in the frame */
         sum[i] /= count[i];
     }
     return width_of(sum, bins) / BINS_A_PIXEL;

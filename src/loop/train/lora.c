@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/limits.h"
+#include "base/log.h"
 #include "loop/job.h"
 #include "loop/shipped.h"
 #include "loop/train/lora_data.h"
@@ -40,24 +41,29 @@ const sl_option sl_lora_options[] = {
                      "how the rate goes on after warm-up"),
     INT(warmup, "warmup", "0", 0, 1e9, "steps", "steps over which the rate rises"),
     REAL(weight_decay, "weight-decay", "0.01", 0, 10, NULL, "of AdamW"),
-    REAL(min_snr, "min-snr", "0", 0, 100, NULL, "gamma of the loss weights by signal-to-noise ratio; 0: none"),
+    REAL(min_snr, "min-snr", "0", 0, 100, NULL,
+         "gamma of the loss weights by signal-to-noise ratio; 0: none"),
     REAL(noise_offset, "noise-offset", "0", 0, 1, NULL, "common shift of each channel's noise"),
     REAL(caption_dropout, "caption-dropout", "0", 0, 1, NULL, "share of samples trained without caption"),
     SL_OPTION_FLAG(sl_lora_settings, flip, "flip", 0, "also learn from mirror images (left and right)"),
-    REAL(holdout, "holdout", "0.1", 0, 0.9, NULL, "share of the images, by group, held out to choose weights"),
-    INT(holdout_draws, "holdout-draws", "4", 1, 1000, NULL, "(noise, timestep) pairs for each held-out image"),
-    INT(patience, "patience", "0", 0, 1e6, NULL, "stop after so many hold-out losses without a new best; 0: never"),
+    REAL(holdout, "holdout", "0.1", 0, 0.9, NULL,
+         "share of the images, by group, held out to choose weights"),
+    INT(holdout_draws, "holdout-draws", "4", 1, 1000, NULL,
+        "(noise, timestep) pairs for each held-out image"),
+    INT(patience, "patience", "0", 0, 1e6, NULL,
+        "stop after so many hold-out losses without a new best; 0: never"),
     REAL(minutes, "minutes", "0", 0, 1e6, "MIN", "stop with a saved state after so long; 0: no limit"),
-    SL_OPTION_CHOICE(sl_lora_settings, dtype, "dtype", 0, "fp32", "fp32|bf16", "number format of activations"),
+    SL_OPTION_CHOICE(sl_lora_settings, dtype, "dtype", 0, "fp32", "fp32|bf16",
+                     "number format of activations"),
     SL_OPTION_FLAG(sl_lora_settings, recompute, "recompute", 0,
                    "compute blocks again in the backward pass: less memory, a third more time"),
     INT(seed, "seed", "42", 0, 4294967295.0, NULL, "of first values, noise and order"),
     {0}};
 
-const sl_preset sl_lora_presets[] = {{"paper", "size", "512"},   {"paper", "batch", "8"},
-                                     {"paper", "accumulate", "4"}, {"paper", "epochs", "100"},
-                                     {"paper", "rate", "0.0001"}, {"paper", "schedule", "constant"},
-                                     {"paper", "holdout", "0"},  {0}};
+const sl_preset sl_lora_presets[] = {
+    {"paper", "size", "512"},   {"paper", "batch", "8"},     {"paper", "accumulate", "4"},
+    {"paper", "epochs", "100"}, {"paper", "rate", "0.0001"}, {"paper", "schedule", "constant"},
+    {"paper", "holdout", "0"},  {"paper", "flip", "true"},   {0}};
 
 enum { ORIGIN_ALL = 2 };
 
@@ -67,8 +73,8 @@ typedef struct tuning {
     const sl_progress *progress;
     sl_arena *arena;
     sl_bundle *bundle;
-    const char *base;   /* folder of the model */
-    const char *folder; /* of the run's states */
+    const char *base;       /* folder of the model */
+    const char *folder;     /* of the run's states */
     sl_lora_item *items[2]; /* to train on, held out */
     int64_t count[2];
     sl_lora_data data[2];
@@ -79,22 +85,20 @@ typedef struct tuning {
 
 /* ---- images ---- */
 
-static bool wanted(const sl_lora_settings *s, const sl_image_record *r)
-{
+static bool wanted(const sl_lora_settings *s, const sl_image_record *r) {
     if (r->split != SL_SPLIT_TRAIN || r->origin == SL_ORIGIN_GENERATED) return false;
     if (s->origin == ORIGIN_ALL) return true;
     return r->origin == (s->origin ? SL_ORIGIN_SIMULATED : SL_ORIGIN_EXPERIMENTAL);
 }
 
-static sl_lora_item item_of(const tuning *t, const sl_image_record *r)
-{
+static sl_lora_item item_of(const tuning *t, const sl_image_record *r) {
     const char *caption = r->caption && r->caption[0] ? r->caption : t->settings->caption;
     bool sided = caption && (strstr(caption, "left") || strstr(caption, "right"));
-    return (sl_lora_item){.image = r->id, .object_hash = r->object_hash, .caption = caption, .mirror = !sided};
+    return (sl_lora_item){
+        .image = r->id, .object_hash = r->object_hash, .caption = caption, .mirror = !sided};
 }
 
-static sl_status choose_images(tuning *t)
-{
+static sl_status choose_images(tuning *t) {
     sl_image_record *records;
     int all, count = 0;
     sl_image_filter filter = SL_IMAGE_FILTER_ALL;
@@ -107,27 +111,31 @@ static sl_status choose_images(tuning *t)
             records[count++] = records[i];
         }
     if (!count)
-        return sl_fail(SL_NOT_FOUND, "no image of the training split to learn from: import some, or choose another --origin");
-    SL_TRY(sl_feed_split_by_group(groups, count, t->settings->holdout, 0, (uint64_t)t->settings->seed, split));
+        return sl_fail(
+            SL_NOT_FOUND,
+            "no image of the training split to learn from: import some, or choose another --origin");
+    SL_TRY(
+        sl_feed_split_by_group(groups, count, t->settings->holdout, 0, (uint64_t)t->settings->seed, split));
     for (int part = 0; part < 2; part++) {
         t->items[part] = SL_NEW(t->arena, sl_lora_item, count);
         for (int i = 0; i < count; i++)
-            if ((split[i] != SL_FEED_TRAIN) == (part == 1)) t->items[part][t->count[part]++] = item_of(t, &records[i]);
+            if ((split[i] != SL_FEED_TRAIN) == (part == 1))
+                t->items[part][t->count[part]++] = item_of(t, &records[i]);
     }
+    if (t->settings->holdout > 0 && !t->count[1])
+        sl_warn("all images are of one group: none can be held out, the last weights will be kept");
     return SL_OK;
 }
 
 /* ---- model ---- */
 
-static sl_status find_model(tuning *t)
-{
+static sl_status find_model(tuning *t) {
     t->base = t->settings->model;
     return t->base ? SL_OK : sl_shipped_model(t->arena, "base", &t->base);
 }
 
 /* A base in expectation space has an encoder of its own for measured frames, with noise and gaps. */
-static sl_status load_model(tuning *t)
-{
+static sl_status load_model(tuning *t) {
     SL_TRY(sl_bundle_load(t->base, &t->bundle));
     char measured[SL_LIMIT_PATH_BYTES];
     snprintf(measured, sizeof measured, "%s/vae_measured", t->base);
@@ -141,78 +149,78 @@ static sl_status load_model(tuning *t)
     return SL_OK;
 }
 
-static sl_status compute_data(tuning *t)
-{
+static sl_status compute_data(tuning *t) {
     sl_pipeline *pipeline;
     SL_TRY(sl_pipeline_new(t->bundle, NULL, &pipeline));
     sl_status status = SL_OK;
     for (int part = 0; part < 2 && status == SL_OK; part++)
         if (t->count[part])
-            status = sl_lora_data_compute(t->workspace, pipeline, t->bundle, t->items[part], t->count[part], t->size_px,
-                                          t->settings->flip && part == 0, (uint64_t)t->settings->seed, t->progress,
-                                          &t->data[part]);
-    if (status == SL_OK && t->data[0].cut) json_object_set_new(t->result, "captions_cut", json_integer((json_int_t)t->data[0].cut));
+            status = sl_lora_data_compute(t->workspace, pipeline, t->bundle, t->items[part], t->count[part],
+                                          t->size_px, t->settings->flip && part == 0,
+                                          (uint64_t)t->settings->seed, t->progress, &t->data[part]);
+    if (status == SL_OK && t->data[0].cut)
+        json_object_set_new(t->result, "captions_cut", json_integer((json_int_t)t->data[0].cut));
     sl_pipeline_free(pipeline);
     return status;
 }
 
 /* ---- training ---- */
 
-static int64_t steps_of(const tuning *t)
-{
+static int64_t steps_of(const tuning *t) {
     const sl_lora_settings *s = t->settings;
     int64_t samples = s->batch * s->accumulate;
     return s->steps ? s->steps : (s->epochs * t->count[0] + samples - 1) / samples;
 }
 
-static sl_train_options options_of(const tuning *t, const json_t *recorded)
-{
+static sl_train_options options_of(const tuning *t, const json_t *recorded) {
     const sl_lora_settings *s = t->settings;
-    sl_train_options options = {.optimizer = sl_optimizer_adamw(),
-                                .schedule = {(sl_schedule_kind)s->schedule, s->rate, 0, s->warmup, steps_of(t)},
-                                .clip_norm = 1,
-                                .accumulate = (int)s->accumulate,
-                                .steps = steps_of(t),
-                                .limit_s = s->minutes * 60,
-                                .patience = s->patience,
-                                .save_every_s = 120,
-                                .log_every = 5,
-                                .folder = t->folder,
-                                .settings = recorded};
+    sl_train_options options = {
+        .optimizer = sl_optimizer_adamw(),
+        .schedule = {(sl_schedule_kind)s->schedule, s->rate, 0, s->warmup, steps_of(t)},
+        .clip_norm = 1,
+        .accumulate = (int)s->accumulate,
+        .steps = steps_of(t),
+        .limit_s = s->minutes * 60,
+        .patience = s->patience,
+        .save_every_s = 120,
+        .log_every = 5,
+        .folder = t->folder,
+        .settings = recorded};
     options.optimizer.weight_decay = s->weight_decay;
     options.holdout_every = options.steps / 20 > 1 ? options.steps / 20 : 1;
     return options;
 }
 
-static sl_status train_on(tuning *t, const sl_noise_schedule *schedule, const json_t *recorded, sl_train_outcome *out)
-{
+static sl_status train_on(tuning *t, const sl_noise_schedule *schedule, const json_t *recorded,
+                          sl_train_outcome *out) {
     const sl_lora_settings *s = t->settings;
     int64_t side = t->size_px / sl_bundle_reduction(t->bundle);
-    sl_denoiser_recipe recipe = {.batch = (int)s->batch,
-                                 .height = side,
-                                 .width = side,
-                                 .length = (int)(t->data[0].text_size / sl_bundle_unet(t->bundle)->cross_attention_dim),
-                                 .noising = {.schedule = schedule,
-                                             .prediction = t->bundle->sampler.prediction,
-                                             .min_snr_gamma = s->min_snr,
-                                             .noise_offset = s->noise_offset,
-                                             .seed = (uint64_t)s->seed},
-                                 .caption_dropout = s->caption_dropout,
-                                 .holdout_draws = (int)s->holdout_draws,
-                                 .dtype = s->dtype ? SL_BF16 : SL_F32,
-                                 .recompute = s->recompute};
+    sl_denoiser_recipe recipe = {
+        .batch = (int)s->batch,
+        .height = side,
+        .width = side,
+        .length = (int)(t->data[0].text_size / sl_bundle_unet(t->bundle)->cross_attention_dim),
+        .noising = {.schedule = schedule,
+                    .prediction = t->bundle->sampler.prediction,
+                    .min_snr_gamma = s->min_snr,
+                    .noise_offset = s->noise_offset,
+                    .seed = (uint64_t)s->seed},
+        .caption_dropout = s->caption_dropout,
+        .holdout_draws = (int)s->holdout_draws,
+        .dtype = s->dtype ? SL_BF16 : SL_F32,
+        .recompute = s->recompute};
     sl_denoiser_models models = {.unet = t->bundle->unet, .lora = t->lora, .lora_is_new = true};
     sl_denoiser_data data = sl_lora_data_source(&t->data[0]), held = sl_lora_data_source(&t->data[1]);
     sl_train_options options = options_of(t, recorded);
-    SL_TRY(sl_train_denoiser(&models, &recipe, &data, t->count[1] ? &held : NULL, &options, t->progress, out));
+    SL_TRY(
+        sl_train_denoiser(&models, &recipe, &data, t->count[1] ? &held : NULL, &options, t->progress, out));
     char best[SL_LIMIT_PATH_BYTES];
     snprintf(best, sizeof best, "%s/best.safetensors", t->folder);
     return t->count[1] ? sl_params_read(t->lora->params, best, "unet.") : SL_OK;
 }
 
 /* What a resumed run must share: all settings but those that say when to stop, and the images. */
-static json_t *recorded_settings(const tuning *t)
-{
+static json_t *recorded_settings(const tuning *t) {
     json_t *recorded = sl_options_to_json(sl_lora_options, t->settings);
     static const char *const free_keys[] = {"minutes", "epochs", "steps", "patience"};
     for (size_t i = 0; i < sizeof free_keys / sizeof *free_keys; i++) json_object_del(recorded, free_keys[i]);
@@ -220,8 +228,7 @@ static json_t *recorded_settings(const tuning *t)
     return recorded;
 }
 
-static sl_status train(tuning *t)
-{
+static sl_status train(tuning *t) {
     sl_noise_schedule schedule;
     sl_train_outcome outcome;
     SL_TRY(sl_lora_new(sl_lora_attention_targets, t->settings->rank, t->settings->alpha, &t->lora));
@@ -236,19 +243,20 @@ static sl_status train(tuning *t)
     json_object_set_new(t->result, "held_out", json_integer((json_int_t)t->count[1]));
     json_object_set_new(t->result, "loss", json_real(outcome.loss));
     json_object_set_new(t->result, "samples_per_s", json_real(outcome.samples_per_s));
-    if (isfinite(outcome.holdout_first)) json_object_set_new(t->result, "holdout_first", json_real(outcome.holdout_first));
+    if (isfinite(outcome.holdout_first))
+        json_object_set_new(t->result, "holdout_first", json_real(outcome.holdout_first));
     if (isfinite(outcome.state.best_holdout)) {
         json_object_set_new(t->result, "holdout_best", json_real(outcome.state.best_holdout));
         json_object_set_new(t->result, "best_step", json_integer((json_int_t)outcome.state.best_step));
     }
-    json_object_set_new(t->result, "trained_numbers", json_integer((json_int_t)sl_params_values(t->lora->params, true)));
+    json_object_set_new(t->result, "trained_numbers",
+                        json_integer((json_int_t)sl_params_values(t->lora->params, true)));
     return SL_OK;
 }
 
 /* ---- the record ---- */
 
-static sl_status record(tuning *t, sl_id run, sl_id round, sl_id *out_model)
-{
+static sl_status record(tuning *t, sl_id run, sl_id round, sl_id *out_model) {
     const char *relative = sl_arena_printf(t->arena, "models/lora-%lld", (long long)run);
     const char *folder = sl_workspace_path(t->workspace, t->arena, relative);
     char hash[SL_SHA256_HEX], path[SL_LIMIT_PATH_BYTES];
@@ -262,8 +270,8 @@ static sl_status record(tuning *t, sl_id run, sl_id round, sl_id *out_model)
     json_decref(config);
     sl_model_record model = {.hash = hash,
                              .kind = "lora",
-                             .name = sl_arena_printf(t->arena, "rank %lld, run %lld", (long long)t->settings->rank,
-                                                     (long long)run),
+                             .name = sl_arena_printf(t->arena, "rank %lld, run %lld",
+                                                     (long long)t->settings->rank, (long long)run),
                              .path = relative,
                              .config = config_text,
                              .metrics = metrics,
@@ -278,8 +286,7 @@ static sl_status record(tuning *t, sl_id run, sl_id round, sl_id *out_model)
 }
 
 /* States lie in a folder named by the settings, so that the same words go on with the same run. */
-static sl_status name_folder(tuning *t)
-{
+static sl_status name_folder(tuning *t) {
     json_t *recorded = recorded_settings(t);
     char *text = sl_json_canonical(recorded), hash[SL_SHA256_HEX];
     json_decref(recorded);
@@ -290,8 +297,7 @@ static sl_status name_folder(tuning *t)
     return SL_OK;
 }
 
-static sl_status work(tuning *t, sl_id run, sl_id round, sl_id *out_model)
-{
+static sl_status work(tuning *t, sl_id run, sl_id round, sl_id *out_model) {
     SL_TRY(choose_images(t));
     SL_TRY(find_model(t));
     SL_TRY(name_folder(t));
@@ -302,14 +308,15 @@ static sl_status work(tuning *t, sl_id run, sl_id round, sl_id *out_model)
 }
 
 sl_status sl_train_lora(const sl_lora_settings *settings, const sl_workspace *workspace, sl_id round,
-                        const sl_progress *progress, json_t *result, sl_id *out_model)
-{
+                        const sl_progress *progress, json_t *result, sl_id *out_model) {
     sl_job job;
     json_t *config = sl_options_to_json(sl_lora_options, settings);
-    sl_status status = sl_job_begin(workspace, "train lora", config, (uint64_t)settings->seed, round, progress, &job);
+    sl_status status =
+        sl_job_begin(workspace, "train lora", config, (uint64_t)settings->seed, round, progress, &job);
     json_decref(config);
     SL_TRY(status);
-    tuning t = {.settings = settings, .workspace = workspace, .progress = &job.progress, .result = json_object()};
+    tuning t = {
+        .settings = settings, .workspace = workspace, .progress = &job.progress, .result = json_object()};
     status = sl_arena_new(&t.arena);
     if (status == SL_OK) status = work(&t, job.run, round, out_model);
     if (status == SL_OK && result) json_object_update(result, t.result);
@@ -320,8 +327,8 @@ sl_status sl_train_lora(const sl_lora_settings *settings, const sl_workspace *wo
     return sl_job_end(&job, status, t.result);
 }
 
-sl_status sl_train_lora_preview(const sl_lora_settings *settings, const sl_workspace *workspace, sl_text *out)
-{
+sl_status sl_train_lora_preview(const sl_lora_settings *settings, const sl_workspace *workspace,
+                                sl_text *out) {
     tuning t = {.settings = settings, .workspace = workspace};
     SL_TRY(sl_arena_new(&t.arena));
     sl_status status;

@@ -17,13 +17,15 @@ typedef struct sl_lora_settings {
 extern const sl_option sl_lora_options[];
 extern const sl_preset sl_lora_presets[];
 
-/* Images of the store's train split; a share of their groups is held out and chooses the weights. Latents and text
- * embeddings are computed once. Saved in diffusers' format as models/lora-<run>; *out_model is its record (kind "lora"). A
- * run that was stopped goes on when the same settings are given again. `result` (an object) may be NULL. */
+/* Images of the store's train split; a share of their groups is held out and chooses the weights. Latents and
+ * text embeddings are computed once. Saved in diffusers' format as models/lora-<run>; *out_model is its
+ * record (kind "lora"). A run that was stopped goes on when the same settings are given again. `result` (an
+ * object) may be NULL. */
 sl_status sl_train_lora(const sl_lora_settings *settings, const sl_workspace *workspace, sl_id round,
                         const sl_progress *progress, json_t *result, sl_id *out_model);
 
 /* What would be done, as text for people; nothing is made. */
-sl_status sl_train_lora_preview(const sl_lora_settings *settings, const sl_workspace *workspace, sl_text *out);
+sl_status sl_train_lora_preview(const sl_lora_settings *settings, const sl_workspace *workspace,
+                                sl_text *out);
 
 #endif

@@ -9,8 +9,7 @@
 
 /* ---- pixels ---- */
 
-static sl_status map_expectation(sl_image *image, float *out)
-{
+static sl_status map_expectation(sl_image *image, float *out) {
     size_t count = (size_t)image->height_px * (size_t)image->width_px;
     double level;
     for (size_t i = 0; i < count; i++)
@@ -21,17 +20,17 @@ static sl_status map_expectation(sl_image *image, float *out)
     return SL_OK;
 }
 
-static sl_status map_observed(const sl_bundle *bundle, const sl_image *image, float *out)
-{
+static sl_status map_observed(const sl_bundle *bundle, const sl_image *image, float *out) {
     sl_intensity_map map;
-    if (bundle->intensity_map) SL_TRY(sl_intensity_from_json(bundle->intensity_map, &map));
-    else SL_TRY(sl_intensity_fit(&sl_intensity_default, image, &map));
+    if (bundle->intensity_map)
+        SL_TRY(sl_intensity_from_json(bundle->intensity_map, &map));
+    else
+        SL_TRY(sl_intensity_fit(&sl_intensity_default, image, &map));
     sl_intensity_apply(&map, image, out);
     return SL_OK;
 }
 
-sl_status sl_lora_prepare(const sl_bundle *bundle, const sl_image *image, int32_t size_px, float *out)
-{
+sl_status sl_lora_prepare(const sl_bundle *bundle, const sl_image *image, int32_t size_px, float *out) {
     sl_image fitted;
     SL_TRY(sl_image_fit(image, SL_FIT_CROP, SL_RESIZE_BILINEAR, size_px, size_px, &fitted, NULL));
     sl_status status = bundle->space == SL_SPACE_EXPECTATION ? map_expectation(&fitted, out)
@@ -43,8 +42,7 @@ sl_status sl_lora_prepare(const sl_bundle *bundle, const sl_image *image, int32_
     return status;
 }
 
-static void mirror(float *pixels, int64_t side, int64_t channels)
-{
+static void mirror(float *pixels, int64_t side, int64_t channels) {
     for (int64_t y = 0; y < side; y++)
         for (int64_t x = 0; x < side / 2; x++)
             for (int64_t c = 0; c < channels; c++) {
@@ -58,8 +56,8 @@ static void mirror(float *pixels, int64_t side, int64_t channels)
 /* ---- latents ---- */
 
 /* Mean of the autoencoder's distribution, and its deviation as what a noise of ones adds. */
-static sl_status encode(sl_pipeline *pipeline, const sl_tensor *image, float *mean, float *deviation, int64_t size)
-{
+static sl_status encode(sl_pipeline *pipeline, const sl_tensor *image, float *mean, float *deviation,
+                        int64_t size) {
     sl_tensor plain, shifted;
     float *ones;
     SL_TRY(sl_alloc(&ones, (size_t)size, sizeof *ones));
@@ -79,8 +77,7 @@ static sl_status encode(sl_pipeline *pipeline, const sl_tensor *image, float *me
 }
 
 static sl_status encode_item(const sl_workspace *workspace, sl_pipeline *pipeline, const sl_bundle *bundle,
-                             sl_tensor *pixels, sl_lora_data *data, int64_t index)
-{
+                             sl_tensor *pixels, sl_lora_data *data, int64_t index) {
     sl_image image;
     int32_t side = (int32_t)pixels->shape.dim[1];
     SL_TRY(sl_workspace_get_image(workspace, data->item[index].object_hash, &image));
@@ -95,8 +92,7 @@ static sl_status encode_item(const sl_workspace *workspace, sl_pipeline *pipelin
 }
 
 static sl_status encode_images(const sl_workspace *workspace, sl_pipeline *pipeline, const sl_bundle *bundle,
-                               int32_t size_px, const sl_progress *progress, sl_lora_data *data)
-{
+                               int32_t size_px, const sl_progress *progress, sl_lora_data *data) {
     sl_tensor pixels;
     sl_shape shape = SL_SHAPE(1, size_px, size_px, sl_bundle_image_channels(bundle));
     SL_TRY(sl_tensor_new(SL_F32, &shape, &pixels));
@@ -112,29 +108,28 @@ static sl_status encode_images(const sl_workspace *workspace, sl_pipeline *pipel
 
 /* ---- captions ---- */
 
-static const char *caption_of(const sl_lora_item *item)
-{
+static const char *caption_of(const sl_lora_item *item) {
     return item->caption ? item->caption : "";
 }
 
 /* Row of each item's caption among the different ones. */
-static void number_captions(sl_lora_data *data, int64_t *first)
-{
+static void number_captions(sl_lora_data *data, int64_t *first) {
     for (int64_t i = 0; i < data->count; i++) {
         int64_t row = 0;
-        while (row < data->captions && strcmp(caption_of(&data->item[first[row]]), caption_of(&data->item[i])) != 0)
+        while (row < data->captions &&
+               strcmp(caption_of(&data->item[first[row]]), caption_of(&data->item[i])) != 0)
             row++;
         if (row == data->captions) first[data->captions++] = i;
         data->caption[i] = row;
     }
 }
 
-static sl_status embed_captions(sl_pipeline *pipeline, sl_lora_data *data)
-{
+static sl_status embed_captions(sl_pipeline *pipeline, sl_lora_data *data) {
     int64_t *first;
     SL_TRY(sl_alloc(&first, (size_t)data->count + 1, sizeof *first));
     number_captions(data, first);
-    sl_status status = sl_alloc(&data->embedding, (size_t)((data->captions + 1) * data->text_size), sizeof(float));
+    sl_status status =
+        sl_alloc(&data->embedding, (size_t)((data->captions + 1) * data->text_size), sizeof(float));
     for (int64_t row = 0; row <= data->captions && status == SL_OK; row++) {
         bool cut = false;
         const char *text = row < data->captions ? caption_of(&data->item[first[row]]) : "";
@@ -148,9 +143,8 @@ static sl_status embed_captions(sl_pipeline *pipeline, sl_lora_data *data)
 /* ---- whole ---- */
 
 sl_status sl_lora_data_compute(const sl_workspace *workspace, sl_pipeline *pipeline, const sl_bundle *bundle,
-                               const sl_lora_item *items, int64_t count, int32_t size_px, bool flip, uint64_t seed,
-                               const sl_progress *progress, sl_lora_data *out)
-{
+                               const sl_lora_item *items, int64_t count, int32_t size_px, bool flip,
+                               uint64_t seed, const sl_progress *progress, sl_lora_data *out) {
     int64_t side = size_px / sl_bundle_reduction(bundle);
     sl_shape text = sl_pipeline_text_shape(pipeline);
     *out = (sl_lora_data){.count = count,
@@ -171,8 +165,7 @@ done:
     return status;
 }
 
-void sl_lora_data_free(sl_lora_data *data)
-{
+void sl_lora_data_free(sl_lora_data *data) {
     sl_free(data->mean);
     sl_free(data->deviation);
     sl_free(data->embedding);
@@ -180,19 +173,18 @@ void sl_lora_data_free(sl_lora_data *data)
     *data = (sl_lora_data){0};
 }
 
-static sl_status latent(void *context, int64_t sample, uint32_t draw, float *out)
-{
+static sl_status latent(void *context, int64_t sample, uint32_t draw, float *out) {
     const sl_lora_data *data = context;
     sl_random random = sl_random_stream(data->seed, SL_STREAM_LATENT, draw);
     bool mirrored = data->variants > 1 && data->item[sample].mirror && sl_random_below(&random, 2);
     int64_t at = (sample * data->variants + mirrored) * data->latent_size;
     sl_random_normals(&random, out, (size_t)data->latent_size);
-    for (int64_t i = 0; i < data->latent_size; i++) out[i] = data->mean[at + i] + data->deviation[at + i] * out[i];
+    for (int64_t i = 0; i < data->latent_size; i++)
+        out[i] = data->mean[at + i] + data->deviation[at + i] * out[i];
     return SL_OK;
 }
 
-static sl_status embedding(void *context, int64_t sample, uint32_t draw, float *out)
-{
+static sl_status embedding(void *context, int64_t sample, uint32_t draw, float *out) {
     (void)draw;
     const sl_lora_data *data = context;
     int64_t row = sample < 0 ? data->captions : data->caption[sample];
@@ -200,7 +192,7 @@ static sl_status embedding(void *context, int64_t sample, uint32_t draw, float *
     return SL_OK;
 }
 
-sl_denoiser_data sl_lora_data_source(sl_lora_data *data)
-{
-    return (sl_denoiser_data){.context = data, .count = data->count, .latent = latent, .embedding = embedding};
+sl_denoiser_data sl_lora_data_source(sl_lora_data *data) {
+    return (sl_denoiser_data){
+        .context = data, .count = data->count, .latent = latent, .embedding = embedding};
 }

@@ -16,22 +16,23 @@ typedef struct sl_lora_item {
 /* Computed data of `count` items, or of each and its mirror image where `flip`. */
 typedef struct sl_lora_data {
     int64_t count, latent_size, text_size;
-    int variants;                /* 1, or 2 with mirror images */
-    float *mean, *deviation;     /* [count, variants, h, w, C] */
-    float *embedding;            /* [captions + 1, L, E]; the last one is of the empty caption */
-    int64_t *caption;            /* [count]: row of embedding */
-    int64_t captions, cut;       /* different captions; those longer than the text encoder takes */
-    const sl_lora_item *item;    /* borrowed */
+    int variants;             /* 1, or 2 with mirror images */
+    float *mean, *deviation;  /* [count, variants, h, w, C] */
+    float *embedding;         /* [captions + 1, L, E]; the last one is of the empty caption */
+    int64_t *caption;         /* [count]: row of embedding */
+    int64_t captions, cut;    /* different captions; those longer than the text encoder takes */
+    const sl_lora_item *item; /* borrowed */
     uint64_t seed;
 } sl_lora_data;
 
-/* Counts to the model's space, out[size, size, channels]: the middle of the frame, then its log map (expectation space,
- * masked pixels as none) or the intensity map that the model records, or else log1p to the 99.9th percentile. */
+/* Counts to the model's space, out[size, size, channels]: the middle of the frame, then its log map
+ * (expectation space, masked pixels as none) or the intensity map that the model records, or else log1p to
+ * the 99.9th percentile. */
 sl_status sl_lora_prepare(const sl_bundle *bundle, const sl_image *image, int32_t size_px, float *out);
 
 sl_status sl_lora_data_compute(const sl_workspace *workspace, sl_pipeline *pipeline, const sl_bundle *bundle,
-                               const sl_lora_item *items, int64_t count, int32_t size_px, bool flip, uint64_t seed,
-                               const sl_progress *progress, sl_lora_data *out);
+                               const sl_lora_item *items, int64_t count, int32_t size_px, bool flip,
+                               uint64_t seed, const sl_progress *progress, sl_lora_data *out);
 void sl_lora_data_free(sl_lora_data *data);
 
 /* As the denoiser's trainer takes it; borrows `data`. */
