@@ -98,9 +98,18 @@ static sl_status assign(const sl_option *option, const char *value, const char *
     return sl_fail(SL_INTERNAL, "option %s has unknown type %d", option->name, (int)option->type);
 }
 
+static const size_t field_bytes[] = {
+    [SL_OPTION_IS_FLAG] = sizeof(bool),         [SL_OPTION_IS_INT] = sizeof(int64_t),
+    [SL_OPTION_IS_REAL] = sizeof(double),       [SL_OPTION_IS_TEXT] = sizeof(const char *),
+    [SL_OPTION_IS_PATH] = sizeof(const char *), [SL_OPTION_IS_CHOICE] = sizeof(int),
+    [SL_OPTION_IS_LIST] = sizeof(sl_list),
+};
+
 sl_status sl_options_default(const sl_option *table, sl_arena *arena, void *settings) {
-    for (const sl_option *option = table; option && option->name; option++)
+    for (const sl_option *option = table; option && option->name; option++) {
+        memset((char *)settings + option->offset, 0, field_bytes[option->type]);
         if (option->fallback) SL_TRY(assign(option, option->fallback, option->name, arena, settings));
+    }
     return SL_OK;
 }
 

@@ -1,0 +1,216 @@
+/* The use-cases of the loop in one small workspace: simulate, train a classifier, generate, classify, report.
+ */
+#include "test.h"
+
+#include "base/file.h"
+#include "base/random.h"
+#include "loop/classify/classify.h"
+#include "loop/classify/labels.h"
+#include "loop/classify/train_classifier.h"
+#include "loop/generate.h"
+#include "loop/report/report.h"
+#include "image/frame.h"
+#include "image/write.h"
+#include "loop/simulate.h"
+#include "shared.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { SIMULATED = 60 };
+
+static struct {
+    char folder[64];
+    sl_arena *arena;
+    sl_workspace *workspace;
+} here;
+
+static int set_up(void **state) {
+    (void)state;
+    strcpy(here.folder, "/tmp/sl-use-XXXXXX");
+    if (!mkdtemp(here.folder) || sl_arena_new(&here.arena)) return -1;
+    assert_ok(sl_workspace_init(here.folder, 3));
+    assert_ok(sl_workspace_open(here.folder, &here.workspace));
+    return 0;
+}
+
+static int tear_down(void **state) {
+    (void)state;
+    sl_workspace_close(here.workspace);
+    sl_arena_free(here.arena);
+    char command[128];
+    snprintf(command, sizeof command, "rm -rf '%s'", here.folder);
+    return system(command);
+}
+
+static void simulated_images_bring_their_truth(void **state) {
+    (void)state;
+    sl_simulate_settings settings;
+    sl_simulate_result made;
+    assert_ok(sl_options_default(sl_simulate_options, here.arena, &settings));
+    settings.count = SIMULATED;
+    settings.size_px = 64;
+    settings.unreal = 0.5;
+    assert_ok(sl_simulate(&settings, here.workspace, NULL, &made));
+    assert_int_equal(made.added, SIMULATED);
+    assert_in_range(made.unreal, SIMULATED / 5, SIMULATED * 4 / 5);
+}
+
+/* No group in two parts, and every labelled image in exactly one. */
+static void labels_are_split_by_group(void **state) {
+    (void)state;
+    sl_labelled labels;
+    assert_ok(sl_labels_collect(here.workspace, here.arena, &labels));
+    assert_int_equal(labels.train_count + labels.calibration_count + labels.test_count, SIMULATED);
+    assert_int_equal(labels.counts.known, SIMULATED);
+    const sl_feed_item *parts[] = {labels.train, labels.calibration, labels.test};
+    int64_t counts[] = {labels.train_count, labels.calibration_count, labels.test_count};
+    for (int p = 0; p < 3; p++) {
+        for (int64_t i = 0; i < counts[p]; i++) {
+            sl_image_record record;
+            assert_ok(sl_store_image_get(here.workspace->store, parts[p][i].image, here.arena, &record));
+            assert_int_equal(record.split, p);
+            assert_int_equal(sl_workspace_split(here.workspace, record.group_key), p);
+        }
+    }
+}
+
+static void a_classifier_is_trained_and_recorded(void **state) {
+    (void)state;
+    sl_train_classifier_settings settings;
+    sl_model_record record;
+    sl_id model = 0;
+    json_t *result = json_object();
+    assert_ok(sl_options_default(sl_train_classifier_options, here.arena, &settings));
+    settings.size_px = 32;
+    settings.epochs = 1;
+    assert_ok(sl_train_classifier_run(&settings, here.workspace, 0, NULL, result, &model));
+    assert_ok(sl_store_model_get(here.workspace->store, model, here.arena, &record));
+    assert_string_equal(record.kind, "classifier");
+    json_t *accuracy = json_object_get(json_object_get(result, "test"), "accuracy");
+    assert_non_null(accuracy);
+    assert_true(json_integer_value(json_object_get(accuracy, "n")) > 0);
+    json_decref(result);
+}
+
+static void classifying_gives_every_image_a_probability(void **state) {
+    (void)state;
+    sl_classify_settings settings;
+    sl_classify_result made;
+    assert_ok(sl_options_default(sl_classify_options, here.arena, &settings));
+    settings.origin = 1;
+    assert_ok(sl_classify(&settings, here.workspace, 0, NULL, &made));
+    assert_int_equal(made.images, SIMULATED);
+    sl_prediction *predictions;
+    int count;
+    assert_ok(sl_store_predictions(here.workspace->store, 1, here.arena, &predictions, &count));
+    assert_int_equal(count, 1);
+    assert_true(predictions[0].p_real > 0 && predictions[0].p_real < 1);
+    settings.models = (sl_list){(const char *[]){"99"}, 1};
+    assert_status(sl_classify(&settings, here.workspace, 0, NULL, &made), SL_NOT_FOUND);
+}
+
+static sl_generate_settings generate_settings(const char *model) {
+    sl_generate_settings settings;
+    assert_ok(sl_options_default(sl_generate_options, here.arena, &settings));
+    settings.model = model;
+    settings.count = 5;
+    settings.seed = 11;
+    settings.steps = 2;
+    settings.guidance = 1;
+    return settings;
+}
+
+static void assert_same_image(const char *a, const char *b, int index, double tolerance) {
+    sl_frame frames[2];
+    const char *folders[] = {a, b};
+    for (int i = 0; i < 2; i++)
+        assert_ok(sl_frame_read(sl_arena_printf(here.arena, "%s/image_%06d.tif", folders[i], index), NULL,
+                                NULL, &frames[i]));
+    const float *x = frames[0].data, *y = frames[1].data;
+    for (int p = 0; p < frames[0].header.height_px * frames[0].header.width_px; p++)
+        if (!((double)(x[p] - y[p]) <= tolerance && (double)(y[p] - x[p]) <= tolerance))
+            fail_msg("image %d differs at pixel %d: %g and %g", index, p, (double)x[p], (double)y[p]);
+    sl_frame_free(&frames[0]);
+    sl_frame_free(&frames[1]);
+}
+
+/* The same images whatever the batch, and the shards together are the whole. */
+static void an_image_depends_on_seed_and_index_alone(void **state) {
+    (void)state;
+    const char *model = shared_path("golden/dev/pipe");
+    if (!model) skip_because("no ../shared/golden/dev/pipe (a tiny generator)");
+    model = sl_arena_strdup(here.arena, model);
+    static const char *const prompts[] = {"rings", "the saxs pattern"};
+    const char *whole = sl_path_join(here.arena, here.folder, "whole"),
+               *parts = sl_path_join(here.arena, here.folder, "parts");
+    sl_generate_result made;
+    sl_generate_settings settings = generate_settings(model);
+    settings.out = whole;
+    assert_ok(sl_generate(&settings, prompts, 2, NULL, 0, NULL, &made));
+    assert_int_equal(made.images, 5);
+    settings.out = parts;
+    settings.batch = 1;
+    for (int i = 0; i < 2; i++) {
+        settings.shard = sl_arena_printf(here.arena, "%d/2", i);
+        assert_ok(sl_generate(&settings, prompts, 2, NULL, 0, NULL, &made));
+    }
+    for (int i = 0; i < 5; i++) assert_same_image(whole, parts, i, 1e-4);
+    json_t *provenance;
+    assert_ok(sl_image_provenance_read(sl_path_join(here.arena, whole, "image_000003.tif"), &provenance));
+    assert_string_equal(json_string_value(json_object_get(provenance, "prompt")), "the saxs pattern");
+    assert_string_equal(json_string_value(json_object_get(provenance, "seed")), "11");
+    assert_int_equal(json_integer_value(json_object_get(provenance, "index")), 3);
+    assert_non_null(
+        json_object_get(json_object_get(provenance, "model"), "unet/diffusion_pytorch_model.safetensors"));
+    json_decref(provenance);
+    settings.shard = "2/2";
+    assert_status(sl_generate(&settings, prompts, 2, NULL, 0, NULL, &made), SL_INVALID);
+    settings.out = NULL;
+    settings.shard = NULL;
+    assert_status(sl_generate(&settings, prompts, 2, NULL, 0, NULL, &made), SL_INVALID);
+}
+
+static void generated_images_are_recorded_with_the_run(void **state) {
+    (void)state;
+    const char *model = shared_path("golden/dev/pipe");
+    if (!model) skip_because("no ../shared/golden/dev/pipe (a tiny generator)");
+    static const char *const prompts[] = {"rings"};
+    sl_generate_result made;
+    sl_generate_settings settings = generate_settings(sl_arena_strdup(here.arena, model));
+    assert_ok(sl_generate(&settings, prompts, 1, here.workspace, 0, NULL, &made));
+    assert_int_equal(made.added, 5);
+    sl_image_filter filter = SL_IMAGE_FILTER_ALL;
+    int64_t count;
+    filter.origin = SL_ORIGIN_GENERATED;
+    filter.run = made.run;
+    assert_ok(sl_store_image_count(here.workspace->store, &filter, &count));
+    assert_int_equal(count, 5);
+}
+
+static void the_report_stands_alone(void **state) {
+    (void)state;
+    const sl_report_settings settings = {.thumbnails = 4};
+    const char *path;
+    char *page;
+    size_t bytes;
+    assert_ok(sl_report_write(here.workspace, &settings, NULL, here.arena, &path));
+    assert_ok(sl_file_read(path, 1 << 24, &page, &bytes));
+    assert_non_null(strstr(page, "data:image/png;base64,"));
+    assert_non_null(strstr(page, "Models and where they come from"));
+    assert_null(strstr(page, "src=\"http"));
+    assert_null(strstr(page, "<script"));
+    sl_free(page);
+}
+
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(simulated_images_bring_their_truth),
+    cmocka_unit_test(labels_are_split_by_group),
+    cmocka_unit_test(a_classifier_is_trained_and_recorded),
+    cmocka_unit_test(classifying_gives_every_image_a_probability),
+    cmocka_unit_test(an_image_depends_on_seed_and_index_alone),
+    cmocka_unit_test(generated_images_are_recorded_with_the_run),
+    cmocka_unit_test(the_report_stands_alone),
+};
+
+TEST_MAIN_WITH(tests, set_up, tear_down)
