@@ -133,6 +133,8 @@ sl_status sl_base_stage_eval(const sl_base_settings *settings, const sl_progress
     json_object_set_new(result, "vae", base);
     SL_GUARD(status, measure_domain(settings, progress, coder, SL_SIM_DOMAIN_HELD_OUT, &held_out), done);
     json_object_set_new(result, "vae_unseen_instruments", held_out);
+    sl_base_path report = sl_base_path_of(settings, "eval.json");
+    status = sl_json_write(report.text, result);
 done:
     sl_vae_coder_free(coder);
     sl_model_free(vae);

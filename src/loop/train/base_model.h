@@ -2,6 +2,7 @@
  *
  *     OUT/vae, OUT/encoder, OUT/unet, OUT/backbone    states, best weights and history of each training
  *     OUT/latents, OUT/latents-holdout                encoded images
+ *     OUT/eval.json                                   what the last eval measured
  *     OUT/model                                       what is shipped: a diffusers folder, written after each
  * stage
  *

@@ -1,6 +1,7 @@
 #include "loop/train/feed_simulated.h"
 
 #include "base/memory.h"
+#include "loop/classify/feed_workspace.h"
 #include "xray/log_map.h"
 
 #include <stdio.h>
@@ -16,9 +17,10 @@ static void to_model_space(const float *log_map, size_t count, float *out, int s
     for (size_t i = 0; i < count; i++) out[i * (size_t)stride] = 2 * log_map[i] - 1;
 }
 
-static sl_status copy_measured(const sl_simulated *simulated, sl_sim_sample *sample, float *out) {
+/* The measured frame in the log map of its own level, masked pixels as none, and the expectation in the same
+ * map. */
+static sl_status copy_pair(sl_sim_sample *sample, float *out) {
     size_t count = (size_t)sample->size_px * (size_t)sample->size_px;
-    bool pair = simulated->image == SL_SIMULATED_PAIR;
     const uint8_t *mask = sample->measured.mask;
     float *counts = sample->measured.value, *map;
     double level;
@@ -27,14 +29,20 @@ static sl_status copy_measured(const sl_simulated *simulated, sl_sim_sample *sam
     SL_TRY(sl_log_map_level(counts, count, &level));
     SL_TRY(sl_alloc(&map, count, sizeof *map));
     sl_log_map_encode(counts, count, level, map);
-    to_model_space(map, count, out + pair, pair ? 2 : 1);
-    if (pair) {
-        float exposure = (float)sample->measurement.exposure;
-        for (size_t i = 0; i < count; i++) counts[i] = sample->mean_counts[i] * exposure;
-        sl_log_map_encode(counts, count, level, map);
-        to_model_space(map, count, out, 2);
-    }
+    to_model_space(map, count, out + 1, 2);
+    float exposure = (float)sample->measurement.exposure;
+    for (size_t i = 0; i < count; i++) counts[i] = sample->mean_counts[i] * exposure;
+    sl_log_map_encode(counts, count, level, map);
+    to_model_space(map, count, out, 2);
     sl_free(map);
+    return SL_OK;
+}
+
+static sl_status copy_image(const sl_simulated *simulated, sl_sim_sample *sample, float *out) {
+    if (simulated->image == SL_SIMULATED_PAIR) return copy_pair(sample, out);
+    if (simulated->image == SL_SIMULATED_MEASURED)
+        return sl_prepare_image(&sample->measured, sample->size_px, out);
+    to_model_space(sample->log_map, (size_t)sample->size_px * (size_t)sample->size_px, out, 1);
     return SL_OK;
 }
 
@@ -53,13 +61,7 @@ static sl_status both(void *context, int64_t item, float *image, sl_feed_about *
     options.measure = simulated->image != SL_SIMULATED_EXPECTATION;
     sl_status status =
         sl_sim_sample_make(simulated->seed, simulated->first + (uint32_t)item, &options, &sample);
-    if (status == SL_OK && image) {
-        size_t count = (size_t)sample.size_px * (size_t)sample.size_px;
-        if (options.measure)
-            status = copy_measured(simulated, &sample, image);
-        else
-            to_model_space(sample.log_map, count, image, 1);
-    }
+    if (status == SL_OK && image) status = copy_image(simulated, &sample, image);
     if (status == SL_OK && about) {
         describe(&sample, about);
         snprintf(about->group, sizeof about->group, "simulated-%lld", (long long)(simulated->first + item));

@@ -7,9 +7,8 @@
 
 typedef enum sl_simulated_image {
     SL_SIMULATED_EXPECTATION, /* 1 channel: the noise-free log map */
-    SL_SIMULATED_MEASURED, /* 1 channel: the measured frame in the log map of its own level, masked pixels at
-                              -1 */
-    SL_SIMULATED_PAIR,     /* 2 channels: the expectation in the measured frame's log map, and that frame */
+    SL_SIMULATED_MEASURED,    /* 1 channel: the measured frame as classifiers see it (sl_prepare_image) */
+    SL_SIMULATED_PAIR, /* 2 channels: the expectation in the measured frame's log map, and that frame */
 } sl_simulated_image;
 
 /* Must outlive the feed made from it. Item k of the feed is sample first + k of the seed. */
