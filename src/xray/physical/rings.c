@@ -223,6 +223,17 @@ static bool fit_harmonics(const double *shift, const double *weight, ring_fit *f
     return true;
 }
 
+/* Arcs of a fibre or single grains may be of several reflections, each at a radius of its own: not one ring.
+ */
+static bool is_even(const double *snr) {
+    double seen[SECTORS];
+    int n = 0;
+    for (int s = 0; s < SECTORS; s++)
+        if (snr[s] > 0) seen[n++] = snr[s];
+    qsort(seen, (size_t)n, sizeof *seen, ascending);
+    return seen[n * 9 / 10] < 4 * seen[n / 4];
+}
+
 /* Fits one followed ring; false unless half a circle is seen, and enough in it to tell a shift from an
  * ellipse. */
 static bool measure_ring(const double *radius, const double *snr, int seen, ring_fit *fit) {
@@ -232,7 +243,7 @@ static bool measure_ring(const double *radius, const double *snr, int seen, ring
         empty = radius[s % SECTORS] > 0 ? 0 : empty + 1;
         if (empty > longest) longest = empty;
     }
-    if (seen < LEAST_SECTORS || longest > 2 * SECTORS / 5) return false;
+    if (seen < LEAST_SECTORS || longest > 2 * SECTORS / 5 || !is_even(snr)) return false;
     for (int s = 0; s < SECTORS; s++) weight[s] = fmin(snr[s], 40);
     *fit = (ring_fit){.sectors = seen};
     if (!fit_harmonics(radius, weight, fit)) return false;

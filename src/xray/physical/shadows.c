@@ -9,7 +9,7 @@ sl_status physical_beamstop(const sl_physical_input *input, sl_physical_result *
     const sl_measurement *m = input->measurement;
     const sl_image *image = input->image;
     snprintf(out->saw, sizeof out->saw, "no opaque beamstop is known");
-    if (!m || m->beamstop.shape == SL_BEAMSTOP_NONE || m->beamstop.transmission > 0.01) return SL_OK;
+    if (!m || m->beamstop.shape == SL_BEAMSTOP_NONE || m->beamstop.transmission > 0) return SL_OK;
     const sl_beamstop *stop = &m->beamstop;
     double inside = 0, inside_px = 0, around = 0, around_px = 0, leak = 0,
            reach = fmax(stop->half_height_px, stop->half_width_px) + 12;
@@ -24,14 +24,14 @@ sl_status physical_beamstop(const sl_physical_input *input, sl_physical_result *
             double outside = stop->shape == SL_BEAMSTOP_DISC
                                  ? hypot(x, y) - stop->half_height_px
                                  : fmax(y - stop->half_height_px, x - stop->half_width_px);
-            if (outside < fmax(-margin, -0.6 * fmin(stop->half_height_px, stop->half_width_px)))
+            if (outside < -margin)
                 inside += (double)image->value[k] - m->offset, inside_px++,
                     leak += sl_beamstop_pass(stop, i + 0.5, j + 0.5);
             if (outside > margin && outside < 10 && !(image->mask[k] & SL_MASK_ARM))
                 around += (double)image->value[k] - m->offset, around_px++;
         }
-    if (inside_px < 4 || around_px < 20 || around < 30) {
-        snprintf(out->saw, sizeof out->saw, "too few counts around the beamstop");
+    if (inside_px < 6 || around_px < 20 || around < 30) {
+        snprintf(out->saw, sizeof out->saw, "the shadow is too small, or too few counts around it");
         return SL_OK;
     }
     out->applicable = true;

@@ -166,13 +166,13 @@ static double nano_intensity(sl_scene *scene, const nano_lattice *n, const sl_re
                                                       : sl_sphere_amplitude(r->q_per_ang * n->particle_ang);
     double blur = n->disorder * 2 * M_PI * x;
     /* 1/G^2 is the Lorentz factor of a powder per solid angle */
-    return r->multiplicity * (form * form + 0.01) * exp(-blur * blur / 2) / (x * x);
+    return r->multiplicity * (form * form + 0.008 * exp(0.35 - 0.35 * x)) * exp(-blur * blur / 2) / (x * x);
 }
 
 /* Rings of a nanostructure with the first at height 1; returns how many. */
 static int add_nano_rings(sl_scene *scene, const nano_lattice *n) {
-    sl_reflection reflection[28];
-    int count = sl_lattice_reflections(&n->cell, NULL, SL_MERGE_POWDER, scene->q_max_per_ang, 28, reflection);
+    sl_reflection reflection[96];
+    int count = sl_lattice_reflections(&n->cell, NULL, SL_MERGE_POWDER, scene->q_max_per_ang, 96, reflection);
     double first = 0;
     for (int i = 0; i < count; i++) {
         double q = reflection[i].q_per_ang, x = q / n->q_first;
