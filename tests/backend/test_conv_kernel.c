@@ -104,7 +104,7 @@ static void run_fast(const sl_cpu_kernels *kernels, void *context) {
 static void check_fast(const sl_cpu_kernels *kernels, void *context) {
     (void)kernels;
     conv_case *c = context;
-    expect_near("y by Winograd", SL_F32, c->y.data, c->y.values, (int64_t)c->y.count, 1e-4);
+    expect_near("y by Winograd", SL_F32, c->y.data, c->y.values, (int64_t)c->y.count, 3e-5);
     expect_near("grad_x by Winograd", SL_F32, c->grad_x.data, c->grad_x.values, (int64_t)c->grad_x.count,
                 1e-4);
 }
