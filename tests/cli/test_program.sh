@@ -40,4 +40,18 @@ for shell in bash zsh fish; do
     expect 0 completion $shell -- "completion"
 done
 "$program" completion bash | bash -n || failed=1
+
+# the same images by one process and by three shards
+folder=$(mktemp -d)
+"$program" simulate -n 6 --size 64 --seed 3 --unreal 0.5 --out "$folder/all" -q || failed=1
+for part in 0 1 2; do
+    "$program" simulate -n 6 --size 64 --seed 3 --unreal 0.5 --shard $part/3 --out "$folder/part$part" -q -j 1 || failed=1
+    for file in "$folder/part$part"/image_*; do
+        cmp -s "$file" "$folder/all/${file##*/}" || { echo "$file differs between shards"; failed=1; }
+    done
+done
+[ "$(wc -l <"$folder/all/metadata.jsonl")" = 6 ] || failed=1
+rm -r "$folder"
+expect 2 simulate --shard 3/3 --out /tmp -- "expected I/N"
+expect 3 simulate --class tem --out /tmp -- "gisaxs-lattice"
 exit $failed

@@ -111,6 +111,18 @@ static void physical_tests_tell_faults_from_clean(void **state) {
     sl_sim_sample_free(&sample);
 }
 
+static void colour_leaves_the_grey_line(void **state) {
+    (void)state;
+    uint8_t rgb[3 * 32 * 32];
+    memset(rgb, 90, sizeof rgb);
+    sl_random random = sl_random_stream(4, SL_STREAM_TEST, 0);
+    sl_artefact_colour(rgb, 32, 32, 1, &random);
+    int coloured = 0;
+    for (int k = 0; k < 32 * 32; k++)
+        coloured += rgb[3 * k] != rgb[3 * k + 1] || rgb[3 * k] != rgb[3 * k + 2];
+    assert_in_range(coloured, 3, 32 * 32);
+}
+
 static void nothing_to_judge_is_no_verdict(void **state) {
     (void)state;
     sl_image image;
@@ -133,6 +145,7 @@ int main(void) {
         cmocka_unit_test(faults_change_what_they_say),
         cmocka_unit_test(unreal_images_are_repeatable),
         cmocka_unit_test(physical_tests_tell_faults_from_clean),
+        cmocka_unit_test(colour_leaves_the_grey_line),
         cmocka_unit_test(nothing_to_judge_is_no_verdict),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) ? 1 : 0;
