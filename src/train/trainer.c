@@ -26,6 +26,7 @@ typedef struct trainer {
     int64_t loss_count;
     double line_s;
     bool spike;
+    int64_t evaluated_step;
 } trainer;
 
 static void values_changed(trainer *t) {
@@ -173,6 +174,7 @@ static bool due(int64_t step, int64_t every) {
 static sl_status evaluate_and_note(trainer *t) {
     double loss;
     SL_TRY(evaluate(t, &loss));
+    t->evaluated_step = t->state->step;
     if (isnan(t->out->holdout_first)) t->out->holdout_first = loss;
     t->out->holdout_last = loss;
     SL_TRY(consider_best(t, loss));
@@ -231,7 +233,10 @@ static sl_status steps(trainer *t) {
         }
         if (o->limit_s > 0 && t->out->steps_run && sl_clock_s() - t->begin_s >= o->limit_s) {
             t->out->stop = SL_STOP_TIME;
-            SL_TRY(write_line(t, NULL));
+            /* what is saved as best should know of the last stretch */
+            bool judged = t->evaluated_step == t->state->step;
+            SL_TRY(t->task->holdout && o->holdout_every && !judged ? evaluate_and_note(t)
+                                                                   : write_line(t, NULL));
             return save(t);
         }
         if (o->patience > 0 && t->state->stale >= o->patience) {

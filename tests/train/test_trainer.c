@@ -275,6 +275,35 @@ static void accumulation_equals_a_big_batch(void **state) {
     toy_end(&small);
 }
 
+/* Stopped by the clock, a run judges the weights it has before it saves them. */
+static void a_run_cut_by_time_is_judged(void **state) {
+    (void)state;
+    char *folder = new_folder(), path[256];
+    sl_slot_set set;
+    sl_train_outcome out;
+    sl_train_options options = toy_options(folder);
+    options.limit_s = 0.2;
+    options.holdout_every = 1000000;
+    options.ema_decay = 0;
+    toy t, best;
+    toy_begin(&t);
+    t.pause_us = 5000;
+    assert_ok(toy_run(&t, &options, &set, &out));
+    assert_int_equal(out.stop, SL_STOP_TIME);
+    assert_true(out.state.best_step > 0 && out.state.best_step == out.state.step);
+    toy_begin(&best);
+    sl_slot_set best_set;
+    toy_slots(&best, &best_set);
+    snprintf(path, sizeof path, "%s/best.safetensors", folder);
+    assert_ok(sl_slot_set_load(path, &best_set));
+    assert_memory_equal(best.weight, t.weight, sizeof t.weight);
+    sl_slot_set_free(&set);
+    sl_slot_set_free(&best_set);
+    toy_end(&t);
+    toy_end(&best);
+    drop_folder(folder);
+}
+
 static void settings_must_agree(void **state) {
     (void)state;
     char *folder = new_folder();
@@ -465,6 +494,7 @@ int main(void) {
         cmocka_unit_test(training_learns_and_is_recorded),
         cmocka_unit_test(thread_counts_agree),
         cmocka_unit_test(accumulation_equals_a_big_batch),
+        cmocka_unit_test(a_run_cut_by_time_is_judged),
         cmocka_unit_test(settings_must_agree),
         cmocka_unit_test(damaged_states_are_passed_over),
         cmocka_unit_test(not_finite_is_named),
