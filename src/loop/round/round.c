@@ -1,0 +1,261 @@
+#include "loop/round/round.h"
+
+#include "base/file.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#define SETTINGS sl_round_settings
+const sl_option sl_round_options[] = {
+    SL_OPTION_LIST(SETTINGS, prompts, "prompt", 'p', "TEXT",
+                   "what to generate, taken in turn (default: the captions of the measured training images)"),
+    SL_OPTION_INT(SETTINGS, count, "count", 'n', "200", 1, 1e6, "images", "images to generate"),
+    SL_OPTION_INT(SETTINGS, seed, "seed", 's', "0", 0, 9007199254740992.0, "N", "each round adds its number"),
+    SL_OPTION_INT(SETTINGS, steps, "steps", 0, "30", 1, 1000, "steps", "denoising steps"),
+    SL_OPTION_REAL(SETTINGS, guidance, "guidance", 'g', "3", 0, 50, NULL, "classifier-free guidance scale"),
+    SL_OPTION_INT(SETTINGS, batch, "batch", 'b', "4", 1, 256, "images", "images computed together"),
+    SL_OPTION_INT(SETTINGS, size_px, "size", 0, "0", 0, 4096, "px", "side; 0: what the model was trained at"),
+    SL_OPTION_PATH(SETTINGS, model, "model", 'm', NULL, "DIR",
+                   "diffusers folder (default: the shipped base)"),
+    SL_OPTION_PATH(SETTINGS, lora, "lora", 0, "auto", "FILE",
+                   "adapter; auto: the newest of the workspace, if there is one; none: without"),
+    SL_OPTION_TEXT(SETTINGS, detector, "detector", 0, NULL, "NAME", "measure with this detector"),
+    SL_OPTION_CHOICE(SETTINGS, expert, "expert", 'e', "person", "person|simulated",
+                     "who reviews: a person at the review page, or a simulated expert (always called so)"),
+    SL_OPTION_REAL(SETTINGS, expert_error, "expert-error", 0, "0", 0, 0.45, NULL,
+                   "error rate of the simulated expert; 0: lapses and thresholds of a careful one"),
+    SL_OPTION_TEXT(SETTINGS, reviewer, "reviewer", 'r', NULL, "NAME",
+                   "who is asked (default: the user's name, or 'simulated expert')"),
+    SL_OPTION_INT(SETTINGS, queue, "queue", 0, "100", 1, 10000, "images", "images to be reviewed"),
+    SL_OPTION_REAL(SETTINGS, audit_pool, "audit-pool", 0, "0.15", 0, 1, NULL,
+                   "share of the queue: blind random sample of all images"),
+    SL_OPTION_REAL(SETTINGS, audit_accepted, "audit-accepted", 0, "0.15", 0, 1, NULL,
+                   "share of the queue: blind random sample of the accepted"),
+    SL_OPTION_REAL(SETTINGS, suspect, "suspect", 0, "0.1", 0, 1, NULL,
+                   "share of the queue: earlier labels that the classifier contradicts"),
+    SL_OPTION_REAL(SETTINGS, repeat, "repeat", 0, "0.05", 0, 1, NULL,
+                   "share of the queue: images of earlier rounds, to measure the reviewer's own noise"),
+    SL_OPTION_REAL(SETTINGS, gold, "gold", 0, "0.05", 0, 1, NULL,
+                   "share of the queue: simulated images of known truth, where the workspace has some"),
+    SL_OPTION_FLAG(SETTINGS, assisted, "assisted", 0, "show scores on images that are not for measuring"),
+    SL_OPTION_REAL(SETTINGS, target, "target", 't', "0.95", 0.5, 1, NULL, "precision wanted of the accepted"),
+    SL_OPTION_REAL(SETTINGS, confidence, "confidence", 0, "0.95", 0.5, 0.999, NULL, "of all intervals"),
+    {0}};
+
+/* One process at a time works on rounds. The lock goes with the process, however it ends. */
+static sl_status lock_rounds(const sl_workspace *workspace, int *out_lock) {
+    sl_arena *arena;
+    SL_TRY(sl_arena_new(&arena));
+    const char *path = sl_path_join(arena, workspace->root, "round.lock");
+    int lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    sl_status status = lock < 0 ? sl_fail_errno("cannot open '%s'", path) : SL_OK;
+    if (!status && flock(lock, LOCK_EX | LOCK_NB) != 0) {
+        status = errno == EWOULDBLOCK
+                     ? sl_fail(SL_BUSY, "another process is at work on a round of this workspace")
+                     : sl_fail_errno("cannot lock '%s'", path);
+        close(lock);
+    }
+    sl_arena_free(arena);
+    if (!status) *out_lock = lock;
+    return status;
+}
+
+/* The newest round; id 0 when there is none. */
+static sl_status newest_round(const sl_workspace *workspace, sl_arena *arena, sl_round_record *out) {
+    sl_round_record *rounds;
+    int count;
+    SL_TRY(sl_store_rounds(workspace->store, arena, &rounds, &count));
+    *out = count ? rounds[count - 1] : (sl_round_record){.state = SL_RUN_DONE};
+    return SL_OK;
+}
+
+static bool is_unfinished(const sl_round_record *round) {
+    return round->id && round->state == SL_RUN_RUNNING;
+}
+
+static sl_status start_round(sl_round *round, const sl_round_record *before) {
+    json_t *config = sl_options_to_json(sl_round_options, round->settings);
+    char *text = config ? sl_json_canonical(config) : NULL;
+    json_decref(config);
+    if (!text) return sl_fail(SL_MEMORY, "out of memory recording the settings of a round");
+    sl_round_record record = {.parent = before->id, .config = text, .seed = (uint64_t)round->settings->seed};
+    sl_status status = sl_store_round_start(round->workspace->store, &record);
+    free(text);
+    round->id = record.id;
+    round->number = record.number;
+    return status;
+}
+
+/* A round goes on with what it was started with. */
+static sl_status resume_round(sl_round *round, const sl_round_record *record, sl_round_settings *settings) {
+    json_t *config;
+    SL_TRY(sl_json_parse(record->config, strlen(record->config), "settings of the round", &config));
+    *settings = (sl_round_settings){0};
+    sl_status status = sl_options_from_json(sl_round_options, config, round->arena, settings);
+    json_decref(config);
+    SL_TRY(sl_context(status, "round %lld", (long long)record->number));
+    round->settings = settings;
+    round->id = record->id;
+    round->number = record->number;
+    sl_info("going on with round %lld", (long long)record->number);
+    return SL_OK;
+}
+
+/* A step done before gives the result it recorded. */
+static sl_status recall_step(const sl_round_step *step, json_t *steps, const char *name) {
+    json_t *result;
+    const char *text = step->result ? step->result : "{}";
+    SL_TRY(sl_json_parse(text, strlen(text), "result of a step", &result));
+    json_object_set_new(steps, name, result);
+    return SL_OK;
+}
+
+static sl_status record_failure(sl_round *round, const char *name, sl_status status) {
+    char message[512];
+    snprintf(message, sizeof message, "%s", sl_error_message());
+    json_t *result = json_pack("{s:s, s:s}", "error", sl_status_name(status), "message", message);
+    char *text = result ? sl_json_canonical(result) : NULL;
+    sl_run_state state = status == SL_CANCELLED ? SL_RUN_CANCELLED : SL_RUN_FAILED;
+    (void)sl_store_step_set(round->workspace->store, round->id, name, state, text);
+    free(text);
+    json_decref(result);
+    return sl_fail(status, "round %lld, %s: %s", (long long)round->number, name, message);
+}
+
+static sl_status run_step(sl_round *round, const sl_round_rule *rule, json_t *steps) {
+    sl_store *store = round->workspace->store;
+    sl_round_step step;
+    SL_TRY(sl_store_step_get(store, round->id, rule->name, round->arena, &step));
+    if (step.state == SL_RUN_DONE) return recall_step(&step, steps, rule->name);
+    SL_TRY(sl_progress_check(round->progress));
+    SL_TRY(sl_store_step_set(store, round->id, rule->name, SL_RUN_RUNNING, NULL));
+    json_t *result = json_object();
+    sl_status status = rule->run(round, result);
+    if (status || round->waiting) {
+        json_decref(result);
+        return status ? record_failure(round, rule->name, status) : SL_OK;
+    }
+    char *text = sl_json_canonical(result);
+    json_object_set_new(steps, rule->name, result);
+    status = text ? sl_store_step_set(store, round->id, rule->name, SL_RUN_DONE, text)
+                  : sl_fail(SL_MEMORY, "out of memory recording a step");
+    free(text);
+    return status;
+}
+
+static sl_status run_steps(sl_round *round, const sl_round_rule *rules, json_t *out) {
+    json_t *steps = json_object();
+    json_object_set_new(out, "steps", steps);
+    json_object_set_new(out, "round", json_integer(round->id));
+    json_object_set_new(out, "number", json_integer(round->number));
+    json_object_set_new(out, "waiting", json_null());
+    for (const sl_round_rule *rule = rules; rule->name; rule++) {
+        SL_TRY(run_step(round, rule, steps));
+        if (!round->waiting) continue;
+        json_object_set_new(out, "waiting", json_string(rule->name));
+        return SL_OK;
+    }
+    json_t *metrics = json_object_get(steps, "measure");
+    char *text = metrics ? sl_json_canonical(metrics) : NULL;
+    if (metrics) json_object_set(out, "metrics", metrics);
+    sl_status status = sl_store_round_finish(round->workspace->store, round->id, SL_RUN_DONE, text);
+    free(text);
+    return status;
+}
+
+static sl_status run_locked(sl_round *round, const sl_round_rule *rules, bool abandon, json_t *out) {
+    sl_round_record newest;
+    sl_round_settings recorded;
+    SL_TRY(newest_round(round->workspace, round->arena, &newest));
+    if (abandon && is_unfinished(&newest)) {
+        SL_TRY(sl_store_round_finish(round->workspace->store, newest.id, SL_RUN_CANCELLED, NULL));
+        newest.state = SL_RUN_CANCELLED;
+    }
+    bool resumed = is_unfinished(&newest);
+    SL_TRY(resumed ? resume_round(round, &newest, &recorded) : start_round(round, &newest));
+    round->seed = (uint64_t)round->settings->seed + (uint64_t)round->number;
+    json_object_set_new(out, "resumed", json_boolean(resumed));
+    return run_steps(round, rules, out);
+}
+
+sl_status sl_round_run(const sl_workspace *workspace, const sl_round_settings *settings,
+                       const sl_round_rule *rules, bool abandon, const sl_progress *progress, json_t **out) {
+    int lock;
+    SL_TRY(lock_rounds(workspace, &lock));
+    sl_round round = {.workspace = workspace, .settings = settings, .progress = progress};
+    json_t *result = json_object();
+    sl_status status = sl_arena_new(&round.arena);
+    if (!status) status = run_locked(&round, rules, abandon, result);
+    sl_arena_free(round.arena);
+    close(lock);
+    if (status) {
+        json_decref(result);
+        return status;
+    }
+    *out = result;
+    return SL_OK;
+}
+
+/* --- several rounds --- */
+
+static const char loop_end_key[] = "loop-end"; /* number of the last round of the loop under way */
+
+static sl_status set_loop_end(const sl_workspace *workspace, int64_t number) {
+    char text[24];
+    snprintf(text, sizeof text, "%" PRId64, number);
+    return sl_store_setting_set(workspace->store, loop_end_key, text);
+}
+
+/* The number of the last round to be done: that of an interrupted loop, else `count` from now; 0: none. */
+static sl_status find_loop_end(const sl_workspace *workspace, int64_t count, bool abandon, int64_t *out) {
+    sl_arena *arena;
+    SL_TRY(sl_arena_new(&arena));
+    sl_round_record newest;
+    const char *text = NULL;
+    sl_status status = newest_round(workspace, arena, &newest);
+    if (!status) status = sl_store_setting_get(workspace->store, loop_end_key, arena, &text);
+    int64_t end = text ? strtoll(text, NULL, 10) : 0;
+    sl_arena_free(arena);
+    SL_TRY(status);
+    bool unfinished = is_unfinished(&newest) && !abandon;
+    if (!abandon && end > 0) {
+        /* killed after its last round and before it could say so: nothing is left to be done */
+        bool complete = newest.number >= end && !unfinished;
+        if (!complete) sl_info("going on with a loop that ends with round %lld", (long long)end);
+        *out = complete ? 0 : end;
+        return SL_OK;
+    }
+    *out = newest.number + count - (unfinished ? 1 : 0);
+    return set_loop_end(workspace, *out);
+}
+
+sl_status sl_loop_run(const sl_workspace *workspace, const sl_round_settings *settings,
+                      const sl_round_rule *rules, int64_t count, bool abandon, const sl_progress *progress,
+                      json_t **out) {
+    int64_t end;
+    SL_TRY(find_loop_end(workspace, count, abandon, &end));
+    json_t *rounds = json_array();
+    sl_status status = SL_OK;
+    if (end == 0) status = set_loop_end(workspace, 0);
+    for (bool more = end > 0; more && !status; abandon = false) {
+        json_t *round;
+        status = sl_round_run(workspace, settings, rules, abandon, progress, &round);
+        if (status) break;
+        json_array_append_new(rounds, round);
+        bool waits = json_is_string(json_object_get(round, "waiting"));
+        more = !waits && json_integer_value(json_object_get(round, "number")) < end;
+        if (!more && !waits) status = set_loop_end(workspace, 0);
+    }
+    if (status) {
+        json_decref(rounds);
+        return status;
+    }
+    *out = json_pack("{s:o}", "rounds", rounds);
+    return *out ? SL_OK : sl_fail(SL_MEMORY, "out of memory for a result");
+}

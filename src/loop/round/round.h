@@ -1,0 +1,89 @@
+/* One turn of the loop: images are generated, judged by the machine, some of them by the expert, the numbers
+ * of the round measured, the classifier trained again.
+ *
+ * A round is a table of steps. What a step did is in the store before the next begins, and a step that was
+ * interrupted may be run again without doing anything twice: so a round goes on where its process was killed,
+ * with the settings it was started with. */
+#ifndef SL_LOOP_ROUND_ROUND_H
+#define SL_LOOP_ROUND_ROUND_H
+
+#include "base/progress.h"
+#include "loop/option.h"
+#include "loop/workspace.h"
+
+typedef enum sl_round_expert { SL_EXPERT_PERSON, SL_EXPERT_SIMULATED } sl_round_expert;
+
+typedef struct sl_round_settings {
+    /* generation */
+    sl_list prompts; /* empty: the captions of the measured training images */
+    int64_t count, seed, steps, batch, size_px;
+    double guidance;
+    const char *model, *lora, *detector;
+    /* review */
+    int expert; /* sl_round_expert */
+    double expert_error;
+    const char *reviewer;
+    int64_t queue;
+    double audit_pool, audit_accepted, suspect, repeat, gold;
+    bool assisted;
+    /* machine */
+    double target; /* precision of the accepted that the threshold is chosen for */
+    double confidence;
+} sl_round_settings;
+
+extern const sl_option sl_round_options[];
+
+typedef struct sl_round {
+    const sl_workspace *workspace;
+    const sl_round_settings *settings;
+    const sl_progress *progress;
+    sl_arena *arena; /* of this call */
+    sl_id id;
+    int64_t number;
+    uint64_t seed; /* of this round: differs from that of every other */
+    bool waiting;  /* a step sets it when somebody else has to act first; the round then stops here for now */
+} sl_round;
+
+/* A step: does its work and puts what is worth keeping into `result` (an object). */
+typedef struct sl_round_rule {
+    const char *name;
+    sl_status (*run)(sl_round *round, json_t *result);
+} sl_round_rule;
+
+/* generate, classify, select, review, measure, retrain, report; ends with {0}. */
+extern const sl_round_rule sl_round_rules[];
+
+/* Goes on with the unfinished round, or starts one. *out (new reference): {"round", "number", "resumed",
+ * "waiting": null or the step that waits, "steps": {name: result}, "metrics"}. `abandon` closes an unfinished
+ * round first. SL_BUSY when another process is at work on a round of this workspace. */
+sl_status sl_round_run(const sl_workspace *workspace, const sl_round_settings *settings,
+                       const sl_round_rule *rules, bool abandon, const sl_progress *progress, json_t **out);
+
+/* `count` rounds, an unfinished one counting as the first. An interrupted loop goes on to the end it was
+ * started for, whatever `count` is now. *out: {"rounds": [what sl_round_run gave]}. Stops early when a round
+ * waits. */
+sl_status sl_loop_run(const sl_workspace *workspace, const sl_round_settings *settings,
+                      const sl_round_rule *rules, int64_t count, bool abandon, const sl_progress *progress,
+                      json_t **out);
+
+/* --- steps that need no network (src/loop/round) --- */
+
+/* Draws the reviewer's queue from the images of the round. */
+sl_status sl_round_select(sl_round *round, json_t *result);
+/* The simulated expert decides all open assignments; a person is waited for. */
+sl_status sl_round_review(sl_round *round, json_t *result);
+/* The metrics of the round into `result`; they become the round's own. */
+sl_status sl_round_measure(sl_round *round, json_t *result);
+
+/* The reviewer of this round, made if new. */
+sl_status sl_round_reviewer(const sl_round *round, sl_id *out);
+
+/* --- labelling before there is anything to sort by --- */
+
+/* A queue of `count` images drawn at random from those of `origin` (sl_origin or SL_ANY) that the reviewer
+ * has not decided. *out_round: the id that groups it; *out_count: how many there were. SL_NOT_FOUND when none
+ * is left. */
+sl_status sl_label_queue_new(const sl_workspace *workspace, const char *reviewer, int64_t count, int origin,
+                             uint64_t seed, sl_id *out_round, int64_t *out_count);
+
+#endif
