@@ -21,6 +21,9 @@ typedef enum sl_mask_bit {
     SL_MASK_SATURATED = 1 << 7,
 } sl_mask_bit;
 
+/* Pixels that hold no measurement at all. Those behind a beamstop, below a horizon or saturated do hold one. */
+#define SL_MASK_NO_VALUE (SL_MASK_INVALID | SL_MASK_GAP | SL_MASK_HOT | SL_MASK_DEAD)
+
 typedef struct sl_image {
     int32_t height_px, width_px;
     float *value;  /* [height_px, width_px] */

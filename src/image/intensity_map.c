@@ -100,7 +100,7 @@ void sl_intensity_apply(sl_intensity_map *map, const sl_image *image, float *out
     map->clipped_low = map->clipped_high = 0;
     for (size_t i = 0; i < count; i++) {
         double value = (double)image->value[i];
-        if (image->mask[i] || isnan(value)) {
+        if ((image->mask[i] & SL_MASK_NO_VALUE) || isnan(value)) {
             out[i] = (float)map->masked_fill;
         } else if (value < map->low) {
             map->clipped_low++;

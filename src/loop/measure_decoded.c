@@ -12,9 +12,11 @@ static const double level_low = 30, level_high = 6000;
 
 static sl_status choose_measurement(const float *mean_counts, const sl_image *shape, const char *prompt,
                                     double level, const sl_decoded_settings *settings, sl_random *random,
-                                    sl_measurement *out) {
+                                    json_t *provenance, sl_measurement *out) {
     double row, column;
     sl_beam_estimate(mean_counts, shape->height_px, shape->width_px, &row, &column);
+    json_object_set_new(provenance, "beam_estimate",
+                        json_pack("{s:f, s:f}", "row_px", row, "column_px", column));
     sl_measurement_from_caption(prompt, shape->height_px, shape->width_px, row, column, level, random, out);
     if (settings->detector) {
         const sl_detector *detector = NULL;
@@ -69,7 +71,8 @@ static sl_status measure_expectation(const float *decoded, int channels, const c
     }
     sl_measurement measurement;
     sl_image measured;
-    SL_TRY(choose_measurement(image->value, image, prompt, level, settings, &random, &measurement));
+    SL_TRY(
+        choose_measurement(image->value, image, prompt, level, settings, &random, provenance, &measurement));
     SL_TRY(sl_detector_measure(image->value, image->height_px, image->width_px, &measurement, seed, item,
                                &measured));
     record_measurement(&measurement, level, provenance);

@@ -215,11 +215,12 @@ static sl_status provenance_json(visit *v, const sl_image_record *image, bool wi
     return SL_OK;
 }
 
-/* Where the beam is and how q grows with the radius, where the provenance knows ("beam_column_px",
- * "beam_row_px", "q_per_px_nm"). */
+/* Where the beam is and how q grows with the radius, where the provenance knows ("beam" or "beam_estimate":
+ * {row_px, column_px}; "q_per_px_nm"). */
 static void geometry_json(const json_t *provenance, json_t *out) {
-    const json_t *row = json_object_get(provenance, "beam_row_px"),
-                 *column = json_object_get(provenance, "beam_column_px");
+    const json_t *beam = json_object_get(provenance, "beam");
+    if (!beam) beam = json_object_get(provenance, "beam_estimate");
+    const json_t *row = json_object_get(beam, "row_px"), *column = json_object_get(beam, "column_px");
     const json_t *scale = json_object_get(provenance, "q_per_px_nm");
     if (json_is_number(row) && json_is_number(column))
         json_object_set_new(out, "centre_px",

@@ -88,7 +88,7 @@ static void add_images(sl_workspace *workspace, sl_id reviewer) {
                                   .caption = "SAXS data showing rings",
                                   .dtype = "F32",
                                   .provenance =
-                                      "{\"beam_row_px\":4.5,\"beam_column_px\":8,\"secret_score\":0.9}"};
+                                      "{\"beam\":{\"row_px\":4.5,\"column_px\":8},\"secret_score\":0.9}"};
         assert_ok(sl_workspace_put_image(workspace, &image, arena, &record));
         assert_ok(sl_store_images_add(workspace->store, &record, 1, false, NULL));
         sl_image_free(&image);

@@ -1,9 +1,14 @@
 #include "loop/classify/classify.h"
 
+#include "base/threads.h"
+#include "loop/classify/physics.h"
+#include "base/threads.h"
+#include "loop/classify/physics.h"
 #include "loop/classify/scores.h"
 #include "loop/job.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +22,8 @@ const sl_option sl_classify_options[] = {
                   "only those of this run"),
     SL_OPTION_REAL(sl_classify_settings, threshold, "threshold", 't', "-1", -1, 1, "",
                    "accept where P(real) is at least this; below 0: the classifiers' own"),
+    SL_OPTION_REAL(sl_classify_settings, physics_level, "physics-level", 0, "0.01", 0, 1, "",
+                   "reject images whose physical tests together have at most this p-value; 0: never"),
     {0}};
 
 typedef struct ensemble {
@@ -71,11 +78,10 @@ static double entropy(double p) {
     return -(p * log2(p) + (1 - p) * log2(1 - p));
 }
 
-static sl_status judge_chunk(const ensemble *e, const sl_workspace *workspace, sl_id round,
-                             const sl_feed_item *items, int64_t count, sl_classify_result *result) {
-    double mean[CHUNK] = {0};
+/* Calibrated predictions of every member, recorded; mean[count] gets their mean. */
+static sl_status score_chunk(const ensemble *e, const sl_workspace *workspace, const sl_feed_item *items,
+                             int64_t count, double *mean) {
     sl_prediction predictions[CHUNK];
-    sl_verdict verdicts[CHUNK];
     for (int m = 0; m < e->count; m++) {
         sl_scores scores;
         SL_TRY(sl_scores_compute(&e->member[m], workspace, items, count, &scores));
@@ -91,16 +97,66 @@ static sl_status judge_chunk(const ensemble *e, const sl_workspace *workspace, s
         sl_scores_free(&scores);
         SL_TRY(sl_store_predictions_add(workspace->store, predictions, (int)count));
     }
+    return SL_OK;
+}
+
+typedef struct physics_work {
+    const sl_workspace *workspace;
+    const sl_image_record *records;
+    sl_physics *physics;
+    sl_status *status;
+    char (*message)[256];
+} physics_work;
+
+static void test_one(void *context, int64_t task, int worker) {
+    const physics_work *w = context;
+    (void)worker;
+    w->status[task] = sl_physics_judge(w->workspace, &w->records[task], &w->physics[task]);
+    if (w->status[task]) snprintf(w->message[task], sizeof w->message[task], "%s", sl_error_message());
+}
+
+/* The physical tests of all images, recorded where they apply. */
+static sl_status test_chunk(const sl_workspace *workspace, const sl_image_record *records, int64_t count,
+                            sl_arena *arena, sl_physics *physics) {
+    physics_work work = {workspace, records, physics, SL_NEW(arena, sl_status, count),
+                         sl_arena_alloc(arena, (size_t)count, 256)};
+    sl_parallel_for(count, test_one, &work);
     for (int64_t i = 0; i < count; i++) {
-        bool accepted = mean[i] >= e->threshold;
+        sl_test_result results[SL_PHYSICAL_COUNT], applicable[SL_PHYSICAL_COUNT];
+        int kept = 0;
+        if (work.status[i]) return sl_fail(work.status[i], "%s", work.message[i]);
+        sl_physics_records(&physics[i], records[i].id, results);
+        for (int t = 0; t < SL_PHYSICAL_COUNT; t++)
+            if (physics[i].result[t].applicable) applicable[kept++] = results[t];
+        if (kept) SL_TRY(sl_store_tests_add(workspace->store, applicable, kept));
+    }
+    return SL_OK;
+}
+
+static sl_status judge_chunk(const ensemble *e, const sl_classify_settings *settings,
+                             const sl_workspace *workspace, sl_id round, const sl_image_record *records,
+                             int64_t count, sl_arena *arena, sl_classify_result *result) {
+    double mean[CHUNK] = {0};
+    sl_feed_item items[CHUNK];
+    sl_verdict verdicts[CHUNK];
+    sl_physics *physics = SL_NEW(arena, sl_physics, count);
+    for (int64_t i = 0; i < count; i++) items[i] = (sl_feed_item){records[i].id, -1, SL_FEED_TEST};
+    SL_TRY(score_chunk(e, workspace, items, count, mean));
+    SL_TRY(test_chunk(workspace, records, count, arena, physics));
+    for (int64_t i = 0; i < count; i++) {
+        bool scored = mean[i] >= e->threshold;
+        bool possible = physics[i].family_p > settings->physics_level;
+        const char *test = possible ? "" : sl_physical_id(physics[i].worst);
+        result->accepted += scored && possible;
+        result->impossible += !possible;
         verdicts[i] = (sl_verdict){.image = items[i].image,
                                    .round = round,
                                    .model = e->id[0],
-                                   .accepted = accepted,
+                                   .accepted = scored && possible,
                                    .p_real = mean[i],
                                    .threshold = e->threshold,
-                                   .reasons = accepted ? "" : "score"};
-        result->accepted += accepted;
+                                   .reasons = sl_arena_printf(arena, "%s%s%s", scored ? "" : "score",
+                                                              !scored && !possible ? ", " : "", test)};
     }
     result->images += count;
     return round ? sl_store_verdicts_add(workspace->store, verdicts, (int)count) : SL_OK;
@@ -121,13 +177,11 @@ static sl_status classify_all(const sl_classify_settings *settings, const sl_wor
     filter.limit = CHUNK;
     while (!status) {
         sl_image_record *records;
-        sl_feed_item items[CHUNK];
         int count;
         status = sl_progress_check(progress);
         if (!status) status = sl_store_images(workspace->store, &filter, arena, &records, &count);
         if (status || !count) break;
-        for (int i = 0; i < count; i++) items[i] = (sl_feed_item){records[i].id, -1, SL_FEED_TEST};
-        status = judge_chunk(&e, workspace, round, items, count, result);
+        status = judge_chunk(&e, settings, workspace, round, records, count, arena, result);
         filter.after = records[count - 1].id;
         sl_progress_tell(progress, "classifying", "image", result->images, total, NULL);
     }

@@ -11,12 +11,14 @@ typedef struct sl_classify_settings {
     int origin;       /* 0 generated, 1 all */
     double threshold; /* negative: the classifiers' own */
     int64_t run;      /* only images of this run; 0: all */
+    double physics_level;
 } sl_classify_settings;
 
 extern const sl_option sl_classify_options[];
 
 typedef struct sl_classify_result {
     int64_t images, accepted;
+    int64_t impossible; /* by the physical tests */
     double threshold;
 } sl_classify_result;
 

@@ -1,0 +1,23 @@
+/* The physical tests on images of a workspace. */
+#ifndef SL_LOOP_CLASSIFY_PHYSICS_H
+#define SL_LOOP_CLASSIFY_PHYSICS_H
+
+#include "loop/workspace.h"
+#include "xray/physical_test.h"
+
+typedef struct sl_physics {
+    sl_physical_result result[SL_PHYSICAL_COUNT];
+    int applicable;
+    double worst_p;         /* smallest p of the applicable tests, 1 without any */
+    sl_physical_test worst; /* the test that gave it */
+    double family_p;        /* Bonferroni: worst_p times the number of applicable tests, at most 1 */
+} sl_physics;
+
+/* One image. Grazing incidence is known from the caption ("GI..."), the beam from the provenance ("beam":
+ * {row_px, column_px}) where it is recorded; all else is estimated. */
+sl_status sl_physics_judge(const sl_workspace *workspace, const sl_image_record *record, sl_physics *out);
+
+/* The results as records of the store: out[SL_PHYSICAL_COUNT]; tests that do not apply have the value NAN. */
+void sl_physics_records(const sl_physics *physics, sl_id image, sl_test_result *out);
+
+#endif
