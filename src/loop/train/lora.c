@@ -80,7 +80,7 @@ typedef struct tuning {
     sl_lora_data data[2];
     sl_lora *lora;
     int32_t size_px;
-    json_t *result;
+    json_t *result, *recorded; /* recorded: what names the run's folder */
 } tuning;
 
 /* ---- images ---- */
@@ -219,13 +219,47 @@ static sl_status train_on(tuning *t, const sl_noise_schedule *schedule, const js
     return t->count[1] ? sl_params_read(t->lora->params, best, "unet.") : SL_OK;
 }
 
-/* What a resumed run must share: all settings but those that say when to stop, and the images. */
-static json_t *recorded_settings(const tuning *t) {
+enum { HASHED_BYTES_MAX = 256 << 20 }; /* of a model's weights; larger ones go by their size */
+
+/* The denoiser's weights, so that another model in the same place begins anew. */
+static sl_status name_base(const tuning *t, char out[SL_SHA256_HEX]) {
+    char path[SL_LIMIT_PATH_BYTES];
+    snprintf(path, sizeof path, "%s/unet/diffusion_pytorch_model.safetensors", t->base);
+    snprintf(out, SL_SHA256_HEX, "%.60s", sl_path_base(t->base));
+    if (!sl_file_exists(path)) return SL_OK; /* shards and other names: the folder's name has to do */
+    sl_file_map map;
+    SL_TRY(sl_file_map_open(&map, path));
+    if (map.bytes <= HASHED_BYTES_MAX)
+        sl_sha256_hex(map.data, map.bytes, out);
+    else
+        snprintf(out, SL_SHA256_HEX, "%zu bytes", map.bytes);
+    sl_file_map_close(&map);
+    return SL_OK;
+}
+
+static void name_images(const tuning *t, char out[SL_SHA256_HEX]) {
+    sl_text all = SL_TEXT_INIT;
+    for (int part = 0; part < 2; part++)
+        for (int64_t i = 0; i < t->count[part]; i++)
+            sl_text_printf(&all, "%d %s %s\n", part, t->items[part][i].object_hash,
+                           t->items[part][i].caption ? t->items[part][i].caption : "");
+    sl_sha256_hex(sl_text_get(&all), all.length, out);
+    sl_text_free(&all);
+}
+
+/* What a resumed run must share: all settings but those that say when to stop, the images, the model. */
+static sl_status recorded_settings(const tuning *t, json_t **out) {
+    static const char *const free_keys[] = {"minutes", "epochs", "steps", "patience", "model"};
+    char base[SL_SHA256_HEX], images[SL_SHA256_HEX];
+    SL_TRY(name_base(t, base));
+    name_images(t, images);
     json_t *recorded = sl_options_to_json(sl_lora_options, t->settings);
-    static const char *const free_keys[] = {"minutes", "epochs", "steps", "patience"};
+    if (!recorded) return sl_fail(SL_MEMORY, "no memory for the settings");
     for (size_t i = 0; i < sizeof free_keys / sizeof *free_keys; i++) json_object_del(recorded, free_keys[i]);
-    json_object_set_new(recorded, "images", json_integer((json_int_t)t->count[0]));
-    return recorded;
+    json_object_set_new(recorded, "images", json_string(images));
+    json_object_set_new(recorded, "base", json_string(base));
+    *out = recorded;
+    return SL_OK;
 }
 
 static sl_status train(tuning *t) {
@@ -233,9 +267,7 @@ static sl_status train(tuning *t) {
     sl_train_outcome outcome;
     SL_TRY(sl_lora_new(sl_lora_attention_targets, t->settings->rank, t->settings->alpha, &t->lora));
     SL_TRY(sl_noise_schedule_new(&t->bundle->sampler.schedule, &schedule));
-    json_t *recorded = recorded_settings(t);
-    sl_status status = train_on(t, &schedule, recorded, &outcome);
-    json_decref(recorded);
+    sl_status status = train_on(t, &schedule, t->recorded, &outcome);
     sl_noise_schedule_free(&schedule);
     if (status != SL_OK) return status;
     json_object_set_new(t->result, "steps", json_integer((json_int_t)outcome.state.step));
@@ -287,9 +319,8 @@ static sl_status record(tuning *t, sl_id run, sl_id round, sl_id *out_model) {
 
 /* States lie in a folder named by the settings, so that the same words go on with the same run. */
 static sl_status name_folder(tuning *t) {
-    json_t *recorded = recorded_settings(t);
-    char *text = sl_json_canonical(recorded), hash[SL_SHA256_HEX];
-    json_decref(recorded);
+    SL_TRY(recorded_settings(t, &t->recorded));
+    char *text = sl_json_canonical(t->recorded), hash[SL_SHA256_HEX];
     if (!text) return sl_fail(SL_MEMORY, "no memory for the settings");
     sl_sha256_hex(text, strlen(text), hash);
     free(text);
@@ -322,6 +353,7 @@ sl_status sl_train_lora(const sl_lora_settings *settings, const sl_workspace *wo
     if (status == SL_OK && result) json_object_update(result, t.result);
     for (int part = 0; part < 2; part++) sl_lora_data_free(&t.data[part]);
     sl_lora_free(t.lora);
+    json_decref(t.recorded);
     sl_bundle_free(t.bundle);
     sl_arena_free(t.arena);
     return sl_job_end(&job, status, t.result);
