@@ -2,6 +2,7 @@
 #include "cli/command.h"
 
 #include "loop/review.h"
+#include "loop/round/round.h"
 #include "web/server.h"
 
 #include <stdio.h>
@@ -9,15 +10,24 @@
 #include <time.h>
 
 typedef struct review_settings {
-    int64_t port;
+    int64_t port, fresh, seed;
+    int origin;
     const char *reviewer;
 } review_settings;
 
-static const sl_option options[] = {SL_OPTION_INT(review_settings, port, "port", 'p', "0", 0, 65535, "PORT",
-                                                  "port on 127.0.0.1; 0 takes a free one"),
-                                    SL_OPTION_TEXT(review_settings, reviewer, "reviewer", 'r', NULL, "NAME",
-                                                   "whose decisions these are (default: the user's name)"),
-                                    {0}};
+static const sl_option options[] = {
+    SL_OPTION_INT(review_settings, port, "port", 'p', "0", 0, 65535, "PORT",
+                  "port on 127.0.0.1; 0 takes a free one"),
+    SL_OPTION_TEXT(review_settings, reviewer, "reviewer", 'r', NULL, "NAME",
+                   "whose decisions these are (default: the user's name)"),
+    SL_OPTION_INT(review_settings, fresh, "new", 0, "0", 0, 10000, "N",
+                  "first make a queue of N images, drawn at random from those "
+                  "this reviewer has not decided"),
+    SL_OPTION_CHOICE(review_settings, origin, "origin", 0, "any", "any|experimental|simulated|generated",
+                     "with --new: which images"),
+    SL_OPTION_INT(review_settings, seed, "seed", 's', "0", 0, 9007199254740992.0, "N",
+                  "with --new: of the draw"),
+    {0}};
 
 static const char *user_name(void) {
     const char *name = getenv("USER");
@@ -42,10 +52,24 @@ static sl_status serve(sl_cli *cli, sl_review *review, int port) {
     return SL_OK;
 }
 
+/* A queue for labelling, where no round has made one. */
+static sl_status make_queue(sl_cli *cli, const review_settings *settings, const char *reviewer) {
+    sl_workspace *workspace;
+    sl_id round;
+    int64_t count;
+    SL_TRY(sl_workspace_open(cli->globals.workspace, &workspace));
+    sl_status status = sl_label_queue_new(workspace, reviewer, settings->fresh, settings->origin - 1,
+                                          (uint64_t)settings->seed, &round, &count);
+    sl_workspace_close(workspace);
+    if (!status) sl_cli_print(cli, "%lld images are waiting for %s.", (long long)count, reviewer);
+    return status;
+}
+
 static sl_status run(sl_cli *cli, void *context) {
     const review_settings *settings = context;
     sl_review *review;
     const char *reviewer = settings->reviewer ? settings->reviewer : user_name();
+    if (settings->fresh) SL_TRY(make_queue(cli, settings, reviewer));
     SL_TRY(sl_review_open(cli->globals.workspace, reviewer, &review));
     sl_status status = serve(cli, review, (int)settings->port);
     sl_review_close(review);
@@ -62,6 +86,7 @@ const sl_command sl_command_review = {
         "It is served on 127.0.0.1 only, and asks nothing of any other host. The address carries a token\n"
         "that changes with every start.",
     .examples = "  scatterloop review\n"
+                "  scatterloop review --new 50 --origin generated\n"
                 "  scatterloop review --port 8731 --reviewer jane\n",
     .arguments_max = 0,
     .options = options,

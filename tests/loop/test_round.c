@@ -45,6 +45,7 @@ static sl_round_settings settings_of(int expert) {
     settings.queue = QUEUE;
     settings.count = IMAGES;
     settings.seed = 5;
+    settings.rounds = 3;
     return settings;
 }
 
@@ -130,7 +131,7 @@ static void a_simulated_round_runs_through(void **state) {
     (void)state;
     sl_round_settings settings = settings_of(SL_EXPERT_SIMULATED);
     json_t *result;
-    assert_ok(sl_round_run(workspace, &settings, rules, false, NULL, &result));
+    assert_ok(sl_round_run(workspace, &settings, rules, NULL, &result));
     assert_int_equal(number(result, "number"), 1);
     assert_true(json_is_null(json_object_get(result, "waiting")));
     json_t *metrics = json_object_get(result, "metrics");
@@ -152,7 +153,7 @@ static void a_person_is_waited_for(void **state) {
     (void)state;
     sl_round_settings settings = settings_of(SL_EXPERT_PERSON);
     json_t *result;
-    assert_ok(sl_round_run(workspace, &settings, rules, false, NULL, &result));
+    assert_ok(sl_round_run(workspace, &settings, rules, NULL, &result));
     assert_string_equal(json_string_value(json_object_get(result, "waiting")), "review");
     sl_id round = number(result, "round");
     json_decref(result);
@@ -171,7 +172,7 @@ static void a_person_is_waited_for(void **state) {
         assert_ok(sl_store_decide(workspace->store, arena, &decision));
     }
     settings.count = 1; /* a round goes on with what it was started with */
-    assert_ok(sl_round_run(workspace, &settings, rules, false, NULL, &result));
+    assert_ok(sl_round_run(workspace, &settings, rules, NULL, &result));
     assert_int_equal(number(result, "round"), round);
     assert_true(json_is_true(json_object_get(result, "resumed")));
     assert_true(json_is_null(json_object_get(result, "waiting")));
@@ -186,16 +187,19 @@ static void a_failed_step_is_tried_again(void **state) {
     json_t *result;
     sl_round_step step;
     failures_left = 1;
-    assert_status(sl_round_run(workspace, &settings, rules, false, NULL, &result), SL_NUMERIC);
+    assert_status(sl_round_run(workspace, &settings, rules, NULL, &result), SL_NUMERIC);
     assert_string_equal(sl_error_message(), "round 1, retrain: loss is NaN");
     assert_ok(sl_store_step_get(workspace->store, 1, "retrain", arena, &step));
     assert_int_equal(step.state, SL_RUN_FAILED);
-    assert_ok(sl_round_run(workspace, &settings, rules, false, NULL, &result));
+    assert_ok(sl_round_run(workspace, &settings, rules, NULL, &result));
     assert_int_equal(number(result, "number"), 1);
     json_decref(result);
     failures_left = 1;
-    assert_status(sl_round_run(workspace, &settings, rules, false, NULL, &result), SL_NUMERIC);
-    assert_ok(sl_round_run(workspace, &settings, rules, true, NULL, &result));
+    assert_status(sl_round_run(workspace, &settings, rules, NULL, &result), SL_NUMERIC);
+    int64_t abandoned;
+    assert_ok(sl_round_abandon(workspace, &abandoned));
+    assert_int_equal(abandoned, 2);
+    assert_ok(sl_round_run(workspace, &settings, rules, NULL, &result));
     assert_int_equal(number(result, "number"), 3);
     json_decref(result);
 }
@@ -225,7 +229,7 @@ static void run_child(void) {
     json_t *result;
     sl_round_settings settings = settings_of(SL_EXPERT_SIMULATED);
     if (sl_workspace_open(folder, &own)) _exit(2);
-    _exit(sl_loop_run(own, &settings, rules, 3, false, NULL, &result) ? 3 : 0);
+    _exit(sl_loop_run(own, &settings, rules, NULL, &result) ? 3 : 0);
 }
 
 static bool is_loop_done(void) {
@@ -244,7 +248,7 @@ static void a_killed_loop_ends_the_same(void **state) {
     enum { KILLS = 20 };
     sl_round_settings settings = settings_of(SL_EXPERT_SIMULATED);
     json_t *result;
-    assert_ok(sl_loop_run(workspace, &settings, rules, 3, false, NULL, &result));
+    assert_ok(sl_loop_run(workspace, &settings, rules, NULL, &result));
     assert_int_equal(json_array_size(json_object_get(result, "rounds")), 3);
     json_decref(result);
     char *undisturbed = strdup(describe_rounds(workspace)); /* the arena ends with the workspace */
@@ -336,14 +340,14 @@ static void one_process_at_a_time(void **state) {
     pid_t child = fork();
     if (child == 0) {
         if (sl_workspace_open(folder, &workspace)) _exit(2);
-        _exit(sl_round_run(workspace, &settings, endless, false, NULL, &result));
+        _exit(sl_round_run(workspace, &settings, endless, NULL, &result));
     }
     assert_int_equal(read(ready[0], &byte, 1), 1);
     assert_ok(sl_workspace_open(folder, &workspace));
-    assert_status(sl_round_run(workspace, &settings, rules, false, NULL, &result), SL_BUSY);
+    assert_status(sl_round_run(workspace, &settings, rules, NULL, &result), SL_BUSY);
     kill(child, SIGKILL);
     waitpid(child, NULL, 0);
-    assert_ok(sl_round_run(workspace, &settings, rules, false, NULL, &result));
+    assert_ok(sl_round_run(workspace, &settings, rules, NULL, &result));
     assert_true(json_is_true(json_object_get(result, "resumed")));
     json_decref(result);
     close(ready[0]);

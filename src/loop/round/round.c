@@ -15,7 +15,9 @@
 const sl_option sl_round_options[] = {
     SL_OPTION_LIST(SETTINGS, prompts, "prompt", 'p', "TEXT",
                    "what to generate, taken in turn (default: the captions of the measured training images)"),
-    SL_OPTION_INT(SETTINGS, count, "count", 'n', "200", 1, 1e6, "images", "images to generate"),
+    SL_OPTION_INT(SETTINGS, rounds, "rounds", 'n', "1", 1, 1000, "N",
+                  "rounds to run; one under way counts as the first"),
+    SL_OPTION_INT(SETTINGS, count, "images", 'i', "200", 1, 1e6, "images", "images to generate in a round"),
     SL_OPTION_INT(SETTINGS, seed, "seed", 's', "0", 0, 9007199254740992.0, "N", "each round adds its number"),
     SL_OPTION_INT(SETTINGS, steps, "steps", 0, "30", 1, 1000, "steps", "denoising steps"),
     SL_OPTION_REAL(SETTINGS, guidance, "guidance", 'g', "3", 0, 50, NULL, "classifier-free guidance scale"),
@@ -169,14 +171,10 @@ static sl_status run_steps(sl_round *round, const sl_round_rule *rules, json_t *
     return status;
 }
 
-static sl_status run_locked(sl_round *round, const sl_round_rule *rules, bool abandon, json_t *out) {
+static sl_status run_locked(sl_round *round, const sl_round_rule *rules, json_t *out) {
     sl_round_record newest;
     sl_round_settings recorded;
     SL_TRY(newest_round(round->workspace, round->arena, &newest));
-    if (abandon && is_unfinished(&newest)) {
-        SL_TRY(sl_store_round_finish(round->workspace->store, newest.id, SL_RUN_CANCELLED, NULL));
-        newest.state = SL_RUN_CANCELLED;
-    }
     bool resumed = is_unfinished(&newest);
     SL_TRY(resumed ? resume_round(round, &newest, &recorded) : start_round(round, &newest));
     round->seed = (uint64_t)round->settings->seed + (uint64_t)round->number;
@@ -185,13 +183,13 @@ static sl_status run_locked(sl_round *round, const sl_round_rule *rules, bool ab
 }
 
 sl_status sl_round_run(const sl_workspace *workspace, const sl_round_settings *settings,
-                       const sl_round_rule *rules, bool abandon, const sl_progress *progress, json_t **out) {
+                       const sl_round_rule *rules, const sl_progress *progress, json_t **out) {
     int lock;
     SL_TRY(lock_rounds(workspace, &lock));
     sl_round round = {.workspace = workspace, .settings = settings, .progress = progress};
     json_t *result = json_object();
     sl_status status = sl_arena_new(&round.arena);
-    if (!status) status = run_locked(&round, rules, abandon, result);
+    if (!status) status = run_locked(&round, rules, result);
     sl_arena_free(round.arena);
     close(lock);
     if (status) {
@@ -213,7 +211,7 @@ static sl_status set_loop_end(const sl_workspace *workspace, int64_t number) {
 }
 
 /* The number of the last round to be done: that of an interrupted loop, else `count` from now; 0: none. */
-static sl_status find_loop_end(const sl_workspace *workspace, int64_t count, bool abandon, int64_t *out) {
+static sl_status find_loop_end(const sl_workspace *workspace, int64_t count, int64_t *out) {
     sl_arena *arena;
     SL_TRY(sl_arena_new(&arena));
     sl_round_record newest;
@@ -223,8 +221,8 @@ static sl_status find_loop_end(const sl_workspace *workspace, int64_t count, boo
     int64_t end = text ? strtoll(text, NULL, 10) : 0;
     sl_arena_free(arena);
     SL_TRY(status);
-    bool unfinished = is_unfinished(&newest) && !abandon;
-    if (!abandon && end > 0) {
+    bool unfinished = is_unfinished(&newest);
+    if (end > 0) {
         /* killed after its last round and before it could say so: nothing is left to be done */
         bool complete = newest.number >= end && !unfinished;
         if (!complete) sl_info("going on with a loop that ends with round %lld", (long long)end);
@@ -236,16 +234,15 @@ static sl_status find_loop_end(const sl_workspace *workspace, int64_t count, boo
 }
 
 sl_status sl_loop_run(const sl_workspace *workspace, const sl_round_settings *settings,
-                      const sl_round_rule *rules, int64_t count, bool abandon, const sl_progress *progress,
-                      json_t **out) {
+                      const sl_round_rule *rules, const sl_progress *progress, json_t **out) {
     int64_t end;
-    SL_TRY(find_loop_end(workspace, count, abandon, &end));
+    SL_TRY(find_loop_end(workspace, settings->rounds, &end));
     json_t *rounds = json_array();
     sl_status status = SL_OK;
     if (end == 0) status = set_loop_end(workspace, 0);
-    for (bool more = end > 0; more && !status; abandon = false) {
+    for (bool more = end > 0; more && !status;) {
         json_t *round;
-        status = sl_round_run(workspace, settings, rules, abandon, progress, &round);
+        status = sl_round_run(workspace, settings, rules, progress, &round);
         if (status) break;
         json_array_append_new(rounds, round);
         bool waits = json_is_string(json_object_get(round, "waiting"));
@@ -258,4 +255,25 @@ sl_status sl_loop_run(const sl_workspace *workspace, const sl_round_settings *se
     }
     *out = json_pack("{s:o}", "rounds", rounds);
     return *out ? SL_OK : sl_fail(SL_MEMORY, "out of memory for a result");
+}
+
+static sl_status abandon_locked(const sl_workspace *workspace, sl_arena *arena, int64_t *out_number) {
+    sl_round_record newest;
+    SL_TRY(newest_round(workspace, arena, &newest));
+    SL_TRY(set_loop_end(workspace, 0));
+    *out_number = is_unfinished(&newest) ? newest.number : 0;
+    return *out_number ? sl_store_round_finish(workspace->store, newest.id, SL_RUN_CANCELLED, NULL) : SL_OK;
+}
+
+sl_status sl_round_abandon(const sl_workspace *workspace, int64_t *out_number) {
+    int lock;
+    sl_arena *arena;
+    SL_TRY(lock_rounds(workspace, &lock));
+    sl_status status = sl_arena_new(&arena);
+    if (!status) {
+        status = abandon_locked(workspace, arena, out_number);
+        sl_arena_free(arena);
+    }
+    close(lock);
+    return status;
 }

@@ -16,6 +16,7 @@ typedef enum sl_round_expert { SL_EXPERT_PERSON, SL_EXPERT_SIMULATED } sl_round_
 typedef struct sl_round_settings {
     /* generation */
     sl_list prompts; /* empty: the captions of the measured training images */
+    int64_t rounds;  /* of sl_loop_run */
     int64_t count, seed, steps, batch, size_px;
     double guidance;
     const char *model, *lora, *detector;
@@ -54,17 +55,20 @@ typedef struct sl_round_rule {
 extern const sl_round_rule sl_round_rules[];
 
 /* Goes on with the unfinished round, or starts one. *out (new reference): {"round", "number", "resumed",
- * "waiting": null or the step that waits, "steps": {name: result}, "metrics"}. `abandon` closes an unfinished
- * round first. SL_BUSY when another process is at work on a round of this workspace. */
+ * "waiting": null or the step that waits, "steps": {name: result}, "metrics"}. SL_BUSY when another process
+ * is at work on a round of this workspace. */
 sl_status sl_round_run(const sl_workspace *workspace, const sl_round_settings *settings,
-                       const sl_round_rule *rules, bool abandon, const sl_progress *progress, json_t **out);
+                       const sl_round_rule *rules, const sl_progress *progress, json_t **out);
 
-/* `count` rounds, an unfinished one counting as the first. An interrupted loop goes on to the end it was
- * started for, whatever `count` is now. *out: {"rounds": [what sl_round_run gave]}. Stops early when a round
- * waits. */
+/* settings->rounds rounds, an unfinished one counting as the first. An interrupted loop goes on to the end it
+ * was started for, whatever is asked now. *out: {"rounds": [what sl_round_run gave]}. Stops early when a
+ * round waits. */
 sl_status sl_loop_run(const sl_workspace *workspace, const sl_round_settings *settings,
-                      const sl_round_rule *rules, int64_t count, bool abandon, const sl_progress *progress,
-                      json_t **out);
+                      const sl_round_rule *rules, const sl_progress *progress, json_t **out);
+
+/* Closes the unfinished round and the loop it belongs to, so that the next one starts anew. What was made
+ * stays. 0 in *out_number: there was none. */
+sl_status sl_round_abandon(const sl_workspace *workspace, int64_t *out_number);
 
 /* --- steps that need no network (src/loop/round) --- */
 
