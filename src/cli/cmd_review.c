@@ -17,7 +17,7 @@ typedef struct review_settings {
 
 static const sl_option options[] = {
     SL_OPTION_INT(review_settings, port, "port", 'p', "0", 0, 65535, "PORT",
-                  "port on 127.0.0.1; 0 takes a free one"),
+                  "port on 127.0.0.1; 0 takes the workspace's own, or a free one"),
     SL_OPTION_TEXT(review_settings, reviewer, "reviewer", 'r', NULL, "NAME",
                    "whose decisions these are (default: the user's name)"),
     SL_OPTION_INT(review_settings, fresh, "new", 0, "0", 0, 10000, "N",

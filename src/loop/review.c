@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/limits.h"
+#include "base/text.h"
 #include "loop/picture.h"
 #include "loop/workspace.h"
 
@@ -16,6 +17,7 @@ struct sl_review {
     sl_workspace *workspace;
     sl_id reviewer;
     char reviewer_name[64];
+    char id[SL_SHA256_HEX];
 };
 
 /* One call's memory and the store that it asks. */
@@ -34,8 +36,16 @@ sl_status sl_review_open(const char *folder, const char *reviewer, sl_review **o
         sl_review_close(review);
         return status;
     }
+    sl_text name = SL_TEXT_INIT;
+    sl_text_printf(&name, "%s\n%s", review->workspace->root, review->reviewer_name);
+    sl_sha256_hex(sl_text_get(&name), name.length, review->id);
+    sl_text_free(&name);
     *out = review;
     return SL_OK;
+}
+
+const char *sl_review_id(const sl_review *review) {
+    return review->id;
 }
 
 void sl_review_close(sl_review *review) {
@@ -78,10 +88,9 @@ sl_status sl_review_session(sl_review *review, json_t **out) {
     json_t *reasons = json_array();
     for (int i = 0; i < SL_REASON_COUNT; i++) json_array_append_new(reasons, json_string(sl_reason_name(i)));
     const char *folder = review->workspace->root;
-    char id[SL_SHA256_HEX]; /* the browser keeps unsent decisions under this name */
-    sl_sha256_hex(folder, strlen(folder), id);
-    *out = json_pack("{s:s, s:s, s:s, s:s, s:o}", "id", id, "workspace", sl_path_base(folder), "version",
-                     SL_VERSION, "reviewer", review->reviewer_name, "reasons", reasons);
+    /* the browser keeps unsent decisions under this id */
+    *out = json_pack("{s:s, s:s, s:s, s:s, s:o}", "id", review->id, "workspace", sl_path_base(folder),
+                     "version", SL_VERSION, "reviewer", review->reviewer_name, "reasons", reasons);
     return *out ? SL_OK : sl_fail(SL_MEMORY, "out of memory for an answer");
 }
 
@@ -89,9 +98,10 @@ static json_t *decision_json(const sl_decision *decision) {
     json_t *reasons = json_array();
     for (int i = 0; i < SL_REASON_COUNT; i++)
         if (decision->reasons >> i & 1) json_array_append_new(reasons, json_integer(i + 1));
-    return json_pack("{s:s, s:s, s:o, s:s, s:I}", "uuid", decision->client_uuid, "label",
+    return json_pack("{s:s, s:s, s:o, s:s, s:s?, s:I}", "uuid", decision->client_uuid, "label",
                      sl_label_name(decision->label), "reasons", reasons, "note",
-                     decision->note ? decision->note : "", "decided_at_ms", (json_int_t)decision->decided_ms);
+                     decision->note ? decision->note : "", "batch", decision->batch, "decided_at_ms",
+                     (json_int_t)decision->decided_ms);
 }
 
 /* The newest counting decision for an assignment, as JSON; null while it is open. */
@@ -241,6 +251,7 @@ static sl_status fill_image(sl_review *review, visit *v, sl_id id, const char *a
     json_t *tests = json_array();
     json_object_set_new(out, "tests", tests);
     json_object_set_new(out, "p_real", json_null());
+    json_object_set_new(out, "withheld", json_boolean(withheld));
     if (withheld) return SL_OK;
     SL_TRY(tests_json(v, id, tests));
     sl_prediction *predictions;
@@ -305,6 +316,7 @@ static sl_status decision_parse(sl_review *review, visit *v, const json_t *value
     SL_TRY(sl_json_string(value, "label", &label));
     SL_TRY(sl_json_string_or(value, "note", "", &note));
     SL_TRY(sl_json_string_or(value, "supersedes", NULL, &out->supersedes_uuid));
+    SL_TRY(sl_json_string_or(value, "batch", NULL, &out->batch));
     SL_TRY(sl_json_int_or(value, "shown_at_ms", 0, INT64_MAX, 0, &out->shown_ms));
     SL_TRY(sl_json_int_or(value, "decided_at_ms", 0, INT64_MAX, 0, &out->decided_ms));
     SL_TRY(sl_json_int_or(value, "active_ms", 0, INT64_MAX, 0, &out->active_ms));

@@ -17,25 +17,28 @@ typedef struct sl_review sl_review;
 sl_status sl_review_open(const char *workspace, const char *reviewer, sl_review **out);
 void sl_review_close(sl_review *review);
 
+/* 64 hex digits that name this workspace's folder and this reviewer; valid as long as the review. */
+const char *sl_review_id(const sl_review *review);
+
 /* {id, workspace, version, reviewer, reasons: [text, ...]} */
 sl_status sl_review_session(sl_review *review, json_t **out);
 
 /* {queue, items: [{assignment, image, prompt, blind, decision: null | {uuid, label, reasons, note,
- * decided_at_ms}}]}, in the order of the queue; empty items when no queue is open. */
+ * batch: null | text, decided_at_ms}}]}, in the order of the queue; empty items when no queue is open. */
 sl_status sl_review_items(sl_review *review, json_t **out);
 
-/* {prompt, p_real: null | number, tests: [{name, verdict: passed|fired|n/a, text, explain}], centre_px: null
- * | [x, y], q_per_px_nm: null | number, provenance: {...}}. `assignment` may be NULL: then nothing is
- * withheld only if the image is not waiting blind in the open queue. */
+/* {prompt, withheld: bool, p_real: null | number, tests: [{name, verdict: passed|fired|n/a, text, explain}],
+ * centre_px: null | [x, y], q_per_px_nm: null | number, provenance: {...}}. `assignment` may be NULL: then
+ * nothing is withheld only if the image is not waiting blind in the open queue. */
 sl_status sl_review_image(sl_review *review, const char *image, const char *assignment, json_t **out);
 
 /* The pixel block of an image: u32 magic "SLPX", width, height, 0; f32 values; u8 mask; little endian. *out
  * belongs to the caller (sl_free). */
 sl_status sl_review_pixels(sl_review *review, const char *image, void **out, size_t *out_bytes);
 
-/* Write an array of decisions ({uuid, assignment, label, reasons, note, supersedes, display, shown_at_ms,
- * decided_at_ms, active_ms}), all or none, on disk before it returns. One that is already stored (same uuid)
- * counts as written. {saved, decided, total}. SL_INVALID names the decision and the field. */
+/* Write an array of decisions ({uuid, assignment, label, reasons, note, supersedes, batch, display,
+ * shown_at_ms, decided_at_ms, active_ms}), all or none, on disk before it returns. One that is already stored
+ * (same uuid) counts as written. {saved, decided, total}. SL_INVALID names the decision and the field. */
 sl_status sl_review_decide(sl_review *review, const json_t *decisions, json_t **out);
 
 /* {queue, jobs: [{id, what, unit, done, total, note, state}]}: what runs now, and which queue is open. */

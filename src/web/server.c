@@ -12,6 +12,7 @@
 #include <sodium.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -197,6 +198,13 @@ static void make_token(char out[SL_WEB_TOKEN_HEX]) {
     sl_hex(secret, sizeof secret, out);
 }
 
+int sl_web_home_port(const char *id) {
+    enum { FIRST = 20000, COUNT = 10000, DIGITS = 7 };
+    char digits[DIGITS + 1];
+    snprintf(digits, sizeof digits, "%s", id);
+    return FIRST + (int)(strtol(digits, NULL, 16) % COUNT);
+}
+
 sl_status sl_web_server_start(sl_review *review, int port, sl_web_server **out) {
     if (port < 0 || port > 65535) return sl_fail(SL_INVALID, "port %d, expected 0 to 65535", port);
     if (sodium_init() < 0) return sl_fail(SL_INTERNAL, "no source of random numbers for the token");
@@ -206,7 +214,8 @@ sl_status sl_web_server_start(sl_review *review, int port, sl_web_server **out) 
     pthread_cond_init(&server->stopping_changed, NULL);
     server->site.review = review;
     make_token(server->site.token);
-    server->daemon = listen_on(server, port);
+    if (port == 0) server->daemon = listen_on(server, sl_web_home_port(sl_review_id(review)));
+    if (!server->daemon) server->daemon = listen_on(server, port);
     if (!server->daemon) {
         sl_status status = errno == EADDRINUSE ? sl_fail(SL_BUSY, "port %d is taken by another program", port)
                                                : sl_fail_errno("cannot listen on 127.0.0.1:%d", port);

@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "loop/workspace.h"
 #include "web/live.h"
+#include "web/server.h"
 #include "web/site.h"
 
 #include <stdlib.h>
@@ -235,6 +236,7 @@ static void decisions_are_kept_once_and_undone(void **state) {
     json_t *detail = ask_json("GET", "/api/images/1", NULL, 200);
     assert_int_equal(json_array_size(json_object_get(detail, "tests")), 0);
     assert_null(json_object_get(json_object_get(detail, "provenance"), "secret_score"));
+    assert_true(json_is_true(json_object_get(detail, "withheld")));
     json_decref(detail);
     decide(1, UUID(1), "real", NULL, 200);
     decide(1, UUID(1), "real", NULL, 200); /* sent twice on a bad line */
@@ -251,6 +253,47 @@ static void decisions_are_kept_once_and_undone(void **state) {
     assert_int_equal(count_decided(&label, &keep), 1);
     assert_string_equal(label, "unreal");
     json_decref(keep);
+}
+
+static void a_page_of_decisions_stays_a_group(void **state) {
+    (void)state;
+    json_decref(
+        ask_json("POST", "/api/decisions",
+                 "{\"decisions\":[{\"uuid\":\"" UUID(
+                     6) "\",\"assignment\":\"4\",\"label\":\"real\","
+                        "\"reasons\":[],\"batch\":\"" UUID(8) "\"},{\"uuid\":\"" UUID(
+                            7) "\",\"assignment\":"
+                               "\"5\",\"label\":\"unsure\",\"reasons\":[],\"batch\":\"" UUID(8) "\"}]}",
+                 200));
+    json_t *answer = ask_json("GET", "/api/items", NULL, 200), *items = json_object_get(answer, "items");
+    for (size_t i = 3; i < 5; i++) {
+        json_t *decision = json_object_get(json_array_get(items, i), "decision");
+        assert_string_equal(json_string_value(json_object_get(decision, "batch")), UUID(8));
+    }
+    json_t *alone = json_object_get(json_array_get(items, 0), "decision");
+    assert_true(json_is_null(json_object_get(alone, "batch")));
+    json_decref(answer);
+}
+
+/* Unsent decisions wait in the browser under the address and the id: each reviewer has their own of both. */
+static void a_reviewer_comes_back_to_the_same_place(void **state) {
+    (void)state;
+    sl_review *again, *other;
+    assert_ok(sl_review_open(here.folder, "jane", &again));
+    assert_ok(sl_review_open(here.folder, "john", &other));
+    assert_string_equal(sl_review_id(here.review), sl_review_id(again));
+    assert_string_not_equal(sl_review_id(again), sl_review_id(other));
+    int port = sl_web_home_port(sl_review_id(again));
+    assert_in_range(port, 20000, 29999);
+    assert_int_equal(port, sl_web_home_port(sl_review_id(here.review)));
+    sl_web_server *first, *second;
+    assert_ok(sl_web_server_start(again, 0, &first));
+    assert_ok(sl_web_server_start(again, 0, &second)); /* its own port is taken: a free one */
+    assert_string_not_equal(sl_web_server_address(first), sl_web_server_address(second));
+    sl_web_server_stop(second);
+    sl_web_server_stop(first);
+    sl_review_close(other);
+    sl_review_close(again);
 }
 
 static void bad_decisions_change_nothing(void **state) {
@@ -299,6 +342,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(paths_are_known_or_refused),
     cmocka_unit_test(pixels_are_native),
     cmocka_unit_test(decisions_are_kept_once_and_undone),
+    cmocka_unit_test(a_page_of_decisions_stays_a_group),
+    cmocka_unit_test(a_reviewer_comes_back_to_the_same_place),
     cmocka_unit_test(bad_decisions_change_nothing),
     cmocka_unit_test(the_live_stream_tells_of_jobs),
 };
