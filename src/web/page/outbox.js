@@ -1,52 +1,82 @@
 // Decisions on their way to disk. They leave in order, each with its own identity, and stay in the browser's storage
-// until the program has confirmed that they are written; sending one twice is harmless.
+// until the program has confirmed that they are written; sending one twice is harmless. Each has an entry of its own
+// there, so that two tabs cannot overwrite each other's.
 
-import { post } from "./api.js";
+import { RETRY_MS, isLineError, post } from "./api.js";
 
-const RETRY_MS = 1500;
+const PREFIX = "scatterloop-outbox:";
+const BATCH = 100;
+
+// How many decisions wait in this browser, for whichever workspace.
+export const waitingAnywhere = () => Object.keys(localStorage).filter((key) => key.startsWith(PREFIX)).length;
+
+// Refused for what it says, not for who sends it or because of the line: sending it again cannot help.
+const isRefusal = (error) => error.status >= 400 && error.status < 500 && !isLineError(error);
 
 export class Outbox {
-  constructor(name, onState) {
-    this.key = `scatterloop-outbox-${name}`;
+  // onState(kind, text, error): for the light. onRefused(decision, error): it will not be sent again.
+  constructor(name, onState, onRefused) {
+    this.prefix = `${PREFIX}${name}:`;
     this.onState = onState;
-    this.pending = JSON.parse(localStorage.getItem(this.key) || "[]");
+    this.onRefused = onRefused;
+    this.keys = Object.keys(localStorage).filter((key) => key.startsWith(this.prefix)).sort();
+    this.pending = this.keys.map((key) => JSON.parse(localStorage.getItem(key)));
+    this.added = 0;
+    this.batch = BATCH;
     this.busy = false;
+    this.waiters = [];
     if (this.pending.length) this.send();
   }
 
   add(decision) {
+    const order = `${String(decision.decided_at_ms).padStart(15, "0")}-${String(this.added++).padStart(6, "0")}`;
+    const key = `${this.prefix}${order}-${decision.uuid}`;
     this.pending.push(decision);
-    this.keep();
+    this.keys.push(key);
+    try {
+      localStorage.setItem(key, JSON.stringify(decision));
+    } catch {
+      // storage is full or forbidden: it is sent all the same, only a crash of the browser could lose it
+    }
     this.send();
   }
 
-  keep() {
-    localStorage.setItem(this.key, JSON.stringify(this.pending));
+  // Resolves when everything has reached the program.
+  settled() {
+    return this.pending.length ? new Promise((resume) => this.waiters.push(resume)) : Promise.resolve();
+  }
+
+  drop(count) {
+    this.pending.splice(0, count);
+    for (const key of this.keys.splice(0, count)) localStorage.removeItem(key);
   }
 
   async send() {
     if (this.busy) return;
     this.busy = true;
-    while (this.pending.length) {
-      const batch = this.pending.slice(0, 100);
-      this.onState("wait", `saving ${this.pending.length}`);
-      try {
-        const answer = await post("api/decisions", { decisions: batch });
-        this.pending.splice(0, batch.length);
-        this.keep();
-        this.onState("ok", "saved", answer);
-      } catch (error) {
-        if (error.status >= 400 && error.status < 500) {
-          // refused, not lost on the way: sending it again cannot help, and it must not block those behind it
-          const refused = this.pending.splice(0, batch.length);
-          this.keep();
-          this.onState("bad", `refused: ${error.message}`, { refused });
-          continue;
-        }
-        this.onState("bad", `not saved (${this.pending.length} waiting): ${error.message}`);
+    while (this.pending.length) await this.sendSome();
+    this.busy = false;
+    this.onState("ok", "saved");
+    for (const resume of this.waiters.splice(0)) resume();
+  }
+
+  async sendSome() {
+    const some = this.pending.slice(0, this.batch);
+    this.onState("wait", `saving ${this.pending.length}`);
+    try {
+      await post("api/decisions", { decisions: some });
+      this.drop(some.length);
+    } catch (error) {
+      if (!isRefusal(error)) {
+        this.onState("bad", `${this.pending.length} not saved yet`, error);
         await new Promise((resume) => setTimeout(resume, RETRY_MS));
+      } else if (some.length > 1) {
+        this.batch = Math.ceil(some.length / 2); // all or none is written: find the one that is at fault
+      } else {
+        this.batch = BATCH;
+        this.drop(1);
+        this.onRefused(some[0], error);
       }
     }
-    this.busy = false;
   }
 }

@@ -51,7 +51,7 @@ export function mapper(scale, low, high) {
   }
 }
 
-// Azimuthal average about a centre (pixels); radius bins of one pixel. Returns {radius, mean, count}.
+// Azimuthal average about a centre (pixels); radius bins of one pixel. Returns {radius, mean}.
 export function profile(image, centre) {
   const [cx, cy] = centre;
   const bins = Math.ceil(Math.hypot(Math.max(cx, image.width - cx), Math.max(cy, image.height - cy))) + 1;
@@ -61,7 +61,7 @@ export function profile(image, centre) {
     const dy = y + 0.5 - cy;
     for (let x = 0; x < image.width; x++, i++) {
       if (image.mask[i]) continue;
-      const bin = Math.round(Math.hypot(x + 0.5 - cx, dy));
+      const bin = Math.round(Math.sqrt((x + 0.5 - cx) ** 2 + dy * dy));
       if (bin < bins) {
         sum[bin] += image.values[i];
         count[bin]++;

@@ -17,21 +17,32 @@ export class Queue {
     this.at = 0;
     this.blocks = new Map(); // image id -> promise of pixels
     this.details = new Map();
-    this.past = []; // groups of decisions of this session, for undo
+    this.past = []; // for undo: groups of {before, after}, the decisions of an image
     this.future = [];
   }
 
   async load() {
+    const unsent = [...this.outbox.pending];
     const answer = await get("api/items");
     this.items = answer.items;
-    this.reviewQueue = answer.queue;
-    // decisions still in the outbox are newer than what the program has
-    for (const d of this.outbox.pending) this.apply(d);
+    for (const item of this.items) if (item.decision) item.decision.assignment = item.assignment;
+    // what was still on its way when we asked is newer than the answer
+    for (const d of [...unsent, ...this.outbox.pending]) this.apply(d);
     const first = this.items.findIndex((item) => !item.decision);
     this.at = first < 0 ? this.items.length : first;
-    // decisions of earlier visits can be undone too, newest first
-    this.past = this.items.filter((i) => i.decision).sort((a, b) => a.decision.decided_at_ms - b.decision.decided_at_ms)
-      .map((i) => [{ ...i.decision, assignment: i.assignment }]);
+    this.past = this.groups();
+    this.future = [];
+  }
+
+  // Decisions of earlier visits can be undone too, newest first; those of one page of a sheet together.
+  groups() {
+    const steps = new Map();
+    const decided = this.items.map((i) => i.decision).filter(Boolean).sort((a, b) => a.decided_at_ms - b.decided_at_ms);
+    for (const after of decided) {
+      const name = after.batch || after.uuid;
+      steps.set(name, [...(steps.get(name) || []), { before: null, after }]);
+    }
+    return [...steps.values()];
   }
 
   get item() {
@@ -55,21 +66,32 @@ export class Queue {
     return this.blocks.get(item.image);
   }
 
-  // Scores may be shown once decided, so what was fetched before is not kept beyond a decision.
+  // Scores may be shown once decided: what was fetched before is not kept beyond a decision, and what is asked for
+  // after it waits until the program knows the decision.
   detail(item) {
-    const key = `${item.image}:${item.decision ? 1 : 0}`;
+    const key = `${item.image}:${item.decision ? item.decision.uuid : ""}`;
     if (!this.details.has(key)) {
-      const detail = get(`api/images/${item.image}?assignment=${item.assignment}`);
+      const detail = this.outbox.settled().then(() => get(`api/images/${item.image}`));
       detail.catch(() => this.details.delete(key));
       this.details.set(key, detail);
     }
     return this.details.get(key);
   }
 
+  // The image is on screen: the program notes when each was first shown.
+  shown(item) {
+    if (item.told) return;
+    item.told = true;
+    get(`api/images/${item.image}?assignment=${item.assignment}`).catch(() => {});
+  }
+
+  // What deciding and stepping lead to next.
   prefetch() {
-    for (let i = this.at; i < Math.min(this.items.length, this.at + PREFETCH); i++) {
-      this.pixels(this.items[i]).catch(() => {});
-      this.detail(this.items[i]).catch(() => {});
+    const near = [this.at, this.at + 1, this.at - 1].map((i) => this.items[i]);
+    const open = [...this.items.slice(this.at + 1), ...this.items.slice(0, this.at)].filter((i) => !i.decision);
+    for (const item of [...near, ...open.slice(0, PREFETCH)].filter(Boolean)) {
+      this.pixels(item).catch(() => {});
+      this.detail(item).catch(() => {});
     }
   }
 
@@ -92,35 +114,40 @@ export class Queue {
 
   // decide([{item, label, reasons, note}], context): one group, undone together.
   decide(choices, context) {
+    const batch = choices.length > 1 ? uuid() : null;
     const group = choices.map(({ item, label, reasons = [], note = "" }) => ({
-      uuid: uuid(), assignment: item.assignment, label, reasons, note,
-      supersedes: item.decision ? item.decision.uuid : null, decided_at_ms: Date.now(), ...context(item),
+      before: item.decision,
+      after: this.renew({ assignment: item.assignment, label, reasons, note, batch, ...context }),
     }));
-    this.record(group);
+    this.record(group.map((step) => step.after));
     this.past.push(group);
     this.future = [];
   }
 
-  // The item that was decided last becomes undecided and current again. Returns false when there is nothing to undo.
+  // The decision as the newest word on its image.
+  renew(decision) {
+    const item = this.items[this.indexOf(decision.assignment)];
+    const supersedes = item && item.decision ? item.decision.uuid : null;
+    return { ...decision, uuid: uuid(), supersedes, decided_at_ms: Date.now() };
+  }
+
+  // What was decided last is as it was before, and current again. Returns false when there is nothing to undo.
   undo() {
     const group = this.past.pop();
     if (!group) return false;
-    this.record(group.map((d) => ({
-      uuid: uuid(), assignment: d.assignment, label: "withdrawn", reasons: [], note: "", supersedes: d.uuid,
-      decided_at_ms: Date.now(),
-    })));
+    const nothing = { label: "withdrawn", reasons: [], note: "" };
+    this.record(group.map(({ before, after }) => this.renew(before || { ...nothing, assignment: after.assignment })));
     this.future.push(group);
-    this.at = Math.max(0, this.indexOf(group[0].assignment));
+    this.at = Math.max(0, this.indexOf(group[0].after.assignment));
     return true;
   }
 
   redo() {
     const group = this.future.pop();
     if (!group) return false;
-    const again = group.map((d) => ({ ...d, uuid: uuid(), supersedes: null, decided_at_ms: Date.now() }));
-    this.record(again);
-    this.past.push(again);
-    this.at = Math.max(0, this.indexOf(again[again.length - 1].assignment));
+    this.record(group.map(({ after }) => this.renew(after)));
+    this.past.push(group);
+    this.at = Math.max(0, this.indexOf(group[group.length - 1].after.assignment));
     this.next();
     return true;
   }

@@ -17,9 +17,11 @@ export class Sheet {
   async show() {
     const items = this.queue.items.filter((i) => !i.decision).slice(0, PER_PAGE);
     this.at = 0;
+    this.box.removeAttribute("aria-activedescendant");
     this.tiles = items.map((item, index) => this.tile(item, index));
     this.box.replaceChildren(...this.tiles.map((t) => t.element));
     if (!items.length) this.box.textContent = "Nothing is left to decide.";
+    this.box.parentElement.classList.toggle("nothing", !items.length);
     this.mark();
     await Promise.all(this.tiles.map((t) => this.draw(t)));
   }
@@ -28,10 +30,11 @@ export class Sheet {
     const element = document.createElement("div");
     element.className = "tile";
     element.setAttribute("role", "option");
+    element.id = `tile-${index}`;
     const canvas = document.createElement("canvas");
     const label = document.createElement("span");
     element.append(canvas, label);
-    const tile = { item, element, canvas, label, verdict: "real", shown_at_ms: Date.now() };
+    const tile = { item, element, canvas, label, verdict: "real", seen: false };
     element.addEventListener("click", () => {
       this.at = index;
       this.set(tile, NEXT[tile.verdict]);
@@ -45,9 +48,13 @@ export class Sheet {
       tile.canvas.width = image.width;
       tile.canvas.height = image.height;
       tile.canvas.getContext("2d").putImageData(paint(image, this.getDisplay()), 0, 0);
+      // like the large view: averaged when smaller than measured, sharp squares when larger
+      tile.canvas.className = Math.max(image.width, image.height) < tile.element.clientWidth * devicePixelRatio ? "larger" : "";
+      if (!tile.seen) this.queue.shown(tile.item);
+      tile.seen = true;
     } catch (error) {
-      tile.label.textContent = error.message;
       this.set(tile, "skip");
+      tile.label.textContent = error.message;
     }
   }
 
@@ -60,11 +67,13 @@ export class Sheet {
     this.tiles.forEach((t, i) => {
       t.element.className = `tile ${t.verdict}${i === this.at ? " at" : ""}`;
       t.element.setAttribute("aria-selected", String(i === this.at));
-      t.element.setAttribute("aria-label", `${t.verdict}: ${t.item.prompt}`);
-      t.label.textContent = `${t.verdict} · ${t.item.prompt}`;
+      t.element.setAttribute("aria-label", `${t.verdict}: ${t.item.prompt || "no prompt"}`);
+      t.label.textContent = [t.verdict, t.item.prompt].filter(Boolean).join(" · ");
     });
     const here = this.tiles[this.at];
-    if (here) here.element.scrollIntoView({ block: "nearest" });
+    if (!here) return;
+    this.box.setAttribute("aria-activedescendant", here.element.id);
+    here.element.scrollIntoView({ block: "nearest" });
   }
 
   columns() {
@@ -88,8 +97,9 @@ export class Sheet {
     return false;
   }
 
+  // What Enter saves: nothing before every image of the page has been on screen.
   choices() {
-    return this.tiles.filter((t) => t.verdict !== "skip")
-      .map((t) => ({ item: t.item, label: t.verdict, shown_at_ms: t.shown_at_ms }));
+    const wanted = this.tiles.filter((t) => t.verdict !== "skip");
+    return wanted.every((t) => t.seen) ? wanted.map((t) => ({ item: t.item, label: t.verdict })) : [];
   }
 }

@@ -35,13 +35,17 @@ export class View {
     this.zoom = 0; // 0: fit
     this.pan = [0, 0];
     this.bitmap = document.createElement("canvas");
-    new ResizeObserver(() => this.draw()).observe(canvas);
+    new ResizeObserver(() => {
+      this.draw();
+      this.onChange();
+    }).observe(canvas);
     this.listen();
   }
 
-  show(image) {
+  // null: nothing. `again`: the image that is shown already, which stays where it was moved to.
+  show(image, again = false) {
     this.image = image;
-    this.pan = [0, 0];
+    if (!again) this.pan = [0, 0];
     this.render();
   }
 
@@ -139,6 +143,6 @@ export class View {
   }
 
   zoomText() {
-    return this.zoom ? `${Math.round(this.zoom * 100)} %` : "fit";
+    return this.zoom ? `${Math.round(this.zoom * 100)} %` : this.image ? `fit ${Math.round((this.factor() / devicePixelRatio) * 100)} %` : "fit";
   }
 }
