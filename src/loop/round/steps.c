@@ -155,7 +155,7 @@ static sl_status train(sl_round *round, json_t *result, sl_id *out) {
     *out = 0;
     sl_status status =
         sl_train_classifier_run(&settings, round->workspace, round->id, round->progress, result, out);
-    if (status == SL_INVALID || status == SL_NOT_FOUND) {
+    if (status == SL_INVALID) {
         sl_warn("no classifier was trained: %s", sl_error_message());
         json_object_set_new(result, "untrained", json_string(sl_error_message()));
         return SL_OK;
