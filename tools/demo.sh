@@ -42,7 +42,7 @@ say "a first classifier"
 run train classifier --epochs 4
 
 say "two rounds: generate, classify, review by a SIMULATED expert, retrain"
-run loop -n 2 --count 40 --steps 20 --expert simulated --queue 40
+run loop -n 2 --images 40 --steps 20 --expert simulated --queue 40
 
 say "the report"
 run report
