@@ -46,6 +46,19 @@ export function curve(canvas, x, y, label) {
   g.stroke();
 }
 
+const BINS = 100;
+
+// Index of the first of ascending numbers that is not below v.
+function firstFrom(sorted, v) {
+  let [low, high] = [0, sorted.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (sorted[middle] < v) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
 // histogram(canvas, sorted, low, high): counts of log10(1 + value), with the displayed window shaded.
 export function histogram(canvas, sorted, low, high) {
   const g = prepare(canvas);
@@ -53,8 +66,9 @@ export function histogram(canvas, sorted, low, high) {
   const [width, height] = [canvas.clientWidth, canvas.clientHeight];
   const place = (v) => Math.sign(v) * Math.log10(1 + Math.abs(v));
   const [a, b] = [place(sorted[0]), place(sorted[sorted.length - 1])];
-  const bins = new Float64Array(100);
-  for (const v of sorted) bins[Math.min(99, Math.floor(((place(v) - a) / (b - a || 1)) * 100))]++;
+  const value = (p) => Math.sign(p) * (10 ** Math.abs(p) - 1);
+  const below = Array.from({ length: BINS + 1 }, (_, k) => (k < BINS ? firstFrom(sorted, value(a + ((b - a) * k) / BINS)) : sorted.length));
+  const bins = below.slice(1).map((n, k) => n - (k ? below[k] : 0));
   const most = Math.log1p(Math.max(...bins));
   const x = (v) => ((place(v) - a) / (b - a || 1)) * width;
   g.fillStyle = "#20303f";
@@ -62,6 +76,6 @@ export function histogram(canvas, sorted, low, high) {
   g.fillStyle = "#6fb1e6";
   bins.forEach((n, i) => {
     const h = (Math.log1p(n) / most) * (height - 4);
-    g.fillRect((i / 100) * width, height - h, width / 100 - 0.5, h);
+    g.fillRect((i / BINS) * width, height - h, width / BINS - 0.5, h);
   });
 }

@@ -5,21 +5,29 @@ import { MAPS, MASK_COLOUR, table } from "./colormap.js";
 
 const WINDOWS = [[0, 100], [0.1, 99.99], [1, 99.9], [1, 99.5], [5, 99], [10, 95]];
 
+// Colours as the 32-bit words of an ImageData.
+function words(map) {
+  const lut = table(map);
+  const pack = (r, g, b) => ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0;
+  return { colours: Uint32Array.from({ length: 256 }, (_, i) => pack(...lut.subarray(3 * i, 3 * i + 3))), masked: pack(...MASK_COLOUR) };
+}
+
 // Colours of an image into an ImageData; used by the large view and by the tiles.
 export function paint(image, display) {
-  const lut = table(display.map);
+  const { colours, masked } = words(display.map);
   const [lo, hi] = WINDOWS[display.window];
   const map = mapper(display.scale, image.percentile(lo), image.percentile(hi));
+  const colour = (v) => colours[Math.max(0, Math.min(255, Math.round(255 * map(v)))) || 0];
+  const whole = new Uint32Array(65536); // colours of whole numbers, which counts are: most logarithms are taken once
   const out = new ImageData(image.width, image.height);
-  const data = out.data;
-  for (let i = 0, o = 0; i < image.values.length; i++, o += 4) {
-    if (display.mask && image.mask[i]) {
-      data[o] = MASK_COLOUR[0], data[o + 1] = MASK_COLOUR[1], data[o + 2] = MASK_COLOUR[2];
-    } else {
-      const level = image.mask[i] ? 0 : Math.max(0, Math.min(255, Math.round(255 * map(image.values[i]))));
-      data[o] = lut[3 * level], data[o + 1] = lut[3 * level + 1], data[o + 2] = lut[3 * level + 2];
-    }
-    data[o + 3] = 255;
+  const data = new Uint32Array(out.data.buffer);
+  const { values, mask } = image;
+  for (let i = 0; i < values.length; i++) {
+    const v = values[i];
+    const n = v & 0xffff;
+    if (mask[i]) data[i] = display.mask ? masked : colours[0];
+    else if (n === v) data[i] = whole[n] || (whole[n] = colour(v));
+    else data[i] = colour(v);
   }
   return out;
 }
