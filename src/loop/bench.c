@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/random.h"
+#include "loop/train/base_internal.h"
 #include "model/resnet.h"
 #include "model/unet.h"
 #include "model/vit.h"
@@ -50,10 +51,8 @@ static sl_status make_model(const sl_bench_case *c, sl_model **out) {
         return sl_model_new(&sl_vit_kind, &vit, out);
     }
     json_t *json;
-    if (c->config)
-        SL_TRY(sl_json_parse(c->config, strlen(c->config), "configuration", &json));
-    else
-        SL_TRY(sl_json_read("models/base/unet/config.json", &json));
+    if (!c->config) return sl_base_unet_new(0, c->side, out);
+    SL_TRY(sl_json_parse(c->config, strlen(c->config), "configuration", &json));
     sl_status status = sl_model_from_json(json, out);
     json_decref(json);
     return status;
@@ -154,14 +153,14 @@ sl_status sl_bench_open(const char *name, const sl_bench_settings *settings, sl_
 sl_status sl_bench_run(sl_bench *b, double *out_seconds) {
     double start = sl_clock_s();
     if (b->trains) sl_slot_zero_gradients(&b->slots);
-    SL_TRY(sl_plan_run(b->plan));
+    for (int i = 0; i < (b->kind->plan_runs ? b->kind->plan_runs : 1); i++) SL_TRY(sl_plan_run(b->plan));
     if (b->trains) sl_optimizer_step(&b->optimizer, &b->slots, ++b->step, 1e-6, 1.0);
     *out_seconds = sl_clock_s() - start;
     return SL_OK;
 }
 
 double sl_bench_gflop(const sl_bench *b) {
-    return sl_plan_flops(b->plan) / 1e9;
+    return sl_plan_flops(b->plan) * (b->kind->plan_runs ? b->kind->plan_runs : 1) / 1e9;
 }
 
 typedef struct kernel_total {

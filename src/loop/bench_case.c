@@ -26,7 +26,7 @@ enum { TEXT_TOKENS = 77 };
 static sl_value unet_output(sl_bench *b) {
     const sl_bench_case *c = b->kind;
     const sl_unet_config *config = b->model->config;
-    int64_t side = c->side ? c->side : config->sample_size;
+    int64_t side = c->side;
     sl_value sample =
         sl_input(b->graph, "sample", SL_F32, SL_SHAPE(c->batch, side, side, config->in_channels));
     sl_value timestep = sl_input(b->graph, "timestep", SL_F32, SL_SHAPE(c->batch));
@@ -78,19 +78,23 @@ static sl_status build_vit(sl_bench *b) {
 
 const sl_bench_case sl_bench_cases[] = {
     {"unet-sd15-512-b2", "denoiser of SD 1.5, one step at 512 px with guidance", SD15_UNET, 64, 2, false,
-     false, build_unet},
-    {"unet-sd15-256-b1", "the same at 256 px, one image", SD15_UNET, 32, 1, false, false, build_unet},
-    {"vae-decode-512", "decoder of SD 1.5, one image", SD15_VAE, 64, 1, false, false, build_vae_decode},
+     false, 0, build_unet},
+    {"unet-sd15-256-b1", "the same at 256 px, one image", SD15_UNET, 32, 1, false, false, 0, build_unet},
+    {"vae-decode-512", "decoder of SD 1.5, one image", SD15_VAE, 64, 1, false, false, 0, build_vae_decode},
     {"lora-step-sd15-256-b1", "one step of low-rank fine-tuning, SD 1.5, 256 px", SD15_UNET, 32, 1, true,
-     true, build_unet},
-    {"base-train-b16", "one step of training the shipped base's denoiser", NULL, 0, 16, true, false,
+     true, 0, build_unet},
+    {"base-generate-30steps", "30 guided denoising steps of the base model, one image of 256 px", NULL, 32, 2,
+     false, false, 30, build_unet},
+    {"base-train-b16", "one step of training the base model's denoiser", NULL, 32, 16, true, false, 0,
      build_unet},
-    {"resnet50-fwd-b16", "ResNet-50, 224 px", "resnet50", 224, 16, false, false, build_resnet},
-    {"resnet50-train-b16", "ResNet-50, one training step", "resnet50", 224, 16, true, false, build_resnet},
-    {"vit-b16-fwd-b16", "ViT-B/16, 224 px", "vit_b_16", 224, 16, false, false, build_vit},
+    {"resnet50-fwd-b16", "ResNet-50, 224 px", "resnet50", 224, 16, false, false, 0, build_resnet},
+    {"resnet50-train-b16", "ResNet-50, one training step", "resnet50", 224, 16, true, false, 0, build_resnet},
+    {"vit-b16-fwd-b16", "ViT-B/16, 224 px", "vit_b_16", 224, 16, false, false, 0, build_vit},
     {0},
 };
 
-const char *const sl_bench_names[] = {"unet-sd15-512-b2",      "unet-sd15-256-b1", "vae-decode-512",
-                                      "lora-step-sd15-256-b1", "base-train-b16",   "resnet50-fwd-b16",
-                                      "resnet50-train-b16",    "vit-b16-fwd-b16",  NULL};
+const char *const sl_bench_names[] = {"unet-sd15-512-b2",      "unet-sd15-256-b1",
+                                      "vae-decode-512",        "lora-step-sd15-256-b1",
+                                      "base-generate-30steps", "base-train-b16",
+                                      "resnet50-fwd-b16",      "resnet50-train-b16",
+                                      "vit-b16-fwd-b16",       NULL};

@@ -26,9 +26,11 @@ struct sl_bench {
 
 typedef struct sl_bench_case {
     const char *name, *about;
-    const char *config; /* JSON of the model; NULL: the shipped base's denoiser */
+    const char
+        *config; /* JSON of the model, a preset of the classifiers, or NULL: the base model's denoiser */
     int64_t side, batch;
     bool train, lora;
+    int plan_runs; /* runs of the graph in one run of the bench; 0: 1 */
     sl_status (*build)(
         sl_bench *bench); /* fills the graph; ends in an output, or in a loss where it trains */
 } sl_bench_case;
