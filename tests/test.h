@@ -23,8 +23,7 @@
 /* cmocka returns the number of failures; 256 of them would read as success. */
 #define TEST_MAIN(tests) TEST_MAIN_WITH(tests, NULL, NULL)
 #define TEST_MAIN_WITH(tests, setup, teardown)                                                               \
-    int main(void)                                                                                           \
-    {                                                                                                        \
+    int main(void) {                                                                                         \
         return cmocka_run_group_tests(tests, setup, teardown) ? 1 : 0;                                       \
     }
 

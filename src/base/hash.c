@@ -4,8 +4,7 @@
 
 #include <sodium.h>
 
-void sl_hex(const uint8_t *bytes, size_t count, char *out)
-{
+void sl_hex(const uint8_t *bytes, size_t count, char *out) {
     static const char digits[] = "0123456789abcdef";
     for (size_t i = 0; i < count; i++) {
         out[2 * i] = digits[bytes[i] >> 4];
@@ -14,20 +13,17 @@ void sl_hex(const uint8_t *bytes, size_t count, char *out)
     out[2 * count] = '\0';
 }
 
-void sl_sha256(const void *data, size_t bytes, uint8_t out[SL_SHA256_BYTES])
-{
+void sl_sha256(const void *data, size_t bytes, uint8_t out[SL_SHA256_BYTES]) {
     crypto_hash_sha256(out, data, bytes);
 }
 
-void sl_sha256_hex(const void *data, size_t bytes, char out[SL_SHA256_HEX])
-{
+void sl_sha256_hex(const void *data, size_t bytes, char out[SL_SHA256_HEX]) {
     uint8_t digest[SL_SHA256_BYTES];
     sl_sha256(data, bytes, digest);
     sl_hex(digest, sizeof digest, out);
 }
 
-sl_status sl_sha256_file_hex(const char *path, char out[SL_SHA256_HEX])
-{
+sl_status sl_sha256_file_hex(const char *path, char out[SL_SHA256_HEX]) {
     sl_file_map map;
     SL_TRY(sl_file_map_open(&map, path));
     sl_sha256_hex(map.data, map.bytes, out);

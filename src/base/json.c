@@ -6,8 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-sl_status sl_json_parse(const char *text, size_t bytes, const char *origin, json_t **out)
-{
+sl_status sl_json_parse(const char *text, size_t bytes, const char *origin, json_t **out) {
     if ((int64_t)bytes > SL_LIMIT_JSON_BYTES)
         return sl_fail(SL_LIMIT, "%s: %zu bytes of JSON, at most %lld are read", origin, bytes,
                        (long long)SL_LIMIT_JSON_BYTES);
@@ -18,8 +17,7 @@ sl_status sl_json_parse(const char *text, size_t bytes, const char *origin, json
     return SL_OK;
 }
 
-sl_status sl_json_read(const char *path, json_t **out)
-{
+sl_status sl_json_read(const char *path, json_t **out) {
     char *text;
     size_t bytes;
     SL_TRY(sl_file_read(path, SL_LIMIT_JSON_BYTES, &text, &bytes));
@@ -28,8 +26,7 @@ sl_status sl_json_read(const char *path, json_t **out)
     return status;
 }
 
-sl_status sl_json_write(const char *path, const json_t *value)
-{
+sl_status sl_json_write(const char *path, const json_t *value) {
     char *text = json_dumps(value, JSON_SORT_KEYS | JSON_INDENT(1) | JSON_ENCODE_ANY);
     if (!text) return sl_fail(SL_MEMORY, "out of memory writing '%s'", path);
     sl_file_writer writer;
@@ -42,31 +39,26 @@ sl_status sl_json_write(const char *path, const json_t *value)
     return status;
 }
 
-char *sl_json_canonical(const json_t *value)
-{
+char *sl_json_canonical(const json_t *value) {
     return json_dumps(value, JSON_SORT_KEYS | JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(17));
 }
 
-static const char *type_name(const json_t *value)
-{
+static const char *type_name(const json_t *value) {
     static const char *const names[] = {"an object", "an array", "a string", "an integer",
                                         "a real",    "true",     "false",    "null"};
     return value ? names[json_typeof(value)] : "nothing";
 }
 
-static const json_t *member(const json_t *object, const char *key)
-{
+static const json_t *member(const json_t *object, const char *key) {
     const json_t *value = json_object_get(object, key);
     return json_is_null(value) ? NULL : value;
 }
 
-static sl_status wrong_type(const char *key, const json_t *value, const char *wanted)
-{
+static sl_status wrong_type(const char *key, const json_t *value, const char *wanted) {
     return sl_fail(SL_FORMAT, "key \"%s\" is %s, expected %s", key, type_name(value), wanted);
 }
 
-sl_status sl_json_int(const json_t *object, const char *key, int64_t low, int64_t high, int64_t *out)
-{
+sl_status sl_json_int(const json_t *object, const char *key, int64_t low, int64_t high, int64_t *out) {
     const json_t *value = member(object, key);
     if (!json_is_integer(value)) return wrong_type(key, value, "an integer");
     int64_t number = json_integer_value(value);
@@ -78,61 +70,53 @@ sl_status sl_json_int(const json_t *object, const char *key, int64_t low, int64_
 }
 
 sl_status sl_json_int_or(const json_t *object, const char *key, int64_t low, int64_t high, int64_t fallback,
-                         int64_t *out)
-{
+                         int64_t *out) {
     if (member(object, key)) return sl_json_int(object, key, low, high, out);
     *out = fallback;
     return SL_OK;
 }
 
-sl_status sl_json_real(const json_t *object, const char *key, double *out)
-{
+sl_status sl_json_real(const json_t *object, const char *key, double *out) {
     const json_t *value = member(object, key);
     if (!json_is_number(value)) return wrong_type(key, value, "a number");
     *out = json_number_value(value);
     return SL_OK;
 }
 
-sl_status sl_json_real_or(const json_t *object, const char *key, double fallback, double *out)
-{
+sl_status sl_json_real_or(const json_t *object, const char *key, double fallback, double *out) {
     if (member(object, key)) return sl_json_real(object, key, out);
     *out = fallback;
     return SL_OK;
 }
 
-sl_status sl_json_bool_or(const json_t *object, const char *key, bool fallback, bool *out)
-{
+sl_status sl_json_bool_or(const json_t *object, const char *key, bool fallback, bool *out) {
     const json_t *value = member(object, key);
     if (value && !json_is_boolean(value)) return wrong_type(key, value, "true or false");
     *out = value ? json_is_true(value) : fallback;
     return SL_OK;
 }
 
-sl_status sl_json_string(const json_t *object, const char *key, const char **out)
-{
+sl_status sl_json_string(const json_t *object, const char *key, const char **out) {
     const json_t *value = member(object, key);
     if (!json_is_string(value)) return wrong_type(key, value, "a string");
     *out = json_string_value(value);
     return SL_OK;
 }
 
-sl_status sl_json_string_or(const json_t *object, const char *key, const char *fallback, const char **out)
-{
+sl_status sl_json_string_or(const json_t *object, const char *key, const char *fallback, const char **out) {
     if (member(object, key)) return sl_json_string(object, key, out);
     *out = fallback;
     return SL_OK;
 }
 
-sl_status sl_json_object(const json_t *object, const char *key, json_t **out)
-{
+sl_status sl_json_object(const json_t *object, const char *key, json_t **out) {
     json_t *value = json_object_get(object, key);
     if (!json_is_object(value)) return wrong_type(key, value, "an object");
     *out = value;
     return SL_OK;
 }
 
-sl_status sl_json_array(const json_t *object, const char *key, json_t **out)
-{
+sl_status sl_json_array(const json_t *object, const char *key, json_t **out) {
     json_t *value = json_object_get(object, key);
     if (!json_is_array(value)) return wrong_type(key, value, "an array");
     *out = value;

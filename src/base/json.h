@@ -1,5 +1,6 @@
-/* JSON through jansson, with the checks that every caller needs: size, depth, duplicate keys, types and ranges.
- * Getters name the key, the value found and what was expected. Lifetimes are jansson's: json_decref. */
+/* JSON through jansson, with the checks that every caller needs: size, depth, duplicate keys, types and
+ * ranges. Getters name the key, the value found and what was expected. Lifetimes are jansson's: json_decref.
+ */
 #ifndef SL_BASE_JSON_H
 #define SL_BASE_JSON_H
 
@@ -15,12 +16,12 @@ sl_status sl_json_parse(const char *text, size_t bytes, const char *origin, json
 sl_status sl_json_read(const char *path, json_t **out);
 sl_status sl_json_write(const char *path, const json_t *value); /* sorted keys, indented, atomic */
 
-/* Sorted keys, no blanks, reals with 17 digits: equal values give equal bytes. Caller frees (free()). NULL when out
- * of memory. */
+/* Sorted keys, no blanks, reals with 17 digits: equal values give equal bytes. Caller frees (free()). NULL
+ * when out of memory. */
 char *sl_json_canonical(const json_t *value);
 
-/* Members of an object. The *_or forms return the fallback where the key is absent or null, and fail on a wrong
- * type; the others fail when it is absent. Strings stay owned by the object. */
+/* Members of an object. The *_or forms return the fallback where the key is absent or null, and fail on a
+ * wrong type; the others fail when it is absent. Strings stay owned by the object. */
 sl_status sl_json_int(const json_t *object, const char *key, int64_t low, int64_t high, int64_t *out);
 sl_status sl_json_int_or(const json_t *object, const char *key, int64_t low, int64_t high, int64_t fallback,
                          int64_t *out);

@@ -7,25 +7,21 @@ static sl_log_level threshold = SL_LOG_INFO;
 static sl_log_sink sink;
 static void *sink_context;
 
-const char *sl_log_level_name(sl_log_level level)
-{
+const char *sl_log_level_name(sl_log_level level) {
     static const char *const names[] = {"debug", "info", "warning", "error"};
     return names[level];
 }
 
-void sl_log_set_level(sl_log_level level)
-{
+void sl_log_set_level(sl_log_level level) {
     threshold = level;
 }
 
-void sl_log_set_sink(sl_log_sink new_sink, void *context)
-{
+void sl_log_set_sink(sl_log_sink new_sink, void *context) {
     sink = new_sink;
     sink_context = context;
 }
 
-void sl_log(sl_log_level level, const char *format, ...)
-{
+void sl_log(sl_log_level level, const char *format, ...) {
     if (level < threshold) return;
     char text[2048];
     va_list args;

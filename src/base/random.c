@@ -5,15 +5,13 @@
 #include <Random123/philox.h>
 #include <math.h>
 
-sl_random sl_random_stream(uint64_t seed, sl_stream purpose, uint32_t item)
-{
+sl_random sl_random_stream(uint64_t seed, sl_stream purpose, uint32_t item) {
     return (sl_random){.seed = seed, .stream = {(uint32_t)purpose, item}};
 }
 
-static void refill(sl_random *random)
-{
-    philox4x32_ctr_t counter = {{(uint32_t)random->counter, (uint32_t)(random->counter >> 32), random->stream[0],
-                                 random->stream[1]}};
+static void refill(sl_random *random) {
+    philox4x32_ctr_t counter = {
+        {(uint32_t)random->counter, (uint32_t)(random->counter >> 32), random->stream[0], random->stream[1]}};
     philox4x32_key_t key = {{(uint32_t)random->seed, (uint32_t)(random->seed >> 32)}};
     philox4x32_ctr_t block = philox4x32(counter, key);
     for (int i = 0; i < 4; i++) random->block[i] = block.v[i];
@@ -21,35 +19,29 @@ static void refill(sl_random *random)
     random->left = 4;
 }
 
-uint32_t sl_random_u32(sl_random *random)
-{
+uint32_t sl_random_u32(sl_random *random) {
     if (random->left == 0) refill(random);
     return random->block[4 - random->left--];
 }
 
-uint64_t sl_random_u64(sl_random *random)
-{
+uint64_t sl_random_u64(sl_random *random) {
     uint64_t high = sl_random_u32(random);
     return high << 32 | sl_random_u32(random);
 }
 
-double sl_random_uniform(sl_random *random)
-{
+double sl_random_uniform(sl_random *random) {
     return (double)(sl_random_u64(random) >> 11) * 0x1p-53;
 }
 
-double sl_random_range(sl_random *random, double low, double high)
-{
+double sl_random_range(sl_random *random, double low, double high) {
     return low + (high - low) * sl_random_uniform(random);
 }
 
-double sl_random_log_range(sl_random *random, double low, double high)
-{
+double sl_random_log_range(sl_random *random, double low, double high) {
     return exp(sl_random_range(random, log(low), log(high)));
 }
 
-uint32_t sl_random_below(sl_random *random, uint32_t bound)
-{
+uint32_t sl_random_below(sl_random *random, uint32_t bound) {
     uint32_t reject_below = (0u - bound) % bound;
     for (;;) {
         uint64_t product = (uint64_t)sl_random_u32(random) * bound;
@@ -57,25 +49,22 @@ uint32_t sl_random_below(sl_random *random, uint32_t bound)
     }
 }
 
-/* Box-Muller; each pair of uniforms gives two normals, of which the scalar form uses one, so that a stream needs no
- * extra state. */
-static void normal_pair(sl_random *random, double *first, double *second)
-{
+/* Box-Muller; each pair of uniforms gives two normals, of which the scalar form uses one, so that a stream
+ * needs no extra state. */
+static void normal_pair(sl_random *random, double *first, double *second) {
     double radius = sqrt(-2 * sl_plain_log(1 - sl_random_uniform(random))), c, s;
     sl_plain_cos_sin(sl_random_uniform(random), &c, &s);
     *first = radius * c;
     *second = radius * s;
 }
 
-double sl_random_normal(sl_random *random)
-{
+double sl_random_normal(sl_random *random) {
     double first, second;
     normal_pair(random, &first, &second);
     return first;
 }
 
-void sl_random_normals(sl_random *random, float *out, size_t count)
-{
+void sl_random_normals(sl_random *random, float *out, size_t count) {
     for (size_t i = 0; i < count; i += 2) {
         double first, second;
         normal_pair(random, &first, &second);
@@ -84,8 +73,7 @@ void sl_random_normals(sl_random *random, float *out, size_t count)
     }
 }
 
-void sl_random_permutation(sl_random *random, uint32_t *out, uint32_t count)
-{
+void sl_random_permutation(sl_random *random, uint32_t *out, uint32_t count) {
     for (uint32_t i = 0; i < count; i++) {
         uint32_t j = sl_random_below(random, i + 1);
         out[i] = out[j];

@@ -1,8 +1,8 @@
 /* Counter-based random numbers (Philox4x32-10, Salmon et al. 2011, by Random123).
  *
- * A stream is named by a 64-bit seed and up to three numbers; value k of a stream depends on nothing else. So image k
- * of a run is the same for any batch size, order, number of threads or shards. Equal on every machine: normals use
- * our own logarithm and cosine, not the C library's. */
+ * A stream is named by a 64-bit seed and up to three numbers; value k of a stream depends on nothing else. So
+ * image k of a run is the same for any batch size, order, number of threads or shards. Equal on every
+ * machine: normals use our own logarithm and cosine, not the C library's. */
 #ifndef SL_BASE_RANDOM_H
 #define SL_BASE_RANDOM_H
 
@@ -17,7 +17,8 @@ typedef struct sl_random {
     int left; /* unused numbers in block */
 } sl_random;
 
-/* Purposes: two purposes never share numbers. Append only: the order is part of what makes old runs repeatable. */
+/* Purposes: two purposes never share numbers. Append only: the order is part of what makes old runs
+ * repeatable. */
 typedef enum sl_stream {
     SL_STREAM_LATENT = 1,
     SL_STREAM_SAMPLER,

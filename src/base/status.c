@@ -18,8 +18,7 @@ static const struct {
 #undef SL_STATUS
 };
 
-sl_status sl_fail(sl_status code, const char *format, ...)
-{
+sl_status sl_fail(sl_status code, const char *format, ...) {
     char text[MESSAGE_CAPACITY]; /* the arguments may point into `message` */
     va_list args;
     va_start(args, format);
@@ -29,8 +28,7 @@ sl_status sl_fail(sl_status code, const char *format, ...)
     return code;
 }
 
-static sl_status status_of_errno(int number)
-{
+static sl_status status_of_errno(int number) {
     switch (number) {
     case ENOSPC:
     case EDQUOT:
@@ -47,8 +45,7 @@ static sl_status status_of_errno(int number)
     }
 }
 
-sl_status sl_fail_errno(const char *format, ...)
-{
+sl_status sl_fail_errno(const char *format, ...) {
     int number = errno;
     char text[MESSAGE_CAPACITY];
     va_list args;
@@ -58,8 +55,7 @@ sl_status sl_fail_errno(const char *format, ...)
     return sl_fail(status_of_errno(number), "%s: %s", text, strerror(number));
 }
 
-sl_status sl_context(sl_status code, const char *format, ...)
-{
+sl_status sl_context(sl_status code, const char *format, ...) {
     if (code == SL_OK) return code;
     char text[MESSAGE_CAPACITY];
     va_list args;
@@ -73,37 +69,30 @@ sl_status sl_context(sl_status code, const char *format, ...)
     return code;
 }
 
-const char *sl_error_message(void)
-{
+const char *sl_error_message(void) {
     return message;
 }
 
-void sl_error_clear(void)
-{
+void sl_error_clear(void) {
     message[0] = '\0';
 }
 
-static sl_status known(sl_status code)
-{
+static sl_status known(sl_status code) {
     return (unsigned)code < SL_STATUS_COUNT ? code : SL_INTERNAL;
 }
 
-const char *sl_status_name(sl_status code)
-{
+const char *sl_status_name(sl_status code) {
     return table[known(code)].name;
 }
 
-const char *sl_status_text(sl_status code)
-{
+const char *sl_status_text(sl_status code) {
     return table[known(code)].text;
 }
 
-int sl_status_exit_code(sl_status code)
-{
+int sl_status_exit_code(sl_status code) {
     return table[known(code)].exit_code;
 }
 
-int sl_status_http(sl_status code)
-{
+int sl_status_http(sl_status code) {
     return table[known(code)].http;
 }

@@ -27,7 +27,8 @@ sl_status sl_fail(sl_status code, const char *format, ...) SL_PRINTF(2, 3);
  * SL_MEMORY, ENOENT into SL_NOT_FOUND, EACCES/EPERM into SL_DENIED, all others into SL_IO. */
 sl_status sl_fail_errno(const char *format, ...) SL_PRINTF(1, 2);
 
-/* Put a frame ("reading image 'a.edf'") before the message of a failed call; no effect on SL_OK. Returns `code`. */
+/* Put a frame ("reading image 'a.edf'") before the message of a failed call; no effect on SL_OK. Returns
+ * `code`. */
 sl_status sl_context(sl_status code, const char *format, ...) SL_PRINTF(2, 3);
 
 /* The message of the last failure in this thread; "" when there was none. Valid until the next sl_fail. */

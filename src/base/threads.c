@@ -7,13 +7,13 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
-/* Workers wait for the job number to change: they spin for a moment, since the next operation of a graph usually
- * follows within microseconds, then sleep. The gate holds the number of the job, whether it is closed, and how many
- * workers are inside. The caller closes it when no task is left and waits for those inside alone: a worker that the
- * system wakes too late, on a busy machine, is not waited for. */
+/* Workers wait for the job number to change: they spin for a moment, since the next operation of a graph
+ * usually follows within microseconds, then sleep. The gate holds the number of the job, whether it is
+ * closed, and how many workers are inside. The caller closes it when no task is left and waits for those
+ * inside alone: a worker that the system wakes too late, on a busy machine, is not waited for. */
 enum { SPIN_ROUNDS = 4000 };
-#define GATE_CLOSED ((uint64_t)1 << 31)
-#define GATE_INSIDE (GATE_CLOSED - 1)
+#define GATE_CLOSED    ((uint64_t)1 << 31)
+#define GATE_INSIDE    (GATE_CLOSED - 1)
 #define GATE_JOB(gate) ((uint32_t)((gate) >> 32))
 
 static struct {
@@ -35,15 +35,13 @@ static struct {
 
 static _Thread_local int current_worker = -1;
 
-static int cpu_count(void)
-{
+static int cpu_count(void) {
     cpu_set_t set;
     int count = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
     return count < SL_LIMIT_THREADS ? count : SL_LIMIT_THREADS;
 }
 
-static void run_tasks(int worker)
-{
+static void run_tasks(int worker) {
     current_worker = worker;
     for (;;) {
         long long task = atomic_fetch_add(&pool.next, 1);
@@ -53,13 +51,11 @@ static void run_tasks(int worker)
     current_worker = -1;
 }
 
-static uint32_t current_job(void)
-{
+static uint32_t current_job(void) {
     return GATE_JOB(atomic_load_explicit(&pool.gate, memory_order_acquire));
 }
 
-static uint32_t wait_for_job(uint32_t seen)
-{
+static uint32_t wait_for_job(uint32_t seen) {
     for (int i = 0; i < SPIN_ROUNDS; i++) {
         uint32_t job = current_job();
         if (job != seen) return job;
@@ -71,16 +67,14 @@ static uint32_t wait_for_job(uint32_t seen)
     return current_job();
 }
 
-static bool enter(uint32_t job)
-{
+static bool enter(uint32_t job) {
     unsigned long long gate = atomic_load(&pool.gate);
     while (GATE_JOB(gate) == job && !(gate & GATE_CLOSED))
         if (atomic_compare_exchange_weak(&pool.gate, &gate, gate + 1)) return true;
     return false;
 }
 
-static void leave(void)
-{
+static void leave(void) {
     unsigned long long gate = atomic_fetch_sub(&pool.gate, 1);
     if (!(gate & GATE_CLOSED) || (gate & GATE_INSIDE) != 1) return;
     pthread_mutex_lock(&pool.lock);
@@ -88,8 +82,7 @@ static void leave(void)
     pthread_mutex_unlock(&pool.lock);
 }
 
-static void *worker_main(void *argument)
-{
+static void *worker_main(void *argument) {
     int worker = (int)(intptr_t)argument;
     uint32_t seen = 0;
     if (pool.start_hook) pool.start_hook();
@@ -103,8 +96,7 @@ static void *worker_main(void *argument)
 }
 
 /* A new job, for all to see. */
-static void announce(void)
-{
+static void announce(void) {
     pthread_mutex_lock(&pool.lock);
     atomic_store(&pool.gate, (unsigned long long)(current_job() + 1) << 32);
     pthread_cond_broadcast(&pool.wake);
@@ -112,8 +104,7 @@ static void announce(void)
 }
 
 /* Nobody enters any more; returns when all inside have left. */
-static void close_job(void)
-{
+static void close_job(void) {
     atomic_fetch_or(&pool.gate, GATE_CLOSED);
     for (int i = 0; i < SPIN_ROUNDS && atomic_load(&pool.gate) & GATE_INSIDE; i++) __builtin_ia32_pause();
     if (!(atomic_load(&pool.gate) & GATE_INSIDE)) return;
@@ -122,8 +113,7 @@ static void close_job(void)
     pthread_mutex_unlock(&pool.lock);
 }
 
-static void start(int count)
-{
+static void start(int count) {
     if (pool.start_hook) pool.start_hook();
     atomic_store(&pool.stop, false);
     atomic_store(&pool.gate, GATE_CLOSED);
@@ -134,16 +124,14 @@ static void start(int count)
     }
 }
 
-static void stop_workers(void)
-{
+static void stop_workers(void) {
     if (pool.count <= 1) return;
     atomic_store(&pool.stop, true);
     announce();
     for (int i = 1; i < pool.count; i++) pthread_join(pool.thread[i], NULL);
 }
 
-sl_status sl_threads_set(int count)
-{
+sl_status sl_threads_set(int count) {
     if (count < 0 || count > SL_LIMIT_THREADS)
         return sl_fail(SL_INVALID, "%d threads, expected 0 to %d", count, SL_LIMIT_THREADS);
     pthread_mutex_lock(&pool.caller_lock);
@@ -153,8 +141,7 @@ sl_status sl_threads_set(int count)
     return SL_OK;
 }
 
-int sl_threads_count(void)
-{
+int sl_threads_count(void) {
     pthread_mutex_lock(&pool.caller_lock);
     if (pool.count == 0) start(cpu_count());
     int count = pool.count;
@@ -162,13 +149,11 @@ int sl_threads_count(void)
     return count;
 }
 
-void sl_threads_on_start(void (*hook)(void))
-{
+void sl_threads_on_start(void (*hook)(void)) {
     pool.start_hook = hook;
 }
 
-void sl_parallel_for(int64_t tasks, sl_task_fn run, void *context)
-{
+void sl_parallel_for(int64_t tasks, sl_task_fn run, void *context) {
     if (current_worker >= 0) {
         for (int64_t i = 0; i < tasks; i++) run(context, i, current_worker);
         return;

@@ -1,7 +1,7 @@
 /* One pool of threads for the whole process.
  *
- * Work is cut into tasks by its shape alone, never by the number of threads, and each task writes its own results:
- * so results have the same bits for any number of threads. */
+ * Work is cut into tasks by its shape alone, never by the number of threads, and each task writes its own
+ * results: so results have the same bits for any number of threads. */
 #ifndef SL_BASE_THREADS_H
 #define SL_BASE_THREADS_H
 
@@ -9,17 +9,18 @@
 
 #include <stdint.h>
 
-/* Number of threads (the caller counts as one); 0 means one per available CPU. SL_INVALID outside 0..SL_LIMIT_THREADS.
- * Not to be called while work runs. */
+/* Number of threads (the caller counts as one); 0 means one per available CPU. SL_INVALID outside
+ * 0..SL_LIMIT_THREADS. Not to be called while work runs. */
 sl_status sl_threads_set(int count);
 int sl_threads_count(void);
 
-/* Called once in every worker thread, those already running included at their next task; to be set before first use. */
+/* Called once in every worker thread, those already running included at their next task; to be set before
+ * first use. */
 void sl_threads_on_start(void (*hook)(void));
 
-/* run(context, task, worker) for task = 0..tasks-1, each once, in any order; returns when all are done. `worker` is in
- * 0..sl_threads_count()-1 and unique among the tasks running at one time (for per-worker scratch). From inside a task
- * it runs everything in the calling thread, with that task's worker number. */
+/* run(context, task, worker) for task = 0..tasks-1, each once, in any order; returns when all are done.
+ * `worker` is in 0..sl_threads_count()-1 and unique among the tasks running at one time (for per-worker
+ * scratch). From inside a task it runs everything in the calling thread, with that task's worker number. */
 typedef void (*sl_task_fn)(void *context, int64_t task, int worker);
 void sl_parallel_for(int64_t tasks, sl_task_fn run, void *context);
 

@@ -1,6 +1,6 @@
 /* Speed of whole models. */
 #include "cli/command.h"
-#include "loop/bench.h"
+#include "loop/bench/bench.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -2,7 +2,7 @@
 #include "cli/command.h"
 
 #include "base/log.h"
-#include "loop/generate.h"
+#include "loop/generate/generate.h"
 
 static sl_status preview(sl_cli *cli, const sl_generate_settings *settings) {
     sl_text text = SL_TEXT_INIT;

@@ -1,6 +1,6 @@
 #include "cli/command.h"
 
-#include "loop/import.h"
+#include "loop/import/import.h"
 
 enum { SHOWN_MAX = 20 };
 

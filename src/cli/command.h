@@ -11,7 +11,7 @@
 #include "base/memory.h"
 #include "base/progress.h"
 #include "base/status.h"
-#include "loop/option.h"
+#include "loop/option/option.h"
 
 #include <stdbool.h>
 

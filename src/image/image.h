@@ -11,17 +11,18 @@
 
 /* Bits of the mask; 0 is a good pixel. The value of a masked pixel is meaningless (readers set it to 0). */
 typedef enum sl_mask_bit {
-    SL_MASK_INVALID = 1 << 0,   /* the file says so: value < 0, not finite, or >= 2^32-2 */
-    SL_MASK_GAP = 1 << 1,       /* between detector modules */
+    SL_MASK_INVALID = 1 << 0, /* the file says so: value < 0, not finite, or >= 2^32-2 */
+    SL_MASK_GAP = 1 << 1,     /* between detector modules */
     SL_MASK_BEAMSTOP = 1 << 2,
-    SL_MASK_ARM = 1 << 3,       /* beamstop holder */
+    SL_MASK_ARM = 1 << 3, /* beamstop holder */
     SL_MASK_HOT = 1 << 4,
     SL_MASK_DEAD = 1 << 5,
-    SL_MASK_HORIZON = 1 << 6,   /* below the sample horizon */
+    SL_MASK_HORIZON = 1 << 6, /* below the sample horizon */
     SL_MASK_SATURATED = 1 << 7,
 } sl_mask_bit;
 
-/* Pixels that hold no measurement at all. Those behind a beamstop, below a horizon or saturated do hold one. */
+/* Pixels that hold no measurement at all. Those behind a beamstop, below a horizon or saturated do hold one.
+ */
 #define SL_MASK_NO_VALUE (SL_MASK_INVALID | SL_MASK_GAP | SL_MASK_HOT | SL_MASK_DEAD)
 
 typedef struct sl_image {

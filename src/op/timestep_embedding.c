@@ -16,8 +16,8 @@ static sl_status reference(const sl_call *call, double *const *in, double *const
     int64_t width = call->attrs->width, half = width / 2, cosines = call->attrs->flip ? 0 : half;
     for (int64_t n = 0; n < call->in[0].shape.dim[0]; n++) {
         for (int64_t i = 0; i < half; i++) {
-            /* Rounded to float where diffusers rounds: at t = 999 an angle in double would differ by 1e-5 from
-             * what every public checkpoint was trained with. */
+            /* Rounded to float where diffusers rounds: at t = 999 an angle in double would differ by 1e-5
+             * from what every public checkpoint was trained with. */
             float exponent = (float)-log(10000) * (float)i / (float)((double)half - call->attrs->alpha);
             double angle = (double)((float)in[0][n] * (float)exp((double)exponent));
             out[0][n * width + cosines + i] = cos(angle);

@@ -3,38 +3,33 @@
 #include <math.h>
 #include <string.h>
 
-static uint32_t bits_of(float value)
-{
+static uint32_t bits_of(float value) {
     uint32_t bits;
     memcpy(&bits, &value, sizeof bits);
     return bits;
 }
 
-static float float_of(uint32_t bits)
-{
+static float float_of(uint32_t bits) {
     float value;
     memcpy(&value, &bits, sizeof value);
     return value;
 }
 
-uint16_t sl_f32_to_bf16(float value)
-{
+uint16_t sl_f32_to_bf16(float value) {
     uint32_t bits = bits_of(value);
     if ((bits & 0x7fffffff) > 0x7f800000) return (uint16_t)(bits >> 16 | 0x40); /* NaN stays NaN */
     return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
 
-float sl_bf16_to_f32(uint16_t bits)
-{
+float sl_bf16_to_f32(uint16_t bits) {
     return float_of((uint32_t)bits << 16);
 }
 
-uint16_t sl_f32_to_f16(float value)
-{
+uint16_t sl_f32_to_f16(float value) {
     uint32_t bits = bits_of(value), sign = bits >> 16 & 0x8000, magnitude = bits & 0x7fffffff;
     if (magnitude > 0x7f800000) return (uint16_t)(sign | 0x7e00);
     if (magnitude >= 0x477ff000) return (uint16_t)(sign | 0x7c00); /* rounds to 65536 or more */
-    if (magnitude < 0x38800000) { /* subnormal: units of 2^-24 */
+    if (magnitude < 0x38800000) {                                  /* subnormal: units of 2^-24 */
         float scaled = float_of(magnitude) * 0x1p24f;
         return (uint16_t)(sign | (uint32_t)lrintf(scaled));
     }
@@ -42,8 +37,7 @@ uint16_t sl_f32_to_f16(float value)
     return (uint16_t)(sign | (rounded - 0x38000000) >> 13);
 }
 
-float sl_f16_to_f32(uint16_t half)
-{
+float sl_f16_to_f32(uint16_t half) {
     uint32_t sign = (uint32_t)(half & 0x8000) << 16, exponent = half >> 10 & 31, fraction = half & 0x3ff;
     if (exponent == 31) return float_of(sign | 0x7f800000 | fraction << 13);
     if (exponent == 0) {
@@ -53,8 +47,7 @@ float sl_f16_to_f32(uint16_t half)
     return float_of(sign | (exponent + 112) << 23 | fraction << 13);
 }
 
-static double load(sl_dtype dtype, const void *source, size_t i)
-{
+static double load(sl_dtype dtype, const void *source, size_t i) {
     switch (dtype) {
     case SL_F32:
         return (double)((const float *)source)[i];
@@ -86,15 +79,13 @@ static double load(sl_dtype dtype, const void *source, size_t i)
     }
 }
 
-static double clamp_round(double value, double low, double high)
-{
+static double clamp_round(double value, double low, double high) {
     if (isnan(value)) return 0;
     value = nearbyint(value);
     return value < low ? low : value > high ? high : value;
 }
 
-static void store(sl_dtype dtype, void *target, size_t i, double value)
-{
+static void store(sl_dtype dtype, void *target, size_t i, double value) {
     switch (dtype) {
     case SL_F32:
         ((float *)target)[i] = (float)value;
@@ -140,18 +131,19 @@ static void store(sl_dtype dtype, void *target, size_t i, double value)
     }
 }
 
-void sl_convert(sl_dtype from, const void *source, sl_dtype to, void *target, size_t count)
-{
+void sl_convert(sl_dtype from, const void *source, sl_dtype to, void *target, size_t count) {
     if (from == to) {
         if (count) memcpy(target, source, count * sl_dtype_bytes(from));
         return;
     }
     if (from == SL_F32 && to == SL_BF16) {
-        for (size_t i = 0; i < count; i++) ((uint16_t *)target)[i] = sl_f32_to_bf16(((const float *)source)[i]);
+        for (size_t i = 0; i < count; i++)
+            ((uint16_t *)target)[i] = sl_f32_to_bf16(((const float *)source)[i]);
         return;
     }
     if (from == SL_BF16 && to == SL_F32) {
-        for (size_t i = 0; i < count; i++) ((float *)target)[i] = sl_bf16_to_f32(((const uint16_t *)source)[i]);
+        for (size_t i = 0; i < count; i++)
+            ((float *)target)[i] = sl_bf16_to_f32(((const uint16_t *)source)[i]);
         return;
     }
     for (size_t i = 0; i < count; i++) store(to, target, i, load(from, source, i));

@@ -32,7 +32,7 @@ typedef enum sl_dtype {
 } sl_dtype;
 
 size_t sl_dtype_bytes(sl_dtype dtype);
-const char *sl_dtype_name(sl_dtype dtype); /* "F32", as safetensors writes it */
+const char *sl_dtype_name(sl_dtype dtype);                 /* "F32", as safetensors writes it */
 sl_status sl_dtype_parse(const char *name, sl_dtype *out); /* either case */
 
 enum { SL_RANK_MAX = 6 };
@@ -43,8 +43,7 @@ typedef struct sl_shape {
 } sl_shape;
 
 /* SL_SHAPE(2, 64, 64, 4) */
-#define SL_SHAPE(...)                                                                                        \
-    ((sl_shape){(int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), {__VA_ARGS__}})
+#define SL_SHAPE(...) ((sl_shape){(int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)), {__VA_ARGS__}})
 
 int64_t sl_shape_count(const sl_shape *shape); /* product of the sizes; checked shapes only */
 bool sl_shape_equal(const sl_shape *a, const sl_shape *b);
@@ -66,7 +65,8 @@ sl_status sl_tensor_new(sl_dtype dtype, const sl_shape *shape, sl_tensor *out); 
 void sl_tensor_free(sl_tensor *tensor);
 size_t sl_tensor_bytes(const sl_tensor *tensor);
 
-/* count elements from one type to another, any pair of types; floats to integers round to nearest and clamp. */
+/* count elements from one type to another, any pair of types; floats to integers round to nearest and clamp.
+ */
 void sl_convert(sl_dtype from, const void *source, sl_dtype to, void *target, size_t count);
 
 /* Single values: IEEE half and bfloat16 as their bits, round to nearest even. */

@@ -14,8 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void status_builds_a_chain(void **state)
-{
+static void status_builds_a_chain(void **state) {
     (void)state;
     sl_status status = sl_context(sl_fail(SL_FORMAT, "found %d", 3), "reading '%s'", "a.edf");
     assert_int_equal(status, SL_FORMAT);
@@ -24,8 +23,7 @@ static void status_builds_a_chain(void **state)
     assert_int_equal(sl_fail_errno("writing"), SL_FULL);
 }
 
-static void sizes_are_checked(void **state)
-{
+static void sizes_are_checked(void **state) {
     (void)state;
     void *block = NULL;
     assert_status(sl_alloc(&block, SIZE_MAX / 2, 4), SL_LIMIT);
@@ -39,8 +37,7 @@ static void sizes_are_checked(void **state)
     sl_arena_free(arena);
 }
 
-static void files_are_whole_or_absent(void **state)
-{
+static void files_are_whole_or_absent(void **state) {
     (void)state;
     char folder[] = "/tmp/sl-test-XXXXXX";
     assert_non_null(mkdtemp(folder));
@@ -68,8 +65,7 @@ static void files_are_whole_or_absent(void **state)
     sl_arena_free(arena);
 }
 
-static void json_getters_name_the_key(void **state)
-{
+static void json_getters_name_the_key(void **state) {
     (void)state;
     json_t *value;
     const char text[] = "{\"a\": 3, \"b\": \"x\"}";
@@ -85,8 +81,7 @@ static void json_getters_name_the_key(void **state)
 }
 
 /* Philox4x32-10 known-answer test of the Random123 distribution: zero counter and key. */
-static void random_numbers_are_philox(void **state)
-{
+static void random_numbers_are_philox(void **state) {
     (void)state;
     sl_random random = {0};
     assert_int_equal(sl_random_u32(&random), 0x6627e8d5);
@@ -95,8 +90,7 @@ static void random_numbers_are_philox(void **state)
     assert_int_equal(sl_random_u32(&random), 0x9b00dbd8);
 }
 
-static void normals_have_their_moments(void **state)
-{
+static void normals_have_their_moments(void **state) {
     (void)state;
     enum { N = 200000 };
     float *x = malloc(N * sizeof *x);
@@ -111,14 +105,12 @@ static void normals_have_their_moments(void **state)
     free(x);
 }
 
-static void add_one(void *context, int64_t task, int worker)
-{
+static void add_one(void *context, int64_t task, int worker) {
     (void)worker;
     ((int *)context)[task]++;
 }
 
-static void every_task_runs_once(void **state)
-{
+static void every_task_runs_once(void **state) {
     (void)state;
     enum { TASKS = 1000 };
     for (int threads = 1; threads <= 5; threads++) {
@@ -130,8 +122,7 @@ static void every_task_runs_once(void **state)
     assert_status(sl_threads_set(-1), SL_INVALID);
 }
 
-static void halves_round_trip(void **state)
-{
+static void halves_round_trip(void **state) {
     (void)state;
     for (uint32_t bits = 0; bits < 0x10000; bits++) {
         float wide = sl_f16_to_f32((uint16_t)bits);
@@ -147,13 +138,12 @@ static void halves_round_trip(void **state)
     assert_int_equal(whole, INT32_MAX);
 }
 
-int main(void)
-{
+int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(status_builds_a_chain),    cmocka_unit_test(sizes_are_checked),
+        cmocka_unit_test(status_builds_a_chain),     cmocka_unit_test(sizes_are_checked),
         cmocka_unit_test(files_are_whole_or_absent), cmocka_unit_test(json_getters_name_the_key),
         cmocka_unit_test(random_numbers_are_philox), cmocka_unit_test(normals_have_their_moments),
-        cmocka_unit_test(every_task_runs_once),     cmocka_unit_test(halves_round_trip),
+        cmocka_unit_test(every_task_runs_once),      cmocka_unit_test(halves_round_trip),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) ? 1 : 0;
 }

@@ -3,7 +3,7 @@
 #include "shared.h"
 
 #include "base/file.h"
-#include "loop/import.h"
+#include "loop/import/import.h"
 
 #include <stdlib.h>
 #include <string.h>

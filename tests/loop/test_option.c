@@ -1,7 +1,7 @@
 #include "test.h"
 
 #include "base/file.h"
-#include "loop/option.h"
+#include "loop/option/option.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -7,7 +7,7 @@
 #include "loop/classify/classify.h"
 #include "loop/classify/labels.h"
 #include "loop/classify/train_classifier.h"
-#include "loop/generate.h"
+#include "loop/generate/generate.h"
 #include "loop/report/report.h"
 #include "image/frame.h"
 #include "image/write.h"

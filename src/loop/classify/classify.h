@@ -3,7 +3,7 @@
 #define SL_LOOP_CLASSIFY_CLASSIFY_H
 
 #include "base/progress.h"
-#include "loop/option.h"
+#include "loop/option/option.h"
 #include "loop/workspace.h"
 
 typedef struct sl_classify_settings {

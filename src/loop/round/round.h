@@ -8,7 +8,7 @@
 #define SL_LOOP_ROUND_ROUND_H
 
 #include "base/progress.h"
-#include "loop/option.h"
+#include "loop/option/option.h"
 #include "loop/workspace.h"
 
 typedef enum sl_round_expert { SL_EXPERT_PERSON, SL_EXPERT_SIMULATED } sl_round_expert;

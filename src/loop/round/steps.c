@@ -5,7 +5,7 @@
 #include "base/log.h"
 #include "loop/classify/classify.h"
 #include "loop/classify/train_classifier.h"
-#include "loop/generate.h"
+#include "loop/generate/generate.h"
 #include "loop/report/report.h"
 
 #include <inttypes.h>

@@ -13,7 +13,7 @@
 
 #include "base/json.h"
 #include "base/progress.h"
-#include "loop/option.h"
+#include "loop/option/option.h"
 
 typedef enum sl_base_stage {
     SL_BASE_VAE,

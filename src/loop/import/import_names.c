@@ -1,4 +1,4 @@
-#include "loop/import_names.h"
+#include "loop/import/import_names.h"
 
 #include "base/file.h"
 

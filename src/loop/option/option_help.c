@@ -1,5 +1,5 @@
 /* Option tables written for people. */
-#include "loop/option.h"
+#include "loop/option/option.h"
 
 #include <string.h>
 

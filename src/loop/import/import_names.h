@@ -4,7 +4,7 @@
 
 #include "base/json.h"
 #include "image/captions.h"
-#include "loop/import.h"
+#include "loop/import/import.h"
 
 typedef struct sl_import_table {
     const char *folder;

@@ -3,7 +3,7 @@
 #define SL_LOOP_GENERATE_H
 
 #include "base/progress.h"
-#include "loop/option.h"
+#include "loop/option/option.h"
 #include "loop/workspace.h"
 
 typedef struct sl_generate_settings {

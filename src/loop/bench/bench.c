@@ -1,4 +1,4 @@
-#include "loop/bench_case.h"
+#include "loop/bench/bench_case.h"
 
 #include "base/clock.h"
 #include "base/file.h"

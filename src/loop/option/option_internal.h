@@ -2,7 +2,7 @@
 #ifndef SL_LOOP_OPTION_INTERNAL_H
 #define SL_LOOP_OPTION_INTERNAL_H
 
-#include "loop/option.h"
+#include "loop/option/option.h"
 
 void sl_assignments_add(sl_assignments *list, const sl_option *option, const char *value, const char *where);
 const sl_option *sl_options_search(const sl_option *const tables[], const char *name);

@@ -1,11 +1,11 @@
-#include "loop/import.h"
+#include "loop/import/import.h"
 
 #include "base/file.h"
 #include "base/limits.h"
 #include "base/threads.h"
 #include "image/frame.h"
 #include "image/intensity_map.h"
-#include "loop/import_names.h"
+#include "loop/import/import_names.h"
 #include "loop/job.h"
 
 #include <math.h>

@@ -2,7 +2,7 @@
 #ifndef SL_LOOP_BENCH_CASE_H
 #define SL_LOOP_BENCH_CASE_H
 
-#include "loop/bench.h"
+#include "loop/bench/bench.h"
 #include "model/model.h"
 #include "nn/lora.h"
 #include "train/optimizer.h"

@@ -1,4 +1,4 @@
-#include "loop/generate.h"
+#include "loop/generate/generate.h"
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -6,7 +6,7 @@
 #include "diffusion/pipeline.h"
 #include "image/frame.h"
 #include "loop/job.h"
-#include "loop/measure_decoded.h"
+#include "loop/generate/measure_decoded.h"
 #include "loop/picture.h"
 #include "loop/shard.h"
 #include "loop/shipped.h"

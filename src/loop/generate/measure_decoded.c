@@ -1,4 +1,4 @@
-#include "loop/measure_decoded.h"
+#include "loop/generate/measure_decoded.h"
 
 #include "base/random.h"
 #include "image/intensity_map.h"

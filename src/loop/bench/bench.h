@@ -3,7 +3,7 @@
 #ifndef SL_LOOP_BENCH_H
 #define SL_LOOP_BENCH_H
 
-#include "loop/option.h"
+#include "loop/option/option.h"
 
 typedef struct sl_bench_settings {
     int dtype; /* 0: fp32, 1: bf16 */

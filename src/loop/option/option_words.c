@@ -1,7 +1,7 @@
 /* Options from the command line. */
-#include "loop/option.h"
+#include "loop/option/option.h"
 
-#include "loop/option_internal.h"
+#include "loop/option/option_internal.h"
 
 #include <ctype.h>
 #include <string.h>

@@ -3,7 +3,7 @@
 #define SL_LOOP_IMPORT_H
 
 #include "base/progress.h"
-#include "loop/option.h"
+#include "loop/option/option.h"
 #include "loop/workspace.h"
 
 typedef struct sl_import_settings {

@@ -1,4 +1,4 @@
-#include "loop/option.h"
+#include "loop/option/option.h"
 
 #include <errno.h>
 #include <math.h>

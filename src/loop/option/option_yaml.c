@@ -1,7 +1,7 @@
 /* Options from a configuration file. Events only: no document tree, no tags, no anchors. */
-#include "loop/option.h"
+#include "loop/option/option.h"
 
-#include "loop/option_internal.h"
+#include "loop/option/option_internal.h"
 
 #include "base/file.h"
 
