@@ -11,8 +11,8 @@
  * project's root. */
 static inline const char *shared_path(const char *name) {
     static char path[1024];
-    const char *folder = getenv("SL_SHARED");
-    snprintf(path, sizeof path, "%s/%s", folder ? folder : "../shared", name);
+    const char *chosen = getenv("SL_SHARED");
+    snprintf(path, sizeof path, "%s/%s", chosen ? chosen : "../shared", name);
     return access(path, R_OK) == 0 ? path : NULL;
 }
 

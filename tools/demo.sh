@@ -14,6 +14,11 @@ run() {
     "$program" "$@"
 }
 
+if [ ! -f models/base/model_index.json ]; then
+    echo "demo: the base model's weights are not part of this version; './run base-model' trains them (about a day on two cores)" >&2
+    exit 1
+fi
+
 number=1
 while [ -e "demo-$number" ]; do number=$((number + 1)); done
 workspace=$PWD/demo-$number

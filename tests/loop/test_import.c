@@ -1,4 +1,4 @@
-#include "test.h"
+#include "scratch_workspace.h"
 
 #include "shared.h"
 
@@ -7,27 +7,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-
-static char folder[64];
-static sl_workspace *workspace;
-static sl_arena *arena;
-
-static int open_workspace(void **state) {
-    (void)state;
-    snprintf(folder, sizeof folder, "/tmp/sl-import-XXXXXX");
-    if (!mkdtemp(folder) || sl_arena_new(&arena)) return 1;
-    const char *root = sl_path_join(arena, folder, "workspace");
-    return sl_workspace_init(root, 1) || sl_workspace_open(root, &workspace);
-}
-
-static int close_workspace(void **state) {
-    (void)state;
-    char command[128];
-    sl_workspace_close(workspace);
-    sl_arena_free(arena);
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    return system(command);
-}
 
 static const char *path_of(const char *name) {
     return sl_arena_printf(arena, "%s/data/%s", folder, name);
@@ -218,7 +197,7 @@ static void measured_images_keep_their_groups_apart(void **state) {
     }
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, open_workspace, close_workspace)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, scratch_open, scratch_close)
 static const struct CMUnitTest tests[] = {
     TEST(a_folder_with_everything_in_it),
     TEST(groups_come_from_where_they_are_told),

@@ -1,5 +1,5 @@
 /* The state machine of rounds with steps that need no network, killed and gone on with. */
-#include "test.h"
+#include "scratch_workspace.h"
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -16,25 +16,9 @@
 
 enum { IMAGES = 120, QUEUE = 40 };
 
-static char folder[64];
-static sl_workspace *workspace;
-static sl_arena *arena;
-
-static int open_workspace(void **state) {
-    (void)state;
+static int open_quietly(void **state) {
     sl_log_set_level(SL_LOG_WARN);
-    snprintf(folder, sizeof folder, "/tmp/sl-round-XXXXXX");
-    if (!mkdtemp(folder) || sl_arena_new(&arena)) return 1;
-    return sl_workspace_init(folder, 1) || sl_workspace_open(folder, &workspace);
-}
-
-static int close_workspace(void **state) {
-    (void)state;
-    char command[128];
-    sl_workspace_close(workspace);
-    sl_arena_free(arena);
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    return system(command);
+    return scratch_open(state);
 }
 
 static sl_round_settings settings_of(int expert) {
@@ -228,7 +212,7 @@ static void run_child(void) {
     sl_workspace *own;
     json_t *result;
     sl_round_settings settings = settings_of(SL_EXPERT_SIMULATED);
-    if (sl_workspace_open(folder, &own)) _exit(2);
+    if (sl_workspace_open(scratch_root, &own)) _exit(2);
     _exit(sl_loop_run(own, &settings, rules, NULL, &result) ? 3 : 0);
 }
 
@@ -236,7 +220,7 @@ static bool is_loop_done(void) {
     sl_workspace *own;
     sl_round_record *rounds;
     int count;
-    assert_ok(sl_workspace_open(folder, &own));
+    assert_ok(sl_workspace_open(scratch_root, &own));
     assert_ok(sl_store_rounds(own->store, arena, &rounds, &count));
     sl_workspace_close(own);
     return count >= 3 && rounds[2].state == SL_RUN_DONE;
@@ -252,8 +236,8 @@ static void a_killed_loop_ends_the_same(void **state) {
     assert_int_equal(json_array_size(json_object_get(result, "rounds")), 3);
     json_decref(result);
     char *undisturbed = strdup(describe_rounds(workspace)); /* the arena ends with the workspace */
-    close_workspace(state);
-    assert_int_equal(open_workspace(state), 0);
+    scratch_close(state);
+    assert_int_equal(open_quietly(state), 0);
     sl_workspace_close(workspace);
 
     sl_random random = sl_random_stream((uint64_t)sl_clock_unix_ms(), SL_STREAM_TEST, 2);
@@ -273,7 +257,7 @@ static void a_killed_loop_ends_the_same(void **state) {
     }
     assert_true(WIFSIGNALED(code) || (WIFEXITED(code) && WEXITSTATUS(code) == 0));
     print_message("killed %d times\n", killed);
-    assert_ok(sl_workspace_open(folder, &workspace));
+    assert_ok(sl_workspace_open(scratch_root, &workspace));
     const char *disturbed = describe_rounds(workspace);
     size_t same = 0;
     while (disturbed[same] && disturbed[same] == undisturbed[same]) same++;
@@ -339,11 +323,11 @@ static void one_process_at_a_time(void **state) {
     sl_workspace_close(workspace);
     pid_t child = fork();
     if (child == 0) {
-        if (sl_workspace_open(folder, &workspace)) _exit(2);
+        if (sl_workspace_open(scratch_root, &workspace)) _exit(2);
         _exit(sl_round_run(workspace, &settings, endless, NULL, &result));
     }
     assert_int_equal(read(ready[0], &byte, 1), 1);
-    assert_ok(sl_workspace_open(folder, &workspace));
+    assert_ok(sl_workspace_open(scratch_root, &workspace));
     assert_status(sl_round_run(workspace, &settings, rules, NULL, &result), SL_BUSY);
     kill(child, SIGKILL);
     waitpid(child, NULL, 0);
@@ -354,7 +338,7 @@ static void one_process_at_a_time(void **state) {
     close(ready[1]);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, open_workspace, close_workspace)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_quietly, scratch_close)
 static const struct CMUnitTest tests[] = {
     TEST(a_simulated_round_runs_through), TEST(a_person_is_waited_for), TEST(a_failed_step_is_tried_again),
     TEST(a_killed_loop_ends_the_same),    TEST(labels_can_come_first),  TEST(one_process_at_a_time),

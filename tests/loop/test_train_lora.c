@@ -1,6 +1,6 @@
 /* Fine-tuning on the images of a workspace: an adapter in diffusers' format, recorded, repeatable, resumable.
  */
-#include "test.h"
+#include "scratch_workspace.h"
 
 #include "base/file.h"
 #include "loop/simulate.h"
@@ -14,40 +14,21 @@
 
 enum { IMAGES = 14 };
 
-static struct {
-    char folder[64];
-    sl_arena *arena;
-    sl_workspace *workspace;
-} here;
-
 static int set_up(void **state) {
-    (void)state;
-    strcpy(here.folder, "/tmp/sl-lora-XXXXXX");
-    if (!mkdtemp(here.folder) || sl_arena_new(&here.arena)) return -1;
-    assert_ok(sl_workspace_init(here.folder, 3));
-    assert_ok(sl_workspace_open(here.folder, &here.workspace));
+    if (scratch_open(state)) return 1;
     sl_simulate_settings settings;
     sl_simulate_result made;
-    assert_ok(sl_options_default(sl_simulate_options, here.arena, &settings));
+    assert_ok(sl_options_default(sl_simulate_options, arena, &settings));
     settings.count = IMAGES;
     settings.size_px = 64;
-    assert_ok(sl_simulate(&settings, here.workspace, NULL, &made));
+    assert_ok(sl_simulate(&settings, workspace, NULL, &made));
     return 0;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    sl_workspace_close(here.workspace);
-    sl_arena_free(here.arena);
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf '%s'", here.folder);
-    return system(command);
 }
 
 static sl_lora_settings settings_for(const char *model, int64_t steps) {
     sl_lora_settings settings;
-    assert_ok(sl_options_default(sl_lora_options, here.arena, &settings));
-    settings.model = sl_arena_strdup(here.arena, model);
+    assert_ok(sl_options_default(sl_lora_options, arena, &settings));
+    settings.model = sl_arena_strdup(arena, model);
     settings.origin = 1; /* simulated */
     settings.size_px = 64;
     settings.batch = 2;
@@ -64,26 +45,26 @@ static void an_adapter_is_trained_and_recorded(void **state) {
     sl_lora_settings settings = settings_for(model, 4);
     json_t *result = json_object();
     sl_id first = 0, again = 0, longer = 0;
-    assert_ok(sl_train_lora(&settings, here.workspace, 0, NULL, result, &first));
+    assert_ok(sl_train_lora(&settings, workspace, 0, NULL, result, &first));
     assert_true(json_integer_value(json_object_get(result, "held_out")) > 0);
     assert_non_null(json_object_get(result, "holdout_best"));
     sl_model_record record;
-    assert_ok(sl_store_model_get(here.workspace->store, first, here.arena, &record));
+    assert_ok(sl_store_model_get(workspace->store, first, arena, &record));
     assert_string_equal(record.kind, "lora");
     char path[512];
     snprintf(path, sizeof path, "%s/unet", settings.model);
     sl_model *unet;
     sl_lora *lora;
     assert_ok(sl_model_load(path, &unet));
-    assert_ok(sl_lora_load(sl_workspace_path(here.workspace, here.arena, record.path), unet->params, &lora));
+    assert_ok(sl_lora_load(sl_workspace_path(workspace, arena, record.path), unet->params, &lora));
     assert_true(sl_params_values(lora->params, false) > 0);
     sl_lora_free(lora);
     sl_model_free(unet);
-    assert_ok(sl_train_lora(&settings, here.workspace, 0, NULL, NULL, &again));
+    assert_ok(sl_train_lora(&settings, workspace, 0, NULL, NULL, &again));
     assert_int_equal(again, first); /* the same weights are the same model */
     settings.steps = 6;
     json_object_clear(result);
-    assert_ok(sl_train_lora(&settings, here.workspace, 0, NULL, result, &longer));
+    assert_ok(sl_train_lora(&settings, workspace, 0, NULL, result, &longer));
     assert_int_equal(json_integer_value(json_object_get(result, "steps")), 6);
     json_decref(result);
 }
@@ -93,7 +74,7 @@ static void without_images_it_says_so(void **state) {
     sl_lora_settings settings = settings_for("/nonexistent", 4);
     settings.origin = 0; /* experimental: there are none */
     sl_id model = 0;
-    assert_status(sl_train_lora(&settings, here.workspace, 0, NULL, NULL, &model), SL_NOT_FOUND);
+    assert_status(sl_train_lora(&settings, workspace, 0, NULL, NULL, &model), SL_NOT_FOUND);
     assert_non_null(strstr(sl_error_message(), "no image of the training split"));
 }
 
@@ -102,5 +83,5 @@ int main(void) {
         cmocka_unit_test(an_adapter_is_trained_and_recorded),
         cmocka_unit_test(without_images_it_says_so),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down) ? 1 : 0;
+    return cmocka_run_group_tests(tests, set_up, scratch_close) ? 1 : 0;
 }

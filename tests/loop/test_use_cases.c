@@ -1,6 +1,6 @@
 /* The use-cases of the loop in one small workspace: simulate, train a classifier, generate, classify, report.
  */
-#include "test.h"
+#include "scratch_workspace.h"
 
 #include "base/file.h"
 #include "base/random.h"
@@ -19,39 +19,15 @@
 
 enum { SIMULATED = 60 };
 
-static struct {
-    char folder[64];
-    sl_arena *arena;
-    sl_workspace *workspace;
-} here;
-
-static int set_up(void **state) {
-    (void)state;
-    strcpy(here.folder, "/tmp/sl-use-XXXXXX");
-    if (!mkdtemp(here.folder) || sl_arena_new(&here.arena)) return -1;
-    assert_ok(sl_workspace_init(here.folder, 3));
-    assert_ok(sl_workspace_open(here.folder, &here.workspace));
-    return 0;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    sl_workspace_close(here.workspace);
-    sl_arena_free(here.arena);
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf '%s'", here.folder);
-    return system(command);
-}
-
 static void simulated_images_bring_their_truth(void **state) {
     (void)state;
     sl_simulate_settings settings;
     sl_simulate_result made;
-    assert_ok(sl_options_default(sl_simulate_options, here.arena, &settings));
+    assert_ok(sl_options_default(sl_simulate_options, arena, &settings));
     settings.count = SIMULATED;
     settings.size_px = 64;
     settings.unreal = 0.5;
-    assert_ok(sl_simulate(&settings, here.workspace, NULL, &made));
+    assert_ok(sl_simulate(&settings, workspace, NULL, &made));
     assert_int_equal(made.added, SIMULATED);
     assert_in_range(made.unreal, SIMULATED / 5, SIMULATED * 4 / 5);
 }
@@ -60,7 +36,7 @@ static void simulated_images_bring_their_truth(void **state) {
 static void labels_are_split_by_group(void **state) {
     (void)state;
     sl_labelled labels;
-    assert_ok(sl_labels_collect(here.workspace, here.arena, &labels));
+    assert_ok(sl_labels_collect(workspace, arena, &labels));
     assert_int_equal(labels.train_count + labels.calibration_count + labels.test_count, SIMULATED);
     assert_int_equal(labels.counts.known, SIMULATED);
     const sl_feed_item *parts[] = {labels.train, labels.calibration, labels.test};
@@ -68,9 +44,9 @@ static void labels_are_split_by_group(void **state) {
     for (int p = 0; p < 3; p++) {
         for (int64_t i = 0; i < counts[p]; i++) {
             sl_image_record record;
-            assert_ok(sl_store_image_get(here.workspace->store, parts[p][i].image, here.arena, &record));
+            assert_ok(sl_store_image_get(workspace->store, parts[p][i].image, arena, &record));
             assert_int_equal(record.split, p);
-            assert_int_equal(sl_workspace_split(here.workspace, record.group_key), p);
+            assert_int_equal(sl_workspace_split(workspace, record.group_key), p);
         }
     }
 }
@@ -81,11 +57,11 @@ static void a_classifier_is_trained_and_recorded(void **state) {
     sl_model_record record;
     sl_id model = 0;
     json_t *result = json_object();
-    assert_ok(sl_options_default(sl_train_classifier_options, here.arena, &settings));
+    assert_ok(sl_options_default(sl_train_classifier_options, arena, &settings));
     settings.size_px = 32;
     settings.epochs = 1;
-    assert_ok(sl_train_classifier_run(&settings, here.workspace, 0, NULL, result, &model));
-    assert_ok(sl_store_model_get(here.workspace->store, model, here.arena, &record));
+    assert_ok(sl_train_classifier_run(&settings, workspace, 0, NULL, result, &model));
+    assert_ok(sl_store_model_get(workspace->store, model, arena, &record));
     assert_string_equal(record.kind, "classifier");
     json_t *accuracy = json_object_get(json_object_get(result, "test"), "accuracy");
     assert_non_null(accuracy);
@@ -97,22 +73,22 @@ static void classifying_gives_every_image_a_probability(void **state) {
     (void)state;
     sl_classify_settings settings;
     sl_classify_result made;
-    assert_ok(sl_options_default(sl_classify_options, here.arena, &settings));
+    assert_ok(sl_options_default(sl_classify_options, arena, &settings));
     settings.origin = 1;
-    assert_ok(sl_classify(&settings, here.workspace, 0, NULL, &made));
+    assert_ok(sl_classify(&settings, workspace, 0, NULL, &made));
     assert_int_equal(made.images, SIMULATED);
     sl_prediction *predictions;
     int count;
-    assert_ok(sl_store_predictions(here.workspace->store, 1, here.arena, &predictions, &count));
+    assert_ok(sl_store_predictions(workspace->store, 1, arena, &predictions, &count));
     assert_int_equal(count, 1);
     assert_true(predictions[0].p_real > 0 && predictions[0].p_real < 1);
     settings.models = (sl_list){(const char *[]){"99"}, 1};
-    assert_status(sl_classify(&settings, here.workspace, 0, NULL, &made), SL_NOT_FOUND);
+    assert_status(sl_classify(&settings, workspace, 0, NULL, &made), SL_NOT_FOUND);
 }
 
 static sl_generate_settings generate_settings(const char *model) {
     sl_generate_settings settings;
-    assert_ok(sl_options_default(sl_generate_options, here.arena, &settings));
+    assert_ok(sl_options_default(sl_generate_options, arena, &settings));
     settings.model = model;
     settings.count = 5;
     settings.seed = 11;
@@ -125,8 +101,8 @@ static void assert_same_image(const char *a, const char *b, int index, double to
     sl_frame frames[2];
     const char *folders[] = {a, b};
     for (int i = 0; i < 2; i++)
-        assert_ok(sl_frame_read(sl_arena_printf(here.arena, "%s/image_%06d.tif", folders[i], index), NULL,
-                                NULL, &frames[i]));
+        assert_ok(sl_frame_read(sl_arena_printf(arena, "%s/image_%06d.tif", folders[i], index), NULL, NULL,
+                                &frames[i]));
     const float *x = frames[0].data, *y = frames[1].data;
     for (int p = 0; p < frames[0].header.height_px * frames[0].header.width_px; p++)
         if (!((double)(x[p] - y[p]) <= tolerance && (double)(y[p] - x[p]) <= tolerance))
@@ -140,10 +116,9 @@ static void an_image_depends_on_seed_and_index_alone(void **state) {
     (void)state;
     const char *model = shared_path("golden/dev/pipe");
     if (!model) skip_because("no ../shared/golden/dev/pipe (a tiny generator)");
-    model = sl_arena_strdup(here.arena, model);
+    model = sl_arena_strdup(arena, model);
     static const char *const prompts[] = {"rings", "the saxs pattern"};
-    const char *whole = sl_path_join(here.arena, here.folder, "whole"),
-               *parts = sl_path_join(here.arena, here.folder, "parts");
+    const char *whole = sl_path_join(arena, folder, "whole"), *parts = sl_path_join(arena, folder, "parts");
     sl_generate_result made;
     sl_generate_settings settings = generate_settings(model);
     settings.out = whole;
@@ -152,12 +127,12 @@ static void an_image_depends_on_seed_and_index_alone(void **state) {
     settings.out = parts;
     settings.batch = 1;
     for (int i = 0; i < 2; i++) {
-        settings.shard = sl_arena_printf(here.arena, "%d/2", i);
+        settings.shard = sl_arena_printf(arena, "%d/2", i);
         assert_ok(sl_generate(&settings, prompts, 2, NULL, 0, NULL, &made));
     }
     for (int i = 0; i < 5; i++) assert_same_image(whole, parts, i, 1e-4);
     json_t *provenance;
-    assert_ok(sl_image_provenance_read(sl_path_join(here.arena, whole, "image_000003.tif"), &provenance));
+    assert_ok(sl_image_provenance_read(sl_path_join(arena, whole, "image_000003.tif"), &provenance));
     assert_string_equal(json_string_value(json_object_get(provenance, "prompt")), "the saxs pattern");
     assert_string_equal(json_string_value(json_object_get(provenance, "seed")), "11");
     assert_int_equal(json_integer_value(json_object_get(provenance, "index")), 3);
@@ -177,14 +152,14 @@ static void generated_images_are_recorded_with_the_run(void **state) {
     if (!model) skip_because("no ../shared/golden/dev/pipe (a tiny generator)");
     static const char *const prompts[] = {"rings"};
     sl_generate_result made;
-    sl_generate_settings settings = generate_settings(sl_arena_strdup(here.arena, model));
-    assert_ok(sl_generate(&settings, prompts, 1, here.workspace, 0, NULL, &made));
+    sl_generate_settings settings = generate_settings(sl_arena_strdup(arena, model));
+    assert_ok(sl_generate(&settings, prompts, 1, workspace, 0, NULL, &made));
     assert_int_equal(made.added, 5);
     sl_image_filter filter = SL_IMAGE_FILTER_ALL;
     int64_t count;
     filter.origin = SL_ORIGIN_GENERATED;
     filter.run = made.run;
-    assert_ok(sl_store_image_count(here.workspace->store, &filter, &count));
+    assert_ok(sl_store_image_count(workspace->store, &filter, &count));
     assert_int_equal(count, 5);
 }
 
@@ -194,7 +169,7 @@ static void the_report_stands_alone(void **state) {
     const char *path;
     char *page;
     size_t bytes;
-    assert_ok(sl_report_write(here.workspace, &settings, NULL, here.arena, &path));
+    assert_ok(sl_report_write(workspace, &settings, NULL, arena, &path));
     assert_ok(sl_file_read(path, 1 << 24, &page, &bytes));
     assert_non_null(strstr(page, "data:image/png;base64,"));
     assert_non_null(strstr(page, "Models and where they come from"));
@@ -213,4 +188,4 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(the_report_stands_alone),
 };
 
-TEST_MAIN_WITH(tests, set_up, tear_down)
+TEST_MAIN_WITH(tests, scratch_open, scratch_close)

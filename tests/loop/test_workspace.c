@@ -1,4 +1,4 @@
-#include "test.h"
+#include "scratch_workspace.h"
 
 #include "base/file.h"
 #include "base/random.h"
@@ -10,26 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-static char folder[64];
-static sl_workspace *workspace;
-static sl_arena *arena;
-
-static int open_workspace(void **state) {
-    (void)state;
-    snprintf(folder, sizeof folder, "/tmp/sl-workspace-XXXXXX");
-    if (!mkdtemp(folder) || sl_arena_new(&arena)) return 1;
-    return sl_workspace_init(folder, 42) || sl_workspace_open(folder, &workspace);
-}
-
-static int close_workspace(void **state) {
-    (void)state;
-    char command[128];
-    sl_workspace_close(workspace);
-    sl_arena_free(arena);
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    return system(command);
-}
 
 /* A ring with counting noise and a gap. */
 static sl_image make_image(uint32_t item, int32_t height_px, int32_t width_px) {
@@ -85,17 +65,17 @@ static void a_workspace_is_found_from_below(void **state) {
     char before[512], inner[128];
     sl_workspace *found;
     assert_non_null(getcwd(before, sizeof before));
-    snprintf(inner, sizeof inner, "%s/a/b", folder);
+    snprintf(inner, sizeof inner, "%s/a/b", scratch_root);
     assert_ok(sl_folder_make(inner));
     assert_int_equal(chdir(inner), 0);
     sl_status status = sl_workspace_open(NULL, &found);
     assert_int_equal(chdir(before), 0);
     assert_ok(status);
     assert_string_equal(found->root, workspace->root);
-    assert_int_equal(found->split_seed, 42);
+    assert_int_equal(found->split_seed, 1);
     sl_workspace_close(found);
     assert_status(sl_workspace_open("/tmp", &found), SL_NOT_FOUND);
-    assert_status(sl_workspace_init(folder, 1), SL_EXISTS);
+    assert_status(sl_workspace_init(scratch_root, 1), SL_EXISTS);
 }
 
 static void splits_keep_groups_together(void **state) {
@@ -161,7 +141,7 @@ static void jobs_leave_a_record(void **state) {
     assert_non_null(strstr(run.result, "loss is NaN"));
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, open_workspace, close_workspace)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, scratch_open, scratch_close)
 static const struct CMUnitTest tests[] = {
     TEST(pixels_come_back_exactly),    TEST(a_workspace_is_found_from_below),
     TEST(splits_keep_groups_together), TEST(images_are_stored_with_their_pixels),
