@@ -86,7 +86,8 @@ static sl_status id_parse(const char *text, const char *what, sl_id *out) {
 
 sl_status sl_review_session(sl_review *review, json_t **out) {
     json_t *reasons = json_array();
-    for (int i = 0; i < SL_REASON_COUNT; i++) json_array_append_new(reasons, json_string(sl_reason_name(i)));
+    for (int i = 0; i < SL_REASON_COUNT; i++)
+        json_array_append_new(reasons, json_string(sl_reason_name((sl_reason)i)));
     const char *folder = review->workspace->root;
     /* the browser keeps unsent decisions under this id */
     *out = json_pack("{s:s, s:s, s:s, s:s, s:o}", "id", review->id, "workspace", sl_path_base(folder),

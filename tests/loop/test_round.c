@@ -324,7 +324,7 @@ static void one_process_at_a_time(void **state) {
     pid_t child = fork();
     if (child == 0) {
         if (sl_workspace_open(scratch_root, &workspace)) _exit(2);
-        _exit(sl_round_run(workspace, &settings, endless, NULL, &result));
+        _exit((int)sl_round_run(workspace, &settings, endless, NULL, &result));
     }
     assert_int_equal(read(ready[0], &byte, 1), 1);
     assert_ok(sl_workspace_open(scratch_root, &workspace));
