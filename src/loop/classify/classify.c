@@ -122,13 +122,10 @@ static sl_status test_chunk(const sl_workspace *workspace, const sl_image_record
                          sl_arena_alloc(arena, (size_t)count, 256)};
     sl_parallel_for(count, test_one, &work);
     for (int64_t i = 0; i < count; i++) {
-        sl_test_result results[SL_PHYSICAL_COUNT], applicable[SL_PHYSICAL_COUNT];
-        int kept = 0;
+        sl_test_result results[SL_PHYSICAL_COUNT];
         if (work.status[i]) return sl_fail(work.status[i], "%s", work.message[i]);
-        sl_physics_records(&physics[i], records[i].id, results);
-        for (int t = 0; t < SL_PHYSICAL_COUNT; t++)
-            if (physics[i].result[t].applicable) applicable[kept++] = results[t];
-        if (kept) SL_TRY(sl_store_tests_add(workspace->store, applicable, kept));
+        int count_applicable = sl_physics_records(&physics[i], records[i].id, results);
+        if (count_applicable) SL_TRY(sl_store_tests_add(workspace->store, results, count_applicable));
     }
     return SL_OK;
 }

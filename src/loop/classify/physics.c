@@ -54,15 +54,18 @@ sl_status sl_physics_judge(const sl_workspace *workspace, const sl_image_record 
     return sl_context(status, "physical tests of image %lld", (long long)record->id);
 }
 
-void sl_physics_records(const sl_physics *physics, sl_id image, sl_test_result *out) {
+int sl_physics_records(const sl_physics *physics, sl_id image, sl_test_result *out) {
+    int count = 0;
     for (int i = 0; i < SL_PHYSICAL_COUNT; i++) {
         const sl_physical_result *r = &physics->result[i];
         double limit = sl_physical_limit((sl_physical_test)i);
-        out[i] = (sl_test_result){.image = image,
-                                  .name = sl_physical_id((sl_physical_test)i),
-                                  .version = tests_version,
-                                  .value = r->applicable ? r->value : NAN,
-                                  .high = limit,
-                                  .passed = !r->applicable || r->value <= limit};
+        if (!r->applicable) continue;
+        out[count++] = (sl_test_result){.image = image,
+                                        .name = sl_physical_id((sl_physical_test)i),
+                                        .version = tests_version,
+                                        .value = r->value,
+                                        .high = limit,
+                                        .passed = r->value <= limit};
     }
+    return count;
 }

@@ -17,7 +17,7 @@ typedef struct sl_physics {
  * {row_px, column_px}) where it is recorded; all else is estimated. */
 sl_status sl_physics_judge(const sl_workspace *workspace, const sl_image_record *record, sl_physics *out);
 
-/* The results as records of the store: out[SL_PHYSICAL_COUNT]; tests that do not apply have the value NAN. */
-void sl_physics_records(const sl_physics *physics, sl_id image, sl_test_result *out);
+/* The tests that apply as records of the store, into out[SL_PHYSICAL_COUNT]; returns how many there are. */
+int sl_physics_records(const sl_physics *physics, sl_id image, sl_test_result *out);
 
 #endif
