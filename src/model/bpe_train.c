@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-enum { SIZE_LIMIT = 65536, POSITIONS = 77 };
+enum { SIZE_LIMIT = 65536 };
 #define BEGIN_TEXT "<|startoftext|>"
 #define END_TEXT   "<|endoftext|>"
 
@@ -139,7 +139,7 @@ static sl_status write_json(sl_arena *arena, const char *folder, const char *nam
     return status;
 }
 
-static sl_status write_files(trainer *t, const char *folder, const sl_text *merges) {
+static sl_status write_files(trainer *t, int positions, const char *folder, const sl_text *merges) {
     SL_TRY(sl_folder_make(folder));
     if (t->failed) return sl_fail(SL_MEMORY, "out of memory for the vocabulary");
     SL_TRY(sl_json_write(sl_path_join(t->arena, folder, "vocab.json"), t->vocabulary));
@@ -150,7 +150,7 @@ static sl_status write_files(trainer *t, const char *folder, const sl_text *merg
     return write_json(t->arena, folder, "tokenizer_config.json",
                       json_pack("{s:s, s:s, s:s, s:s, s:i, s:s, s:b}", "bos_token", BEGIN_TEXT, "eos_token",
                                 END_TEXT, "pad_token", END_TEXT, "unk_token", END_TEXT, "model_max_length",
-                                POSITIONS, "tokenizer_class", "CLIPTokenizer", "do_lower_case", 1));
+                                positions, "tokenizer_class", "CLIPTokenizer", "do_lower_case", 1));
 }
 
 static sl_status prepare(trainer *t, const char *const *texts, size_t count, int size) {
@@ -167,7 +167,8 @@ static sl_status prepare(trainer *t, const char *const *texts, size_t count, int
     return sl_alloc(&t->pairs, t->slots, sizeof *t->pairs);
 }
 
-sl_status sl_bpe_train(const char *const *texts, size_t count, int size, const char *folder, int *out_size) {
+sl_status sl_bpe_train(const char *const *texts, size_t count, int size, int positions, const char *folder,
+                       int *out_size) {
     if (size < SL_BPE_SMALLEST || size > SIZE_LIMIT)
         return sl_fail(SL_INVALID, "a vocabulary of %d entries, expected %d to %d", size, SL_BPE_SMALLEST,
                        SIZE_LIMIT);
@@ -178,7 +179,7 @@ sl_status sl_bpe_train(const char *const *texts, size_t count, int size, const c
         learn(&t, size, &merges);
         status = sl_text_status(&merges);
     }
-    if (!status) status = write_files(&t, folder, &merges);
+    if (!status) status = write_files(&t, positions, folder, &merges);
     if (!status && out_size) *out_size = t.size;
     sl_text_free(&merges);
     json_decref(t.counts);

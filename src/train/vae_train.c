@@ -3,6 +3,7 @@
 #include "base/random.h"
 #include "train/learner.h"
 
+#include <math.h>
 #include <string.h>
 
 sl_vae_recipe sl_vae_recipe_default(void) {
@@ -14,6 +15,16 @@ sl_vae_recipe sl_vae_recipe_default(void) {
                            .kl_weight = 5e-4,
                            .dtype = SL_F32,
                            .seed = 1};
+}
+
+static const struct {
+    const char *what, *prefixes[3];
+} parts[] = {[SL_VAE_WHOLE] = {"training the autoencoder", {"", NULL}},
+             [SL_VAE_ENCODER] = {"training the measured-image encoder", {"encoder.", "quant_conv.", NULL}},
+             [SL_VAE_DECODER] = {"training the decoder", {"decoder.", "post_quant_conv.", NULL}}};
+
+int sl_vae_block(const sl_vae_config *config) {
+    return (int)lround(sqrt((double)config->in_channels));
 }
 
 typedef struct vae_task {
@@ -47,9 +58,10 @@ static sl_value loss(vae_task *t, sl_nn *nn, const sl_vae_config *config, sl_val
                      sl_value noise) {
     const sl_vae_recipe *r = t->recipe;
     sl_graph *g = nn->graph;
-    sl_vae_moments moments = sl_vae_encode_build(nn, config, sl_space_to_depth(g, input, SL_VAE_BLOCK));
+    int block = sl_vae_block(config);
+    sl_vae_moments moments = sl_vae_encode_build(nn, config, sl_space_to_depth(g, input, block));
     sl_value latent = sl_vae_sample_build(nn, moments, noise);
-    sl_value image = sl_depth_to_space(g, sl_vae_decode_build(nn, config, latent), SL_VAE_BLOCK);
+    sl_value image = sl_depth_to_space(g, sl_vae_decode_build(nn, config, latent), block);
     sl_value total = sl_l1(g, image, target);
     total = sl_add(g, total, sl_scale(g, slope_loss(g, image, target), r->slope_weight, 0));
     total = sl_add(g, total, sl_scale(g, sl_mse(g, image, target, SL_NONE), r->square_weight, 0));
@@ -60,7 +72,7 @@ static sl_value loss(vae_task *t, sl_nn *nn, const sl_vae_config *config, sl_val
 static sl_status build(vae_task *t, sl_model *vae) {
     const sl_vae_recipe *r = t->recipe;
     const sl_vae_config *config = vae->config;
-    int64_t side = r->crop_px / (SL_VAE_BLOCK * sl_vae_reduction(config));
+    int64_t side = r->crop_px / (sl_vae_block(config) * sl_vae_reduction(config));
     t->latent_count = (int)(side * side * config->latent_channels);
     SL_TRY(sl_learner_open(&t->learner));
     sl_shape image = SL_SHAPE(r->batch, r->crop_px, r->crop_px, 1);
@@ -141,7 +153,7 @@ static void changed(void *context) {
 }
 
 static sl_status check(const sl_vae_recipe *r, const sl_model *vae, const sl_feed *feed) {
-    int64_t multiple = SL_VAE_BLOCK * sl_vae_reduction(vae->config);
+    int64_t multiple = sl_vae_block(vae->config) * sl_vae_reduction(vae->config);
     if (r->crop_px < multiple || r->crop_px % multiple || r->crop_px > feed->height_px ||
         r->crop_px > feed->width_px)
         return sl_fail(SL_INVALID, "crops of %d px, expected a multiple of %lld within images of %d x %d",
@@ -156,8 +168,7 @@ sl_status sl_train_vae(sl_model *vae, const sl_vae_recipe *recipe, const sl_feed
                        const sl_feed *holdout, const sl_train_options *options, const sl_progress *progress,
                        sl_train_outcome *out) {
     SL_TRY(check(recipe, vae, feed));
-    if (recipe->encoder_only)
-        SL_TRY(sl_params_train_only(vae->params, (const char *const[]){"encoder.", "quant_conv.", NULL}));
+    SL_TRY(sl_params_train_only(vae->params, parts[recipe->part].prefixes));
     vae_task t = {.recipe = recipe, .feed = feed, .holdout = holdout, .accumulate = options->accumulate};
     sl_slot_set set = {0};
     sl_status status;
@@ -169,8 +180,7 @@ sl_status sl_train_vae(sl_model *vae, const sl_vae_recipe *recipe, const sl_feed
     SL_GUARD(status, sl_slot_set_new(&set), done);
     SL_GUARD(status, sl_slot_add_params(&set, "", vae->params, false), done);
     sl_train_task task = {.context = &t,
-                          .what = recipe->encoder_only ? "training the measured-image encoder"
-                                                       : "training the autoencoder",
+                          .what = parts[recipe->part].what,
                           .unit = "step",
                           .samples_per_step = (int64_t)recipe->batch * options->accumulate,
                           .gradient = gradient,

@@ -1,8 +1,7 @@
-/* Training an autoencoder from scratch, and what belongs to it: folding statistics, encoding and decoding
- * images.
+/* Training an autoencoder, and an autoencoder at work.
  *
- * Images have one channel outside and four inside: a 2 x 2 block of pixels is a vector (space-to-depth), so
- * the network needs no convolution at full resolution and is still a plain AutoencoderKL with four channels
+ * Images have one channel outside and n x n inside: an n x n block of pixels is a vector (space-to-depth), so
+ * the network needs no convolution at full resolution and is still a plain AutoencoderKL with n x n channels
  * in and out. */
 #ifndef SL_TRAIN_VAE_TRAIN_H
 #define SL_TRAIN_VAE_TRAIN_H
@@ -11,18 +10,20 @@
 #include "train/feed.h"
 #include "train/trainer.h"
 
-enum { SL_VAE_BLOCK = 2 }; /* pixels a side folded into channels */
+int sl_vae_block(const sl_vae_config *config); /* pixels a side folded into channels */
+
+typedef enum sl_vae_part { SL_VAE_WHOLE, SL_VAE_ENCODER, SL_VAE_DECODER } sl_vae_part;
 
 /* Loss: |e| + slope_weight * |difference of neighbours of e| + square_weight * e^2 + kl_weight * (nats a
  * pixel), e the error of the reconstruction in -1..1, all as means. */
 typedef struct sl_vae_recipe {
-    int crop_px;         /* side of a training crop, a multiple of 8 * SL_VAE_BLOCK / 2 */
+    int crop_px;         /* side of a training crop, a multiple of block times reduction */
     int crops_per_image; /* cut from one image: simulating is dear */
     int batch;           /* crops in a micro-batch, a multiple of crops_per_image */
     double slope_weight, square_weight, kl_weight;
     sl_dtype dtype; /* of activations */
     uint64_t seed;
-    bool encoder_only; /* the decoder stays: a denoising encoder for latents that mean the same */
+    sl_vae_part part; /* what learns; the latents' meaning stays where only one half does */
 } sl_vae_recipe;
 sl_vae_recipe sl_vae_recipe_default(void);
 
@@ -44,10 +45,5 @@ int64_t sl_vae_coder_latents(const sl_vae_coder *coder); /* numbers in one laten
 sl_status sl_vae_encode(sl_vae_coder *coder, const float *images, int count, float *mean, float *logvar);
 /* Coder made with decode: count images -> the decoded means. */
 sl_status sl_vae_round_trip(sl_vae_coder *coder, const float *images, int count, float *out);
-
-/* Mean and variance of each latent channel over `images` items of the feed, folded into quant_conv and
- * post_quant_conv: latents then have mean 0 and variance 1 in every channel, and decode as before. The
- * configuration's scaling factor becomes 1. Any loader of AutoencoderKL gets the same without knowing. */
-sl_status sl_vae_fold_statistics(sl_model *vae, const sl_feed *feed, int images, sl_dtype dtype);
 
 #endif

@@ -23,7 +23,7 @@ static int train(void **state) {
     (void)state;
     int size = 0;
     if (!mkdtemp(folder)) return 1;
-    assert_ok(sl_bpe_train(captions, CAPTIONS, 560, folder, &size));
+    assert_ok(sl_bpe_train(captions, CAPTIONS, 560, 77, folder, &size));
     assert_true(size > SL_BPE_SMALLEST && size <= 560);
     return 0;
 }
@@ -116,12 +116,12 @@ static void training_ignores_the_order_of_texts(void **state) {
     assert_ok(sl_file_read(path, 1 << 20, &first, &first_bytes));
     const char *reversed[CAPTIONS];
     for (int i = 0; i < CAPTIONS; i++) reversed[i] = captions[CAPTIONS - 1 - i];
-    assert_ok(sl_bpe_train(reversed, CAPTIONS, 560, folder, NULL));
+    assert_ok(sl_bpe_train(reversed, CAPTIONS, 560, 77, folder, NULL));
     assert_ok(sl_file_read(path, 1 << 20, &second, &second_bytes));
     assert_string_equal(first, second);
     sl_free(first);
     sl_free(second);
-    assert_status(sl_bpe_train(captions, CAPTIONS, 100, folder, NULL), SL_INVALID);
+    assert_status(sl_bpe_train(captions, CAPTIONS, 100, 77, folder, NULL), SL_INVALID);
 }
 
 static void damaged_files_are_refused(void **state) {

@@ -8,6 +8,7 @@
 #include "train/classifier_train.h"
 #include "train/denoiser_train.h"
 #include "train/learner.h"
+#include "train/vae_linear.h"
 #include "train/vae_train.h"
 
 #include <math.h>
@@ -82,40 +83,140 @@ static void autoencoder_repeats_with_any_threads_and_after_a_cut(void **state) {
     sl_model_free(cut);
 }
 
-/* Folding changes the latents' scale and nothing else. */
-static void folded_statistics_leave_images_alone(void **state) {
-    (void)state;
-    enum { PIXELS = 32 * 32, LATENTS = 8 * 8 * 4, IMAGES = 8 };
-    sl_model *vae = tiny_model(tiny_vae);
-    sl_train_outcome out;
-    assert_ok(run_vae(vae, 20, NULL, &out));
-    int64_t seed = 9;
+/* ---- an autoencoder that is solved for ---- */
+
+enum { PIXELS = 32 * 32, BLOCKS = 8 * 8, MODES = 6, IMAGES = 24 };
+
+static const char linear_vae[] =
+    "{\"_class_name\": \"AutoencoderKL\", \"act_fn\": \"silu\", \"block_out_channels\": [24],"
+    " \"down_block_types\": [\"DownEncoderBlock2D\"], \"up_block_types\": [\"UpDecoderBlock2D\"],"
+    " \"in_channels\": 16, \"out_channels\": 16, \"latent_channels\": 6, \"layers_per_block\": 1,"
+    " \"norm_num_groups\": 3, \"sample_size\": 8, \"mid_block_add_attention\": false, \"scaling_factor\": "
+    "1.0}";
+
+typedef struct coded {
+    float image[IMAGES * PIXELS], latent[IMAGES * BLOCKS * MODES], decoded[IMAGES * PIXELS];
+} coded;
+
+static coded *code_images(sl_model *vae, int64_t seed) {
     sl_feed feed = tiny_feed(&seed, IMAGES);
-    float *images = malloc(sizeof(float) * PIXELS * IMAGES), before[PIXELS], after[PIXELS];
-    float latent[LATENTS * IMAGES], logvar[LATENTS * IMAGES];
-    for (int i = 0; i < IMAGES; i++) assert_ok(feed.image(feed.context, i, images + i * PIXELS));
+    coded *c = malloc(sizeof *c);
     sl_vae_coder *coder;
-    assert_ok(sl_vae_coder_new(vae, 1, 32, 32, true, SL_F32, &coder));
-    assert_ok(sl_vae_round_trip(coder, images, 1, before));
+    for (int i = 0; i < IMAGES; i++) assert_ok(feed.image(feed.context, i, c->image + i * PIXELS));
+    assert_ok(sl_vae_coder_new(vae, IMAGES, 32, 32, true, SL_F32, &coder));
+    assert_ok(sl_vae_encode(coder, c->image, IMAGES, c->latent, NULL));
+    assert_ok(sl_vae_round_trip(coder, c->image, IMAGES, c->decoded));
     sl_vae_coder_free(coder);
-    assert_ok(sl_vae_fold_statistics(vae, &feed, IMAGES, SL_F32));
-    assert_ok(sl_vae_coder_new(vae, 1, 32, 32, true, SL_F32, &coder));
-    assert_ok(sl_vae_round_trip(coder, images, 1, after));
-    sl_vae_coder_free(coder);
-    for (int i = 0; i < PIXELS; i++) assert_true(fabsf(before[i] - after[i]) < 1e-4f);
-    assert_ok(sl_vae_coder_new(vae, IMAGES, 32, 32, false, SL_F32, &coder));
-    assert_ok(sl_vae_encode(coder, images, IMAGES, latent, logvar));
-    sl_vae_coder_free(coder);
-    for (int c = 0; c < 4; c++) {
-        double sum = 0, square = 0, count = LATENTS * IMAGES / 4.0;
-        for (int i = c; i < LATENTS * IMAGES; i += 4) {
-            sum += (double)latent[i];
-            square += (double)latent[i] * (double)latent[i] + exp((double)logvar[i]);
-        }
-        assert_true(fabs(sum / count) < 1e-3);
-        assert_true(fabs(square / count - 1) < 1e-3);
+    return c;
+}
+
+static double square_error(const coded *c) {
+    double sum = 0;
+    for (int i = 0; i < IMAGES * PIXELS; i++) {
+        double error = (double)c->decoded[i] - (double)c->image[i];
+        sum += error * error / (IMAGES * PIXELS);
     }
-    free(images);
+    return sum;
+}
+
+/* What is left when each block is replaced by its mean. */
+static double square_error_of_means(const coded *c) {
+    double sum = 0;
+    for (int b = 0; b < IMAGES * BLOCKS; b++) {
+        const float *block = c->image + b / 8 * 4 * 32 + b % 8 * 4;
+        double total = 0, square = 0;
+        for (int i = 0; i < 16; i++) {
+            double value = (double)block[i / 4 * 32 + i % 4];
+            total += value;
+            square += value * value;
+        }
+        sum += (square - total * total / 16) / (IMAGES * PIXELS);
+    }
+    return sum;
+}
+
+static sl_model *solved_vae(void) {
+    int64_t seed = 1;
+    sl_feed feed = tiny_feed(&seed, IMAGES);
+    sl_model *vae = tiny_model(linear_vae);
+    assert_ok(sl_vae_start_linear(vae, &feed, IMAGES));
+    return vae;
+}
+
+/* Latents are block modes with the scale that is promised; blobs of some pixels come back from them. */
+static void linear_start_codes_blocks(void **state) {
+    (void)state;
+    sl_model *vae = solved_vae();
+    coded *fitted = code_images(vae, 1), *other = code_images(vae, 2);
+    double variance[MODES];
+    for (int k = 0; k < MODES; k++) {
+        double sum = 0, square = 0, count = IMAGES * BLOCKS;
+        for (int i = k; i < IMAGES * BLOCKS * MODES; i += MODES) {
+            sum += (double)fitted->latent[i] / count;
+            square += (double)fitted->latent[i] * (double)fitted->latent[i] / count;
+        }
+        assert_true(fabs(sum) < 1e-3);
+        variance[k] = square;
+    }
+    assert_true(fabs(variance[0] - 1) < 1e-3);
+    for (int k = 1; k < MODES; k++) assert_true(variance[k] < 1);
+    /* the first mode is the block's mean, the second its slope along the columns */
+    const float *block = other->image + 4 * 32 + 8, *latent = other->latent + (8 + 2) * MODES;
+    const float *fitted_block = fitted->image + 4 * 32 + 8, *fitted_latent = fitted->latent + (8 + 2) * MODES;
+    double mean[2] = {0}, slope[2] = {0};
+    for (int y = 0; y < 4; y++)
+        for (int x = 0; x < 4; x++) {
+            double wave = cos((2 * x + 1) * M_PI / 8),
+                   values[] = {(double)block[y * 32 + x], (double)fitted_block[y * 32 + x]};
+            for (int i = 0; i < 2; i++) {
+                mean[i] += values[i];
+                slope[i] += values[i] * wave;
+            }
+        }
+    const float *latents[] = {latent, fitted_latent};
+    double level = (mean[0] - mean[1]) / (double)(latents[0][0] - latents[1][0]);
+    double steep = (slope[0] - slope[1]) / (double)(latents[0][1] - latents[1][1]);
+    assert_true(level > 0 && steep > 0);
+    /* variances are those of the scales: mode k varies by (steep / sqrt(8))^2 ... of level / 4 */
+    double ratio = steep / sqrt(8.0) / (level / 4);
+    assert_true(fabs(ratio * ratio - variance[1]) < 0.02 * variance[1]);
+    assert_true(square_error(fitted) < 0.02 * square_error_of_means(fitted));
+    assert_true(square_error(other) < 0.04 * square_error_of_means(other));
+    free(fitted);
+    free(other);
+    sl_model_free(vae);
+}
+
+/* A trained decoder is better than the linear one, and leaves what latents mean alone. */
+static void decoder_learns_and_the_encoder_stays(void **state) {
+    (void)state;
+    sl_model *vae = solved_vae();
+    coded *before = code_images(vae, 2);
+    int64_t seed = 1, other = 2;
+    sl_feed feed = tiny_feed(&seed, 0), holdout = tiny_feed(&other, 4);
+    sl_vae_recipe recipe = vae_recipe();
+    recipe.part = SL_VAE_DECODER;
+    sl_train_options options = quick_options(150, 1e-4, NULL);
+    sl_train_outcome out;
+    assert_ok(sl_train_vae(vae, &recipe, &feed, &holdout, &options, NULL, &out));
+    assert_true(out.holdout_last < out.holdout_first);
+    coded *after = code_images(vae, 2);
+    assert_memory_equal(before->latent, after->latent, sizeof before->latent);
+    free(before);
+    free(after);
+    sl_model_free(vae);
+}
+
+static void linear_start_refuses_what_it_cannot_hold(void **state) {
+    (void)state;
+    int64_t seed = 1;
+    sl_feed feed = tiny_feed(&seed, IMAGES), flat = {0};
+    sl_model *levels = tiny_model(tiny_vae), *vae = tiny_model(linear_vae);
+    assert_status(sl_vae_start_linear(levels, &feed, IMAGES), SL_INVALID);
+    flat = feed;
+    flat.height_px = 30;
+    assert_status(sl_vae_start_linear(vae, &flat, IMAGES), SL_INVALID);
+    sl_model_free(levels);
     sl_model_free(vae);
 }
 
@@ -309,7 +410,9 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(autoencoder_learns),
         cmocka_unit_test(autoencoder_repeats_with_any_threads_and_after_a_cut),
-        cmocka_unit_test(folded_statistics_leave_images_alone),
+        cmocka_unit_test(linear_start_codes_blocks),
+        cmocka_unit_test(decoder_learns_and_the_encoder_stays),
+        cmocka_unit_test(linear_start_refuses_what_it_cannot_hold),
         cmocka_unit_test(denoiser_and_text_learn_together),
         cmocka_unit_test(accumulation_equals_a_big_batch),
         cmocka_unit_test(adapter_learns_and_leaves_the_rest_alone),

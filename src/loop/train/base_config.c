@@ -8,23 +8,24 @@
 #include <stdio.h>
 #include <string.h>
 
-/* 8 x reduction in all: 2 by the pixel blocks, 4 by the levels. No attention: latents are coded locally. */
+/* 8 x 8 pixels are a vector, and six numbers say it (train/vae_linear.h); the blocks add what is not linear.
+ */
+enum { BLOCK = 8 };
 static const char vae_text[] =
-    "{\"_class_name\": \"AutoencoderKL\", \"act_fn\": \"silu\", \"block_out_channels\": [48, 96, 160],"
-    " \"down_block_types\": [\"DownEncoderBlock2D\", \"DownEncoderBlock2D\", \"DownEncoderBlock2D\"],"
-    " \"up_block_types\": [\"UpDecoderBlock2D\", \"UpDecoderBlock2D\", \"UpDecoderBlock2D\"],"
-    " \"in_channels\": 4, \"out_channels\": 4, \"latent_channels\": 4, \"layers_per_block\": 1,"
-    " \"norm_num_groups\": 8, \"sample_size\": 128, \"scaling_factor\": 1.0, \"mid_block_add_attention\": "
+    "{\"_class_name\": \"AutoencoderKL\", \"act_fn\": \"silu\", \"block_out_channels\": [128],"
+    " \"down_block_types\": [\"DownEncoderBlock2D\"], \"up_block_types\": [\"UpDecoderBlock2D\"],"
+    " \"in_channels\": 64, \"out_channels\": 64, \"latent_channels\": 6, \"layers_per_block\": 1,"
+    " \"norm_num_groups\": 16, \"sample_size\": 32, \"scaling_factor\": 1.0, \"mid_block_add_attention\": "
     "false,"
-    " \"force_upcast\": false, \"use_quant_conv\": true, \"use_post_quant_conv\": true}";
+    " \"force_upcast\": true, \"use_quant_conv\": true, \"use_post_quant_conv\": true}";
 
 /* Heads of 32 channels; attention where a latent of 32 x 32 has 16 x 16 and 8 x 8 places. */
 static const char unet_text[] =
-    "{\"_class_name\": \"UNet2DConditionModel\", \"act_fn\": \"silu\", \"block_out_channels\": [64, 128, "
+    "{\"_class_name\": \"UNet2DConditionModel\", \"act_fn\": \"silu\", \"block_out_channels\": [64, 96, "
     "192],"
     " \"down_block_types\": [\"DownBlock2D\", \"CrossAttnDownBlock2D\", \"CrossAttnDownBlock2D\"],"
     " \"up_block_types\": [\"CrossAttnUpBlock2D\", \"CrossAttnUpBlock2D\", \"UpBlock2D\"],"
-    " \"in_channels\": 4, \"out_channels\": 4, \"layers_per_block\": 2, \"attention_head_dim\": [2, 4, 6],"
+    " \"in_channels\": 6, \"out_channels\": 6, \"layers_per_block\": %d, \"attention_head_dim\": [2, 3, 6],"
     " \"cross_attention_dim\": 256, \"norm_num_groups\": 32, \"norm_eps\": 1e-5, \"sample_size\": %lld,"
     " \"flip_sin_to_cos\": true, \"freq_shift\": 0, \"center_input_sample\": false, \"downsample_padding\": "
     "1,"
@@ -32,8 +33,8 @@ static const char unet_text[] =
 
 static const char text_text[] =
     "{\"architectures\": [\"CLIPTextModel\"], \"model_type\": \"clip_text_model\", \"vocab_size\": %d,"
-    " \"hidden_size\": 256, \"intermediate_size\": 768, \"num_hidden_layers\": 4, \"num_attention_heads\": 8,"
-    " \"max_position_embeddings\": 77, \"hidden_act\": \"quick_gelu\", \"layer_norm_eps\": 1e-5,"
+    " \"hidden_size\": 256, \"intermediate_size\": 768, \"num_hidden_layers\": 2, \"num_attention_heads\": 8,"
+    " \"max_position_embeddings\": %d, \"hidden_act\": \"quick_gelu\", \"layer_norm_eps\": 1e-5,"
     " \"projection_dim\": 256, \"initializer_factor\": 1.0, \"initializer_range\": 0.02, "
     "\"attention_dropout\": 0.0,"
     " \"bos_token_id\": %d, \"eos_token_id\": %d, \"pad_token_id\": %d, \"torch_dtype\": \"float16\"}";
@@ -53,15 +54,15 @@ sl_status sl_base_vae_new(uint64_t seed, sl_model **out) {
     return model_of(vae_text, seed, out);
 }
 
-sl_status sl_base_unet_new(uint64_t seed, int64_t latent_side, sl_model **out) {
-    char text[sizeof unet_text + 32];
-    snprintf(text, sizeof text, unet_text, (long long)latent_side);
+sl_status sl_base_unet_new(uint64_t seed, int layers, int64_t latent_side, sl_model **out) {
+    char text[sizeof unet_text + 64];
+    snprintf(text, sizeof text, unet_text, layers, (long long)latent_side);
     return model_of(text, seed, out);
 }
 
 sl_status sl_base_text_new(uint64_t seed, int32_t vocabulary, int32_t begin, int32_t end, sl_model **out) {
     char text[sizeof text_text + 64];
-    snprintf(text, sizeof text, text_text, vocabulary, begin, end, end);
+    snprintf(text, sizeof text, text_text, vocabulary, SL_BASE_TOKENS, begin, end, end);
     return model_of(text, seed, out);
 }
 
@@ -90,8 +91,8 @@ sl_status sl_base_write_index(const sl_base_settings *settings) {
                   1, "steps_offset", 0, "timestep_spacing", "trailing");
     SL_TRY(write_json(settings, "model/scheduler/scheduler_config.json", noise));
     json_t *about = json_pack("{s:s, s:i, s:i, s:{s:s, s:f}, s:{s:s, s:i, s:I}}", "space", "expectation",
-                              "space_to_depth", SL_VAE_BLOCK, "size_px", (int)settings->size, "intensity_map",
-                              "map", "log1p", "counts", SL_LOG_MAP_COUNTS, "data", "source", "simulator",
-                              "version", SL_SIM_VERSION, "seed", (json_int_t)settings->seed);
+                              "space_to_depth", BLOCK, "size_px", (int)settings->size, "intensity_map", "map",
+                              "log1p", "counts", SL_LOG_MAP_COUNTS, "data", "source", "simulator", "version",
+                              SL_SIM_VERSION, "seed", (json_int_t)settings->seed);
     return write_json(settings, "model/scatterloop.json", about);
 }

@@ -128,7 +128,7 @@ sl_status sl_base_stage_eval(const sl_base_settings *settings, const sl_progress
     int side = (int)settings->size;
     SL_TRY(sl_model_load(folder.text, &vae));
     sl_status status;
-    SL_GUARD(status, sl_vae_coder_new(vae, 1, side, side, true, sl_base_dtype(settings), &coder), done);
+    SL_GUARD(status, sl_vae_coder_new(vae, 1, side, side, true, SL_F32, &coder), done);
     SL_GUARD(status, measure_domain(settings, progress, coder, SL_SIM_DOMAIN_BASE, &base), done);
     json_object_set_new(result, "vae", base);
     SL_GUARD(status, measure_domain(settings, progress, coder, SL_SIM_DOMAIN_HELD_OUT, &held_out), done);

@@ -10,6 +10,11 @@
 /* Seeds of the data: training, hold-out and evaluation never share a sample. */
 enum { SL_BASE_DATA_TRAIN = 0, SL_BASE_DATA_HOLDOUT = 1, SL_BASE_DATA_EVAL = 2, SL_BASE_DATA_STATISTICS = 3 };
 
+/* Captions are cut to so many tokens; the simulator's longest have 43. */
+enum { SL_BASE_TOKENS = 48 };
+
+enum { SL_BASE_UNET_LAYERS = 1 }; /* residual blocks of a level, unless the settings say otherwise */
+
 enum { SL_BASE_PATH_BYTES = 4096 };
 
 typedef struct sl_base_path {
@@ -29,12 +34,14 @@ void sl_base_report(const sl_train_outcome *outcome, json_t *result);
 
 /* New models with their first values, and their configurations. */
 sl_status sl_base_vae_new(uint64_t seed, sl_model **out);
-sl_status sl_base_unet_new(uint64_t seed, int64_t latent_side, sl_model **out);
+sl_status sl_base_unet_new(uint64_t seed, int layers, int64_t latent_side, sl_model **out);
 sl_status sl_base_text_new(uint64_t seed, int32_t vocabulary, int32_t begin, int32_t end, sl_model **out);
 sl_status
 sl_base_write_index(const sl_base_settings *settings); /* model_index.json, scheduler, scatterloop.json */
 
 sl_status sl_base_stage_vae(const sl_base_settings *settings, const sl_progress *progress, json_t *result);
+sl_status sl_base_stage_decoder(const sl_base_settings *settings, const sl_progress *progress,
+                                json_t *result);
 sl_status sl_base_stage_encoder(const sl_base_settings *settings, const sl_progress *progress,
                                 json_t *result);
 sl_status sl_base_stage_latents(const sl_base_settings *settings, const sl_progress *progress,

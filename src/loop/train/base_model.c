@@ -11,8 +11,8 @@
     SL_OPTION_REAL(sl_base_settings, field, name, 0, fallback, low, high, unit, help)
 
 const sl_option sl_base_options[] = {
-    SL_OPTION_CHOICE(sl_base_settings, stage, "stage", 's', "vae", "vae|latents|unet|encoder|backbone|eval",
-                     "which stage to run or to go on with"),
+    SL_OPTION_CHOICE(sl_base_settings, stage, "stage", 's', "vae",
+                     "vae|latents|unet|decoder|encoder|backbone|eval", "which stage to run or to go on with"),
     SL_OPTION_PATH(sl_base_settings, out, "out", 'o', "base-model", "DIR",
                    "where states and the model are kept"),
     INT(seed, "seed", "1", 0, 4e9, NULL, "names the data and all random draws"),
@@ -20,19 +20,22 @@ const sl_option sl_base_options[] = {
     REAL(minutes, "minutes", "0", 0, 1e6, "MIN",
          "stop with a saved state after so long; 0: run the stage to its end"),
     SL_OPTION_CHOICE(sl_base_settings, dtype, "dtype", 0, "fp32", "fp32|bf16",
-                     "number format of activations"),
+                     "number format of activations; the autoencoder's are always fp32"),
     REAL(save_minutes, "save-minutes", "5", 0.1, 1e4, "MIN", "time between saved states"),
     INT(holdout_every, "holdout-every", "500", 1, 1e9, "steps", "steps between hold-out losses"),
-    INT(vae_steps, "vae-steps", "12000", 1, 1e9, "steps", "updates of the autoencoder"),
     INT(vae_batch, "vae-batch", "8", 4, 4096, "crops", "crops in an update, four from an image"),
     INT(vae_crop, "vae-crop", "128", 32, 1024, "px", "side of a crop"),
-    REAL(vae_rate, "vae-rate", "0.0012", 0, 1, NULL, "highest learning rate of the autoencoder"),
     REAL(vae_kl, "vae-kl", "0.0005", 0, 1, NULL, "weight of the divergence in nats a pixel"),
+    INT(decoder_steps, "decoder-steps", "8000", 1, 1e9, "steps", "updates of the decoder"),
+    REAL(decoder_rate, "decoder-rate", "0.0003", 0, 1, NULL, "its highest learning rate"),
     INT(encoder_steps, "encoder-steps", "8000", 1, 1e9, "steps",
         "updates of the encoder for measured frames"),
     REAL(encoder_rate, "encoder-rate", "0.0004", 0, 1, NULL, "its highest learning rate"),
     INT(latents, "latents", "120000", 512, 1e8, "images", "images to encode"),
     INT(vocabulary, "vocabulary", "1200", 514, 49152, "tokens", "size of the caption vocabulary"),
+    SL_OPTION_PATH(sl_base_settings, begin, "begin", 0, NULL, "DIR",
+                   "model folder whose denoiser, text encoder and words stage unet begins with"),
+    INT(unet_layers, "unet-layers", "1", 1, 8, NULL, "residual blocks of a level of the denoiser"),
     INT(unet_steps, "unet-steps", "30000", 1, 1e9, "steps", "updates of denoiser and text encoder"),
     INT(unet_batch, "unet-batch", "32", 1, 4096, "images", "images in a micro-batch"),
     INT(unet_accumulate, "unet-accumulate", "2", 1, 4096, NULL, "micro-batches in an update"),
@@ -97,9 +100,10 @@ void sl_base_report(const sl_train_outcome *outcome, json_t *result) {
 sl_status sl_base_train(const sl_base_settings *settings, const sl_progress *progress, json_t *result) {
     typedef sl_status (*stage)(const sl_base_settings *, const sl_progress *, json_t *);
     static const stage stages[] = {
-        [SL_BASE_VAE] = sl_base_stage_vae,           [SL_BASE_LATENTS] = sl_base_stage_latents,
-        [SL_BASE_UNET] = sl_base_stage_unet,         [SL_BASE_ENCODER] = sl_base_stage_encoder,
-        [SL_BASE_BACKBONE] = sl_base_stage_backbone, [SL_BASE_EVAL] = sl_base_stage_eval};
+        [SL_BASE_VAE] = sl_base_stage_vae,         [SL_BASE_LATENTS] = sl_base_stage_latents,
+        [SL_BASE_UNET] = sl_base_stage_unet,       [SL_BASE_DECODER] = sl_base_stage_decoder,
+        [SL_BASE_ENCODER] = sl_base_stage_encoder, [SL_BASE_BACKBONE] = sl_base_stage_backbone,
+        [SL_BASE_EVAL] = sl_base_stage_eval};
     SL_TRY(sl_folder_make(settings->out));
     return stages[settings->stage](settings, progress, result);
 }

@@ -1,13 +1,13 @@
 /* The base model from scratch, out of the simulator: the stages of its recipe.
  *
- *     OUT/vae, OUT/encoder, OUT/unet, OUT/backbone    states, best weights and history of each training
- *     OUT/latents, OUT/latents-holdout                encoded images
- *     OUT/eval.json                                   what the last eval measured
- *     OUT/model                                       what is shipped: a diffusers folder, written after each
- * stage
+ *     OUT/unet, OUT/decoder, OUT/encoder, OUT/backbone    states, best weights and history of each training
+ *     OUT/latents, OUT/latents-holdout                    encoded images
+ *     OUT/eval.json                                       what the last eval measured
+ *     OUT/model                                           what is shipped: a diffusers folder
  *
- * Every stage goes on where it was stopped. The order: vae, latents, unet; encoder and backbone whenever
- * there is time; eval after any of them. */
+ * Every stage goes on where it was stopped and writes its part of the model at its end. The order: vae
+ * (solved for, not trained), latents, unet; decoder, encoder and backbone whenever there is time; eval after
+ * any. */
 #ifndef SL_LOOP_BASE_MODEL_H
 #define SL_LOOP_BASE_MODEL_H
 
@@ -19,6 +19,7 @@ typedef enum sl_base_stage {
     SL_BASE_VAE,
     SL_BASE_LATENTS,
     SL_BASE_UNET,
+    SL_BASE_DECODER,
     SL_BASE_ENCODER,
     SL_BASE_BACKBONE,
     SL_BASE_EVAL,
@@ -32,12 +33,13 @@ typedef struct sl_base_settings {
     int dtype;      /* 0 fp32, 1 bf16 */
     double save_minutes;
     int64_t holdout_every;
-    int64_t vae_steps, vae_batch, vae_crop;
-    double vae_rate, vae_kl;
-    int64_t encoder_steps;
-    double encoder_rate;
+    int64_t vae_batch, vae_crop;
+    double vae_kl;
+    int64_t decoder_steps, encoder_steps;
+    double decoder_rate, encoder_rate;
     int64_t latents, vocabulary;
-    int64_t unet_steps, unet_batch, unet_accumulate;
+    const char *begin; /* model folder to begin with; NULL: random */
+    int64_t unet_layers, unet_steps, unet_batch, unet_accumulate;
     double unet_rate, unet_ema, caption_dropout;
     int64_t backbone_steps, backbone_batch, backbone_size;
     double backbone_rate;

@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LENGTH = 77, VOCABULARY_CAPTIONS = 20000, HOLDOUT_DRAWS = 4 };
+enum { VOCABULARY_CAPTIONS = 20000, HOLDOUT_DRAWS = 4 };
 
 typedef struct caption_source {
     const sl_latents *latents;
@@ -31,7 +31,7 @@ static sl_status ids(void *context, int64_t sample, uint32_t draw, int32_t *out)
     const caption_source *source = context;
     char caption[SL_FEED_CAPTION_BYTES] = "";
     if (sample >= 0) sl_latents_caption(source->latents, sample, caption, sizeof caption);
-    return sl_tokenizer_encode(source->tokenizer, caption, LENGTH, out, NULL);
+    return sl_tokenizer_encode(source->tokenizer, caption, SL_BASE_TOKENS, out, NULL);
 }
 
 /* ---- vocabulary ---- */
@@ -48,16 +48,37 @@ static sl_status learn_vocabulary(const sl_base_settings *settings, const sl_lat
         sl_latents_caption(latents, i, caption, sizeof caption);
         texts[i] = sl_arena_strdup(arena, caption);
     }
-    sl_status status = sl_bpe_train(texts, (size_t)count, (int)settings->vocabulary, folder, NULL);
+    sl_status status =
+        sl_bpe_train(texts, (size_t)count, (int)settings->vocabulary, SL_BASE_TOKENS, folder, NULL);
     sl_arena_free(arena);
     return status;
+}
+
+static sl_status copy_vocabulary(const sl_base_settings *settings, const char *folder) {
+    static const char *const names[] = {"vocab.json", "merges.txt", "special_tokens_map.json",
+                                        "tokenizer_config.json"};
+    SL_TRY(sl_folder_make(folder));
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char from[SL_BASE_PATH_BYTES], to[SL_BASE_PATH_BYTES];
+        snprintf(from, sizeof from, "%s/tokenizer/%s", settings->begin, names[i]);
+        snprintf(to, sizeof to, "%s/%s", folder, names[i]);
+        char *text;
+        size_t bytes;
+        SL_TRY(sl_file_read(from, 1 << 24, &text, &bytes));
+        sl_status status = sl_file_write_atomic(to, text, bytes);
+        sl_free(text);
+        SL_TRY(status);
+    }
+    return SL_OK;
 }
 
 static sl_status open_tokenizer(const sl_base_settings *settings, const sl_latents *latents,
                                 sl_tokenizer **out) {
     sl_base_path folder = sl_base_path_of(settings, "model/tokenizer"),
                  words = sl_base_path_of(settings, "model/tokenizer/vocab.json");
-    if (!sl_file_exists(words.text)) SL_TRY(learn_vocabulary(settings, latents, folder.text));
+    if (!sl_file_exists(words.text))
+        SL_TRY(settings->begin ? copy_vocabulary(settings, folder.text)
+                               : learn_vocabulary(settings, latents, folder.text));
     return sl_tokenizer_open(folder.text, out);
 }
 
@@ -77,6 +98,15 @@ static void stage_free(unet_stage *s) {
     sl_model_free(s->text);
 }
 
+/* A later training begins with an earlier one's weights; shapes are checked. */
+static sl_status read_begin(const sl_base_settings *settings, unet_stage *s) {
+    char folder[SL_BASE_PATH_BYTES];
+    snprintf(folder, sizeof folder, "%s/unet", settings->begin);
+    SL_TRY(sl_model_load_weights(s->unet, folder));
+    snprintf(folder, sizeof folder, "%s/text_encoder", settings->begin);
+    return sl_model_load_weights(s->text, folder);
+}
+
 static sl_status stage_open(const sl_base_settings *settings, unet_stage *s) {
     sl_base_path train = sl_base_path_of(settings, "latents"),
                  holdout = sl_base_path_of(settings, "latents-holdout");
@@ -85,8 +115,9 @@ static sl_status stage_open(const sl_base_settings *settings, unet_stage *s) {
     SL_TRY(open_tokenizer(settings, s->train, &s->tokenizer));
     sl_tokenizer_facts facts = sl_tokenizer_describe(s->tokenizer);
     uint64_t seed = (uint64_t)settings->seed;
-    SL_TRY(sl_base_unet_new(seed, sl_latents_shape(s->train).dim[0], &s->unet));
-    return sl_base_text_new(seed, facts.vocabulary, facts.begin, facts.end, &s->text);
+    SL_TRY(sl_base_unet_new(seed, (int)settings->unet_layers, sl_latents_shape(s->train).dim[0], &s->unet));
+    SL_TRY(sl_base_text_new(seed, facts.vocabulary, facts.begin, facts.end, &s->text));
+    return settings->begin ? read_begin(settings, s) : SL_OK;
 }
 
 static sl_status train(const sl_base_settings *settings, const sl_progress *progress, const unet_stage *s,
@@ -100,7 +131,7 @@ static sl_status train(const sl_base_settings *settings, const sl_progress *prog
         .batch = (int)settings->unet_batch,
         .height = shape.dim[0],
         .width = shape.dim[1],
-        .length = LENGTH,
+        .length = SL_BASE_TOKENS,
         .noising = {.schedule = &schedule, .prediction = SL_PREDICTION_V, .seed = (uint64_t)settings->seed},
         .spread_timesteps = true,
         .caption_dropout = settings->caption_dropout,

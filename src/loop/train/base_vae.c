@@ -1,11 +1,13 @@
-/* Stages vae, encoder and latents: the autoencoder, its encoder for measured frames, and the latent cache. */
+/* Stages vae, decoder, encoder and latents: the autoencoder and its two halves, and the latent cache. */
 #include "loop/train/base_internal.h"
 
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "base/text.h"
 #include "train/latents.h"
 #include "train/learner.h"
+#include "train/vae_linear.h"
 #include "train/vae_train.h"
 
 #include <math.h>
@@ -19,36 +21,32 @@ static sl_vae_recipe recipe_of(const sl_base_settings *settings) {
     recipe.crop_px = (int)settings->vae_crop;
     recipe.batch = (int)settings->vae_batch;
     recipe.kl_weight = settings->vae_kl;
-    recipe.dtype = sl_base_dtype(settings);
     recipe.seed = (uint64_t)settings->seed;
     return recipe;
 }
 
-/* ---- vae ---- */
+/* ---- one half, trained ---- */
 
-/* The best weights so far, with latents of mean 0 and variance 1, as OUT/model/vae in half precision. */
-static sl_status export_vae(const sl_base_settings *settings, sl_model *vae) {
-    sl_base_path best = sl_base_path_of(settings, "vae/best.safetensors"),
-                 folder = sl_base_path_of(settings, "model/vae");
-    SL_TRY(sl_params_read(vae->params, best.text, ""));
-    sl_simulated data = sl_base_data(settings, SL_BASE_DATA_STATISTICS, SL_SIMULATED_EXPECTATION);
-    sl_feed feed = sl_feed_simulated(&data, STATISTICS_IMAGES);
-    SL_TRY(sl_vae_fold_statistics(vae, &feed, STATISTICS_IMAGES, SL_F32));
-    SL_TRY(sl_base_write_index(settings));
-    return sl_model_save(vae, folder.text, SL_F16);
-}
+typedef struct half_stage {
+    sl_vae_part part;
+    sl_simulated_image image; /* what it learns from */
+    const char *from, *state,
+        *to; /* model folder it begins with, folder of states, model folder it is saved to */
+    int64_t steps;
+    double rate;
+} half_stage;
 
-static sl_status train_vae(const sl_base_settings *settings, const sl_progress *progress, sl_model *vae,
-                           json_t *result) {
+static sl_status train_half(const sl_base_settings *settings, const half_stage *half,
+                            const sl_progress *progress, sl_model *vae, json_t *result) {
     sl_vae_recipe recipe = recipe_of(settings);
-    sl_base_path folder = sl_base_path_of(settings, "vae");
-    json_t *recorded =
-        json_pack("{s:i, s:i, s:f, s:f, s:i}", "batch", recipe.batch, "crop", recipe.crop_px, "rate",
-                  settings->vae_rate, "kl", recipe.kl_weight, "dtype", settings->dtype);
-    sl_train_options options = sl_base_train_options(settings, folder.text, settings->vae_steps,
-                                                     settings->vae_rate, 0.999, recorded);
-    sl_simulated train = sl_base_data(settings, SL_BASE_DATA_TRAIN, SL_SIMULATED_EXPECTATION);
-    sl_simulated holdout = sl_base_data(settings, SL_BASE_DATA_HOLDOUT, SL_SIMULATED_EXPECTATION);
+    recipe.part = half->part;
+    sl_base_path folder = sl_base_path_of(settings, half->state);
+    json_t *recorded = json_pack("{s:i, s:i, s:f, s:f}", "batch", recipe.batch, "crop", recipe.crop_px,
+                                 "rate", half->rate, "kl", recipe.kl_weight);
+    sl_train_options options =
+        sl_base_train_options(settings, folder.text, half->steps, half->rate, 0.999, recorded);
+    sl_simulated train = sl_base_data(settings, SL_BASE_DATA_TRAIN, half->image);
+    sl_simulated holdout = sl_base_data(settings, SL_BASE_DATA_HOLDOUT, half->image);
     sl_feed train_feed = sl_feed_simulated(&train, 0),
             holdout_feed = sl_feed_simulated(&holdout, HOLDOUT_IMAGES);
     sl_train_outcome outcome;
@@ -58,52 +56,59 @@ static sl_status train_vae(const sl_base_settings *settings, const sl_progress *
     return status;
 }
 
-sl_status sl_base_stage_vae(const sl_base_settings *settings, const sl_progress *progress, json_t *result) {
+/* Trains one half of a saved autoencoder; its best weights, with the other half as it was, are the result. */
+static sl_status run_half(const sl_base_settings *settings, const half_stage *half,
+                          const sl_progress *progress, json_t *result) {
+    char name[64];
+    snprintf(name, sizeof name, "%s/best.safetensors", half->state);
+    sl_base_path from = sl_base_path_of(settings, half->from), to = sl_base_path_of(settings, half->to),
+                 best = sl_base_path_of(settings, name);
     sl_model *vae;
-    SL_TRY(sl_base_vae_new((uint64_t)settings->seed, &vae));
-    json_object_set_new(result, "parameters", json_integer((json_int_t)sl_params_values(vae->params, false)));
-    sl_status status = train_vae(settings, progress, vae, result);
-    if (status == SL_OK) status = export_vae(settings, vae);
-    sl_model_free(vae);
-    return status;
-}
-
-/* ---- encoder ---- */
-
-static sl_status train_encoder(const sl_base_settings *settings, const sl_progress *progress, sl_model *vae,
-                               json_t *result) {
-    sl_vae_recipe recipe = recipe_of(settings);
-    recipe.encoder_only = true;
-    sl_base_path folder = sl_base_path_of(settings, "encoder");
-    json_t *recorded = json_pack("{s:i, s:i, s:f, s:i}", "batch", recipe.batch, "crop", recipe.crop_px,
-                                 "rate", settings->encoder_rate, "dtype", settings->dtype);
-    sl_train_options options = sl_base_train_options(settings, folder.text, settings->encoder_steps,
-                                                     settings->encoder_rate, 0.999, recorded);
-    sl_simulated train = sl_base_data(settings, SL_BASE_DATA_TRAIN, SL_SIMULATED_PAIR);
-    sl_simulated holdout = sl_base_data(settings, SL_BASE_DATA_HOLDOUT, SL_SIMULATED_PAIR);
-    sl_feed train_feed = sl_feed_simulated(&train, 0),
-            holdout_feed = sl_feed_simulated(&holdout, HOLDOUT_IMAGES);
-    sl_train_outcome outcome;
-    sl_status status = sl_train_vae(vae, &recipe, &train_feed, &holdout_feed, &options, progress, &outcome);
-    json_decref(recorded);
-    if (status == SL_OK) sl_base_report(&outcome, result);
-    return status;
-}
-
-/* Begins with the finished autoencoder; its decoder is not touched, so the denoiser's latents keep their
- * meaning. The best encoder takes the place of the old one in the whole it is saved with. */
-sl_status sl_base_stage_encoder(const sl_base_settings *settings, const sl_progress *progress,
-                                json_t *result) {
-    sl_base_path from = sl_base_path_of(settings, "model/vae"),
-                 to = sl_base_path_of(settings, "model/vae_measured"),
-                 best = sl_base_path_of(settings, "encoder/best.safetensors");
-    sl_model *vae;
-    SL_TRY(sl_context(sl_model_load(from.text, &vae), "the encoder stage begins with the autoencoder"));
-    sl_status status = train_encoder(settings, progress, vae, result);
+    SL_TRY(sl_context(sl_model_load(from.text, &vae), "this stage begins with the autoencoder of stage vae"));
+    sl_status status = train_half(settings, half, progress, vae, result);
     if (status == SL_OK) status = sl_params_read(vae->params, best.text, "");
     if (status == SL_OK) status = sl_model_save(vae, to.text, SL_F16);
     sl_model_free(vae);
     return status;
+}
+
+/* ---- stages vae, decoder, encoder ---- */
+
+sl_status sl_base_stage_vae(const sl_base_settings *settings, const sl_progress *progress, json_t *result) {
+    sl_base_path folder = sl_base_path_of(settings, "model/vae"),
+                 there = sl_base_path_of(settings, "model/vae/config.json");
+    if (sl_file_exists(there.text)) {
+        json_object_set_new(result, "stop", json_string("done"));
+        return SL_OK;
+    }
+    sl_simulated data = sl_base_data(settings, SL_BASE_DATA_STATISTICS, SL_SIMULATED_EXPECTATION);
+    sl_feed feed = sl_feed_simulated(&data, STATISTICS_IMAGES);
+    sl_model *vae;
+    sl_progress_tell(progress, "solving for the autoencoder", "image", 0, STATISTICS_IMAGES, NULL);
+    SL_TRY(sl_base_vae_new((uint64_t)settings->seed, &vae));
+    json_object_set_new(result, "parameters", json_integer((json_int_t)sl_params_values(vae->params, false)));
+    sl_status status = sl_vae_start_linear(vae, &feed, STATISTICS_IMAGES);
+    if (status == SL_OK) status = sl_base_write_index(settings);
+    if (status == SL_OK) status = sl_model_save(vae, folder.text, SL_F16);
+    sl_model_free(vae);
+    return status;
+}
+
+/* What the linear decoder leaves over. It begins with the one that was solved for, kept beside it. */
+sl_status sl_base_stage_decoder(const sl_base_settings *settings, const sl_progress *progress,
+                                json_t *result) {
+    half_stage half = {SL_VAE_DECODER, SL_SIMULATED_EXPECTATION, "model/vae",           "decoder",
+                       "model/vae",    settings->decoder_steps,  settings->decoder_rate};
+    return run_half(settings, &half, progress, result);
+}
+
+/* An encoder for measured frames. The decoder is not touched, so the denoiser's latents keep their meaning.
+ */
+sl_status sl_base_stage_encoder(const sl_base_settings *settings, const sl_progress *progress,
+                                json_t *result) {
+    half_stage half = {SL_VAE_ENCODER,       SL_SIMULATED_PAIR,       "model/vae",           "encoder",
+                       "model/vae_measured", settings->encoder_steps, settings->encoder_rate};
+    return run_half(settings, &half, progress, result);
 }
 
 /* ---- latents ---- */
@@ -121,7 +126,7 @@ static sl_status encode_work_new(const sl_base_settings *settings, sl_model *vae
                                  encode_work *out) {
     *out = (encode_work){.feed = *feed};
     int side = (int)settings->size;
-    SL_TRY(sl_vae_coder_new(vae, CODE_BATCH, side, side, false, sl_base_dtype(settings), &out->coder));
+    SL_TRY(sl_vae_coder_new(vae, CODE_BATCH, side, side, false, SL_F32, &out->coder));
     out->size = sl_vae_coder_latents(out->coder);
     SL_TRY(sl_alloc(&out->image, (size_t)CODE_BATCH * (size_t)side * (size_t)side, sizeof(float)));
     SL_TRY(sl_alloc(&out->mean, (size_t)(SHARD * out->size), sizeof(float)));
@@ -161,7 +166,7 @@ static sl_status encode_all(const sl_base_settings *settings, const sl_progress 
     encode_work work;
     sl_status status = encode_work_new(settings, vae, &feed, &work);
     double begin_s = sl_clock_s();
-    int64_t side = settings->size / (SL_VAE_BLOCK * sl_vae_reduction(vae->config));
+    int64_t side = settings->size / (sl_vae_block(vae->config) * sl_vae_reduction(vae->config));
     for (int number = sl_latents_shards(folder); status == SL_OK && (int64_t)number * SHARD < total;
          number++) {
         if (settings->minutes > 0 && sl_clock_s() - begin_s > settings->minutes * 60) break;
@@ -180,14 +185,25 @@ done:
     return status;
 }
 
-/* The latents' maker: the autoencoder's file and the data. */
-static sl_status maker_of(const sl_base_settings *settings, char out[256]) {
-    sl_base_path weights = sl_base_path_of(settings, "model/vae/diffusion_pytorch_model.safetensors");
-    char hash[SL_SHA256_HEX];
-    SL_TRY(sl_sha256_file_hex(weights.text, hash));
-    snprintf(out, 256, "autoencoder %.16s, simulator %d, seed %lld, %lld px", hash, SL_SIM_VERSION,
-             (long long)settings->seed, (long long)settings->size);
-    return SL_OK;
+/* The latents' maker: the autoencoder's encoder and the data. The decoder may still be improved. */
+static sl_status maker_of(const sl_base_settings *settings, const sl_model *vae, char out[256]) {
+    char hash[SL_SHA256_HEX], part[SL_SHA256_HEX];
+    sl_text all = SL_TEXT_INIT;
+    for (int i = 0; i < sl_params_count(vae->params); i++) {
+        const sl_param *param = sl_params_at(vae->params, i);
+        if (strncmp(param->name, "encoder.", 8) != 0 && strncmp(param->name, "quant_conv.", 11) != 0)
+            continue;
+        sl_sha256_hex(param->value.data, sl_tensor_bytes(&param->value), part);
+        sl_text_printf(&all, "%s %s\n", param->name, part);
+    }
+    sl_status status = sl_text_status(&all);
+    if (status == SL_OK) {
+        sl_sha256_hex(all.data, all.length, hash);
+        snprintf(out, 256, "encoder %.16s, simulator %d, seed %lld, %lld px", hash, SL_SIM_VERSION,
+                 (long long)settings->seed, (long long)settings->size);
+    }
+    sl_text_free(&all);
+    return status;
 }
 
 /* Existing shards must have been made by this autoencoder. */
@@ -207,7 +223,7 @@ sl_status sl_base_stage_latents(const sl_base_settings *settings, const sl_progr
     sl_model *vae;
     SL_TRY(sl_context(sl_model_load(model.text, &vae), "the latents stage needs the autoencoder"));
     sl_status status;
-    SL_GUARD(status, maker_of(settings, maker), done);
+    SL_GUARD(status, maker_of(settings, vae, maker), done);
     SL_GUARD(status, check_made_by(train.text, maker), done);
     SL_GUARD(status, check_made_by(holdout.text, maker), done);
     SL_GUARD(status,
