@@ -5,7 +5,7 @@ set -eu
 program=$1
 shift
 minutes=0
-stages="vae latents unet encoder backbone eval"
+stages="vae latents unet decoder encoder backbone eval"
 while [ $# -gt 0 ]; do
     case $1 in
     --minutes) minutes=$2 ;;
