@@ -7,21 +7,28 @@
 
 static const char tests_version[] = "1";
 
-/* The beam as the provenance of the image records it. */
-static sl_status read_beam(const sl_workspace *workspace, sl_arena *arena, sl_id image,
-                           sl_physical_input *input) {
+static sl_status read_provenance(const sl_workspace *workspace, sl_id image, json_t **out) {
     const char *text;
-    json_t *provenance;
-    SL_TRY(sl_store_image_provenance(workspace->store, image, arena, &text));
-    if (!text) return SL_OK;
-    SL_TRY(sl_json_parse(text, strlen(text), "provenance", &provenance));
+    sl_arena *arena;
+    *out = NULL;
+    SL_TRY(sl_arena_new(&arena));
+    sl_status status = sl_store_image_provenance(workspace->store, image, arena, &text);
+    if (status == SL_OK && text) status = sl_json_parse(text, strlen(text), "provenance", out);
+    sl_arena_free(arena);
+    return status;
+}
+
+/* The beam as the provenance of the image records it. */
+static void read_beam(const json_t *provenance, sl_physical_input *input) {
     const json_t *beam = json_object_get(provenance, "beam");
     const json_t *row = json_object_get(beam, "row_px"), *column = json_object_get(beam, "column_px");
     input->beam_known = json_is_number(row) && json_is_number(column);
     input->beam_row_px = json_number_value(row);
     input->beam_column_px = json_number_value(column);
-    json_decref(provenance);
-    return SL_OK;
+}
+
+static bool is_grazing(const sl_image_record *record) {
+    return record->caption && strncmp(record->caption, "GI", 2) == 0;
 }
 
 static void summarise(sl_physics *physics) {
@@ -37,21 +44,43 @@ static void summarise(sl_physics *physics) {
     physics->family_p = fmin(1, physics->worst_p * (physics->applicable ? physics->applicable : 1));
 }
 
-sl_status sl_physics_judge(const sl_workspace *workspace, const sl_image_record *record, sl_physics *out) {
+static sl_status judge(const sl_workspace *workspace, const char *object_hash, sl_physical_input *input,
+                       sl_physics *out) {
     sl_image image;
-    sl_arena *arena;
-    *out = (sl_physics){0};
-    sl_physical_input input = {.is_grazing = record->caption && strncmp(record->caption, "GI", 2) == 0};
-    SL_TRY(sl_arena_new(&arena));
-    sl_status status = read_beam(workspace, arena, record->id, &input);
-    sl_arena_free(arena);
-    SL_TRY(status);
-    SL_TRY(sl_workspace_get_image(workspace, record->object_hash, &image));
-    input.image = &image;
-    status = sl_physical_tests_run(&input, out->result);
+    SL_TRY(sl_workspace_get_image(workspace, object_hash, &image));
+    input->image = &image;
+    sl_status status = sl_physical_tests_run(input, out->result);
     sl_image_free(&image);
+    return status;
+}
+
+sl_status sl_physics_judge(const sl_workspace *workspace, const sl_image_record *record, sl_physics *out) {
+    json_t *provenance;
+    *out = (sl_physics){0};
+    sl_physical_input input = {.is_grazing = is_grazing(record)};
+    SL_TRY(read_provenance(workspace, record->id, &provenance));
+    read_beam(provenance, &input);
+    json_decref(provenance);
+    sl_status status = judge(workspace, record->object_hash, &input, out);
     summarise(out);
     return sl_context(status, "physical tests of image %lld", (long long)record->id);
+}
+
+sl_status sl_physics_judge_expectation(const sl_workspace *workspace, const sl_image_record *record,
+                                       sl_physics *out, bool *found) {
+    json_t *provenance;
+    *out = (sl_physics){0};
+    sl_physical_input input = {.is_grazing = is_grazing(record)};
+    SL_TRY(read_provenance(workspace, record->id, &provenance));
+    const char *hash = json_string_value(json_object_get(provenance, "expectation"));
+    *found = hash != NULL;
+    sl_status status = hash ? judge(workspace, hash, &input, out) : SL_OK;
+    json_decref(provenance);
+    for (int i = 0; i < SL_PHYSICAL_COUNT; i++)
+        if (i != SL_PHYSICAL_RING_CENTRE && i != SL_PHYSICAL_RING_SHAPE && i != SL_PHYSICAL_MIRROR)
+            out->result[i].applicable = false;
+    summarise(out);
+    return sl_context(status, "physical tests of the expectation of image %lld", (long long)record->id);
 }
 
 int sl_physics_records(const sl_physics *physics, sl_id image, sl_test_result *out) {

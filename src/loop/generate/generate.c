@@ -187,6 +187,16 @@ static sl_status write_files(run *r, const sl_image *image, int64_t index, const
     return SL_OK;
 }
 
+/* The mean counts that were measured are kept beside the image: other exposures can be made of them, and they
+ * show what noise hides. */
+static sl_status record_expectation(run *r, const sl_image *expectation, json_t *provenance) {
+    sl_image_record record = {.group_key = ""};
+    SL_TRY(sl_workspace_put_image(r->workspace, expectation, r->arena, &record));
+    return json_object_set_new(provenance, "expectation", json_string(record.object_hash))
+               ? sl_fail(SL_MEMORY, "out of memory")
+               : SL_OK;
+}
+
 static sl_status record_image(run *r, const sl_image *image, int64_t index, const char *prompt,
                               const json_t *provenance) {
     char *text = sl_json_canonical(provenance);
@@ -223,15 +233,17 @@ static sl_status finish_image(run *r, const float *decoded, int32_t height, int3
     const sl_decoded_settings chain = {s->detector, s->beamstop, r->mask.value ? &r->mask : NULL, s->exposure,
                                        s->noise_free};
     json_t *provenance = json_deep_copy(r->common);
-    sl_image image;
+    sl_image image, expectation = {0};
     json_object_set_new(provenance, "prompt", json_string(prompt));
     json_object_set_new(provenance, "index", json_integer(index));
     sl_status status = sl_measure_decoded(r->bundle, decoded, height, width, channels, prompt, &chain,
-                                          (uint64_t)s->seed, (uint32_t)index, provenance, &image);
+                                          (uint64_t)s->seed, (uint32_t)index, provenance, &image, r->workspace ? &expectation : NULL);
     if (!status) {
-        if (s->out) status = write_files(r, &image, index, prompt, provenance);
+        if (expectation.value) status = record_expectation(r, &expectation, provenance);
+        if (!status && s->out) status = write_files(r, &image, index, prompt, provenance);
         if (!status && r->workspace) status = record_image(r, &image, index, prompt, provenance);
         sl_image_free(&image);
+        sl_image_free(&expectation);
     }
     json_decref(provenance);
     r->result->images += status == SL_OK;

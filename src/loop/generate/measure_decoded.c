@@ -54,7 +54,7 @@ static void record_measurement(const sl_measurement *m, double level, json_t *pr
 
 static sl_status measure_expectation(const float *decoded, int channels, const char *prompt,
                                      const sl_decoded_settings *settings, uint64_t seed, uint32_t item,
-                                     json_t *provenance, sl_image *image) {
+                                     json_t *provenance, sl_image *image, sl_image *expectation) {
     size_t count = (size_t)image->height_px * (size_t)image->width_px;
     sl_random random = sl_random_stream(seed, SL_STREAM_DETECTOR, item);
     double level = sl_random_log_range(&random, level_low, level_high);
@@ -76,7 +76,10 @@ static sl_status measure_expectation(const float *decoded, int channels, const c
     SL_TRY(sl_detector_measure(image->value, image->height_px, image->width_px, &measurement, seed, item,
                                &measured));
     record_measurement(&measurement, level, provenance);
-    sl_image_free(image);
+    if (expectation)
+        *expectation = *image;
+    else
+        sl_image_free(image);
     *image = measured;
     return SL_OK;
 }
@@ -106,12 +109,13 @@ static sl_status invert_observed(const sl_bundle *bundle, const float *decoded, 
 sl_status sl_measure_decoded(const sl_bundle *bundle, const float *decoded, int32_t height_px,
                              int32_t width_px, int channels, const char *prompt,
                              const sl_decoded_settings *settings, uint64_t seed, uint32_t item,
-                             json_t *provenance, sl_image *out) {
+                             json_t *provenance, sl_image *out, sl_image *expectation) {
     sl_image image;
     SL_TRY(sl_image_new(height_px, width_px, &image));
     sl_status status =
         bundle->space == SL_SPACE_EXPECTATION
-            ? measure_expectation(decoded, channels, prompt, settings, seed, item, provenance, &image)
+            ? measure_expectation(decoded, channels, prompt, settings, seed, item, provenance, &image,
+                                  expectation)
             : invert_observed(bundle, decoded, channels, provenance, &image);
     if (status) {
         sl_image_free(&image);
