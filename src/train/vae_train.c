@@ -61,6 +61,7 @@ static sl_value loss(vae_task *t, sl_nn *nn, const sl_vae_config *config, sl_val
     int block = sl_vae_block(config);
     sl_vae_moments moments = sl_vae_encode_build(nn, config, sl_space_to_depth(g, input, block));
     sl_value latent = sl_vae_sample_build(nn, moments, noise);
+    if (r->latent_noise > 0) latent = sl_add(g, latent, sl_scale(g, noise, r->latent_noise, 0));
     sl_value image = sl_depth_to_space(g, sl_vae_decode_build(nn, config, latent), block);
     sl_value total = sl_l1(g, image, target);
     total = sl_add(g, total, sl_scale(g, slope_loss(g, image, target), r->slope_weight, 0));
@@ -106,7 +107,11 @@ static void cut(const vae_task *t, const sl_feed *feed, const float *image, uint
             *input++ = pixel[measured];
         }
     random = sl_random_stream(r->seed, SL_STREAM_NOISE, crop);
-    sl_random_normals(&random, t->noise + (int64_t)place * t->latent_count, (size_t)t->latent_count);
+    float *noise = t->noise + (int64_t)place * t->latent_count;
+    sl_random_normals(&random, noise, (size_t)t->latent_count);
+    if (!(r->latent_noise > 0)) return;
+    float part = (float)sl_random_uniform(&random); /* from none to all of it: clean latents count as well */
+    for (int i = 0; i < t->latent_count; i++) noise[i] *= part;
 }
 
 /* Micro-batch number `number` of a feed. Images of a counted feed are taken in turn. */

@@ -21,7 +21,8 @@ typedef struct sl_vae_recipe {
     int crops_per_image; /* cut from one image: simulating is dear */
     int batch;           /* crops in a micro-batch, a multiple of crops_per_image */
     double slope_weight, square_weight, kl_weight;
-    sl_dtype dtype; /* of activations */
+    double latent_noise; /* largest deviation added to latents: a decoder that forgives a denoiser's errors */
+    sl_dtype dtype;      /* of activations */
     uint64_t seed;
     sl_vae_part part; /* what learns; the latents' meaning stays where only one half does */
 } sl_vae_recipe;

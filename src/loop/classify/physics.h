@@ -17,8 +17,8 @@ typedef struct sl_physics {
  * {row_px, column_px}) where it is recorded; all else is estimated. */
 sl_status sl_physics_judge(const sl_workspace *workspace, const sl_image_record *record, sl_physics *out);
 
-/* The same on the mean counts that a generated image was measured from (provenance, "expectation"): no noise or
- * shadow hides a fault. Only tests of shape apply. *found: whether there are any. */
+/* The same on the mean counts that a generated image was measured from (provenance, "expectation"): no noise
+ * or shadow hides a fault. Only tests of shape apply. *found: whether there are any. */
 sl_status sl_physics_judge_expectation(const sl_workspace *workspace, const sl_image_record *record,
                                        sl_physics *out, bool *found);
 

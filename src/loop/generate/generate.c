@@ -236,8 +236,9 @@ static sl_status finish_image(run *r, const float *decoded, int32_t height, int3
     sl_image image, expectation = {0};
     json_object_set_new(provenance, "prompt", json_string(prompt));
     json_object_set_new(provenance, "index", json_integer(index));
-    sl_status status = sl_measure_decoded(r->bundle, decoded, height, width, channels, prompt, &chain,
-                                          (uint64_t)s->seed, (uint32_t)index, provenance, &image, r->workspace ? &expectation : NULL);
+    sl_status status =
+        sl_measure_decoded(r->bundle, decoded, height, width, channels, prompt, &chain, (uint64_t)s->seed,
+                           (uint32_t)index, provenance, &image, r->workspace ? &expectation : NULL);
     if (!status) {
         if (expectation.value) status = record_expectation(r, &expectation, provenance);
         if (!status && s->out) status = write_files(r, &image, index, prompt, provenance);

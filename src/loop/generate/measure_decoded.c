@@ -112,11 +112,10 @@ sl_status sl_measure_decoded(const sl_bundle *bundle, const float *decoded, int3
                              json_t *provenance, sl_image *out, sl_image *expectation) {
     sl_image image;
     SL_TRY(sl_image_new(height_px, width_px, &image));
-    sl_status status =
-        bundle->space == SL_SPACE_EXPECTATION
-            ? measure_expectation(decoded, channels, prompt, settings, seed, item, provenance, &image,
-                                  expectation)
-            : invert_observed(bundle, decoded, channels, provenance, &image);
+    sl_status status = bundle->space == SL_SPACE_EXPECTATION
+                           ? measure_expectation(decoded, channels, prompt, settings, seed, item, provenance,
+                                                 &image, expectation)
+                           : invert_observed(bundle, decoded, channels, provenance, &image);
     if (status) {
         sl_image_free(&image);
         return status;

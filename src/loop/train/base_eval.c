@@ -1,4 +1,4 @@
-/* Stage eval: what the autoencoder loses, measured on expectations it has never seen.
+/* Stage eval, of the autoencoder: what it loses, measured on expectations it has never seen.
  *
  * PSNR in the log map's units; contrast of spots, decoded over true; width of rings, decoded over true. */
 #include "loop/train/base_internal.h"
@@ -133,6 +133,7 @@ sl_status sl_base_stage_eval(const sl_base_settings *settings, const sl_progress
     json_object_set_new(result, "vae", base);
     SL_GUARD(status, measure_domain(settings, progress, coder, SL_SIM_DOMAIN_HELD_OUT, &held_out), done);
     json_object_set_new(result, "vae_unseen_instruments", held_out);
+    SL_GUARD(status, sl_base_eval_denoiser(settings, progress, result), done);
     sl_base_path report = sl_base_path_of(settings, "eval.json");
     status = sl_json_write(report.text, result);
 done:

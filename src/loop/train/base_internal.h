@@ -49,6 +49,9 @@ sl_status sl_base_stage_latents(const sl_base_settings *settings, const sl_progr
 sl_status sl_base_stage_unet(const sl_base_settings *settings, const sl_progress *progress, json_t *result);
 sl_status sl_base_stage_backbone(const sl_base_settings *settings, const sl_progress *progress,
                                  json_t *result);
+/* Generated and simulated expectations by the tests of shape; nothing where there is no denoiser yet. */
+sl_status sl_base_eval_denoiser(const sl_base_settings *settings, const sl_progress *progress,
+                                json_t *result);
 sl_status sl_base_stage_eval(const sl_base_settings *settings, const sl_progress *progress, json_t *result);
 
 #endif

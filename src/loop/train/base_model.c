@@ -28,6 +28,8 @@ const sl_option sl_base_options[] = {
     REAL(vae_kl, "vae-kl", "0.0005", 0, 1, NULL, "weight of the divergence in nats a pixel"),
     INT(decoder_steps, "decoder-steps", "8000", 1, 1e9, "steps", "updates of the decoder"),
     REAL(decoder_rate, "decoder-rate", "0.0003", 0, 1, NULL, "its highest learning rate"),
+    REAL(decoder_noise, "decoder-noise", "0.06", 0, 1, NULL,
+         "largest deviation of noise on its latents, which vary by 1"),
     INT(encoder_steps, "encoder-steps", "8000", 1, 1e9, "steps",
         "updates of the encoder for measured frames"),
     REAL(encoder_rate, "encoder-rate", "0.0004", 0, 1, NULL, "its highest learning rate"),
