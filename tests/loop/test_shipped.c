@@ -1,0 +1,150 @@
+/* The models that come with the program: they load, and keep what their cards promise. */
+#include "scratch_workspace.h"
+
+#include "diffusion/pipeline.h"
+#include "loop/classify/physics.h"
+#include "loop/generate/generate.h"
+#include "loop/shipped.h"
+#include "model/model.h"
+#include "train/quality.h"
+#include "train/vae_train.h"
+#include "xray/physical_test.h"
+#include "xray/simulate.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SIDE = 256, PIXELS = SIDE * SIDE, IMAGES = 16 };
+
+static const char *folder_of(const char *name) {
+    const char *path;
+    assert_ok(sl_shipped_model(arena, name, &path));
+    return path;
+}
+
+/* Expectations of instruments and samples that nothing was fitted to come back with 40 dB. */
+static void autoencoder_keeps_expectations(void **state) {
+    (void)state;
+    sl_model *vae;
+    sl_vae_coder *coder;
+    assert_ok(sl_model_load(sl_arena_printf(arena, "%s/vae", folder_of("base")), &vae));
+    assert_ok(sl_vae_coder_new(vae, 1, SIDE, SIDE, true, SL_F32, &coder));
+    float *image = malloc(sizeof(float) * PIXELS);
+    double sum = 0;
+    for (uint32_t i = 0; i < IMAGES; i++) {
+        sl_sim_sample sample = {0};
+        sl_sim_options options = {
+            .size_px = SIDE, .class_id = SL_SIM_CLASS_ANY, .domain = SL_SIM_DOMAIN_HELD_OUT};
+        assert_ok(sl_sim_sample_make(987654321, i, &options, &sample));
+        for (int p = 0; p < PIXELS; p++) image[p] = 2 * sample.log_map[p] - 1;
+        assert_ok(sl_vae_round_trip(coder, image, 1, image));
+        for (int p = 0; p < PIXELS; p++) image[p] = 0.5f * image[p] + 0.5f;
+        sum += sl_psnr_db(image, sample.log_map, PIXELS) / IMAGES;
+        sl_sim_sample_free(&sample);
+    }
+    assert_true(sum > 40);
+    free(image);
+    sl_vae_coder_free(coder);
+    sl_model_free(vae);
+}
+
+/* The caption reaches the picture: of grazing incidence there is a dark side below a bright horizon, of rings
+ * around a centre there is not. */
+static double lower_to_upper(const float *image) {
+    double lower = 0, upper = 0;
+    for (int p = 0; p < PIXELS; p++)
+        if (p < PIXELS / 2)
+            upper += (double)image[p];
+        else if (p >= PIXELS - PIXELS / 8)
+            lower += (double)image[p] * 4;
+    return (lower - upper) / (PIXELS / 2);
+}
+
+static void captions_reach_the_picture(void **state) {
+    (void)state;
+    enum { EACH = 4, COUNT = 2 * EACH };
+    static const char *const captions[] = {"GISAXS data showing rods and a Yoneda band",
+                                           "WAXS data showing rings and a halo"};
+    const char *prompts[COUNT], *none[COUNT];
+    for (int i = 0; i < COUNT; i++) {
+        prompts[i] = captions[i / EACH];
+        none[i] = "";
+    }
+    sl_bundle *bundle;
+    sl_pipeline *pipeline;
+    sl_generated made;
+    assert_ok(sl_bundle_load(folder_of("base"), &bundle));
+    assert_ok(sl_pipeline_new(bundle, NULL, &pipeline));
+    sl_generation generation = {.count = COUNT,
+                                .prompts = prompts,
+                                .negatives = none,
+                                .prompt_count = COUNT,
+                                .steps = 10,
+                                .guidance = 3,
+                                .sampler = &bundle->sampler,
+                                .noise = SL_NOISE_COUNTER,
+                                .seed = 5,
+                                .batch = EACH};
+    assert_ok(sl_pipeline_generate(pipeline, &generation, &made));
+    double mean[2] = {0};
+    for (int i = 0; i < COUNT; i++)
+        mean[i / EACH] += lower_to_upper((const float *)made.images.data + (size_t)i * PIXELS) / EACH;
+    assert_true(mean[0] < mean[1] - 0.1);
+    sl_generated_free(&made);
+    sl_pipeline_free(pipeline);
+    sl_bundle_free(bundle);
+}
+
+static void backbone_loads(void **state) {
+    (void)state;
+    sl_model *model;
+    assert_ok(sl_model_load(folder_of("backbone"), &model));
+    assert_ok(sl_params_check_finite(model->params));
+    sl_model_free(model);
+}
+
+/* The mean counts stay with the image, and are what the simulated expert looks at. */
+static void generated_images_keep_their_expectation(void **state) {
+    (void)state;
+    static const char *const prompts[] = {"SAXS data showing rings"};
+    sl_generate_settings settings;
+    sl_generate_result made;
+    assert_ok(sl_options_default(sl_generate_options, arena, &settings));
+    settings.count = 2;
+    settings.steps = 3;
+    assert_ok(sl_generate(&settings, prompts, 1, workspace, 0, NULL, &made));
+    sl_image_filter filter = SL_IMAGE_FILTER_ALL;
+    sl_image_record *records;
+    int count;
+    filter.run = made.run;
+    assert_ok(sl_store_images(workspace->store, &filter, arena, &records, &count));
+    assert_int_equal(count, 2);
+    const char *text;
+    json_t *provenance;
+    sl_image expectation;
+    assert_ok(sl_store_image_provenance(workspace->store, records[0].id, arena, &text));
+    assert_ok(sl_json_parse(text, strlen(text), "provenance", &provenance));
+    assert_ok(sl_workspace_get_image(workspace, json_string_value(json_object_get(provenance, "expectation")),
+                                     &expectation));
+    assert_int_equal(expectation.height_px, SIDE);
+    int whole = 0;
+    for (int p = 0; p < PIXELS; p++) whole += expectation.value[p] == floorf(expectation.value[p]);
+    assert_true(whole < PIXELS / 2); /* means, no counts */
+    sl_image_free(&expectation);
+    json_decref(provenance);
+    sl_physics physics;
+    bool found;
+    assert_ok(sl_physics_judge_expectation(workspace, &records[0], &physics, &found));
+    assert_true(found);
+    assert_false(physics.result[SL_PHYSICAL_NOISE_VARIANCE].applicable);
+}
+
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(autoencoder_keeps_expectations),
+    cmocka_unit_test(captions_reach_the_picture),
+    cmocka_unit_test(backbone_loads),
+    cmocka_unit_test(generated_images_keep_their_expectation),
+};
+
+TEST_MAIN_WITH(tests, scratch_open, scratch_close)
