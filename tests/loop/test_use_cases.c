@@ -37,8 +37,10 @@ static void labels_are_split_by_group(void **state) {
     (void)state;
     sl_labelled labels;
     assert_ok(sl_labels_collect(workspace, arena, &labels));
-    assert_int_equal(labels.train_count + labels.calibration_count + labels.test_count, SIMULATED);
-    assert_int_equal(labels.counts.known, SIMULATED);
+    /* faults too faint to be seen are no labels */
+    assert_int_equal(labels.train_count + labels.calibration_count + labels.test_count, labels.counts.known);
+    assert_in_range(labels.counts.known, SIMULATED / 2, SIMULATED - 1);
+    assert_int_equal(labels.counts.known, labels.counts.real + labels.counts.unreal);
     const sl_feed_item *parts[] = {labels.train, labels.calibration, labels.test};
     int64_t counts[] = {labels.train_count, labels.calibration_count, labels.test_count};
     for (int p = 0; p < 3; p++) {

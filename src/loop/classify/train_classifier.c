@@ -24,13 +24,14 @@ const sl_option sl_train_classifier_options[] = {
     SL_OPTION_CHOICE(sl_train_classifier_settings, architecture, "architecture", 'a', "resnet18",
                      "resnet18|resnet50|vit_b_16", "network"),
     SL_OPTION_CHOICE(sl_train_classifier_settings, mode, "mode", 0, "auto", "auto|head|full",
-                     "what is trained; auto: all of it up to ResNet-18, else the head alone"),
+                     "what is trained; auto: the head alone where the features below it are trained already, "
+                     "else all of it"),
     SL_OPTION_PATH(sl_train_classifier_settings, begin_from, "begin-from", 0, NULL, "FILE",
                    "weights to begin from (default: the shipped backbone, for resnet18)"),
     SL_OPTION_INT(sl_train_classifier_settings, size_px, "size", 0, "128", 32, 1024, "px",
                   "side of the prepared images"),
-    SL_OPTION_INT(sl_train_classifier_settings, epochs, "epochs", 0, "12", 1, 10000, "epochs",
-                  "passes over the training part"),
+    SL_OPTION_INT(sl_train_classifier_settings, epochs, "epochs", 0, "0", 0, 10000, "epochs",
+                  "passes over the training part; 0: 40 for a head, 12 for all weights"),
     SL_OPTION_INT(sl_train_classifier_settings, batch, "batch", 'b', "16", 1, 1024, "images",
                   "images in an update"),
     SL_OPTION_REAL(sl_train_classifier_settings, rate, "rate", 0, "0", 0, 1, "",
@@ -62,13 +63,16 @@ typedef struct training {
     sl_classifier_model classifier;
     sl_classifier_outcome outcome;
     const char *folder; /* of the run */
+    bool head_only;
     sl_job *job;
     char parent[SL_SHA256_HEX]; /* hash of what it began from, "" when from nothing */
     json_t *result;
 } training;
 
-static bool trains_head_only(const sl_train_classifier_settings *s) {
-    return s->mode == MODE_HEAD || (s->mode == MODE_AUTO && s->architecture != 0);
+/* On features that are trained already a head learns in seconds, and from few labels better than all weights
+ * do (docs/first-run.md). Up to ResNet-18 all weights can also begin from nothing. */
+static bool trains_head_only(const sl_train_classifier_settings *s, const char *begin) {
+    return s->mode == MODE_HEAD || (s->mode == MODE_AUTO && (begin || s->architecture != 0));
 }
 
 static sl_status make_model(training *t) {
@@ -79,7 +83,8 @@ static sl_status make_model(training *t) {
     t->classifier.size_px = s->size_px;
     if (!begin && s->architecture == 0 && sl_shipped_model(t->arena, "backbone", &begin) == SL_NOT_FOUND)
         begin = NULL;
-    if (!begin && trains_head_only(s))
+    t->head_only = trains_head_only(s, begin);
+    if (!begin && t->head_only)
         return sl_fail(
             SL_INVALID,
             "a head alone needs trained features below it: give --begin-from FILE, or --mode full");
@@ -91,13 +96,15 @@ static sl_status make_model(training *t) {
 
 static sl_status train(training *t, const sl_progress *progress) {
     const sl_train_classifier_settings *s = t->settings;
-    bool head = trains_head_only(s);
+    bool head = t->head_only;
     double rate = s->rate > 0 ? s->rate : head ? 0.01 : 0.0005;
     sl_workspace_feed *feed;
     SL_TRY(sl_workspace_feed_open(t->workspace, t->labels.train, t->labels.train_count, (int32_t)s->size_px,
                                   &feed));
     sl_classifier_recipe recipe = {.batch = (int)s->batch,
-                                   .epochs = s->epochs,
+                                   .epochs = s->epochs ? s->epochs
+                                             : head    ? 40
+                                                       : 12,
                                    .head_only = head,
                                    .balance = true,
                                    .augment = s->augment,
@@ -175,8 +182,7 @@ static sl_status measure(training *t) {
 static void describe(training *t) {
     const sl_labelled *l = &t->labels;
     json_object_set_new(t->result, "architecture", json_string(t->classifier.architecture));
-    json_object_set_new(t->result, "trained",
-                        json_string(trains_head_only(t->settings) ? "head" : "all weights"));
+    json_object_set_new(t->result, "trained", json_string(t->head_only ? "head" : "all weights"));
     json_object_set_new(t->result, "images",
                         json_pack("{s:I, s:I, s:I}", "train", (json_int_t)l->train_count, "calibration",
                                   (json_int_t)l->calibration_count, "test", (json_int_t)l->test_count));
