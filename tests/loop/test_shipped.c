@@ -49,16 +49,17 @@ static void autoencoder_keeps_expectations(void **state) {
     sl_model_free(vae);
 }
 
-/* The caption reaches the picture: of grazing incidence there is a dark side below a bright horizon, of rings
- * around a centre there is not. */
-static double lower_to_upper(const float *image) {
-    double lower = 0, upper = 0;
-    for (int p = 0; p < PIXELS; p++)
-        if (p < PIXELS / 2)
-            upper += (double)image[p];
-        else if (p >= PIXELS - PIXELS / 8)
-            lower += (double)image[p] * 4;
-    return (lower - upper) / (PIXELS / 2);
+/* The caption reaches the picture: grazing incidence has a horizon, a step from one row to the next over the
+ * whole width; rings around a centre have none. */
+static double largest_step(const float *image) {
+    double largest = 0, last = 0;
+    for (int row = 0; row < SIDE; row++) {
+        double mean = 0;
+        for (int column = 0; column < SIDE; column++) mean += (double)image[row * SIDE + column] / SIDE;
+        if (row) largest = fmax(largest, fabs(mean - last));
+        last = mean;
+    }
+    return largest;
 }
 
 static void captions_reach_the_picture(void **state) {
@@ -89,8 +90,8 @@ static void captions_reach_the_picture(void **state) {
     assert_ok(sl_pipeline_generate(pipeline, &generation, &made));
     double mean[2] = {0};
     for (int i = 0; i < COUNT; i++)
-        mean[i / EACH] += lower_to_upper((const float *)made.images.data + (size_t)i * PIXELS) / EACH;
-    assert_true(mean[0] < mean[1] - 0.1);
+        mean[i / EACH] += largest_step((const float *)made.images.data + (size_t)i * PIXELS) / EACH;
+    assert_true(mean[0] > 2 * mean[1]);
     sl_generated_free(&made);
     sl_pipeline_free(pipeline);
     sl_bundle_free(bundle);
