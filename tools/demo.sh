@@ -10,12 +10,19 @@ say() {
 
 # run WORDS...: show the command as one would type it, then do it
 run() {
-    printf '\n$ scatterloop %s\n' "$*"
+    printf '\n$ scatterloop'
+    for word in "$@"; do
+        case $word in
+        *' '*) printf ' "%s"' "$word" ;;
+        *) printf ' %s' "$word" ;;
+        esac
+    done
+    printf '\n'
     "$program" "$@"
 }
 
 if [ ! -f models/base/model_index.json ]; then
-    echo "demo: the base model's weights are not part of this version; './run base-model' trains them (about a day on two cores)" >&2
+    echo "demo: no models/base/model_index.json: this checkout is not whole" >&2
     exit 1
 fi
 
@@ -31,23 +38,29 @@ if [ -n "$measured" ]; then
     cd "$workspace"
     say "your measured images"
     run import "$measured"
+    origin=experimental
 else
     cd "$workspace"
     say "stand-ins for measured images: SIMULATED, with an instrument and samples that the base model has never seen"
     run simulate -n 120 --seed 1001 --size 256 --domain held-out
+    origin=simulated
 fi
 
-say "simulated images, half of them with a known fault: the first classifier learns from these"
-run simulate -n 240 --seed 2002 --size 256 --unreal 0.5
+say "fine-tuning the generator on them (low-rank adapters; a few steps, to show that it works)"
+run train lora --origin $origin --steps 100 --batch 4 --rate 0.001
 
-say "fine-tuning the generator on the measured images (low-rank adapters; a few steps, to show that it works)"
-run train lora --steps 30 --batch 2
+say "simulated images, half of them with a known fault: the first classifier learns from these"
+run simulate -n 300 --seed 2002 --size 256 --unreal 0.5
 
 say "a first classifier"
-run train classifier --epochs 4
+run train classifier
 
 say "two rounds: generate, classify, review by a SIMULATED expert, retrain"
-run loop -n 2 --images 40 --steps 20 --expert simulated --queue 40
+set -- -n 2 --images 100 --steps 20 --expert simulated --queue 80
+# without measured images there are no captions to take prompts from
+[ $origin = experimental ] || set -- "$@" -p "SAXS data showing rings" -p "GISAXS data showing rods and a Yoneda band" \
+    -p "WAXS data showing rings and a halo" -p "GIWAXS data showing arcs and a halo" -p "GISAXS data showing peaks"
+run loop "$@"
 
 say "the report"
 run report
