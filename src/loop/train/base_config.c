@@ -85,10 +85,10 @@ sl_status sl_base_write_index(const sl_base_settings *settings) {
                   "feature_extractor", "requires_safety_checker", 0);
     SL_TRY(write_json(settings, "model/model_index.json", index));
     json_t *noise =
-        json_pack("{s:s, s:s, s:i, s:f, s:f, s:s, s:b, s:b, s:i, s:s}", "_class_name", "DDIMScheduler",
+        json_pack("{s:s, s:s, s:i, s:f, s:f, s:s, s:b, s:b, s:i, s:s, s:b}", "_class_name", "DDIMScheduler",
                   "beta_schedule", "squaredcos_cap_v2", "num_train_timesteps", 1000, "beta_start", 0.0001,
                   "beta_end", 0.02, "prediction_type", "v_prediction", "clip_sample", 0, "set_alpha_to_one",
-                  1, "steps_offset", 0, "timestep_spacing", "trailing");
+                  1, "steps_offset", 1, "timestep_spacing", "trailing", "skip_prk_steps", 1);
     SL_TRY(write_json(settings, "model/scheduler/scheduler_config.json", noise));
     json_t *about = json_pack("{s:s, s:i, s:i, s:{s:s, s:f}, s:{s:s, s:i, s:I}}", "space", "expectation",
                               "space_to_depth", BLOCK, "size_px", (int)settings->size, "intensity_map", "map",
