@@ -16,10 +16,11 @@ const sl_command sl_command_train_base = {
     .name = "train base",
     .summary = "train the base model from scratch, out of the simulator",
     .arguments = "",
-    .description = "Stages, in this order: vae (the autoencoder, solved for), latents (encode simulated images), unet\n"
-                   "(text encoder and denoiser), decoder (what the linear one leaves over), encoder (for measured\n"
-                   "frames), backbone (for classifiers), eval (measure). Every stage goes on where it was stopped:\n"
-                   "give it the time there is with --minutes.\n",
+    .description =
+        "Stages, in this order: vae (the autoencoder, solved for), latents (encode simulated images), unet\n"
+        "(text encoder and denoiser), decoder (what the linear one leaves over), encoder (for measured\n"
+        "frames), backbone (for classifiers), eval (measure). Every stage goes on where it was stopped:\n"
+        "give it the time there is with --minutes.\n",
     .examples = "  scatterloop train base --stage vae --out base-model\n"
                 "  scatterloop train base --config models/base/recipe.yaml --stage unet\n"
                 "  scatterloop train base --stage eval --json\n",
