@@ -12,12 +12,11 @@
  * = s. Its normalisation group also holds +LEVEL and -LEVEL, which fix the group's mean at 0 and its
  * deviation at LEVEL sqrt(2 / group); the affine scale takes that back. A signal of size 1 changes the
  * deviation by 1e-5. */
-enum { PER_GROUP = 2, BEFORE = 2, LEVEL = 256, NEIGHBOURS = 9, BATCH = 16 };
+enum { PER_GROUP = 2, BEFORE = 2, LEVEL = 256, NEIGHBOURS = 9, BATCH = 16, MODES_MAX = 64 };
 static const double deviation = 0.005; /* of the posterior: far below what the decoder resolves */
 static const double ridge = 1e-6;      /* a block, in squared latents */
 
 typedef struct code {
-    const sl_vae_config *config;
     int block, modes, width, group; /* width: channels inside; group: of them in a normalisation group */
     int rows, columns;              /* blocks of an image */
     double *basis;                  /* [modes, block^2], orthonormal */
@@ -69,8 +68,8 @@ static void project(const code *c, const float *image, int row, int column, doub
 }
 
 static sl_status fit_scales(code *c, const float *images, int count) {
-    double sum[SL_FEED_ATTRIBUTES_MAX] = {0}, square[SL_FEED_ATTRIBUTES_MAX] = {0};
-    double mode[SL_FEED_ATTRIBUTES_MAX];
+    double sum[MODES_MAX] = {0}, square[MODES_MAX] = {0};
+    double mode[MODES_MAX];
     int64_t pixels = (int64_t)c->rows * c->columns * c->block * c->block;
     for (int i = 0; i < count; i++)
         for (int place = 0; place < c->rows * c->columns; place++) {
@@ -235,7 +234,7 @@ static sl_status clear(sl_model *vae, const char *name, float **out) {
 /* Mean: the signals. Log variance: the same everywhere. */
 static sl_status set_encoder(const code *c, sl_model *vae) {
     int inputs = c->block * c->block;
-    double *matrix = NULL, shift[SL_FEED_ATTRIBUTES_MAX];
+    double *matrix = NULL, shift[MODES_MAX];
     float *weight, *bias;
     SL_TRY(sl_alloc(&matrix, (size_t)(c->modes * inputs), sizeof *matrix));
     for (int k = 0; k < c->modes; k++) {
@@ -258,8 +257,7 @@ static sl_status set_encoder(const code *c, sl_model *vae) {
 }
 
 static sl_status set_decoder(const code *c, sl_model *vae) {
-    double identity[SL_FEED_ATTRIBUTES_MAX * SL_FEED_ATTRIBUTES_MAX] = {0},
-                                             none[SL_FEED_ATTRIBUTES_MAX] = {0};
+    double identity[MODES_MAX * MODES_MAX] = {0}, none[MODES_MAX] = {0};
     int outputs = c->block * c->block;
     float *weight, *bias;
     SL_TRY(clear(vae, "post_quant_conv.bias", &bias));
@@ -285,8 +283,7 @@ static sl_status set_decoder(const code *c, sl_model *vae) {
 /* ---- */
 
 static sl_status describe(const sl_vae_config *config, const sl_feed *feed, code *c) {
-    *c = (code){.config = config,
-                .block = sl_vae_block(config),
+    *c = (code){.block = sl_vae_block(config),
                 .modes = (int)config->latent_channels,
                 .width = (int)config->block_out_channels.value[0],
                 .group = (int)(config->block_out_channels.value[0] / config->norm_num_groups)};

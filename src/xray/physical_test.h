@@ -52,6 +52,8 @@ typedef enum sl_physical_test {
 
 const char *sl_physical_id(sl_physical_test test);
 const char *sl_physical_words(sl_physical_test test);
+/* Whether it looks at shapes alone: such a test also judges noise-free expectations. */
+bool sl_physical_is_of_shape(sl_physical_test test);
 /* Value above which 1 % of clean images lie; an image passes within [0, limit]. */
 double sl_physical_limit(sl_physical_test test);
 

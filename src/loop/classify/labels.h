@@ -21,7 +21,8 @@ typedef struct sl_labelled {
     sl_label_counts counts;
 } sl_labelled;
 
-/* All labelled images; texts and arrays in the arena. Unsure images teach nothing. SL_INVALID where real or
+/* All labelled images; texts and arrays in the arena. Unsure images teach nothing, nor do simulated
+ * faults too faint to see. SL_INVALID where real or
  * unreal ones lack in the training part, or training or hold-out is empty. */
 sl_status sl_labels_collect(const sl_workspace *workspace, sl_arena *arena, sl_labelled *out);
 

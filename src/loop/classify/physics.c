@@ -77,8 +77,7 @@ sl_status sl_physics_judge_expectation(const sl_workspace *workspace, const sl_i
     sl_status status = hash ? judge(workspace, hash, &input, out) : SL_OK;
     json_decref(provenance);
     for (int i = 0; i < SL_PHYSICAL_COUNT; i++)
-        if (i != SL_PHYSICAL_RING_CENTRE && i != SL_PHYSICAL_RING_SHAPE && i != SL_PHYSICAL_MIRROR)
-            out->result[i].applicable = false;
+        if (!sl_physical_is_of_shape((sl_physical_test)i)) out->result[i].applicable = false;
     summarise(out);
     return sl_context(status, "physical tests of the expectation of image %lld", (long long)record->id);
 }

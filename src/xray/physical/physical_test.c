@@ -38,6 +38,10 @@ const char *sl_physical_words(sl_physical_test test) {
     return test < SL_PHYSICAL_COUNT ? names[test].words : "?";
 }
 
+bool sl_physical_is_of_shape(sl_physical_test test) {
+    return test == SL_PHYSICAL_RING_CENTRE || test == SL_PHYSICAL_RING_SHAPE || test == SL_PHYSICAL_MIRROR;
+}
+
 double sl_physical_limit(sl_physical_test test) {
     return calibrations[test].quantile[12];
 }
