@@ -10,7 +10,7 @@
 /* Seeds of the data: training, hold-out and evaluation never share a sample. */
 enum { SL_BASE_DATA_TRAIN = 0, SL_BASE_DATA_HOLDOUT = 1, SL_BASE_DATA_EVAL = 2, SL_BASE_DATA_STATISTICS = 3 };
 
-/* Captions are cut to so many tokens; the simulator's longest have 43. */
+/* Captions are cut to so many tokens; the longest of 11,000 from the simulator has 47. */
 enum { SL_BASE_TOKENS = 48 };
 
 enum { SL_BASE_UNET_LAYERS = 1 }; /* residual blocks of a level, unless the settings say otherwise */
