@@ -2,60 +2,88 @@
  *
  * Each test looks at counts with their mask, and at what is known of geometry and measurement; it gives a
  * value that grows with the fault, compares it with the values of clean simulated images
- * (physical/calibration.def), and says what it saw. A test that finds nothing to judge is not applicable,
- * which is neither pass nor failure. */
+ * (physical/calibration.def), says what it saw and can draw it. A test that finds nothing to judge is not
+ * applicable, which is neither pass nor failure. What is not known is estimated from the image
+ * (xray/blind.h). */
 #ifndef SL_XRAY_PHYSICAL_TEST_H
 #define SL_XRAY_PHYSICAL_TEST_H
 
 #include "image/image.h"
 #include "xray/detector_chain.h"
 #include "xray/geometry.h"
+#include "xray/technique.h"
 
 #include <stdbool.h>
+
+/* What a test saw, in the image's pixels counted from its corner. */
+typedef enum sl_mark_kind {
+    SL_MARK_CIRCLE, /* at (row, column), of radius size_px */
+    SL_MARK_LINE,   /* from (row, column) to (row2, column2) */
+    SL_MARK_BOX,    /* from (row, column) to (row2, column2) */
+    SL_MARK_POINT,  /* at (row, column) */
+} sl_mark_kind;
+
+typedef struct sl_mark {
+    sl_mark_kind kind;
+    int test;    /* sl_physical_test */
+    bool is_odd; /* what speaks against the image; else what it was compared with */
+    float row, column, row2, column2, size_px;
+} sl_mark;
+
+enum { SL_MARKS_MAX = 1024 };
+
+typedef struct sl_drawing {
+    int count;
+    sl_mark mark[SL_MARKS_MAX];
+} sl_drawing;
 
 /* What is known; everything but the image may be missing. */
 typedef struct sl_physical_input {
     const sl_image
-        *image;      /* counts; masked pixels are not looked at, but by the tests of gaps and beamstop */
-    bool is_grazing; /* GISAXS or GIWAXS, as the caption says */
+        *image; /* counts; masked pixels are not looked at, but by the tests of gaps and beamstop */
+    sl_technique technique; /* as the caption says */
     bool beam_known;
     double beam_row_px, beam_column_px;
     const sl_geometry *geometry;       /* of the image's pixels; NULL: a flat detector is assumed */
+    const sl_grazing *grazing;         /* of a grazing-incidence image with a geometry; NULL: not known */
     const sl_measurement *measurement; /* detector, view and beamstop; NULL: not known */
+    bool is_expectation; /* mean counts without noise, gaps or beamstop: only tests of shape apply */
+    bool is_display;     /* grey levels of a picture, not counts: the same */
+    sl_drawing *drawing; /* what the tests saw is added to it; NULL: nothing is drawn */
 } sl_physical_input;
 
 typedef struct sl_physical_result {
     bool applicable;
     double value; /* larger is worse; its unit is the test's */
-    double z;     /* (value - median) / MAD of clean images */
-    double p;     /* share of clean images with at least this value; at least 1/(n+1) */
+    double limit; /* 1 % of clean images of which as much is known lie above */
+    double z;     /* (value - median) / MAD of those images */
+    double p;     /* share of them with at least this value; at least 1/(n+1) */
     char saw[120];
 } sl_physical_result;
 
-/* SL_PHYSICAL(NAME, id, artefacts it is after, unit, words) */
-#define SL_PHYSICAL_TABLE                                                                                    \
-    SL_PHYSICAL(RING_CENTRE, "ring-centre", "A1", "px", "rings share one centre")                            \
-    SL_PHYSICAL(RING_SHAPE, "ring-shape", "A2", "px", "rings are circles of the geometry")                   \
-    SL_PHYSICAL(MIRROR, "mirror", "A3", "ln", "left and right of a grazing-incidence image agree")           \
-    SL_PHYSICAL(BEAMSTOP, "beamstop", "A8", "ratio", "the beamstop's shadow is empty")                       \
-    SL_PHYSICAL(GAPS, "gaps", "A7", "ratio", "detector gaps are empty")                                      \
-    SL_PHYSICAL(NOISE_VARIANCE, "noise-variance", "A12", "|ln|", "variance equals mean counts")              \
-    SL_PHYSICAL(NOISE_CORRELATION, "noise-correlation", "A12", "", "neighbouring pixels are independent")    \
-    SL_PHYSICAL(NOISE_GRID, "noise-grid", "A12g", "sigma", "no pattern of 8 pixels")
+/* How much is known of an image: what its values are compared with. */
+typedef enum sl_physical_stratum {
+    SL_STRATUM_GEOMETRY,    /* measured, geometry known */
+    SL_STRATUM_BEAM,        /* measured, beam known */
+    SL_STRATUM_BLIND,       /* measured, nothing known but the technique */
+    SL_STRATUM_EXPECTATION, /* mean counts, nothing known but the technique */
+    SL_STRATUM_COUNT
+} sl_physical_stratum;
+sl_physical_stratum sl_physical_stratum_of(const sl_physical_input *input);
 
 typedef enum sl_physical_test {
-#define SL_PHYSICAL(name, id, artefacts, unit, words) SL_PHYSICAL_##name,
-    SL_PHYSICAL_TABLE
+#define SL_PHYSICAL(name, function, id, artefacts, judges, unit, words) SL_PHYSICAL_##name,
+#include "xray/physical_test.def"
 #undef SL_PHYSICAL
-        SL_PHYSICAL_COUNT
+    SL_PHYSICAL_COUNT
 } sl_physical_test;
 
-const char *sl_physical_id(sl_physical_test test);
-const char *sl_physical_words(sl_physical_test test);
-/* Whether it looks at shapes alone: such a test also judges noise-free expectations. */
+const char *sl_physical_id(sl_physical_test test);        /* "ring-centre" */
+const char *sl_physical_words(sl_physical_test test);     /* "rings share one centre" */
+const char *sl_physical_artefacts(sl_physical_test test); /* "A1" */
+const char *sl_physical_unit(sl_physical_test test);      /* "px" */
+/* Whether it looks at shapes alone: such a test also judges expectations. */
 bool sl_physical_is_of_shape(sl_physical_test test);
-/* Value above which 1 % of clean images lie; an image passes within [0, limit]. */
-double sl_physical_limit(sl_physical_test test);
 
 /* All tests of one image. SL_MISMATCH where the measurement's view has another size. */
 sl_status sl_physical_tests_run(const sl_physical_input *input, sl_physical_result out[SL_PHYSICAL_COUNT]);

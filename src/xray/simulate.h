@@ -10,6 +10,7 @@
 #include "xray/artefact.h"
 #include "xray/detector_chain.h"
 #include "xray/geometry.h"
+#include "xray/technique.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -81,6 +82,7 @@ typedef struct sl_sim_sample {
     uint32_t index;
     int32_t size_px;
     sl_sim_class class_id;
+    sl_technique technique;
     float *mean_counts; /* [size, size] the expectation, no gaps, no beamstop, no noise */
     float *log_map;     /* [size, size] in [0, 1]: xray/log_map.h */
     double level_counts;

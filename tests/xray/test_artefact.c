@@ -8,8 +8,13 @@
 #include <string.h>
 
 static sl_status tests_of(const sl_sim_sample *s, sl_physical_result *out) {
-    const sl_physical_input input = {&s->measured,      s->is_grazing, true,           s->beam_row_px,
-                                     s->beam_column_px, &s->geometry,  &s->measurement};
+    const sl_physical_input input = {.image = &s->measured,
+                                     .technique = s->technique,
+                                     .beam_known = true,
+                                     .beam_row_px = s->beam_row_px,
+                                     .beam_column_px = s->beam_column_px,
+                                     .geometry = &s->geometry,
+                                     .measurement = &s->measurement};
     return sl_physical_tests_run(&input, out);
 }
 
@@ -84,7 +89,16 @@ static void physical_tests_tell_faults_from_clean(void **state) {
                  {SL_ARTEFACT_FILLED_BEAMSTOP, SL_PHYSICAL_BEAMSTOP, SL_SIM_CLASS_ANY, 5},
                  {SL_ARTEFACT_BLURRED_NOISE, SL_PHYSICAL_NOISE_CORRELATION, SL_SIM_CLASS_ANY, 8},
                  {SL_ARTEFACT_MULTIPLICATIVE_NOISE, SL_PHYSICAL_NOISE_VARIANCE, SL_SIM_CLASS_ANY, 8},
-                 {SL_ARTEFACT_GRID, SL_PHYSICAL_NOISE_GRID, SL_SIM_CLASS_ANY, 8}};
+                 {SL_ARTEFACT_GRID, SL_PHYSICAL_NOISE_GRID, SL_SIM_CLASS_ANY, 8},
+                 {SL_ARTEFACT_WOBBLY, SL_PHYSICAL_ARC_SHAPE, SL_SIM_WAXS_POWDER, 4},
+                 {SL_ARTEFACT_BROKEN_FRIEDEL, SL_PHYSICAL_FRIEDEL, SL_SIM_SAXS_LATTICE, 7},
+                 {SL_ARTEFACT_GAP_SHIFT, SL_PHYSICAL_GAP_CROSSING, SL_SIM_WAXS_POWDER, 3},
+                 {SL_ARTEFACT_MISPLACED_BEAMSTOP, SL_PHYSICAL_BEAMSTOP_PLACE, SL_SIM_CLASS_ANY, 9},
+                 {SL_ARTEFACT_BENT_HORIZON, SL_PHYSICAL_HORIZON_LINE, SL_SIM_GISAXS_LATTICE, 3},
+                 {SL_ARTEFACT_BELOW_HORIZON, SL_PHYSICAL_HORIZON_SHADOW, SL_SIM_GISAXS_LATTICE, 3},
+                 {SL_ARTEFACT_OBJECT, SL_PHYSICAL_OBJECT, SL_SIM_CLASS_ANY, 6},
+                 {SL_ARTEFACT_CLONE, SL_PHYSICAL_CLONE, SL_SIM_CLASS_ANY, 7},
+                 {SL_ARTEFACT_TILED, SL_PHYSICAL_TILING, SL_SIM_CLASS_ANY, 7}};
     sl_sim_sample sample = {0};
     sl_physical_result result[SL_PHYSICAL_COUNT];
     for (size_t p = 0; p < sizeof pairs / sizeof pairs[0]; p++) {
@@ -127,7 +141,7 @@ static void nothing_to_judge_is_no_verdict(void **state) {
     (void)state;
     sl_image image;
     assert_ok(sl_image_new(64, 64, &image));
-    const sl_physical_input input = {.image = &image};
+    const sl_physical_input input = {.image = &image, .technique = SL_TECHNIQUE_UNKNOWN};
     sl_physical_result result[SL_PHYSICAL_COUNT];
     assert_ok(sl_physical_tests_run(&input, result));
     for (int t = 0; t < SL_PHYSICAL_COUNT; t++) {
@@ -135,7 +149,7 @@ static void nothing_to_judge_is_no_verdict(void **state) {
         assert_true(isnan(result[t].p) && result[t].saw[0]);
     }
     sl_measurement m = sl_measurement_usual(sl_detector_at(0), 32, 32);
-    const sl_physical_input wrong = {.image = &image, .measurement = &m};
+    const sl_physical_input wrong = {.image = &image, .technique = SL_TECHNIQUE_UNKNOWN, .measurement = &m};
     assert_status(sl_physical_tests_run(&wrong, result), SL_MISMATCH);
     sl_image_free(&image);
 }

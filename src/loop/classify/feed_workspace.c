@@ -2,6 +2,7 @@
 
 #include "image/intensity_map.h"
 #include "image/resize.h"
+#include "xray/technique.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
@@ -61,11 +62,10 @@ static sl_status get_image(void *context, int64_t item, float *out) {
 
 /* Changes that leave the physics possible: grazing incidence has an up and a down. */
 static uint32_t allowed_changes(const char *caption) {
-    if (!caption) return 0;
-    if (strncmp(caption, "GI", 2) == 0) return SL_AUGMENT_FLIP_LEFT_RIGHT;
-    if (strncmp(caption, "SAXS", 4) == 0 || strncmp(caption, "WAXS", 4) == 0)
-        return SL_AUGMENT_FLIP_LEFT_RIGHT | SL_AUGMENT_FLIP_UP_DOWN | SL_AUGMENT_TURN;
-    return 0;
+    sl_technique technique = sl_technique_of_caption(caption);
+    if (technique == SL_TECHNIQUE_UNKNOWN) return 0;
+    if (sl_technique_is_grazing(technique)) return SL_AUGMENT_FLIP_LEFT_RIGHT;
+    return SL_AUGMENT_FLIP_LEFT_RIGHT | SL_AUGMENT_FLIP_UP_DOWN | SL_AUGMENT_TURN;
 }
 
 static sl_status get_about(void *context, int64_t item, sl_feed_about *out) {

@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-static const char tests_version[] = "1";
+static const char tests_version[] = "2";
 
 static sl_status read_provenance(const sl_workspace *workspace, sl_id image, json_t **out) {
     const char *text;
@@ -27,11 +27,7 @@ static void read_beam(const json_t *provenance, sl_physical_input *input) {
     input->beam_column_px = json_number_value(column);
 }
 
-static bool is_grazing(const sl_image_record *record) {
-    return record->caption && strncmp(record->caption, "GI", 2) == 0;
-}
-
-static void summarise(sl_physics *physics) {
+void sl_physics_summarise(sl_physics *physics) {
     physics->worst_p = 1;
     for (int i = 0; i < SL_PHYSICAL_COUNT; i++) {
         const sl_physical_result *r = &physics->result[i];
@@ -54,15 +50,23 @@ static sl_status judge(const sl_workspace *workspace, const char *object_hash, s
     return status;
 }
 
-sl_status sl_physics_judge(const sl_workspace *workspace, const sl_image_record *record, sl_physics *out) {
+sl_status sl_physics_input(const sl_workspace *workspace, const sl_image_record *record,
+                           sl_physical_input *out) {
     json_t *provenance;
-    *out = (sl_physics){0};
-    sl_physical_input input = {.is_grazing = is_grazing(record)};
+    *out = (sl_physical_input){.technique = sl_technique_of_caption(record->caption),
+                               .is_display = record->dtype && strcmp(record->dtype, "U8") == 0};
     SL_TRY(read_provenance(workspace, record->id, &provenance));
-    read_beam(provenance, &input);
+    read_beam(provenance, out);
     json_decref(provenance);
+    return SL_OK;
+}
+
+sl_status sl_physics_judge(const sl_workspace *workspace, const sl_image_record *record, sl_physics *out) {
+    sl_physical_input input;
+    *out = (sl_physics){0};
+    SL_TRY(sl_physics_input(workspace, record, &input));
     sl_status status = judge(workspace, record->object_hash, &input, out);
-    summarise(out);
+    sl_physics_summarise(out);
     return sl_context(status, "physical tests of image %lld", (long long)record->id);
 }
 
@@ -70,15 +74,13 @@ sl_status sl_physics_judge_expectation(const sl_workspace *workspace, const sl_i
                                        sl_physics *out, bool *found) {
     json_t *provenance;
     *out = (sl_physics){0};
-    sl_physical_input input = {.is_grazing = is_grazing(record)};
+    sl_physical_input input = {.technique = sl_technique_of_caption(record->caption), .is_expectation = true};
     SL_TRY(read_provenance(workspace, record->id, &provenance));
     const char *hash = json_string_value(json_object_get(provenance, "expectation"));
     *found = hash != NULL;
     sl_status status = hash ? judge(workspace, hash, &input, out) : SL_OK;
     json_decref(provenance);
-    for (int i = 0; i < SL_PHYSICAL_COUNT; i++)
-        if (!sl_physical_is_of_shape((sl_physical_test)i)) out->result[i].applicable = false;
-    summarise(out);
+    sl_physics_summarise(out);
     return sl_context(status, "physical tests of the expectation of image %lld", (long long)record->id);
 }
 
@@ -86,14 +88,13 @@ int sl_physics_records(const sl_physics *physics, sl_id image, sl_test_result *o
     int count = 0;
     for (int i = 0; i < SL_PHYSICAL_COUNT; i++) {
         const sl_physical_result *r = &physics->result[i];
-        double limit = sl_physical_limit((sl_physical_test)i);
         if (!r->applicable) continue;
         out[count++] = (sl_test_result){.image = image,
                                         .name = sl_physical_id((sl_physical_test)i),
                                         .version = tests_version,
                                         .value = r->value,
-                                        .high = limit,
-                                        .passed = r->value <= limit};
+                                        .high = r->limit,
+                                        .passed = r->value <= r->limit};
     }
     return count;
 }

@@ -13,7 +13,14 @@ typedef struct sl_physics {
     double family_p;        /* Bonferroni: worst_p times the number of applicable tests, at most 1 */
 } sl_physics;
 
-/* One image. Grazing incidence is known from the caption ("GI..."), the beam from the provenance ("beam":
+/* What the workspace knows of an image: all of *out but the pixels. */
+sl_status sl_physics_input(const sl_workspace *workspace, const sl_image_record *record,
+                           sl_physical_input *out);
+
+/* Counts and combines physics->result. */
+void sl_physics_summarise(sl_physics *physics);
+
+/* One image. The technique is known from the caption, the beam from the provenance ("beam":
  * {row_px, column_px}) where it is recorded; all else is estimated. */
 sl_status sl_physics_judge(const sl_workspace *workspace, const sl_image_record *record, sl_physics *out);
 

@@ -28,6 +28,9 @@ static const struct {
     [SL_ARTEFACT_OBJECT] = {ON_COUNTS, fault_draw_object},
     [SL_ARTEFACT_BLOBS] = {ON_EXPECTATION, fault_add_blobs},
     [SL_ARTEFACT_CLONE] = {ON_COUNTS, fault_clone_patch},
+    [SL_ARTEFACT_BROKEN_FRIEDEL] = {ON_EXPECTATION, fault_dim_lobe},
+    [SL_ARTEFACT_GAP_SHIFT] = {ON_EXPECTATION, fault_shift_behind_gap},
+    [SL_ARTEFACT_TILED] = {ON_EXPECTATION, fault_tile},
 };
 
 static const struct {
@@ -82,6 +85,12 @@ bool sl_artefact_applies(sl_artefact_kind kind, const sl_sim_sample *sample) {
     case SL_ARTEFACT_BELOW_HORIZON:
     case SL_ARTEFACT_BENT_HORIZON:
         return sample->is_grazing && horizon_visible(sample);
+    case SL_ARTEFACT_BROKEN_FRIEDEL:
+        return sample->technique == SL_TECHNIQUE_SAXS && sample->class_id != SL_SIM_EMPTY &&
+               sample->attribute[SL_SIM_ATTRIBUTE_CENTRE_INSIDE] > 0;
+    case SL_ARTEFACT_GAP_SHIFT:
+        return !sample->is_grazing && sample->attribute[SL_SIM_ATTRIBUTE_GAPS] > 0 &&
+               fault_pick_ring(sample) != NULL;
     case SL_ARTEFACT_FILLED_GAP:
         return sample->attribute[SL_SIM_ATTRIBUTE_GAPS] > 0;
     case SL_ARTEFACT_FILLED_BEAMSTOP:

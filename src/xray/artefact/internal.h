@@ -25,6 +25,9 @@ void fault_bend_horizon(fault *f);
 void fault_change_fall_off(fault *f);
 void fault_add_blobs(fault *f);
 void fault_move_beamstop(fault *f);
+void fault_dim_lobe(fault *f);
+void fault_shift_behind_gap(fault *f);
+void fault_tile(fault *f);
 
 /* After it: on the counts. */
 void fault_fill_gaps(fault *f);

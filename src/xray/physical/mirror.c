@@ -34,37 +34,56 @@ static double asymmetry(const sl_image *image, double axis, double *out_cells) {
     return weight > 0 ? sum / weight : NAN;
 }
 
-sl_status physical_mirror(const sl_physical_input *input, sl_physical_result *out) {
-    const sl_image *image = input->image;
-    snprintf(out->saw, sizeof out->saw, "not a grazing-incidence image");
-    if (!input->is_grazing) return SL_OK;
-    snprintf(out->saw, sizeof out->saw, "the symmetry axis is too near the border");
-    double low = 0.25 * image->width_px, high = 0.75 * image->width_px, step = 8, best = INFINITY, at = 0,
-           cells = 0;
-    if (input->beam_known) {
-        low = input->beam_column_px - 4;
-        high = input->beam_column_px + 4;
-        step = 1;
-    }
-    if (low < 0.2 * image->width_px || high > 0.8 * image->width_px) return SL_OK;
-    /* from coarse to half pixels */
-    for (int round = 0; round < 4; round++) {
-        for (double axis = low; axis <= high; axis += step) {
-            double n = 0, value = asymmetry(image, axis, &n);
-            if (value < best) best = value, at = axis, cells = n;
+/* The axis about which the sides agree best, to half a pixel, between low and high; its asymmetry and cells.
+ */
+typedef struct axis {
+    double column, value, cells;
+    double usual; /* median asymmetry about all axes that were tried at first */
+} axis;
+
+static axis find_axis(const sl_image *image, double low, double high, double step) {
+    axis best = {0, INFINITY, 0, 0};
+    for (bool first = true;; first = false) {
+        double seen[COLUMNS_MAX];
+        int count = 0;
+        for (double at = low; at <= high && count < COLUMNS_MAX; at += step) {
+            double n = 0, value = asymmetry(image, at, &n);
+            if (isnan(value)) continue;
+            seen[count++] = value;
+            if (value < best.value) best.column = at, best.value = value, best.cells = n;
         }
-        if (step <= 0.5) break;
-        low = at - step;
-        high = at + step;
+        if (first && count > 0) best.usual = physical_median(seen, count);
+        if (step <= 0.5) return best;
+        low = best.column - step;
+        high = best.column + step;
         step /= 2;
     }
-    if (!isfinite(best) || cells < 40) {
-        snprintf(out->saw, sizeof out->saw, "too few counts to compare the sides");
-        return SL_OK;
+}
+
+sl_status physical_mirror(const physical_view *view, sl_physical_result *out) {
+    const sl_image *image = view->image;
+    double nearest = 0.2 * image->width_px, farthest = 0.8 * image->width_px;
+    axis found;
+    snprintf(out->saw, sizeof out->saw, "not a grazing-incidence image");
+    if (!view->is_grazing) return SL_OK;
+    snprintf(out->saw, sizeof out->saw, "the symmetry axis is too near the border");
+    if (view->centre_known) {
+        if (view->column_px - 4 < nearest || view->column_px + 4 > farthest) return SL_OK;
+        found = find_axis(image, view->column_px - 4, view->column_px + 4, 1);
+    } else {
+        double step = 4 * view->unit_px;
+        found = find_axis(image, nearest, farthest, step);
+        if (found.column < nearest + step || found.column > farthest - step) return SL_OK;
+        snprintf(out->saw, sizeof out->saw, "no column is clearly the symmetry axis");
+        if (isfinite(found.value) && found.value > 0.4 * found.usual) return SL_OK;
     }
+    snprintf(out->saw, sizeof out->saw, "too few counts to compare the sides");
+    if (!isfinite(found.value) || found.cells < 40) return SL_OK;
     out->applicable = true;
-    out->value = sqrt(fmax(best, 0));
+    out->value = sqrt(fmax(found.value, 0));
+    physical_mark(view, (sl_mark){SL_MARK_LINE, SL_PHYSICAL_MIRROR, false, 0, (float)found.column,
+                                  (float)image->height_px, (float)found.column, 0});
     snprintf(out->saw, sizeof out->saw, "sides differ by %.0f %% about column %.1f", 100 * expm1(out->value),
-             at);
+             found.column);
     return SL_OK;
 }

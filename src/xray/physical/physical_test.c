@@ -3,13 +3,19 @@
 #include "xray/physical/internal.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
+enum judges { SHAPE, COUNTS };
+
 static const struct {
-    const char *id, *words;
-} names[SL_PHYSICAL_COUNT] = {
-#define SL_PHYSICAL(name, id, artefacts, unit, words) {id, words},
-    SL_PHYSICAL_TABLE
+    const char *id, *words, *artefacts, *unit;
+    enum judges judges;
+    sl_status (*run)(const physical_view *view, sl_physical_result *out);
+} tests[SL_PHYSICAL_COUNT] = {
+#define SL_PHYSICAL(name, function, id, artefacts, judges, unit, words)                                      \
+    {id, words, artefacts, unit, judges, physical_##function},
+#include "xray/physical_test.def"
 #undef SL_PHYSICAL
 };
 
@@ -24,29 +30,41 @@ typedef struct calibration {
     double quantile[QUANTILES];
 } calibration;
 
-static const calibration calibrations[SL_PHYSICAL_COUNT] = {
-#define SL_CALIBRATION(name, images, mad, ...) [SL_PHYSICAL_##name] = {images, mad, __VA_ARGS__},
+static const calibration calibrations[SL_STRATUM_COUNT][SL_PHYSICAL_COUNT] = {
+#define SL_CALIBRATION(stratum, name, images, mad, ...)                                                      \
+    [SL_STRATUM_##stratum][SL_PHYSICAL_##name] = {images, mad, __VA_ARGS__},
 #include "xray/physical/calibration.def"
 #undef SL_CALIBRATION
 };
 
 const char *sl_physical_id(sl_physical_test test) {
-    return test < SL_PHYSICAL_COUNT ? names[test].id : "?";
+    return test < SL_PHYSICAL_COUNT ? tests[test].id : "?";
 }
 
 const char *sl_physical_words(sl_physical_test test) {
-    return test < SL_PHYSICAL_COUNT ? names[test].words : "?";
+    return test < SL_PHYSICAL_COUNT ? tests[test].words : "?";
+}
+
+const char *sl_physical_artefacts(sl_physical_test test) {
+    return test < SL_PHYSICAL_COUNT ? tests[test].artefacts : "?";
+}
+
+const char *sl_physical_unit(sl_physical_test test) {
+    return test < SL_PHYSICAL_COUNT ? tests[test].unit : "?";
 }
 
 bool sl_physical_is_of_shape(sl_physical_test test) {
-    return test == SL_PHYSICAL_RING_CENTRE || test == SL_PHYSICAL_RING_SHAPE || test == SL_PHYSICAL_MIRROR;
+    return test < SL_PHYSICAL_COUNT && tests[test].judges == SHAPE;
 }
 
-double sl_physical_limit(sl_physical_test test) {
-    return calibrations[test].quantile[12];
+sl_physical_stratum sl_physical_stratum_of(const sl_physical_input *input) {
+    if (input->is_expectation) return SL_STRATUM_EXPECTATION;
+    if (input->geometry) return SL_STRATUM_GEOMETRY;
+    return input->beam_known ? SL_STRATUM_BEAM : SL_STRATUM_BLIND;
 }
 
 static void calibrate(const calibration *c, sl_physical_result *result) {
+    result->limit = c->quantile[12];
     if (!result->applicable) {
         result->value = result->z = result->p = NAN;
         return;
@@ -69,12 +87,18 @@ sl_status sl_physical_tests_run(const sl_physical_input *input, sl_physical_resu
         return sl_fail(SL_MISMATCH, "a view of %d x %d pixels for an image of %d x %d", m->view.height_px,
                        m->view.width_px, input->image->height_px, input->image->width_px);
     memset(out, 0, SL_PHYSICAL_COUNT * sizeof *out);
-    SL_TRY(physical_rings(input, &out[SL_PHYSICAL_RING_CENTRE], &out[SL_PHYSICAL_RING_SHAPE]));
-    SL_TRY(physical_mirror(input, &out[SL_PHYSICAL_MIRROR]));
-    SL_TRY(physical_beamstop(input, &out[SL_PHYSICAL_BEAMSTOP]));
-    SL_TRY(physical_gaps(input, &out[SL_PHYSICAL_GAPS]));
-    SL_TRY(physical_noise(input, &out[SL_PHYSICAL_NOISE_VARIANCE], &out[SL_PHYSICAL_NOISE_CORRELATION],
-                          &out[SL_PHYSICAL_NOISE_GRID]));
-    for (int k = 0; k < SL_PHYSICAL_COUNT; k++) calibrate(&calibrations[k], &out[k]);
-    return SL_OK;
+    physical_view *view;
+    SL_TRY(sl_alloc(&view, 1, sizeof *view));
+    sl_status status = physical_view_prepare(input, view);
+    for (int k = 0; k < SL_PHYSICAL_COUNT && !status; k++) {
+        if ((input->is_expectation || input->is_display) && tests[k].judges == COUNTS)
+            snprintf(out[k].saw, sizeof out[k].saw, "%s",
+                     input->is_display ? "grey levels of a picture are no counts"
+                                       : "an expectation has no noise, gaps or beamstop");
+        else
+            status = tests[k].run(view, &out[k]);
+        calibrate(&calibrations[sl_physical_stratum_of(input)][k], &out[k]);
+    }
+    sl_free(view);
+    return status;
 }

@@ -133,7 +133,7 @@ static void add_tags(sl_scene *scene, const sl_sim_sample *sample, sl_text *text
 static void write_caption(sl_scene *scene, sl_sim_sample *sample, const words *w) {
     sl_text text = SL_TEXT_INIT;
     int count = w->count > 3 ? 3 : w->count;
-    sl_text_printf(&text, "%s data showing ", scene_technique_name(scene->technique));
+    sl_text_printf(&text, "%s data showing ", sl_technique_name(scene->technique));
     for (int i = 0; i < count; i++)
         sl_text_printf(&text, "%s%s", i == 0 ? "" : i == count - 1 ? " and " : ", ", w->word[i]);
     const sl_measurement *m = &sample->measurement;

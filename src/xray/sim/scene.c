@@ -14,11 +14,6 @@ void scene_note_text(sl_scene *scene, const char *key, const char *value) {
     json_object_set_new(scene->parameters, key, json_string(value));
 }
 
-const char *scene_technique_name(sl_technique technique) {
-    static const char *const names[] = {"SAXS", "WAXS", "GISAXS", "GIWAXS"};
-    return names[technique];
-}
-
 double scene_q_of_radius(const sl_scene *scene, double radius_px) {
     double angle = atan(radius_px * scene->geometry.pixel_m / scene->geometry.distance_m);
     return 2 * scene->projection.k0_per_ang * sin(angle / 2);

@@ -22,13 +22,6 @@ enum {
     SL_SCENE_GRID_EXIT = 256,
 };
 
-typedef enum sl_technique {
-    SL_TECHNIQUE_SAXS,
-    SL_TECHNIQUE_WAXS,
-    SL_TECHNIQUE_GISAXS,
-    SL_TECHNIQUE_GIWAXS
-} sl_technique;
-
 /* One reflection of a powder or fibre: a pseudo-Voigt over q of the given area, spread over directions. */
 typedef struct scene_ring {
     double q_per_ang, area, fwhm_per_ang, lorentz;
@@ -151,7 +144,6 @@ static inline int scene_below(sl_scene *scene, int bound) {
 }
 void scene_note(sl_scene *scene, const char *key, double value);
 void scene_note_text(sl_scene *scene, const char *key, const char *value);
-const char *scene_technique_name(sl_technique technique);
 
 /* q at a distance from the beam, and the step of q over a pixel there. */
 double scene_q_of_radius(const sl_scene *scene, double radius_px);

@@ -94,7 +94,7 @@ static sl_status attempt(sl_scene *scene, sl_sim_sample *sample, bool *good) {
     /* the empty frame is as often a wide-angle one */
     if (scene->class_id == SL_SIM_EMPTY && scene_chance(scene, 0.4)) scene->technique = SL_TECHNIQUE_WAXS;
     if (scene->class_id == SL_SIM_SPOTS && scene_chance(scene, 0.25)) scene->technique = SL_TECHNIQUE_SAXS;
-    scene->is_grazing = scene->technique == SL_TECHNIQUE_GISAXS || scene->technique == SL_TECHNIQUE_GIWAXS;
+    scene->is_grazing = sl_technique_is_grazing(scene->technique);
     scene_draw_instrument(scene, &sample->measurement);
     scene_draw_parasitic(scene);
     SL_TRY(draws[scene->class_id](scene));
@@ -104,6 +104,7 @@ static sl_status attempt(sl_scene *scene, sl_sim_sample *sample, bool *good) {
     sl_log_map_encode(sample->mean_counts, pixels, sample->level_counts, sample->log_map);
     sample->class_id = scene->class_id;
     sample->geometry = scene->geometry;
+    sample->technique = scene->technique;
     sample->is_grazing = scene->is_grazing;
     sample->grazing = scene->grazing;
     sample->beam_row_px = scene->beam_row_px;

@@ -1,13 +1,12 @@
-/* What must be dark: the beamstop's shadow and the gaps between modules. */
+/* A8: nothing is counted behind an opaque beamstop. */
 #include "xray/physical/internal.h"
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 
-sl_status physical_beamstop(const sl_physical_input *input, sl_physical_result *out) {
-    const sl_measurement *m = input->measurement;
-    const sl_image *image = input->image;
+sl_status physical_beamstop(const physical_view *view, sl_physical_result *out) {
+    const sl_measurement *m = view->input->measurement;
+    const sl_image *image = view->image;
     snprintf(out->saw, sizeof out->saw, "no opaque beamstop is known");
     if (!m || m->beamstop.shape == SL_BEAMSTOP_NONE || m->beamstop.transmission > 0) return SL_OK;
     const sl_beamstop *stop = &m->beamstop;
@@ -43,30 +42,5 @@ sl_status physical_beamstop(const sl_physical_input *input, sl_physical_result *
         inside_px / beside;
     snprintf(out->saw, sizeof out->saw, "%.3g counts a pixel in the shadow, %.3g beside it",
              inside / inside_px, around / around_px);
-    return SL_OK;
-}
-
-sl_status physical_gaps(const sl_physical_input *input, sl_physical_result *out) {
-    const sl_measurement *m = input->measurement;
-    const sl_image *image = input->image;
-    snprintf(out->saw, sizeof out->saw, "no detector with gaps is known");
-    if (!m || !m->detector || m->detector->module_rows == 0) return SL_OK;
-    int64_t pixels = (int64_t)image->height_px * image->width_px;
-    uint8_t *gap;
-    SL_TRY(sl_alloc(&gap, (size_t)pixels, 1));
-    int64_t gap_px = sl_detector_gap_mask(m->detector, &m->view, gap), live_px = 0;
-    double in_gap = 0, live = 0;
-    for (int64_t k = 0; k < pixels; k++) {
-        if (gap[k])
-            in_gap += fmax((double)image->value[k], 0);
-        else if (!image->mask[k])
-            live += (double)image->value[k], live_px++;
-    }
-    sl_free(gap);
-    if (gap_px < 20 || live_px < 20 || live <= 0) return SL_OK;
-    out->applicable = true;
-    out->value = in_gap / (double)gap_px / (live / (double)live_px);
-    snprintf(out->saw, sizeof out->saw, "%.3g counts a pixel in the gaps, %.3g elsewhere",
-             in_gap / (double)gap_px, live / (double)live_px);
     return SL_OK;
 }

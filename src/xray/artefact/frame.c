@@ -1,0 +1,70 @@
+/* Faults of the frame as a whole: sides, halves and copies that do not belong together. */
+#include "xray/artefact/internal.h"
+
+#include <math.h>
+#include <string.h>
+
+/* One side of the beam is fainter than the one opposite, within a sector of up to 120 degrees with soft
+ * edges. */
+void fault_dim_lobe(fault *f) {
+    sl_sim_sample *s = f->sample;
+    double middle = sl_random_range(&f->random, -M_PI, M_PI), half = sl_random_range(&f->random, 0.5, 1.05);
+    for (int32_t i = 0; i < f->size; i++)
+        for (int32_t j = 0; j < f->size; j++) {
+            double azimuth = atan2(i + 0.5 - s->beam_row_px, j + 0.5 - s->beam_column_px);
+            double away = fabs(remainder(azimuth - middle, 2 * M_PI));
+            double inside = 1 / (1 + exp((away - half) / 0.06));
+            s->mean_counts[(int64_t)i * f->size + j] *= (float)(1 - 0.8 * f->severity * inside);
+        }
+}
+
+static bool is_gap_row(const sl_sim_sample *s, int32_t row, bool turned) {
+    int32_t size = s->size_px, gap = 0;
+    for (int32_t t = 0; t < size; t++) {
+        int64_t k = turned ? (int64_t)t * size + row : (int64_t)row * size + t;
+        gap += (s->measured.mask[k] & SL_MASK_GAP) != 0;
+    }
+    return gap * 10 > size * 8;
+}
+
+/* The middle of a gap that runs across the frame, drawn among all; -1 without one. */
+static int32_t pick_gap(fault *f, bool turned) {
+    int32_t found = -1, seen = 0;
+    for (int32_t line = 1; line + 1 < f->size; line++)
+        if (is_gap_row(f->sample, line, turned) && !is_gap_row(f->sample, line - 1, turned) &&
+            sl_random_below(&f->random, (uint32_t)++seen) == 0)
+            found = line;
+    return found;
+}
+
+/* All that lies behind a gap is moved along it. */
+void fault_shift_behind_gap(fault *f) {
+    sl_sim_sample *s = f->sample;
+    bool turned = sl_random_uniform(&f->random) < 0.5;
+    int32_t gap = pick_gap(f, turned);
+    if (gap < 0) gap = pick_gap(f, turned = !turned);
+    if (gap < 0) gap = f->size / 2; /* gaps that do not cross the frame: the step is seen all the same */
+    double shift = (1 + 7 * f->severity) * (f->size / 256.0) * (sl_random_uniform(&f->random) < 0.5 ? -1 : 1);
+    memcpy(f->scratch, s->mean_counts, (size_t)f->size * (size_t)f->size * sizeof(float));
+    for (int32_t i = 0; i < f->size; i++)
+        for (int32_t j = 0; j < f->size; j++) {
+            if ((turned ? j : i) < gap) continue;
+            s->mean_counts[(int64_t)i * f->size + j] =
+                turned ? fault_value_at(f->scratch, f->size, i + 0.5 - shift, j + 0.5)
+                       : fault_value_at(f->scratch, f->size, i + 0.5, j + 0.5 - shift);
+        }
+}
+
+/* The frame at half its size, twice across and twice down; at low severity the copies are only laid over. */
+void fault_tile(fault *f) {
+    sl_sim_sample *s = f->sample;
+    double share = 0.3 + 0.7 * f->severity;
+    memcpy(f->scratch, s->mean_counts, (size_t)f->size * (size_t)f->size * sizeof(float));
+    for (int32_t i = 0; i < f->size; i++)
+        for (int32_t j = 0; j < f->size; j++) {
+            double row = fmod(2.0 * i + 1, f->size), column = fmod(2.0 * j + 1, f->size);
+            double copy = (double)fault_value_at(f->scratch, f->size, row, column);
+            float *here = &s->mean_counts[(int64_t)i * f->size + j];
+            *here = (float)((1 - share) * (double)*here + share * copy);
+        }
+}

@@ -1,0 +1,162 @@
+#include "xray/physical/horizon.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ROWS = 1024, WINDOW = 4, FAR_FIRST = 7, FAR_LAST = 14, REACH = 16, LEAP = 2, CLEAR = 4 };
+
+static const double most_left = 0.75; /* square root of the share of counts that may be left below an edge */
+
+/* Counts and pixels of one strip, row by row, in rows of unit_px. */
+typedef struct strip {
+    double counts[ROWS], pixels[ROWS];
+} strip;
+
+static int fill_strip(const physical_view *view, int index, strip *out) {
+    const sl_image *image = view->image;
+    double step = fmax(1, view->unit_px);
+    int rows = (int)fmin(ROWS, image->height_px / step);
+    int32_t first = (int32_t)((int64_t)image->width_px * index / HORIZON_STRIPS),
+            last = (int32_t)((int64_t)image->width_px * (index + 1) / HORIZON_STRIPS);
+    memset(out, 0, sizeof *out);
+    for (int32_t i = 0; i < image->height_px; i++)
+        for (int32_t j = first; j < last; j++) {
+            int64_t k = (int64_t)i * image->width_px + j;
+            int r = (int)(i / step);
+            if (!image->mask[k] && r < rows) out->counts[r] += (double)image->value[k], out->pixels[r]++;
+        }
+    return rows;
+}
+
+/* How much brighter rows r-last .. r-first are than r+first-1 .. r+last-1, in units of the noise; NaN where
+ * less than half of them have pixels. */
+static double step_at(const strip *s, int rows, int r, int first, int last) {
+    double counts[2] = {0, 0}, pixels[2] = {0, 0};
+    int seen[2] = {0, 0};
+    for (int k = first; k <= last; k++) {
+        int row[2] = {r - k, r + k - 1};
+        for (int side = 0; side < 2; side++) {
+            if (row[side] < 0 || row[side] >= rows || s->pixels[row[side]] == 0) continue;
+            counts[side] += s->counts[row[side]], pixels[side] += s->pixels[row[side]];
+            seen[side]++;
+        }
+    }
+    if (2 * seen[0] <= last - first || 2 * seen[1] <= last - first) return NAN;
+    double above = sqrt((counts[0] + 0.25) / pixels[0]), below = sqrt((counts[1] + 0.25) / pixels[1]);
+    if (below > most_left * above) return 0;
+    return (above - below) / (0.5 * sqrt(1 / pixels[0] + 1 / pixels[1]));
+}
+
+/* An edge is a step that stays: beside an arc it is as dark on the other side. */
+static double edge_at(const strip *s, int rows, int r) {
+    double near = step_at(s, rows, r, 1, WINDOW), far = step_at(s, rows, r, FAR_FIRST, FAR_LAST);
+    return isnan(far) ? NAN : fmin(near, far);
+}
+
+/* The row whose edge is strongest over all strips; 0 without one. */
+static int common_row(const strip *strips, int rows) {
+    int row = 0;
+    double best = 0;
+    for (int r = WINDOW; r < rows - WINDOW; r++) {
+        double sum = 0, count = 0;
+        for (int s = 0; s < HORIZON_STRIPS; s++) {
+            double value = edge_at(&strips[s], rows, r);
+            if (!isnan(value)) sum += fmax(-3, fmin(value, 12)), count++; /* no strip decides alone */
+        }
+        if (count >= HORIZON_STRIPS / 4 && sum / count > best) best = sum / count, row = r;
+    }
+    return best > 1.5 ? row : 0;
+}
+
+/* Edges of all strips within REACH of the common row; absent ones count as none. */
+typedef struct edge_map {
+    double edge[HORIZON_STRIPS][2 * REACH + 1];
+} edge_map;
+
+/* The path from strip to strip that follows the strongest edge without leaps: the best sum of edges, each
+ * leap of a row costing LEAP. Bellman's dynamic programming. */
+static void follow_edge(const edge_map *map, int path[HORIZON_STRIPS]) {
+    double best[HORIZON_STRIPS][2 * REACH + 1];
+    int from[HORIZON_STRIPS][2 * REACH + 1] = {{0}}, last = 0;
+    memcpy(best, map->edge, sizeof best);
+    for (int s = 1; s < HORIZON_STRIPS; s++)
+        for (int r = 0; r <= 2 * REACH; r++) {
+            double top = -INFINITY;
+            for (int q = 0; q <= 2 * REACH; q++) {
+                double value = best[s - 1][q] - LEAP * abs(r - q);
+                if (value > top) top = value, from[s][r] = q;
+            }
+            best[s][r] += top;
+        }
+    for (int r = 1; r <= 2 * REACH; r++)
+        if (best[HORIZON_STRIPS - 1][r] > best[HORIZON_STRIPS - 1][last]) last = r;
+    for (int s = HORIZON_STRIPS - 1; s >= 0; s--) {
+        path[s] = last;
+        last = from[s][last];
+    }
+}
+
+/* The edge's row in each strip, to a fraction; NaN where it is not clear. */
+static void find_edges(const strip *strips, int rows, int row, double *out) {
+    edge_map map;
+    int path[HORIZON_STRIPS];
+    for (int s = 0; s < HORIZON_STRIPS; s++)
+        for (int r = 0; r <= 2 * REACH; r++) {
+            double value = edge_at(&strips[s], rows, row - REACH + r);
+            map.edge[s][r] = isnan(value) ? 0 : fmax(0, fmin(value, 15));
+        }
+    follow_edge(&map, path);
+    for (int s = 0; s < HORIZON_STRIPS; s++) {
+        double edge[3];
+        for (int k = 0; k < 3; k++) edge[k] = edge_at(&strips[s], rows, row - REACH + path[s] - 1 + k);
+        double curve = edge[0] + edge[2] - 2 * edge[1];
+        out[s] = edge[1] >= CLEAR ? (double)(row - REACH + path[s]) : (double)NAN;
+        if (curve < 0) out[s] += fmax(-0.5, fmin(0.5, 0.5 * (edge[0] - edge[2]) / curve));
+    }
+}
+
+/* A straight line through the strips' edges, outliers losing weight. */
+static bool fit_line(const physical_view *view, horizon *h) {
+    double weight[HORIZON_STRIPS], wide = view->image->width_px / (double)HORIZON_STRIPS;
+    for (int s = 0; s < HORIZON_STRIPS; s++) weight[s] = isnan(h->row_px[s]) ? 0 : 1;
+    for (int round = 0; round < 5; round++) {
+        double n = 0, x = 0, y = 0, xx = 0, xy = 0, rest[HORIZON_STRIPS];
+        int seen = 0;
+        for (int s = 0; s < HORIZON_STRIPS; s++) {
+            if (weight[s] <= 0) continue;
+            double at = (s + 0.5) * wide;
+            n += weight[s], x += weight[s] * at, y += weight[s] * h->row_px[s];
+            xx += weight[s] * at * at, xy += weight[s] * at * h->row_px[s];
+        }
+        double determinant = n * xx - x * x;
+        if (n < 6 || determinant <= 0) return false;
+        h->slope = (n * xy - x * y) / determinant;
+        h->offset_px = (y - h->slope * x) / n;
+        for (int s = 0; s < HORIZON_STRIPS; s++)
+            if (weight[s] > 0) rest[seen++] = fabs(h->row_px[s] - h->offset_px - h->slope * (s + 0.5) * wide);
+        double usual = physical_median(rest, seen) + 0.2 * view->unit_px;
+        for (int s = 0; s < HORIZON_STRIPS; s++)
+            if (weight[s] > 0)
+                weight[s] = fmin(
+                    1, 2 * usual / (fabs(h->row_px[s] - h->offset_px - h->slope * (s + 0.5) * wide) + 1e-6));
+    }
+    return fabs(h->slope) < 0.1;
+}
+
+bool horizon_find(const physical_view *view, horizon *out) {
+    strip *strips;
+    int rows = 0;
+    double step = fmax(1, view->unit_px);
+    *out = (horizon){.strips = HORIZON_STRIPS};
+    if (sl_alloc(&strips, HORIZON_STRIPS, sizeof *strips)) return false;
+    for (int s = 0; s < HORIZON_STRIPS; s++) rows = fill_strip(view, s, &strips[s]);
+    int row = common_row(strips, rows);
+    if (row > 0) find_edges(strips, rows, row, out->row_px);
+    for (int s = 0; s < HORIZON_STRIPS && row > 0; s++) {
+        out->row_px[s] *= step;
+        out->seen += !isnan(out->row_px[s]);
+    }
+    sl_free(strips);
+    return row > 0 && out->seen >= HORIZON_STRIPS / 2 && fit_line(view, out);
+}

@@ -1,0 +1,19 @@
+/* The sample's horizon at grazing incidence: where it is, column by column. */
+#ifndef SL_XRAY_PHYSICAL_HORIZON_H
+#define SL_XRAY_PHYSICAL_HORIZON_H
+
+#include "xray/physical/internal.h"
+
+enum { HORIZON_STRIPS = 48 };
+
+typedef struct horizon {
+    int strips;                    /* of equal width over the image */
+    double row_px[HORIZON_STRIPS]; /* the edge's place; NaN where none is seen */
+    double offset_px, slope;       /* the straight line: row = offset + slope * column */
+    int seen;                      /* strips with an edge near the line */
+} horizon;
+
+/* False where no edge runs across the image; *out is then not to be used. */
+bool horizon_find(const physical_view *view, horizon *out);
+
+#endif

@@ -1,0 +1,73 @@
+/* A10: below the horizon the sample hides its own scattering. */
+#include "xray/physical/horizon.h"
+
+#include <math.h>
+#include <stdio.h>
+
+enum { NEAREST = 4, CELL = 4, LEAST_CELLS = 80 };
+
+/* Mean counts of a cell of CELL x CELL units with its middle at (row, column); NaN where most of it is masked
+ * or outside. */
+static double cell_mean(const physical_view *view, double row, double column) {
+    const sl_image *image = view->image;
+    double half = CELL * 0.5 * view->unit_px, sum = 0, pixels = 0;
+    for (int32_t i = (int32_t)(row - half); i < row + half; i++)
+        for (int32_t j = (int32_t)(column - half); j < column + half; j++) {
+            if (i < 0 || j < 0 || i >= image->height_px || j >= image->width_px) continue;
+            int64_t k = (int64_t)i * image->width_px + j;
+            if (!image->mask[k]) sum += (double)image->value[k], pixels++;
+        }
+    return pixels > half * half * 2 ? sum / pixels : NAN;
+}
+
+typedef struct line_pair {
+    double above[512], below[512];
+    int count;
+} line_pair;
+
+static void take_lines(const physical_view *view, const horizon *h, double distance_px, line_pair *out) {
+    double step = CELL * view->unit_px;
+    out->count = 0;
+    for (double column = step; column + step < view->image->width_px && out->count < 512; column += step) {
+        double line = h->offset_px + h->slope * column;
+        double above = cell_mean(view, line - distance_px, column),
+               below = cell_mean(view, line + distance_px, column);
+        if (isnan(above) || isnan(below)) continue;
+        out->above[out->count] = above;
+        out->below[out->count++] = below;
+    }
+}
+
+sl_status physical_horizon_shadow(const physical_view *view, sl_physical_result *out) {
+    horizon h;
+    line_pair pair;
+    double product = 0, square = 0, noise = 0;
+    int cells = 0;
+    snprintf(out->saw, sizeof out->saw,
+             view->is_grazing ? "no horizon is seen" : "not a grazing-incidence image");
+    if (!view->is_grazing || !horizon_find(view, &h)) return SL_OK;
+    for (double d = NEAREST; d * view->unit_px < view->image->height_px; d += CELL) {
+        take_lines(view, &h, d * view->unit_px, &pair);
+        if (pair.count < 8) continue;
+        double above = 0, below = 0, pixels = CELL * CELL * fmax(1, view->unit_px * view->unit_px);
+        for (int k = 0; k < pair.count; k++)
+            above += pair.above[k] / pair.count, below += pair.below[k] / pair.count;
+        /* each line's own level is taken off: air and the beam's halo are on both sides */
+        for (int k = 0; k < pair.count; k++) {
+            double a = pair.above[k] - above, b = pair.below[k] - below;
+            product += a * b, square += a * a;
+            noise += a * a * (pair.below[k] + 0.05) / pixels;
+        }
+        cells += pair.count;
+    }
+    snprintf(out->saw, sizeof out->saw, "too little is seen below the horizon");
+    if (cells < LEAST_CELLS || square <= 0) return SL_OK;
+    out->applicable = true;
+    out->value = fmax(0, (product - 2 * sqrt(noise)) / square);
+    snprintf(out->saw, sizeof out->saw, "%.1f %% of what is above the horizon is found mirrored below it",
+             100 * out->value);
+    physical_mark(view, (sl_mark){SL_MARK_LINE, SL_PHYSICAL_HORIZON_SHADOW, false, (float)h.offset_px, 0,
+                                  (float)(h.offset_px + h.slope * view->image->width_px),
+                                  (float)view->image->width_px, 0});
+    return SL_OK;
+}

@@ -1,0 +1,107 @@
+/* Ridges around the beam: maxima of each sector's profile, joined to those of the sectors beside it. */
+#include "xray/physical/internal.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { PEAKS = 16, LEAST_SECTORS = 4, TRIES = 80 };
+
+/* A place where a sector's profile has a maximum. */
+typedef struct peak {
+    double radius, snr;
+    bool used;
+} peak;
+
+typedef struct peaks {
+    int count[POLAR_SECTORS];
+    peak item[POLAR_SECTORS][PEAKS];
+} peaks;
+
+/* Maxima along one sector that stand out of their noise, the strongest PEAKS of them. */
+static void find_peaks(const polar_map *map, int sector, peaks *out) {
+    double v[POLAR_RADII], noise[POLAR_RADII], rise[POLAR_RADII];
+    for (int r = 0; r < POLAR_RADII; r++) {
+        double pixels;
+        v[r] = sqrt(polar_map_mean(map, sector - 1, 3, r, &pixels));
+        noise[r] = pixels > 0 ? 0.5 / sqrt(pixels) : NAN;
+    }
+    for (int r = 0; r < POLAR_RADII; r++) {
+        rise[r] = NAN;
+        if (r < 9 || r + 9 >= POLAR_RADII) continue;
+        double top = (v[r - 1] + 2 * v[r] + v[r + 1]) / 4, near = (v[r - 4] + v[r + 4]) / 2,
+               far = (v[r - 6] + v[r - 7] + v[r + 6] + v[r + 7]) / 4;
+        rise[r] = top - fmax(near, far);
+    }
+    out->count[sector] = 0;
+    for (int r = 9; r + 9 < POLAR_RADII; r++) {
+        /* a NaN fails every comparison: nothing is seen beside a gap */
+        if (!(rise[r] > 5 * noise[r] && rise[r] > 0.03 * v[r] && rise[r] > rise[r - 1] &&
+              rise[r] >= rise[r + 1]))
+            continue;
+        double curve = rise[r - 1] + rise[r + 1] - 2 * rise[r];
+        peak found = {r + (curve < 0 ? 0.5 * (rise[r - 1] - rise[r + 1]) / curve : 0) + 0.5,
+                      rise[r] / noise[r], false};
+        int n = out->count[sector], weakest = 0;
+        for (int k = 1; k < n; k++)
+            if (out->item[sector][k].snr < out->item[sector][weakest].snr) weakest = k;
+        if (n < PEAKS)
+            out->item[sector][out->count[sector]++] = found;
+        else if (found.snr > out->item[sector][weakest].snr)
+            out->item[sector][weakest] = found;
+    }
+}
+
+/* Follows a ring from a peak to one side, through up to three blind sectors; returns the sectors covered. */
+static int follow(peaks *all, int sector, int direction, int limit, double *radius, double *snr) {
+    double last = radius[sector], slope = 0;
+    int covered = 0, blind = 0;
+    for (int step = 1; step <= limit && blind <= 3; step++) {
+        int s = ((sector + direction * step) % POLAR_SECTORS + POLAR_SECTORS) % POLAR_SECTORS;
+        if (radius[s] > 0) break;
+        double expected = last + slope * (blind + 1), nearest = 2.2 + 0.6 * blind;
+        peak *best = NULL;
+        for (int k = 0; k < all->count[s]; k++) {
+            double distance = fabs(all->item[s][k].radius - expected);
+            if (!all->item[s][k].used && distance < nearest) nearest = distance, best = &all->item[s][k];
+        }
+        if (!best) {
+            blind++;
+            continue;
+        }
+        best->used = true;
+        slope = 0.6 * slope + 0.4 * (best->radius - last) / (blind + 1);
+        last = radius[s] = best->radius;
+        snr[s] = best->snr;
+        covered += blind + 1;
+        blind = 0;
+    }
+    return covered;
+}
+
+/* The strongest peak nobody has followed yet, and all that belongs to it; false when none is left. */
+static bool follow_next(peaks *all, ring_track *track) {
+    double *radius = track->radius, *snr = track->snr;
+    int sector = -1, item = 0;
+    for (int s = 0; s < POLAR_SECTORS; s++)
+        for (int k = 0; k < all->count[s]; k++)
+            if (!all->item[s][k].used && (sector < 0 || all->item[s][k].snr > all->item[sector][item].snr))
+                sector = s, item = k;
+    if (sector < 0) return false;
+    *track = (ring_track){.seen = 0};
+    all->item[sector][item].used = true;
+    radius[sector] = all->item[sector][item].radius;
+    snr[sector] = all->item[sector][item].snr;
+    int covered = follow(all, sector, 1, POLAR_SECTORS - 1, radius, snr);
+    follow(all, sector, -1, POLAR_SECTORS - 1 - covered, radius, snr);
+    for (int s = 0; s < POLAR_SECTORS; s++) track->seen += radius[s] > 0;
+    return true;
+}
+
+int ring_tracks_find(const polar_map *map, ring_track out[RING_TRACKS]) {
+    peaks all;
+    int count = 0;
+    for (int s = 0; s < POLAR_SECTORS; s++) find_peaks(map, s, &all);
+    for (int tries = 0; tries < TRIES && count < RING_TRACKS && follow_next(&all, &out[count]); tries++)
+        count += out[count].seen >= LEAST_SECTORS;
+    return count;
+}

@@ -1,0 +1,92 @@
+#include "xray/blind.h"
+#include "xray/physical/ring_fit.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int ascending(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+double physical_median(double *values, int count) {
+    qsort(values, (size_t)count, sizeof *values, ascending);
+    return values[count / 2];
+}
+
+void physical_mark(const physical_view *view, sl_mark mark) {
+    sl_drawing *drawing = view->input->drawing;
+    if (drawing && drawing->count < SL_MARKS_MAX) drawing->mark[drawing->count++] = mark;
+}
+
+void physical_mark_track(const physical_view *view, sl_physical_test test, const ring_track *track,
+                         bool is_odd) {
+    for (int s = 0; s < POLAR_SECTORS; s++) {
+        double row, column, azimuth = (s + 0.5) * 2 * M_PI / POLAR_SECTORS - M_PI;
+        if (track->radius[s] <= 0 ||
+            !physical_position(view, track->radius[s] * view->polar.step_px, azimuth, &row, &column))
+            continue;
+        physical_mark(view, (sl_mark){.kind = SL_MARK_POINT,
+                                      .test = (int)test,
+                                      .is_odd = is_odd,
+                                      .row = (float)row,
+                                      .column = (float)column});
+    }
+}
+
+static void find_tracks(physical_view *view) {
+    polar_map_fill(view, &view->polar);
+    view->track_count = ring_tracks_find(&view->polar, view->track);
+}
+
+/* Moves the centre to where the rings have theirs. */
+static void follow_rings(physical_view *view) {
+    for (int round = 0; round < 3; round++) {
+        ring_fit fit[RING_FITS];
+        double shift[2];
+        int rings = ring_fits(view->track, view->track_count, fit);
+        if (rings == 0) return;
+        ring_fits_common(fit, rings, 1, 0, shift);
+        if (hypot(shift[0], shift[1]) < 0.2) return;
+        view->column_px += shift[0] * view->polar.step_px;
+        view->row_px += shift[1] * view->polar.step_px;
+        find_tracks(view);
+    }
+}
+
+/* The beam where a grazing-incidence image has none recorded: only its column matters, and the mirror test
+ * finds it. */
+static void find_centre(physical_view *view) {
+    const sl_physical_input *input = view->input;
+    view->centre_known = input->beam_known || input->geometry;
+    if (input->geometry) {
+        view->projection = sl_projection_of(input->geometry);
+        if (!input->beam_known)
+            sl_projection_hit(&view->projection, 1, 0, 0, &view->row_px, &view->column_px);
+    }
+    if (view->centre_known || view->is_grazing) return;
+    sl_blind_centre centre;
+    if (sl_blind_centre_find(view->image, &centre)) return;
+    view->row_px = centre.row_px;
+    view->column_px = centre.column_px;
+}
+
+sl_status physical_view_prepare(const sl_physical_input *input, physical_view *view) {
+    const sl_image *image = input->image;
+    memset(view, 0, sizeof *view);
+    view->input = input;
+    view->image = image;
+    view->technique = input->technique;
+    view->is_grazing = sl_technique_is_grazing(input->technique);
+    view->unit_px = fmax(image->height_px, image->width_px) / 256.0;
+    view->row_px = input->beam_known ? input->beam_row_px : image->height_px * 0.5;
+    view->column_px = input->beam_known ? input->beam_column_px : image->width_px * 0.5;
+    view->polar.step_px = fmax(1, view->unit_px);
+    find_centre(view);
+    if (view->is_grazing) return SL_OK;
+    find_tracks(view);
+    /* a recorded beam says where it was meant to be; without a geometry the rings know better */
+    if (!input->geometry) follow_rings(view);
+    return SL_OK;
+}
