@@ -51,6 +51,16 @@ for part in 0 1 2; do
     done
 done
 [ "$(wc -l <"$folder/all/metadata.jsonl")" = 6 ] || failed=1
+
+# the physical tests on files: a clean image is possible, a pasted one is not; both are drawn
+"$program" simulate -n 12 --size 256 --seed 5 --unreal 1 --out "$folder/unreal" -q || failed=1
+"$program" check "$folder"/unreal/image_*.tif --draw "$folder/seen" --json -q >"$folder/check.json" || failed=1
+[ "$(ls "$folder/seen" | wc -l)" = 12 ] || { echo "check drew $(ls "$folder/seen" | wc -l) pictures of 12"; failed=1; }
+grep -q '"possible": *false' "$folder/check.json" || { echo "check finds none of 12 unreal images impossible"; failed=1; }
+expect 0 check -a "$folder/unreal/image_000000.tif" -- "family-wise p"
+expect 2 check -- "name files"
+expect 2 check --beam-row 3 "$folder/unreal/image_000000.tif" -- "both --beam-row"
+expect 3 check /nowhere/frame.edf -- "cannot open"
 rm -r "$folder"
 expect 2 simulate --shard 3/3 --out /tmp -- "expected I/N"
 expect 3 simulate --class tem --out /tmp -- "gisaxs-lattice"
