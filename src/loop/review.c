@@ -5,6 +5,7 @@
 #include "base/hash.h"
 #include "base/limits.h"
 #include "base/text.h"
+#include "loop/classify/physics.h"
 #include "loop/picture.h"
 #include "loop/workspace.h"
 
@@ -270,6 +271,52 @@ sl_status sl_review_image(sl_review *review, const char *image, const char *assi
     json_t *value = json_object();
     sl_status status = fill_image(review, &v, id, assignment, value);
     return finish(&v, status, value, out);
+}
+
+static json_t *mark_json(const sl_mark *m, const sl_physical_result *result) {
+    static const char *const kinds[] = {"circle", "line", "box", "point"};
+    return json_pack("{s:s, s:s, s:b, s:f, s:f, s:f, s:f, s:f}", "test",
+                     sl_physical_id((sl_physical_test)m->test), "kind", kinds[m->kind], "odd",
+                     m->is_odd && result[m->test].value > result[m->test].limit, "row", (double)m->row,
+                     "column", (double)m->column, "row2", (double)m->row2, "column2", (double)m->column2,
+                     "size", (double)m->size_px);
+}
+
+/* Looks again: marks are cheap to make and too many to keep. */
+static sl_status draw_marks(sl_review *review, const sl_image_record *record, json_t *marks) {
+    sl_physical_result result[SL_PHYSICAL_COUNT];
+    sl_physical_input input;
+    sl_image image;
+    SL_TRY(sl_physics_input(review->workspace, record, &input));
+    SL_TRY(sl_workspace_get_image(review->workspace, record->object_hash, &image));
+    input.image = &image;
+    sl_status status = sl_alloc(&input.drawing, 1, sizeof *input.drawing);
+    if (!status) status = sl_physical_tests_run(&input, result);
+    for (int k = 0; !status && k < input.drawing->count; k++)
+        json_array_append_new(marks, mark_json(&input.drawing->mark[k], result));
+    sl_free(input.drawing);
+    sl_image_free(&image);
+    return status;
+}
+
+static sl_status fill_marks(sl_review *review, visit *v, sl_id id, json_t *out) {
+    sl_image_record record;
+    bool withheld;
+    json_t *marks = json_array();
+    json_object_set_new(out, "marks", marks);
+    SL_TRY(sl_store_image_get(v->store, id, v->arena, &record));
+    SL_TRY(is_withheld(review, v, id, NULL, &withheld));
+    json_object_set_new(out, "withheld", json_boolean(withheld));
+    return withheld ? SL_OK : draw_marks(review, &record, marks);
+}
+
+sl_status sl_review_marks(sl_review *review, const char *image, json_t **out) {
+    visit v;
+    sl_id id;
+    SL_TRY(id_parse(image, "image", &id));
+    SL_TRY(begin(review, &v));
+    json_t *value = json_object();
+    return finish(&v, fill_marks(review, &v, id, value), value, out);
 }
 
 sl_status sl_review_pixels(sl_review *review, const char *image, void **out, size_t *out_bytes) {

@@ -32,6 +32,11 @@ sl_status sl_review_items(sl_review *review, json_t **out);
  * nothing is withheld only if the image is not waiting blind in the open queue. */
 sl_status sl_review_image(sl_review *review, const char *image, const char *assignment, json_t **out);
 
+/* What the physical tests see on the image, to be drawn over it: {withheld: bool, marks: [{test, kind:
+ * circle|line|box|point, odd: bool, row, column, row2, column2, size}]} in pixels from the image's corner;
+ * odd only where the test fails. Withheld as sl_review_image withholds. */
+sl_status sl_review_marks(sl_review *review, const char *image, json_t **out);
+
 /* The pixel block of an image: u32 magic "SLPX", width, height, 0; f32 values; u8 mask; little endian. *out
  * belongs to the caller (sl_free). */
 sl_status sl_review_pixels(sl_review *review, const char *image, void **out, size_t *out_bytes);

@@ -30,6 +30,12 @@ sl_status sl_web_image(const sl_web_site *site, const sl_web_request *request, s
     return answer(response, status, value);
 }
 
+sl_status sl_web_marks(const sl_web_site *site, const sl_web_request *request, sl_web_response *response) {
+    json_t *value = NULL;
+    sl_status status = sl_review_marks(site->review, request->id, &value);
+    return answer(response, status, value);
+}
+
 sl_status sl_web_pixels(const sl_web_site *site, const sl_web_request *request, sl_web_response *response) {
     void *block;
     SL_TRY(sl_review_pixels(site->review, request->id, &block, &response->bytes));

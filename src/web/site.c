@@ -11,8 +11,9 @@ static const struct {
     sl_web_resource answer;
 } routes[] = {
     {"GET", "/api/session", sl_web_session},        {"GET", "/api/items", sl_web_items},
-    {"GET", "/api/images/*/pixels", sl_web_pixels}, {"GET", "/api/images/*", sl_web_image},
-    {"POST", "/api/decisions", sl_web_decisions},   {"GET", "/api/events", sl_web_events},
+    {"GET", "/api/images/*/pixels", sl_web_pixels}, {"GET", "/api/images/*/marks", sl_web_marks},
+    {"GET", "/api/images/*", sl_web_image},         {"POST", "/api/decisions", sl_web_decisions},
+    {"GET", "/api/events", sl_web_events},
 };
 
 /* Does `path` fit `pattern`, whose '*' stands for one part of letters, digits and dashes? The part goes into

@@ -27,6 +27,7 @@ typedef sl_status (*sl_web_resource)(const sl_web_site *site, const sl_web_reque
 sl_status sl_web_session(const sl_web_site *site, const sl_web_request *request, sl_web_response *response);
 sl_status sl_web_items(const sl_web_site *site, const sl_web_request *request, sl_web_response *response);
 sl_status sl_web_image(const sl_web_site *site, const sl_web_request *request, sl_web_response *response);
+sl_status sl_web_marks(const sl_web_site *site, const sl_web_request *request, sl_web_response *response);
 sl_status sl_web_pixels(const sl_web_site *site, const sl_web_request *request, sl_web_response *response);
 sl_status sl_web_decisions(const sl_web_site *site, const sl_web_request *request, sl_web_response *response);
 sl_status sl_web_events(const sl_web_site *site, const sl_web_request *request, sl_web_response *response);

@@ -143,6 +143,12 @@ def display_keys(expert):
     check("none of these keys decides", expert.at == 1 and not page.is_visible("#stamp"))
 
 
+MARKS = """async () => {
+  const answer = await (await fetch(`api/images/${document.body.dataset.image}/marks`)).json();
+  return { withheld: answer.withheld, marks: answer.marks.length };
+}"""
+
+
 def seen_score(page):
     return "P(real)" in page.inner_text("#state") or "noise statistics" in page.inner_text("#tests")
 
@@ -157,6 +163,10 @@ def blindness(expert, program):
     told = json.dumps(answer)
     check("nor does the answer behind it", answer["p_real"] is None and answer["tests"] == [] and "artefact" not in told
           and "simulated" not in told)
+    expert.press("o")
+    check("O says that it draws, and draws nothing over a blind image",
+          page.inner_text("#show-overlay").startswith("tests drawn") and page.evaluate(MARKS) == {"withheld": True, "marks": 0})
+    expert.press("o")
     expert.decide("j")
     second = expert.at
     page.wait_for_function("() => document.getElementById('tests').textContent")
@@ -175,6 +185,11 @@ def blindness(expert, program):
     expert.wait_at(second)
     expert.wait_for("() => document.getElementById('tests').textContent.includes('noise')")
     check("one that is not blind shows both", seen_score(page), page.inner_text("#state"))
+    seen = page.evaluate(MARKS)
+    expert.press("o")
+    expert.wait_for("(n) => Number(document.body.dataset.marks) === n", seen["marks"])
+    check("and what the tests saw on it", not seen["withheld"], f"{seen['marks']} marks")
+    expert.press("o")
     expert.press("d")
     expert.wait_at(first)
     expert.wait_for("() => document.getElementById('tests').textContent.includes('noise')")

@@ -26,6 +26,7 @@ const state = {
   lastKey: "",
   lastKeyAt: 0,
   decidedHere: 0,
+  overlay: false, // whether what the physical tests saw is drawn
 };
 let session, queue, view, sheet, outbox;
 
@@ -44,6 +45,7 @@ const KEYS = [
   ["[", "wider window", () => view.cycle("wider")],
   ["]", "narrower window", () => view.cycle("narrower")],
   ["m", "mask on or off", () => view.cycle("mask")],
+  ["o", "what the physical tests saw, over the image", () => toggleOverlay()],
   ["z", "100 % or fit", () => view.cycle("zoom")],
   ["ArrowLeft", "pan", () => view.move(1, 0)],
   ["ArrowRight", "pan", () => view.move(-1, 0)],
@@ -141,6 +143,7 @@ async function refresh() {
     const late = setTimeout(() => queue.item === item && clearRail(), LATE_MS);
     const detail = await queue.detail(item).finally(() => clearTimeout(late));
     if (queue.item === item) showDetail(image, detail, item);
+    if (queue.item === item) await showOverlay(item);
   } catch (error) {
     if (queue.item === item && state.onScreen !== item) showBroken(item, error);
   }
@@ -192,6 +195,18 @@ function clearRail() {
   curve($("profile"), [], [], "");
 }
 
+async function showOverlay(item) {
+  const marks = state.overlay ? await queue.marks(item) : [];
+  if (queue.item === item) view.overlay(marks);
+  document.body.dataset.marks = marks.length; // for tests
+}
+
+function toggleOverlay() {
+  state.overlay = !state.overlay;
+  if (queue.item && state.onScreen === queue.item) showOverlay(queue.item).catch(() => {});
+  showDisplay();
+}
+
 // Without an image there is nothing to tell.
 function clearStage() {
   clearRail();
@@ -238,8 +253,9 @@ function showDisplay() {
   $("show-scale").textContent = `${d.scale} `;
   $("show-map").textContent = `${d.map} `;
   $("show-mask").textContent = `mask ${d.mask ? "on" : "off"} `;
+  $("show-overlay").textContent = `tests ${state.overlay ? "drawn" : "not drawn"} `;
   $("show-zoom").textContent = `${view.zoomText()} `;
-  for (const [id, key] of [["show-scale", "L"], ["show-map", "C"], ["show-mask", "M"], ["show-zoom", "Z"]]) {
+  for (const [id, key] of [["show-scale", "L"], ["show-map", "C"], ["show-mask", "M"], ["show-overlay", "O"], ["show-zoom", "Z"]]) {
     const kbd = document.createElement("kbd");
     kbd.textContent = key;
     $(id).append(kbd);

@@ -78,6 +78,12 @@ export class Queue {
     return this.details.get(key);
   }
 
+  // What the physical tests saw on the image; nothing while it waits blind.
+  async marks(item) {
+    await this.outbox.settled();
+    return (await get(`api/images/${item.image}/marks`)).marks;
+  }
+
   // The image is on screen: the program notes when each was first shown.
   shown(item) {
     if (item.told) return;

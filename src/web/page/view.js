@@ -32,6 +32,25 @@ export function paint(image, display) {
   return out;
 }
 
+// What the physical tests saw, over an image drawn at (x, y) with f canvas pixels for each of its own; odd ones last.
+function drawMarks(g, marks, x, y, f) {
+  const X = (column) => x + column * f;
+  const Y = (row) => y + row * f;
+  g.lineWidth = Math.max(1, devicePixelRatio);
+  for (const m of [...marks].sort((a, b) => a.odd - b.odd)) {
+    g.strokeStyle = m.odd ? "#ff8c00" : "#50aaff";
+    g.beginPath();
+    if (m.kind === "circle") g.arc(X(m.column), Y(m.row), m.size * f, 0, 2 * Math.PI);
+    if (m.kind === "line") g.moveTo(X(m.column), Y(m.row)), g.lineTo(X(m.column2), Y(m.row2));
+    if (m.kind === "box") g.rect(X(m.column), Y(m.row), (m.column2 - m.column) * f, (m.row2 - m.row) * f);
+    if (m.kind === "point") {
+      g.moveTo(X(m.column) - 4, Y(m.row)), g.lineTo(X(m.column) + 4, Y(m.row));
+      g.moveTo(X(m.column), Y(m.row) - 4), g.lineTo(X(m.column), Y(m.row) + 4);
+    }
+    g.stroke();
+  }
+}
+
 export const defaultDisplay = () => ({ scale: "log", map: "inferno", window: 2, mask: true });
 
 export class View {
@@ -40,6 +59,7 @@ export class View {
     this.onChange = onChange;
     this.display = defaultDisplay();
     this.image = null;
+    this.marks = [];
     this.zoom = 0; // 0: fit
     this.pan = [0, 0];
     this.bitmap = document.createElement("canvas");
@@ -53,8 +73,14 @@ export class View {
   // null: nothing. `again`: the image that is shown already, which stays where it was moved to.
   show(image, again = false) {
     this.image = image;
-    if (!again) this.pan = [0, 0];
+    if (!again) this.pan = [0, 0], this.marks = [];
     this.render();
+  }
+
+  // What is drawn over the image until another one comes.
+  overlay(marks) {
+    this.marks = marks;
+    this.draw();
   }
 
   render() {
@@ -95,6 +121,10 @@ export class View {
     const [x, y] = this.origin();
     g.imageSmoothingEnabled = f < 1; // smaller than measured: averaging shows more than dropping pixels
     g.drawImage(this.bitmap, x, y, this.image.width * f, this.image.height * f);
+    g.beginPath();
+    g.rect(x, y, this.image.width * f, this.image.height * f);
+    g.clip();
+    drawMarks(g, this.marks, x, y, f);
   }
 
   // Image pixel under a mouse event, or null.
