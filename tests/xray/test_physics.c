@@ -3,6 +3,7 @@
 #include "xray/detector.h"
 #include "xray/form_factor.h"
 #include "xray/geometry.h"
+#include "xray/power_law.h"
 #include "xray/reflectivity.h"
 #include "xray/special.h"
 #include "xray/structure_factor.h"
@@ -48,6 +49,116 @@ static void form_factors_have_reference_values(void **state) {
     forms(
         &(sl_form){.kind = SL_FORM_ELLIPSOID, .size_ang = 20, .second_ang = 400, .sld = 4, .solvent_sld = 1},
         (const double[]){11808.8429, 1920.91637, 177.873147, 6.76740798, 0.0576697899}, 1e-6);
+}
+
+static void boxes_and_knees_have_reference_values(void **state) {
+    (void)state;
+    forms(&(sl_form){.kind = SL_FORM_BOX,
+                     .size_ang = 40,
+                     .second_ang = 60,
+                     .third_ang = 200,
+                     .sld = 4,
+                     .solvent_sld = 1},
+          (const double[]){431.4580303, 381.8501492, 171.9230915, 6.801798336, 0.03703385627}, 1e-8);
+    forms(
+        &(sl_form){
+            .kind = SL_FORM_FUZZY_SPHERE, .size_ang = 60, .second_ang = 10, .sld = 4, .solvent_sld = 1},
+        (const double[]){813.6333327, 749.9117725, 376.5578873, 2.108444359, 4.246279109e-06}, 1e-8);
+    forms(&(sl_form){.kind = SL_FORM_COIL, .size_ang = 60},
+          (const double[]){0.9988010792, 0.8900667604, 0.4342257078, 0.05401234568, 0.006153787532}, 1e-8);
+    forms(&(sl_form){.kind = SL_FORM_GUINIER_POROD, .size_ang = 60, .second_ang = 3},
+          (const double[]){0.9988007197, 0.8869204367, 0.3395955256, 0.009861053083, 0.0003652241883}, 1e-8);
+}
+
+/* A box of equal sides is a cube however it is turned, and a flat one scatters as q^-2. */
+static void boxes_have_their_limits(void **state) {
+    (void)state;
+    sl_form box = {
+        .kind = SL_FORM_BOX, .size_ang = 30, .second_ang = 50, .third_ang = 90, .sld = 3, .solvent_sld = 1};
+    sl_form turned = box;
+    turned.size_ang = 90, turned.third_ang = 30;
+    for (int i = 0; i < 5; i++)
+        near_to(sl_form_intensity_single(&box, qs[i]), sl_form_intensity_single(&turned, qs[i]), 1e-8);
+    sl_form sheet = {.kind = SL_FORM_BOX,
+                     .size_ang = 1,
+                     .second_ang = 4000,
+                     .third_ang = 4000,
+                     .sld = 3,
+                     .solvent_sld = 1};
+    near_to(sl_form_intensity_single(&sheet, 0.02) / sl_form_intensity_single(&sheet, 0.01), 0.25, 0.01);
+}
+
+/* Both couplings agree where all particles are alike, and where none interact. */
+static void couplings_agree_for_one_size(void **state) {
+    (void)state;
+    sl_form form = {.kind = SL_FORM_SPHERE,
+                    .size_ang = 50,
+                    .sld = 4,
+                    .solvent_sld = 1,
+                    .volume_fraction = 0.3,
+                    .interaction_ang = 60};
+    double decoupled[5], local[5];
+    assert_ok(sl_form_intensity(&form, 5, qs, decoupled));
+    form.coupling = SL_COUPLING_LOCAL;
+    assert_ok(sl_form_intensity(&form, 5, qs, local));
+    for (int i = 0; i < 5; i++) {
+        near_to(local[i], decoupled[i], 1e-12);
+        near_to(local[i], sl_form_intensity_single(&form, qs[i]) * sl_structure_hard_sphere(qs[i], 60, 0.3),
+                1e-12);
+    }
+    form.spread = 0.2, form.spread_points = 40;
+    assert_ok(sl_form_intensity(&form, 5, qs, local));
+    form.coupling = SL_COUPLING_DECOUPLED;
+    assert_ok(sl_form_intensity(&form, 5, qs, decoupled));
+    if (fabs(local[2] / decoupled[2] - 1) < 0.01)
+        fail_msg("a spread of sizes does not tell the couplings apart");
+}
+
+static void power_laws_have_reference_values(void **state) {
+    (void)state;
+    static const double knee[5] = {3.999412044, 3.941634916, 3.504661891, 0.9326677279, 0.006662837732};
+    static const double peak[5] = {10000.39212, 10.47058824, 1.125087352, 10.01, 0.09938027136};
+    const sl_unified_level level = {4, 21, 0.0006, 2};
+    const sl_broad_peak law = {1e-5, 3, 10, .1, 50, 2};
+    for (int i = 0; i < 5; i++) {
+        near_to(sl_unified(qs[i], 1, &level), knee[i], 1e-8);
+        near_to(sl_broad_peak_intensity(&law, qs[i]), peak[i], 1e-8);
+        near_to(sl_power_law(qs[i], 1, 4), pow(qs[i], -4), 1e-12);
+    }
+    near_to(sl_unified(0, 1, &level), 4, 1e-12);
+}
+
+/* At 0.3 / angstrom the intensities of sasmodels for spheres of 40 angstrom, 220 apart, by their volume
+ * fraction in the lattice; its 150 x 150 orientations have not converged at lower q, where 2000 x 2000 of
+ * numpy stand in. */
+static void cubic_paracrystals_have_reference_values(void **state) {
+    (void)state;
+    static const double intensity[3] = {.00251881232, .003271397298, .003562032872};
+    static const double converged[3] = {.944690508862, .868255599887, 1.121667140475};
+    sl_form sphere = {.kind = SL_FORM_SPHERE, .size_ang = 40, .sld = 3, .solvent_sld = 6.3};
+    for (int lattice = 0; lattice < 3; lattice++) {
+        double root[3] = {1, 2 / sqrt(3), sqrt(2)}, count[3] = {1, 2, 4};
+        double ratio = 40 / (220 * root[lattice]),
+               share = count[lattice] * 4 * M_PI / 3 * ratio * ratio * ratio;
+        near_to(share * sl_form_intensity_single(&sphere, 0.3) *
+                    sl_structure_cubic_paracrystal((sl_cubic)lattice, 0.3, 220, 0.06),
+                intensity[lattice], 3e-4);
+        near_to(sl_structure_cubic_paracrystal((sl_cubic)lattice, 0.1, 220, 0.06), converged[lattice], 1e-6);
+    }
+}
+
+/* Without order left there is no interference; along the plane's mean it is 1 beyond the peaks. */
+static void paracrystals_have_their_limits(void **state) {
+    (void)state;
+    for (int lattice = 0; lattice < 3; lattice++)
+        near_to(sl_structure_cubic_paracrystal((sl_cubic)lattice, 0.3, 220, 0.3), 1, 1e-6);
+    near_to(sl_structure_plane_paracrystal(0.3, 220, M_PI / 3, 40, 0), 1, 1e-6);
+    /* the first ring of a hexagonal plane is at 4 pi / (sqrt(3) D) */
+    double first = 4 * M_PI / (sqrt(3) * 220);
+    double at = sl_structure_plane_paracrystal(first, 220, M_PI / 3, 11, 0);
+    assert_true(at > sl_structure_plane_paracrystal(0.9 * first, 220, M_PI / 3, 11, 0));
+    assert_true(at > sl_structure_plane_paracrystal(1.15 * first, 220, M_PI / 3, 11, 0));
+    assert_true(at > 1.5);
 }
 
 static void structure_factors_have_reference_values(void **state) {
@@ -229,6 +340,12 @@ static void gaps_are_those_of_the_detectors(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(form_factors_have_reference_values),
+        cmocka_unit_test(boxes_and_knees_have_reference_values),
+        cmocka_unit_test(boxes_have_their_limits),
+        cmocka_unit_test(couplings_agree_for_one_size),
+        cmocka_unit_test(power_laws_have_reference_values),
+        cmocka_unit_test(cubic_paracrystals_have_reference_values),
+        cmocka_unit_test(paracrystals_have_their_limits),
         cmocka_unit_test(structure_factors_have_reference_values),
         cmocka_unit_test(texture_has_mean_one),
         cmocka_unit_test(optics_have_reference_values),
