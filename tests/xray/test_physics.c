@@ -1,8 +1,11 @@
 #include "test.h"
 
+#include "xray/absorption.h"
 #include "xray/detector.h"
 #include "xray/form_factor.h"
 #include "xray/geometry.h"
+#include "xray/lattice.h"
+#include "xray/material.h"
 #include "xray/power_law.h"
 #include "xray/reflectivity.h"
 #include "xray/special.h"
@@ -194,6 +197,103 @@ static void texture_has_mean_one(void **state) {
     near_to(mean, 1, 1e-9);
 }
 
+static void march_dollase_has_mean_one(void **state) {
+    (void)state;
+    static const double march[] = {0.3, 0.7, 1, 1.8};
+    for (int a = 0; a < 4; a++) {
+        enum { N = 20000 };
+        double mean = 0;
+        for (int i = 0; i < N; i++) {
+            double chi = (i + 0.5) * M_PI / N;
+            mean += 0.5 * sl_texture_march_dollase(chi, march[a]) * sin(chi) * M_PI / N;
+        }
+        near_to(mean, 1, 1e-6);
+        near_to(sl_texture_march_dollase(0, march[a]), pow(march[a], -3), 1e-12);
+    }
+}
+
+/* <u^2> = (e^a/D - 1)/(2a) of the density exp(a u^2) on [0, 1], a = 2 kappa, D its integral by its power
+ * series.
+ */
+static void order_parameter_is_hermans(void **state) {
+    (void)state;
+    static const double kappas[] = {0.2, 1, 4, 9};
+    for (int k = 0; k < 4; k++) {
+        double a = 2 * kappas[k], term = 1, integral = 0;
+        for (int n = 0; n < 200; n++) {
+            integral += term / (2 * n + 1);
+            term *= a / (n + 1);
+        }
+        double square = (exp(a) / integral - 1) / (2 * a);
+        near_to(sl_texture_hermans(kappas[k]), (3 * square - 1) / 2, 1e-10);
+        near_to(sl_texture_kappa_of_hermans(sl_texture_hermans(kappas[k])), kappas[k], 1e-9);
+    }
+    assert_true(fabs(sl_texture_hermans(0)) < 1e-12);
+    near_to(sl_texture_hermans(sl_texture_kappa_of_hermans(0.95)), 0.95, 1e-9);
+}
+
+static void absorption_has_its_limits(void **state) {
+    (void)state;
+    double per_m = sl_attenuation_per_m(sl_refraction_of("si", 10), sl_wavelength_of_energy_ang(10));
+    near_to(per_m, 7460, 1e-3); /* 74.6 / cm */
+    near_to(sl_sensor_efficiency(2.4, 0.8), (1 - exp(-2.4 / 0.8)) / (1 - exp(-2.4)), 1e-12);
+    near_to(sl_sensor_efficiency(0, 0.5), 2, 1e-12);
+    near_to(sl_sensor_efficiency(1e3, 0.5), 1, 1e-12);
+    near_to(sl_slab_transmission(1.3, 1), exp(-1.3), 1e-12);
+    double mean = 0;
+    enum { N = 4000 };
+    for (int i = 0; i < N; i++) {
+        double depth = (i + 0.5) / N;
+        mean += exp(-1.3 * (depth + (1 - depth) / 0.7)) / N;
+    }
+    near_to(sl_slab_transmission(1.3, 0.7), mean, 1e-7);
+    assert_true(sl_slab_transmission(1.3, -0.2) <= 0);
+}
+
+/* Rings of the calibrants as pyFAI lists them: d in angstrom, multiplicity. */
+static void calibrants_have_their_rings(void **state) {
+    (void)state;
+    static const struct {
+        const char *id;
+        double d_ang[4];
+        int multiplicity[4];
+    } known[] = {{"agbh", {58.38, 29.19, 19.46, 14.595}, {2, 2, 2, 2}},
+                 {"lab6", {4.156826, 2.93931985, 2.39994461, 2.078413}, {6, 12, 8, 6}},
+                 {"si", {3.135702, 1.920217, 1.637567, 1.357799}, {8, 12, 24, 6}},
+                 {"ceo2", {3.12441816, 2.7058255, 1.91330756, 1.63167417}, {8, 6, 12, 24}}};
+    for (size_t m = 0; m < sizeof known / sizeof known[0]; m++) {
+        const sl_material *material = sl_material_find(known[m].id);
+        assert_non_null(material);
+        sl_reflection reflection[8];
+        assert_true(sl_lattice_reflections(&material->cell, NULL, SL_MERGE_POWDER, 5.5, 8, reflection) >= 4);
+        for (int i = 0; i < 4; i++) {
+            near_to(2 * M_PI / reflection[i].q_per_ang, known[m].d_ang[i], 2e-6);
+            assert_int_equal(reflection[i].multiplicity, known[m].multiplicity[i]);
+            assert_true(material->intensity[i] > 0);
+        }
+    }
+}
+
+/* 1/d^2 of a triclinic cell by its metric tensor (Giacovazzo, Fundamentals of Crystallography, ch. 2). */
+static void triclinic_cells_have_the_metric_of_their_edges(void **state) {
+    (void)state;
+    const sl_material *nylon = sl_material_find("nylon");
+    assert_non_null(nylon);
+    const sl_cell *c = &nylon->cell;
+    double ca = cos(c->alpha_rad), cb = cos(c->beta_rad), cg = cos(c->gamma_rad), sa = sin(c->alpha_rad),
+           sb = sin(c->beta_rad), sg = sin(c->gamma_rad),
+           root = 1 - ca * ca - cb * cb - cg * cg + 2 * ca * cb * cg;
+    sl_reflection reflection[40];
+    int count = sl_lattice_reflections(c, NULL, SL_MERGE_NONE, 2.5, 40, reflection);
+    assert_true(count == 40);
+    for (int i = 0; i < count; i++) {
+        double h = reflection[i].h / c->a_ang, k = reflection[i].k / c->b_ang, l = reflection[i].l / c->c_ang;
+        double sum = h * h * sa * sa + k * k * sb * sb + l * l * sg * sg + 2 * h * k * (ca * cb - cg) +
+                     2 * k * l * (cb * cg - ca) + 2 * h * l * (ca * cg - cb);
+        near_to(reflection[i].q_per_ang, 2 * M_PI * sqrt(sum / root), 1e-10);
+    }
+}
+
 /* A film's reflectivity by a full Parratt recursion, and islands by BornAgain 25. */
 static void optics_have_reference_values(void **state) {
     (void)state;
@@ -348,6 +448,11 @@ int main(void) {
         cmocka_unit_test(paracrystals_have_their_limits),
         cmocka_unit_test(structure_factors_have_reference_values),
         cmocka_unit_test(texture_has_mean_one),
+        cmocka_unit_test(march_dollase_has_mean_one),
+        cmocka_unit_test(order_parameter_is_hermans),
+        cmocka_unit_test(absorption_has_its_limits),
+        cmocka_unit_test(calibrants_have_their_rings),
+        cmocka_unit_test(triclinic_cells_have_the_metric_of_their_edges),
         cmocka_unit_test(optics_have_reference_values),
         cmocka_unit_test(pixels_have_reference_values),
         cmocka_unit_test(rays_go_back_to_their_pixels),
