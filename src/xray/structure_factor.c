@@ -39,7 +39,7 @@ double sl_structure_radial_paracrystal(double q, double distance, double sigma, 
 
 /* Points that resolve an angle of `width` over a half turn. */
 static int angles_for(double width, int most) {
-    return (int)fmax(64, fmin(80 / width, most));
+    return (int)fmax(160, fmin(80 / width, most));
 }
 
 double sl_structure_plane_paracrystal(double q, double distance, double angle, double sigma, double damping) {
