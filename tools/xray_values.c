@@ -373,6 +373,17 @@ static sl_status add_powder(sl_scene *scene, const json_t *request) {
     return SL_OK;
 }
 
+/* Intensities of a material's powder lines by rising q, 0 from the first unknown one on. */
+static sl_status answer_lines(const json_t *request, sl_arena *arena, json_t **out) {
+    const char *id;
+    (void)arena;
+    SL_TRY(sl_json_string(request, "material", &id));
+    const sl_material *m = sl_material_find(id);
+    if (!m) return sl_fail(SL_NOT_FOUND, "no material '%s'", id);
+    *out = list_of(SL_MATERIAL_LINES, m->intensity);
+    return SL_OK;
+}
+
 /* Writes the expectation of a scene to "out", float32, as the simulator renders it. */
 static sl_status answer_image(const json_t *request, sl_arena *arena, json_t **out) {
     int64_t size;
@@ -401,9 +412,10 @@ static sl_status answer_image(const json_t *request, sl_arena *arena, json_t **o
 static const struct {
     const char *id;
     sl_status (*answer)(const json_t *request, sl_arena *arena, json_t **out);
-} laws[] = {{"form", answer_form}, {"plain", answer_plain},           {"pixels", answer_pixels},
-            {"mask", answer_mask}, {"detectors", answer_detectors},   {"reflectivity", answer_reflectivity},
-            {"dwba", answer_dwba}, {"refraction", answer_refraction}, {"image", answer_image}};
+} laws[] = {{"form", answer_form},  {"plain", answer_plain},           {"pixels", answer_pixels},
+            {"mask", answer_mask},  {"detectors", answer_detectors},   {"reflectivity", answer_reflectivity},
+            {"dwba", answer_dwba},  {"refraction", answer_refraction}, {"lines", answer_lines},
+            {"image", answer_image}};
 
 static sl_status answer(const json_t *request, sl_arena *arena, json_t **out) {
     const char *law;

@@ -65,11 +65,30 @@ static double complex vertical(const sl_dwba_particle *p, double q, double compl
     return sl_sphere_amplitude_complex(csqrt(across * across + along * along));
 }
 
+/* A particle's amplitude is even in qz, so processes of opposite qz go together. */
+sl_dwba_mean sl_dwba_mean_of(int count, const sl_dwba_waves *waves) {
+    const sl_dwba_waves *middle = &waves[count / 2];
+    sl_dwba_mean mean = {.qz = {middle->qz[0], middle->qz[1]}};
+    for (int i = 0; i < count; i++) {
+        double complex sum = waves[i].amplitude[0] + waves[i].amplitude[3],
+                       difference = waves[i].amplitude[1] + waves[i].amplitude[2];
+        mean.sum += square_of(sum) / count;
+        mean.difference += square_of(difference) / count;
+        mean.cross += sum * conj(difference) / count;
+    }
+    return mean;
+}
+
+double sl_dwba_square_mean(const sl_dwba_mean *mean, const sl_dwba_particle *p, double q) {
+    double complex f = vertical(p, q, mean->qz[0]), g = vertical(p, q, mean->qz[1]);
+    double volume = volume_of(p), cross = creal(mean->cross * f * conj(g));
+    return volume * volume * plane_square(p, q) *
+           (mean->sum * square_of(f) + mean->difference * square_of(g) + 2 * cross);
+}
+
 double sl_dwba_square(const sl_dwba_waves *waves, const sl_dwba_particle *p, double q) {
-    double volume = volume_of(p);
-    double complex sum = (waves->amplitude[0] + waves->amplitude[3]) * vertical(p, q, waves->qz[0]) +
-                         (waves->amplitude[1] + waves->amplitude[2]) * vertical(p, q, waves->qz[1]);
-    return volume * volume * plane_square(p, q) * square_of(sum);
+    sl_dwba_mean mean = sl_dwba_mean_of(1, waves);
+    return sl_dwba_square_mean(&mean, p, q);
 }
 
 double sl_dwba_square_apart(const sl_dwba_waves *waves, const sl_dwba_particle *p, double q) {

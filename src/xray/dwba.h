@@ -33,6 +33,14 @@ sl_dwba_waves sl_dwba_waves_above(double k0, double sin_incidence, double sin_ex
 
 /* |sum of the four|^2 times volume^2. */
 double sl_dwba_square(const sl_dwba_waves *waves, const sl_dwba_particle *particle, double q_parallel);
+/* The same averaged over `count` waves, 1 or more, that differ little in qz: particles at several depths, a
+ * range of exit angles. Only the middle one's qz is used. */
+typedef struct sl_dwba_mean {
+    double sum, difference; /* mean square amplitude with the sum and with the difference of qz */
+    double complex cross, qz[2];
+} sl_dwba_mean;
+sl_dwba_mean sl_dwba_mean_of(int count, const sl_dwba_waves *waves);
+double sl_dwba_square_mean(const sl_dwba_mean *mean, const sl_dwba_particle *particle, double q_parallel);
 /* Sum of the four squares, without their interference: for lattices, where each process has peaks of its own.
  */
 double sl_dwba_square_apart(const sl_dwba_waves *waves, const sl_dwba_particle *particle, double q_parallel);

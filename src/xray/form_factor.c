@@ -47,10 +47,10 @@ typedef struct orientations {
     double u[150], weight[150];
 } orientations;
 
-/* count: 20, 40, 76 or 150. */
+/* count: 12, 20, 40, 76 or 150. */
 static const orientations *orientations_of(int count) {
-    static _Thread_local orientations sets[4];
-    orientations *set = &sets[(count > 20) + (count > 40) + (count > 76)];
+    static _Thread_local orientations sets[5];
+    orientations *set = &sets[(count > 12) + (count > 20) + (count > 40) + (count > 76)];
     if (set->count == 0) {
         set->count = count;
         sl_gauss_legendre(count, 0, 1, set->u, set->weight);
@@ -63,35 +63,46 @@ static const orientations *orientations_for(double phase) {
     return orientations_of(phase < 60 ? 76 : 150);
 }
 
-/* Orientation averages, as mean square of the amplitude. */
-static double cylinder_square(double contrast, double q, double radius, double length, double *volume) {
+/* Averages over orientation: the mean square of the amplitude returned, and its mean. */
+static double cylinder_square(double contrast, double q, double radius, double length, double *mean,
+                              double *volume) {
     const orientations *set = orientations_for(q * fmax(radius, length / 2));
     *volume = M_PI * radius * radius * length;
-    double sum = 0;
+    double sum = 0, square = 0, scale = contrast * *volume;
     for (int i = 0; i < set->count; i++) {
-        double angle = set->u[i] * M_PI / 2, s = sin(angle);
+        double angle = set->u[i] * M_PI / 2, s = sin(angle), weight = set->weight[i] * M_PI / 2 * s;
         double f = sl_disc_amplitude(q * radius * s) * sl_sinc(q * length * cos(angle) / 2);
-        sum += set->weight[i] * M_PI / 2 * f * f * s;
+        sum += weight * f;
+        square += weight * f * f;
     }
-    return sum * contrast * contrast * *volume * *volume;
+    *mean = scale * sum;
+    return scale * scale * square;
 }
 
-static double ellipsoid_square(double contrast, double q, double polar, double equatorial, double *volume) {
+static double ellipsoid_square(double contrast, double q, double polar, double equatorial, double *mean,
+                               double *volume) {
     const orientations *set = orientations_for(q * fmax(polar, equatorial));
     *volume = 4 * M_PI / 3 * polar * equatorial * equatorial;
-    double stretch = polar * polar / (equatorial * equatorial) - 1, sum = 0;
+    double stretch = polar * polar / (equatorial * equatorial) - 1, sum = 0, square = 0,
+           scale = contrast * *volume;
     for (int i = 0; i < set->count; i++) {
         double f = sl_sphere_amplitude(q * equatorial * sqrt(1 + set->u[i] * set->u[i] * stretch));
-        sum += set->weight[i] * f * f;
+        sum += set->weight[i] * f;
+        square += set->weight[i] * f * f;
     }
-    return sum * contrast * contrast * *volume * *volume;
+    *mean = scale * sum;
+    return scale * scale * square;
 }
 
 /* Over the cosine to the longest side and the azimuth about it; so many points that the sum has converged. */
 static double box_square(const sl_form *form, double q, double side, double *mean, double *volume) {
     double x = q * side / 2, y = q * form->second_ang / 2, z = q * form->third_ang / 2;
     double phase = sqrt(x * x + y * y + z * z), sum = 0, square = 0;
-    const orientations *set = orientations_of(phase < 6 ? 20 : phase < 20 ? 40 : phase < 60 ? 76 : 150);
+    const orientations *set = orientations_of(phase < 8     ? 12
+                                              : phase < 20  ? 20
+                                              : phase < 50  ? 40
+                                              : phase < 120 ? 76
+                                                            : 150);
     double cosine[150], sine[150];
     for (int j = 0; j < set->count; j++) {
         cosine[j] = cos(set->u[j] * M_PI / 2);
@@ -117,11 +128,9 @@ static void moments(const sl_form *form, double q, double size, double *mean, do
                     double *volume) {
     double contrast = form->sld - form->solvent_sld;
     if (form->kind == SL_FORM_CYLINDER) {
-        *square = cylinder_square(contrast, q, size, form->second_ang, volume);
-        *mean = sqrt(*square);
+        *square = cylinder_square(contrast, q, size, form->second_ang, mean, volume);
     } else if (form->kind == SL_FORM_ELLIPSOID) {
-        *square = ellipsoid_square(contrast, q, size, form->second_ang, volume);
-        *mean = sqrt(*square);
+        *square = ellipsoid_square(contrast, q, size, form->second_ang, mean, volume);
     } else if (form->kind == SL_FORM_BOX) {
         *square = box_square(form, q, size, mean, volume);
     } else {

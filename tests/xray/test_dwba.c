@@ -130,6 +130,24 @@ static void buried_particles_have_one_process(void **state) {
     assert_true(sl_dwba_square(&waves, &rod, 0.02) <= 0);
 }
 
+/* The mean over depths is the mean of the squares. */
+static void a_mean_over_depths_is_the_mean_of_squares(void **state) {
+    (void)state;
+    const sl_layer stack[] = {{polystyrene, 600, 0}, {silicon, 0, 0}};
+    const sl_dwba_particle sphere = {SL_DWBA_SPHEROID, 50, 100, 0};
+    sl_wave in[2], out[2];
+    sl_dwba_waves waves[5];
+    double sum = 0;
+    sl_parratt(k0, sin(0.17 * DEGREE), 2, stack, in);
+    sl_parratt(k0, sin(0.21 * DEGREE), 2, stack, out);
+    for (int i = 0; i < 5; i++) {
+        waves[i] = sl_dwba_waves_in(&in[0], &out[0], 60 + 110 * i);
+        sum += sl_dwba_square(&waves[i], &sphere, 0.02) / 5;
+    }
+    sl_dwba_mean mean = sl_dwba_mean_of(5, waves);
+    near_to(sl_dwba_square_mean(&mean, &sphere, 0.02), sum, 1e-12);
+}
+
 /* Without reflection each shape is its form factor: q in the plane and across it alone. */
 static void shapes_are_their_form_factors(void **state) {
     (void)state;
@@ -160,6 +178,7 @@ int main(void) {
         cmocka_unit_test(rough_boundaries_are_graded_ones),
         cmocka_unit_test(particles_in_an_empty_film_are_islands),
         cmocka_unit_test(buried_particles_have_one_process),
+        cmocka_unit_test(a_mean_over_depths_is_the_mean_of_squares),
         cmocka_unit_test(shapes_are_their_form_factors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) ? 1 : 0;
