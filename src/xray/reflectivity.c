@@ -35,6 +35,47 @@ sl_film_wave sl_film_wave_of(double k0, double sin_alpha, sl_refraction film, do
     return wave;
 }
 
+/* Amplitude that passes a rough boundary. */
+static double complex transmission(double complex above, double complex below, double roughness) {
+    double complex sum = above + below, difference = above - below;
+    if (cabs(sum) < 1e-30) return 1;
+    double complex t = 2 * above / sum;
+    return roughness > 0 ? t * cexp(difference * difference * roughness * roughness / 2) : t;
+}
+
+/* From the top down, where wave[].up still holds the ratio of upward to downward amplitude. */
+static void descend(double k0, double sin_alpha, int count, const sl_layer *layer, sl_wave *wave) {
+    double complex above = k0 * sin_alpha, arriving = 1;
+    for (int j = 0; j < count; j++) {
+        double complex ratio = wave[j].up, kappa = wave[j].kappa;
+        double complex r = sl_fresnel(above, kappa, layer[j].roughness);
+        wave[j].down = arriving * transmission(above, kappa, layer[j].roughness) / (1 + r * ratio);
+        wave[j].up = wave[j].down * ratio;
+        arriving = wave[j].down * cexp(I * kappa * layer[j].thickness);
+        above = kappa;
+    }
+}
+
+double complex sl_parratt(double k0, double sin_alpha, int count, const sl_layer *layer, sl_wave *wave) {
+    if (!(sin_alpha > 0)) {
+        for (int j = 0; wave && j < count; j++)
+            wave[j] = (sl_wave){.kappa = sl_kappa(k0, 0, layer[j].medium)};
+        return -1;
+    }
+    /* up over down at the upper boundary of the layer at hand; none comes up from the substrate */
+    double complex ratio = 0, below = sl_kappa(k0, sin_alpha, layer[count - 1].medium);
+    for (int j = count - 1; j >= 0; j--) {
+        double complex above = j > 0 ? sl_kappa(k0, sin_alpha, layer[j - 1].medium) : k0 * sin_alpha;
+        if (wave) wave[j] = (sl_wave){.up = ratio, .kappa = below};
+        double complex r = sl_fresnel(above, below, layer[j].roughness);
+        ratio = (r + ratio) / (1 + r * ratio);
+        if (j > 0) ratio *= cexp(2 * I * above * layer[j - 1].thickness);
+        below = above;
+    }
+    if (wave) descend(k0, sin_alpha, count, layer, wave);
+    return ratio;
+}
+
 void sl_island_weights(double k0, double sin_incidence, double sin_exit, double middle,
                        sl_refraction substrate, double complex weight[2]) {
     double ki = k0 * sin_incidence, kf = k0 * sin_exit;

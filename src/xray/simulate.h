@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 /* Raised whenever the same (seed, index) gives another image. */
-enum { SL_SIM_VERSION = 1 };
+enum { SL_SIM_VERSION = 2 };
 
 typedef enum sl_sim_class {
 #define SL_SIM_CLASS(name, id, technique, share) SL_SIM_##name,

@@ -12,6 +12,16 @@ double sl_sphere_amplitude(double x) {
     return 3 * (sin(x) - x * cos(x)) / (x2 * x);
 }
 
+double complex sl_sinc_complex(double complex x) {
+    return cabs(x) < 1e-4 ? 1 - x * x / 6 : csin(x) / x;
+}
+
+double complex sl_sphere_amplitude_complex(double complex x) {
+    double complex x2 = x * x;
+    if (cabs(x) < 0.05) return 1 - x2 / 10 * (1 - x2 / 28 * (1 - x2 / 54));
+    return 3 * (csin(x) - x * ccos(x)) / (x2 * x);
+}
+
 double sl_disc_amplitude(double x) {
     return fabs(x) < 1e-4 ? 1 - x * x / 8 : 2 * j1(x) / x;
 }

@@ -2,10 +2,16 @@
 #ifndef SL_XRAY_SPECIAL_H
 #define SL_XRAY_SPECIAL_H
 
+#include <complex.h>
+
 double sl_sinc(double x);             /* sin(x)/x */
 double sl_sphere_amplitude(double x); /* 3 (sin x - x cos x) / x^3, 1 at 0 */
 double sl_disc_amplitude(double x);   /* 2 J1(x) / x, 1 at 0 */
 double sl_bessel_i0e(double x);       /* exp(-|x|) I0(x) */
+
+/* The same of a complex argument, as q has one inside an absorbing medium. */
+double complex sl_sinc_complex(double complex x);
+double complex sl_sphere_amplitude_complex(double complex x);
 
 /* Peak of unit area and full width at half maximum `fwhm` at x = 0: `lorentz` of it Lorentzian, the rest
  * Gaussian. */

@@ -36,3 +36,59 @@ double sl_structure_radial_paracrystal(double q, double distance, double sigma, 
            c = cos(q * distance);
     return (1 - h * h) / (1 - 2 * h * c + h * h);
 }
+
+/* Points that resolve an angle of `width` over a half turn. */
+static int angles_for(double width, int most) {
+    return (int)fmax(160, fmin(80 / width, most));
+}
+
+double sl_structure_plane_paracrystal(double q, double distance, double angle, double sigma, double damping) {
+    enum { MOST = 6000 };
+    double loss = q * q * sigma * sigma / 2 + (damping > 0 ? distance / damping : 0);
+    double h = exp(-loss), top = -expm1(-2 * loss), phase = q * distance, sum = 0;
+    if (phase <= 0) return top > 0 ? 1 : 0;
+    int count = angles_for(loss / phase, MOST);
+    for (int i = 0; i < count; i++) {
+        double azimuth = i * M_PI / count;
+        double first = 1 - 2 * h * cos(phase * cos(azimuth)) + h * h;
+        double second = 1 - 2 * h * cos(phase * cos(azimuth - angle)) + h * h;
+        sum += top * top / (first * second);
+    }
+    return sum / count;
+}
+
+/* One orientation; v: the vector q in units of 1/angstrom. */
+static double cubic_paracrystal(sl_cubic lattice, const double v[3], double distance, double spread) {
+    double x = v[0], y = v[1], z = v[2], a[3], edge = distance, product = 1, sum = 0;
+    if (lattice == SL_CUBIC_BODY) {
+        edge = distance * 2 / sqrt(3);
+        a[0] = (y + z - x) / 2, a[1] = (x - y + z) / 2, a[2] = (x + y - z) / 2;
+    } else if (lattice == SL_CUBIC_FACE) {
+        edge = distance * sqrt(2);
+        a[0] = (x + y) / 2, a[1] = (x + z) / 2, a[2] = (y + z) / 2;
+    } else {
+        a[0] = x, a[1] = y, a[2] = z;
+    }
+    for (int k = 0; k < 3; k++) sum += a[k] * a[k];
+    double loss = distance * distance * spread * spread * sum / 2, h = exp(-loss), top = -expm1(-2 * loss);
+    for (int k = 0; k < 3; k++) product *= top / (1 - 2 * h * cos(edge * a[k]) + h * h);
+    return product;
+}
+
+double sl_structure_cubic_paracrystal(sl_cubic lattice, double q, double distance, double spread) {
+    enum { MOST = 1200 };
+    double u[MOST], weight[MOST], sum = 0;
+    int count = angles_for(spread * spread * distance * q, MOST);
+    sl_gauss_legendre(count, 0, 1, u, weight);
+    /* the half sphere; q and -q scatter alike */
+    for (int i = 0; i < count; i++) {
+        double across = q * sqrt(1 - u[i] * u[i]), ring = 0;
+        for (int j = 0; j < count; j++) {
+            double azimuth = j * 2 * M_PI / count,
+                   v[3] = {across * cos(azimuth), across * sin(azimuth), q * u[i]};
+            ring += cubic_paracrystal(lattice, v, distance, spread);
+        }
+        sum += weight[i] * ring / count;
+    }
+    return sum;
+}

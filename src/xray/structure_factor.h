@@ -17,4 +17,18 @@ double sl_lamellar_paracrystal(double q_per_ang, double thickness_ang, int layer
 double sl_structure_radial_paracrystal(double q_per_ang, double distance_ang, double sigma_ang,
                                        double damping_ang);
 
+/* Two-dimensional paracrystal, averaged over directions in the plane: two lattice vectors of length
+ * `distance_ang` at `angle_rad` to each other, Gaussian spread and damping along each as above; the product
+ * of both (Hosemann and Bagchi 1962). */
+double sl_structure_plane_paracrystal(double q_per_ang, double distance_ang, double angle_rad,
+                                      double sigma_ang, double damping_ang);
+
+typedef enum sl_cubic { SL_CUBIC_SIMPLE, SL_CUBIC_BODY, SL_CUBIC_FACE } sl_cubic;
+
+/* Three-dimensional cubic paracrystal of nearest neighbours at `distance_ang` with Gaussian spread `spread` =
+ * sigma/distance, averaged over orientation (Matsuoka, Tanaka, Hashimoto and Ishinabe, Phys. Rev. B 36 (1987)
+ * 1754). Peaks span an angle of spread^2 distance q: the average holds to 1e-6 where that is above 0.07, and
+ * is coarse below; it takes up to 1200 x 1200 orientations. */
+double sl_structure_cubic_paracrystal(sl_cubic lattice, double q_per_ang, double distance_ang, double spread);
+
 #endif

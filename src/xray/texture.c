@@ -20,3 +20,33 @@ double sl_texture_fibre(double chi_rad, double psi_rad, double sigma_rad) {
 double sl_texture_uniaxial(double chi_rad, double kappa) {
     return exp(kappa * (cos(2 * chi_rad) - 1)) / sl_bessel_i0e(kappa);
 }
+
+double sl_texture_march_dollase(double chi, double march) {
+    double c = cos(chi), s = sin(chi);
+    return pow(march * march * c * c + s * s / march, -1.5);
+}
+
+double sl_texture_hermans(double kappa) {
+    enum { POINTS = 150 };
+    double u[POINTS], weight[POINTS], sum = 0, square = 0;
+    sl_gauss_legendre(POINTS, 0, 1, u, weight);
+    /* cos(2 chi) = 2 u^2 - 1 with u = cos(chi), and sin(chi) d chi = du */
+    for (int i = 0; i < POINTS; i++) {
+        double density = weight[i] * exp(2 * kappa * (u[i] * u[i] - 1));
+        sum += density;
+        square += density * u[i] * u[i];
+    }
+    return (3 * square / sum - 1) / 2;
+}
+
+double sl_texture_kappa_of_hermans(double order) {
+    double low = 0, high = 100;
+    for (int i = 0; i < 60; i++) {
+        double middle = (low + high) / 2;
+        if (sl_texture_hermans(middle) < order)
+            low = middle;
+        else
+            high = middle;
+    }
+    return (low + high) / 2;
+}

@@ -1,8 +1,12 @@
 #include "test.h"
 
+#include "xray/absorption.h"
 #include "xray/detector.h"
 #include "xray/form_factor.h"
 #include "xray/geometry.h"
+#include "xray/lattice.h"
+#include "xray/material.h"
+#include "xray/power_law.h"
 #include "xray/reflectivity.h"
 #include "xray/special.h"
 #include "xray/structure_factor.h"
@@ -50,6 +54,116 @@ static void form_factors_have_reference_values(void **state) {
         (const double[]){11808.8429, 1920.91637, 177.873147, 6.76740798, 0.0576697899}, 1e-6);
 }
 
+static void boxes_and_knees_have_reference_values(void **state) {
+    (void)state;
+    forms(&(sl_form){.kind = SL_FORM_BOX,
+                     .size_ang = 40,
+                     .second_ang = 60,
+                     .third_ang = 200,
+                     .sld = 4,
+                     .solvent_sld = 1},
+          (const double[]){431.4580303, 381.8501492, 171.9230915, 6.801798336, 0.03703385627}, 1e-8);
+    forms(
+        &(sl_form){
+            .kind = SL_FORM_FUZZY_SPHERE, .size_ang = 60, .second_ang = 10, .sld = 4, .solvent_sld = 1},
+        (const double[]){813.6333327, 749.9117725, 376.5578873, 2.108444359, 4.246279109e-06}, 1e-8);
+    forms(&(sl_form){.kind = SL_FORM_COIL, .size_ang = 60},
+          (const double[]){0.9988010792, 0.8900667604, 0.4342257078, 0.05401234568, 0.006153787532}, 1e-8);
+    forms(&(sl_form){.kind = SL_FORM_GUINIER_POROD, .size_ang = 60, .second_ang = 3},
+          (const double[]){0.9988007197, 0.8869204367, 0.3395955256, 0.009861053083, 0.0003652241883}, 1e-8);
+}
+
+/* A box of equal sides is a cube however it is turned, and a flat one scatters as q^-2. */
+static void boxes_have_their_limits(void **state) {
+    (void)state;
+    sl_form box = {
+        .kind = SL_FORM_BOX, .size_ang = 30, .second_ang = 50, .third_ang = 90, .sld = 3, .solvent_sld = 1};
+    sl_form turned = box;
+    turned.size_ang = 90, turned.third_ang = 30;
+    for (int i = 0; i < 5; i++)
+        near_to(sl_form_intensity_single(&box, qs[i]), sl_form_intensity_single(&turned, qs[i]), 1e-8);
+    sl_form sheet = {.kind = SL_FORM_BOX,
+                     .size_ang = 1,
+                     .second_ang = 4000,
+                     .third_ang = 4000,
+                     .sld = 3,
+                     .solvent_sld = 1};
+    near_to(sl_form_intensity_single(&sheet, 0.02) / sl_form_intensity_single(&sheet, 0.01), 0.25, 0.01);
+}
+
+/* Both couplings agree where all particles are alike, and where none interact. */
+static void couplings_agree_for_one_size(void **state) {
+    (void)state;
+    sl_form form = {.kind = SL_FORM_SPHERE,
+                    .size_ang = 50,
+                    .sld = 4,
+                    .solvent_sld = 1,
+                    .volume_fraction = 0.3,
+                    .interaction_ang = 60};
+    double decoupled[5], local[5];
+    assert_ok(sl_form_intensity(&form, 5, qs, decoupled));
+    form.coupling = SL_COUPLING_LOCAL;
+    assert_ok(sl_form_intensity(&form, 5, qs, local));
+    for (int i = 0; i < 5; i++) {
+        near_to(local[i], decoupled[i], 1e-12);
+        near_to(local[i], sl_form_intensity_single(&form, qs[i]) * sl_structure_hard_sphere(qs[i], 60, 0.3),
+                1e-12);
+    }
+    form.spread = 0.2, form.spread_points = 40;
+    assert_ok(sl_form_intensity(&form, 5, qs, local));
+    form.coupling = SL_COUPLING_DECOUPLED;
+    assert_ok(sl_form_intensity(&form, 5, qs, decoupled));
+    if (fabs(local[2] / decoupled[2] - 1) < 0.01)
+        fail_msg("a spread of sizes does not tell the couplings apart");
+}
+
+static void power_laws_have_reference_values(void **state) {
+    (void)state;
+    static const double knee[5] = {3.999412044, 3.941634916, 3.504661891, 0.9326677279, 0.006662837732};
+    static const double peak[5] = {10000.39212, 10.47058824, 1.125087352, 10.01, 0.09938027136};
+    const sl_unified_level level = {4, 21, 0.0006, 2};
+    const sl_broad_peak law = {1e-5, 3, 10, .1, 50, 2};
+    for (int i = 0; i < 5; i++) {
+        near_to(sl_unified(qs[i], 1, &level), knee[i], 1e-8);
+        near_to(sl_broad_peak_intensity(&law, qs[i]), peak[i], 1e-8);
+        near_to(sl_power_law(qs[i], 1, 4), pow(qs[i], -4), 1e-12);
+    }
+    near_to(sl_unified(0, 1, &level), 4, 1e-12);
+}
+
+/* At 0.3 / angstrom the intensities of sasmodels for spheres of 40 angstrom, 220 apart, by their volume
+ * fraction in the lattice; its 150 x 150 orientations have not converged at lower q, where 2000 x 2000 of
+ * numpy stand in. */
+static void cubic_paracrystals_have_reference_values(void **state) {
+    (void)state;
+    static const double intensity[3] = {.00251881232, .003271397298, .003562032872};
+    static const double converged[3] = {.944690508862, .868255599887, 1.121667140475};
+    sl_form sphere = {.kind = SL_FORM_SPHERE, .size_ang = 40, .sld = 3, .solvent_sld = 6.3};
+    for (int lattice = 0; lattice < 3; lattice++) {
+        double root[3] = {1, 2 / sqrt(3), sqrt(2)}, count[3] = {1, 2, 4};
+        double ratio = 40 / (220 * root[lattice]),
+               share = count[lattice] * 4 * M_PI / 3 * ratio * ratio * ratio;
+        near_to(share * sl_form_intensity_single(&sphere, 0.3) *
+                    sl_structure_cubic_paracrystal((sl_cubic)lattice, 0.3, 220, 0.06),
+                intensity[lattice], 3e-4);
+        near_to(sl_structure_cubic_paracrystal((sl_cubic)lattice, 0.1, 220, 0.06), converged[lattice], 1e-6);
+    }
+}
+
+/* Without order left there is no interference; along the plane's mean it is 1 beyond the peaks. */
+static void paracrystals_have_their_limits(void **state) {
+    (void)state;
+    for (int lattice = 0; lattice < 3; lattice++)
+        near_to(sl_structure_cubic_paracrystal((sl_cubic)lattice, 0.3, 220, 0.3), 1, 1e-6);
+    near_to(sl_structure_plane_paracrystal(0.3, 220, M_PI / 3, 40, 0), 1, 1e-6);
+    /* the first ring of a hexagonal plane is at 4 pi / (sqrt(3) D) */
+    double first = 4 * M_PI / (sqrt(3) * 220);
+    double at = sl_structure_plane_paracrystal(first, 220, M_PI / 3, 11, 0);
+    assert_true(at > sl_structure_plane_paracrystal(0.9 * first, 220, M_PI / 3, 11, 0));
+    assert_true(at > sl_structure_plane_paracrystal(1.15 * first, 220, M_PI / 3, 11, 0));
+    assert_true(at > 1.5);
+}
+
 static void structure_factors_have_reference_values(void **state) {
     (void)state;
     static const double low[5] = {.20912849, .22443341, .39755766, .93058695, 1.00130397};
@@ -81,6 +195,103 @@ static void texture_has_mean_one(void **state) {
     double mean = 0;
     for (int i = 0; i < 1000; i++) mean += sl_texture_uniaxial(i * 2 * M_PI / 1000, 7.5) / 1000;
     near_to(mean, 1, 1e-9);
+}
+
+static void march_dollase_has_mean_one(void **state) {
+    (void)state;
+    static const double march[] = {0.3, 0.7, 1, 1.8};
+    for (int a = 0; a < 4; a++) {
+        enum { N = 20000 };
+        double mean = 0;
+        for (int i = 0; i < N; i++) {
+            double chi = (i + 0.5) * M_PI / N;
+            mean += 0.5 * sl_texture_march_dollase(chi, march[a]) * sin(chi) * M_PI / N;
+        }
+        near_to(mean, 1, 1e-6);
+        near_to(sl_texture_march_dollase(0, march[a]), pow(march[a], -3), 1e-12);
+    }
+}
+
+/* <u^2> = (e^a/D - 1)/(2a) of the density exp(a u^2) on [0, 1], a = 2 kappa, D its integral by its power
+ * series.
+ */
+static void order_parameter_is_hermans(void **state) {
+    (void)state;
+    static const double kappas[] = {0.2, 1, 4, 9};
+    for (int k = 0; k < 4; k++) {
+        double a = 2 * kappas[k], term = 1, integral = 0;
+        for (int n = 0; n < 200; n++) {
+            integral += term / (2 * n + 1);
+            term *= a / (n + 1);
+        }
+        double square = (exp(a) / integral - 1) / (2 * a);
+        near_to(sl_texture_hermans(kappas[k]), (3 * square - 1) / 2, 1e-10);
+        near_to(sl_texture_kappa_of_hermans(sl_texture_hermans(kappas[k])), kappas[k], 1e-9);
+    }
+    assert_true(fabs(sl_texture_hermans(0)) < 1e-12);
+    near_to(sl_texture_hermans(sl_texture_kappa_of_hermans(0.95)), 0.95, 1e-9);
+}
+
+static void absorption_has_its_limits(void **state) {
+    (void)state;
+    double per_m = sl_attenuation_per_m(sl_refraction_of("si", 10), sl_wavelength_of_energy_ang(10));
+    near_to(per_m, 7460, 1e-3); /* 74.6 / cm */
+    near_to(sl_sensor_efficiency(2.4, 0.8), (1 - exp(-2.4 / 0.8)) / (1 - exp(-2.4)), 1e-12);
+    near_to(sl_sensor_efficiency(0, 0.5), 2, 1e-12);
+    near_to(sl_sensor_efficiency(1e3, 0.5), 1, 1e-12);
+    near_to(sl_slab_transmission(1.3, 1), exp(-1.3), 1e-12);
+    double mean = 0;
+    enum { N = 4000 };
+    for (int i = 0; i < N; i++) {
+        double depth = (i + 0.5) / N;
+        mean += exp(-1.3 * (depth + (1 - depth) / 0.7)) / N;
+    }
+    near_to(sl_slab_transmission(1.3, 0.7), mean, 1e-7);
+    assert_true(sl_slab_transmission(1.3, -0.2) <= 0);
+}
+
+/* Rings of the calibrants as pyFAI lists them: d in angstrom, multiplicity. */
+static void calibrants_have_their_rings(void **state) {
+    (void)state;
+    static const struct {
+        const char *id;
+        double d_ang[4];
+        int multiplicity[4];
+    } known[] = {{"agbh", {58.38, 29.19, 19.46, 14.595}, {2, 2, 2, 2}},
+                 {"lab6", {4.156826, 2.93931985, 2.39994461, 2.078413}, {6, 12, 8, 6}},
+                 {"si", {3.135702, 1.920217, 1.637567, 1.357799}, {8, 12, 24, 6}},
+                 {"ceo2", {3.12441816, 2.7058255, 1.91330756, 1.63167417}, {8, 6, 12, 24}}};
+    for (size_t m = 0; m < sizeof known / sizeof known[0]; m++) {
+        const sl_material *material = sl_material_find(known[m].id);
+        assert_non_null(material);
+        sl_reflection reflection[8];
+        assert_true(sl_lattice_reflections(&material->cell, NULL, SL_MERGE_POWDER, 5.5, 8, reflection) >= 4);
+        for (int i = 0; i < 4; i++) {
+            near_to(2 * M_PI / reflection[i].q_per_ang, known[m].d_ang[i], 2e-6);
+            assert_int_equal(reflection[i].multiplicity, known[m].multiplicity[i]);
+            assert_true(material->intensity[i] > 0);
+        }
+    }
+}
+
+/* 1/d^2 of a triclinic cell by its metric tensor (Giacovazzo, Fundamentals of Crystallography, ch. 2). */
+static void triclinic_cells_have_the_metric_of_their_edges(void **state) {
+    (void)state;
+    const sl_material *nylon = sl_material_find("nylon");
+    assert_non_null(nylon);
+    const sl_cell *c = &nylon->cell;
+    double ca = cos(c->alpha_rad), cb = cos(c->beta_rad), cg = cos(c->gamma_rad), sa = sin(c->alpha_rad),
+           sb = sin(c->beta_rad), sg = sin(c->gamma_rad),
+           root = 1 - ca * ca - cb * cb - cg * cg + 2 * ca * cb * cg;
+    sl_reflection reflection[40];
+    int count = sl_lattice_reflections(c, NULL, SL_MERGE_NONE, 2.5, 40, reflection);
+    assert_true(count == 40);
+    for (int i = 0; i < count; i++) {
+        double h = reflection[i].h / c->a_ang, k = reflection[i].k / c->b_ang, l = reflection[i].l / c->c_ang;
+        double sum = h * h * sa * sa + k * k * sb * sb + l * l * sg * sg + 2 * h * k * (ca * cb - cg) +
+                     2 * k * l * (cb * cg - ca) + 2 * h * l * (ca * cg - cb);
+        near_to(reflection[i].q_per_ang, 2 * M_PI * sqrt(sum / root), 1e-10);
+    }
 }
 
 /* A film's reflectivity by a full Parratt recursion, and islands by BornAgain 25. */
@@ -229,8 +440,19 @@ static void gaps_are_those_of_the_detectors(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(form_factors_have_reference_values),
+        cmocka_unit_test(boxes_and_knees_have_reference_values),
+        cmocka_unit_test(boxes_have_their_limits),
+        cmocka_unit_test(couplings_agree_for_one_size),
+        cmocka_unit_test(power_laws_have_reference_values),
+        cmocka_unit_test(cubic_paracrystals_have_reference_values),
+        cmocka_unit_test(paracrystals_have_their_limits),
         cmocka_unit_test(structure_factors_have_reference_values),
         cmocka_unit_test(texture_has_mean_one),
+        cmocka_unit_test(march_dollase_has_mean_one),
+        cmocka_unit_test(order_parameter_is_hermans),
+        cmocka_unit_test(absorption_has_its_limits),
+        cmocka_unit_test(calibrants_have_their_rings),
+        cmocka_unit_test(triclinic_cells_have_the_metric_of_their_edges),
         cmocka_unit_test(optics_have_reference_values),
         cmocka_unit_test(pixels_have_reference_values),
         cmocka_unit_test(rays_go_back_to_their_pixels),

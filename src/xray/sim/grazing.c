@@ -1,6 +1,7 @@
 /* Samples at grazing incidence: particles on and in films, ordered films, crystalline films. */
 #include "xray/sim/scene.h"
 
+#include "xray/dwba.h"
 #include "xray/special.h"
 #include "xray/structure_factor.h"
 
@@ -156,9 +157,10 @@ static double sphere_lookup(const float *table, double x) {
 typedef struct particle {
     bool sphere, buried;
     double radius_ang, height_ang, spread;
+    double depth_low_ang, depth_high_ang; /* of the middles of buried ones */
 } particle;
 
-/* Adds |A|^2 of one size to the grid; rows over the exit angle, columns over q_parallel. */
+/* Adds |A|^2 of one size of islands to the grid; rows over the exit angle, columns over q_parallel. */
 static void add_size(sl_scene *scene, const particle *p, const float *sphere, double radius, double weight) {
     double k0 = scene->projection.k0_per_ang, si = scene->grazing.sin_incidence,
            volume = radius * radius * (p->sphere ? radius : p->height_ang * radius / p->radius_ang);
@@ -171,14 +173,8 @@ static void add_size(sl_scene *scene, const particle *p, const float *sphere, do
     for (int i = 0; i < SL_SCENE_GRID_EXIT; i++) {
         double sf = scene->sin_exit_max * i / (SL_SCENE_GRID_EXIT - 1);
         double complex w[2] = {1, 0};
-        double plus = k0 * (sf + si), minus = k0 * (sf - si), strength = 1;
-        if (p->buried) {
-            float at = (float)(i * (double)(SL_SCENE_EXIT - 1) / (SL_SCENE_GRID_EXIT - 1));
-            plus = (double)sl_table_linear(scene->qz_inside, SL_SCENE_EXIT, at);
-            strength = (double)sl_table_linear(scene->transmission, SL_SCENE_EXIT, at);
-        } else {
-            sl_island_weights(k0, si, sf, middle, scene->substrate, w);
-        }
+        double plus = k0 * (sf + si), minus = k0 * (sf - si);
+        sl_island_weights(k0, si, sf, middle, scene->substrate, w);
         double a2 = creal(w[0]) * creal(w[0]) + cimag(w[0]) * cimag(w[0]);
         double b2 = creal(w[1]) * creal(w[1]) + cimag(w[1]) * cimag(w[1]);
         double cross = 2 * (creal(w[0]) * creal(w[1]) + cimag(w[0]) * cimag(w[1]));
@@ -191,7 +187,45 @@ static void add_size(sl_scene *scene, const particle *p, const float *sphere, do
             double g = b2 <= 0     ? 0
                        : p->sphere ? sphere_lookup(sphere, radius * sqrt(q[j] * q[j] + minus * minus))
                                    : in_plane[j] * column_minus;
-            row[j] += (float)(scale * strength * (a2 * f * f + b2 * g * g + cross * f * g));
+            row[j] += (float)(scale * (a2 * f * f + b2 * g * g + cross * f * g));
+        }
+    }
+}
+
+/* The waves that buried particles meet, for the exit angles of one row of the grid: a film's standing waves
+ * vary within a row and over the depths. */
+static sl_dwba_mean film_waves(const sl_scene *scene, const particle *p, const sl_wave *in, double row) {
+    enum { ANGLES = 8, DEPTHS = 9 };
+    double k0 = scene->projection.k0_per_ang;
+    const sl_layer stack[2] = {{scene->film, scene->film_thickness_ang, 0}, {scene->substrate, 0, 0}};
+    sl_dwba_waves waves[ANGLES * DEPTHS];
+    for (int a = 0; a < ANGLES; a++) {
+        sl_wave out[2];
+        double at = (row + (a + 0.5) / ANGLES - 0.5) / (SL_SCENE_GRID_EXIT - 1);
+        sl_parratt(k0, at * scene->sin_exit_max, 2, stack, out);
+        for (int d = 0; d < DEPTHS; d++) {
+            double share = (double)d / (DEPTHS - 1);
+            waves[a * DEPTHS + d] = sl_dwba_waves_in(
+                in, &out[0], p->depth_low_ang + share * (p->depth_high_ang - p->depth_low_ang));
+        }
+    }
+    sl_dwba_mean mean = sl_dwba_mean_of(ANGLES * DEPTHS, waves);
+    /* real arguments are faster, and absorption within a particle is seen only in evanescent waves */
+    for (int k = 0; k < 2; k++)
+        if (fabs(cimag(mean.qz[k])) * p->radius_ang < 2e-3) mean.qz[k] = creal(mean.qz[k]);
+    return mean;
+}
+
+/* The same for one size of particles in a film. */
+static void add_buried_size(sl_scene *scene, const particle *p, const sl_dwba_mean *rows, double radius,
+                            double weight) {
+    const sl_dwba_particle one = {p->sphere ? SL_DWBA_SPHEROID : SL_DWBA_CYLINDER, radius,
+                                  p->sphere ? 2 * radius : p->height_ang * radius / p->radius_ang, 0};
+    for (int i = 0; i < SL_SCENE_GRID_EXIT; i++) {
+        float *row = scene->grid + (size_t)i * SL_SCENE_GRID_Q;
+        for (int j = 0; j < SL_SCENE_GRID_Q; j++) {
+            double q = scene->q_parallel_max_per_ang * j / (SL_SCENE_GRID_Q - 1);
+            row[j] += (float)(weight * sl_dwba_square_mean(&rows[i], &one, q));
         }
     }
 }
@@ -199,11 +233,23 @@ static void add_size(sl_scene *scene, const particle *p, const float *sphere, do
 static void fill_grid(sl_scene *scene, const particle *p) {
     enum { SIZES = 7 };
     float sphere[SPHERE_TABLE], top = 0;
+    sl_dwba_mean rows[SL_SCENE_GRID_EXIT];
     sphere_table(sphere);
     scene->grid = SL_NEW(scene->arena, float, SL_SCENE_GRID_EXIT *SL_SCENE_GRID_Q);
+    if (p->buried) {
+        const sl_layer stack[2] = {{scene->film, scene->film_thickness_ang, 0}, {scene->substrate, 0, 0}};
+        sl_wave in[2];
+        sl_parratt(scene->projection.k0_per_ang, scene->grazing.sin_incidence, 2, stack, in);
+        for (int i = 0; i < SL_SCENE_GRID_EXIT; i++) rows[i] = film_waves(scene, p, &in[0], i);
+    }
     for (int k = 0; k < SIZES; k++) {
         double t = -2.4 + 4.8 * k / (SIZES - 1);
-        add_size(scene, p, sphere, p->radius_ang * exp(t * p->spread), exp(-t * t / 2) * p->radius_ang);
+        double radius = p->radius_ang * exp(t * p->spread), weight = exp(-t * t / 2);
+        /* |A|^2 of large volumes overflows floats */
+        if (p->buried)
+            add_buried_size(scene, p, rows, radius, weight / pow(p->radius_ang, 6));
+        else
+            add_size(scene, p, sphere, radius, weight * p->radius_ang);
     }
     for (int k = 0; k < SL_SCENE_GRID_EXIT * SL_SCENE_GRID_Q; k++) top = fmaxf(top, scene->grid[k]);
     for (int k = 0; k < SL_SCENE_GRID_EXIT * SL_SCENE_GRID_Q; k++) scene->grid[k] /= top;
@@ -220,6 +266,24 @@ static void fill_in_plane(sl_scene *scene, double distance_ang, double spread, d
     }
 }
 
+/* Particles all through the film, or in one layer of it. */
+static void draw_depths(sl_scene *scene, particle *p) {
+    double film = scene->film_thickness_ang, half = p->sphere ? p->radius_ang : p->height_ang / 2;
+    double fit = fmin(1, 0.45 * film / half), place = scene_range(scene, 0, 1);
+    p->radius_ang *= fit;
+    p->height_ang *= fit;
+    half *= fit;
+    p->depth_low_ang = half;
+    p->depth_high_ang = film - half;
+    if (scene_chance(scene, 0.5)) {
+        double middle = half + place * (film - 2 * half), spread = 0.03 * film;
+        p->depth_low_ang = fmax(middle - spread, half);
+        p->depth_high_ang = fmin(middle + spread, film - half);
+    }
+    scene_note(scene, "depth_low_ang", p->depth_low_ang);
+    scene_note(scene, "depth_high_ang", p->depth_high_ang);
+}
+
 sl_status scene_draw_particles(sl_scene *scene) {
     particle p = {.buried = scene_chance(scene, 0.45)};
     p.sphere = scene_chance(scene, 0.55);
@@ -227,6 +291,7 @@ sl_status scene_draw_particles(sl_scene *scene) {
     p.radius_ang = 4.2 / q_of_offset(scene, scene_log_range(scene, 22, 150) * scene->size_px / 256);
     p.height_ang = p.sphere ? 0 : p.radius_ang * scene_range(scene, 0.6, 2.5);
     p.spread = scene_log_range(scene, 0.05, 0.3);
+    if (p.buried) draw_depths(scene, &p);
     fill_grid(scene, &p);
     bool ordered = scene_chance(scene, 0.75);
     double distance =

@@ -21,10 +21,11 @@ static double draw_radius_px(sl_scene *scene, double low, double high) {
 }
 
 static sl_form draw_form(sl_scene *scene) {
-    static const sl_form_kind kinds[] = {
-        SL_FORM_SPHERE,    SL_FORM_SPHERE, SL_FORM_CORE_SHELL, SL_FORM_FUZZY_SPHERE,  SL_FORM_CYLINDER,
-        SL_FORM_ELLIPSOID, SL_FORM_COIL,   SL_FORM_DAB,        SL_FORM_TEUBNER_STREY, SL_FORM_GUINIER_POROD};
-    sl_form form = {.kind = kinds[scene_below(scene, 10)], .sld = 10, .shell_sld = 4, .solvent_sld = 1};
+    static const sl_form_kind kinds[] = {SL_FORM_SPHERE,        SL_FORM_SPHERE,   SL_FORM_CORE_SHELL,
+                                         SL_FORM_FUZZY_SPHERE,  SL_FORM_CYLINDER, SL_FORM_ELLIPSOID,
+                                         SL_FORM_COIL,          SL_FORM_DAB,      SL_FORM_TEUBNER_STREY,
+                                         SL_FORM_GUINIER_POROD, SL_FORM_BOX};
+    sl_form form = {.kind = kinds[scene_below(scene, 11)], .sld = 10, .shell_sld = 4, .solvent_sld = 1};
     /* the first minimum of a sphere, or the knee of a decay, comes at this radius */
     double minimum = scene_q_of_radius(scene, draw_radius_px(scene, 14, 130));
     double knee = scene_q_of_radius(scene, draw_radius_px(scene, 6, 50));
@@ -43,6 +44,10 @@ static sl_form draw_form(sl_scene *scene) {
     case SL_FORM_ELLIPSOID:
         form.second_ang = form.size_ang * scene_log_range(scene, 0.3, 3);
         break;
+    case SL_FORM_BOX:
+        form.second_ang = form.size_ang * scene_log_range(scene, 0.6, 1.6);
+        form.third_ang = form.size_ang * scene_log_range(scene, 0.6, 5);
+        break;
     case SL_FORM_COIL:
     case SL_FORM_DAB:
         form.size_ang = 1 / knee;
@@ -58,11 +63,12 @@ static sl_form draw_form(sl_scene *scene) {
     default:
         break;
     }
-    bool averaged = form.kind == SL_FORM_CYLINDER || form.kind == SL_FORM_ELLIPSOID;
+    bool averaged =
+        form.kind == SL_FORM_CYLINDER || form.kind == SL_FORM_ELLIPSOID || form.kind == SL_FORM_BOX;
     form.spread = scene_log_range(scene, 0.02, 0.35);
     form.spread_kind = (sl_spread_kind)scene_below(scene, 3);
     form.spread_points = averaged ? 7 : 31;
-    if (scene_chance(scene, 0.35) && form.kind <= SL_FORM_ELLIPSOID) {
+    if (scene_chance(scene, 0.35) && form.kind <= SL_FORM_BOX) {
         form.volume_fraction = scene_range(scene, 0.08, 0.45);
         form.interaction_ang = form.size_ang * scene_range(scene, 1, 1.4) +
                                (form.kind == SL_FORM_CORE_SHELL ? form.second_ang : 0);
@@ -115,6 +121,7 @@ sl_status scene_draw_form(sl_scene *scene) {
     scene_note_text(scene, "form", sl_form_kind_id(form.kind));
     scene_note(scene, "size_ang", form.size_ang);
     scene_note(scene, "second", form.second_ang);
+    scene_note(scene, "third_ang", form.third_ang);
     scene_note(scene, "spread", form.spread);
     scene_note(scene, "volume_fraction", form.volume_fraction);
     return SL_OK;
@@ -159,9 +166,16 @@ static nano_lattice draw_nano_lattice(sl_scene *scene, double low_px, double hig
     return n;
 }
 
+static double powder_intensity(sl_scene *scene, const sl_material *m, int line, const sl_reflection *r) {
+    if (line < SL_MATERIAL_LINES && m->intensity[line] > 0) return m->intensity[line] / 100;
+    if (m->intensity[0] > 0)
+        return 0.08 * scene_range(scene, 0.3, 1) * exp(-0.02 * r->q_per_ang * r->q_per_ang);
+    return 0.15 * sqrt(r->multiplicity) * scene_random_intensity(scene, r->q_per_ang);
+}
+
 static double nano_intensity(sl_scene *scene, const nano_lattice *n, const sl_reflection *r) {
     double x = r->q_per_ang / n->q_first;
-    if (n->is_agbh) return 1 / (1 + 0.12 * (x - 1)) * scene_range(scene, 0.6, 1);
+    if (n->is_agbh) return powder_intensity(scene, sl_material_find("agbh"), (int)lround(x) - 1, r);
     double form = n->cell.rule == SL_LATTICE_LAMELLAR ? sl_sinc(r->q_per_ang * n->particle_ang / 1.3)
                                                       : sl_sphere_amplitude(r->q_per_ang * n->particle_ang);
     double blur = n->disorder * 2 * M_PI * x;
@@ -179,8 +193,8 @@ static int add_nano_rings(sl_scene *scene, const nano_lattice *n) {
         /* finite size, and paracrystal broadening that grows as q^2 */
         double fwhm =
             scene_fwhm(scene, q, n->q_first * (n->fwhm_share * 0.6 + 6 * n->disorder * n->disorder * x * x));
-        double area = nano_intensity(scene, n, &reflection[i]) * fwhm;
-        if (i == 0) first = nano_intensity(scene, n, &reflection[0]);
+        double height = nano_intensity(scene, n, &reflection[i]), area = height * fwhm;
+        if (i == 0) first = height;
         if (area / fwhm < 1e-4 * first) continue;
         scene_add_ring(scene, q, area / first, fwhm, n->lorentz);
     }
@@ -264,13 +278,6 @@ static float *grain_table(sl_scene *scene, double grains, double width_rad, doub
     float scale = sum > 0 ? (float)((1 - smooth) * SL_SCENE_AZIMUTH / sum) : 0;
     for (int i = 0; i < SL_SCENE_AZIMUTH; i++) table[i] = (float)smooth + table[i] * scale;
     return table;
-}
-
-static double powder_intensity(sl_scene *scene, const sl_material *m, int line, const sl_reflection *r) {
-    if (line < SL_MATERIAL_LINES && m->intensity[line] > 0) return m->intensity[line] / 100;
-    if (m->intensity[0] > 0)
-        return 0.08 * scene_range(scene, 0.3, 1) * exp(-0.02 * r->q_per_ang * r->q_per_ang);
-    return 0.15 * sqrt(r->multiplicity) * scene_random_intensity(scene, r->q_per_ang);
 }
 
 static void add_amorphous(sl_scene *scene, double probability) {
