@@ -61,14 +61,14 @@ static void small_case_agrees_with_numpy(void **state) {
     open_small();
     assert_ok(sl_pairs_new(&s.points, SL_PAIR_POLYNOMIAL, &kernel));
     assert_ok(sl_pairs_new(&s.points, SL_PAIR_EUCLID, &distance));
-    assert_near(sl_kid(&kernel, &s.a, &s.b), 0.499227121867, 1e-6);
-    assert_near(sl_energy_distance(&distance, &s.a, &s.b), 0.151705869745, 1e-6);
+    assert_near(sl_kid(&kernel, NULL, &s.a, &s.b), 0.499227121867, 1e-6);
+    assert_near(sl_energy_distance(&distance, s.group, &s.a, &s.b), 0.151705869745, 1e-6);
     assert_ok(sl_frechet_distance(&s.points, &s.a, &s.b, &found));
     assert_near(found, 0.657563358381, 1e-10);
-    assert_ok(sl_density_coverage(&distance, &s.a, &s.b, 3, &density, &coverage));
+    assert_ok(sl_density_coverage(&distance, NULL, &s.a, &s.b, 3, &density, &coverage));
     assert_near(density, 1.2, 1e-12);
     assert_near(coverage, 1, 0);
-    assert_ok(sl_density_coverage(&distance, &s.a, &s.b, 1, &density, &coverage));
+    assert_ok(sl_density_coverage(&distance, NULL, &s.a, &s.b, 1, &density, &coverage));
     assert_near(density, 0.1, 1e-12);
     assert_near(coverage, 0.0833333333333, 1e-12);
     assert_near(sl_mean_difference(&s.points, &s.a, &s.b), 0.356371029076, 1e-12);
@@ -127,13 +127,13 @@ static void kid_of_equal_sets_is_zero_on_average(void **state) {
         sl_pairs kernel;
         open_normals(30, 40, 5, 0, 1, 10 + run);
         assert_ok(sl_pairs_new(&s.points, SL_PAIR_POLYNOMIAL, &kernel));
-        double kid = sl_kid(&kernel, &s.a, &s.b);
+        double kid = sl_kid(&kernel, NULL, &s.a, &s.b);
         sum += kid, squares += kid * kid;
         sl_pairs_free(&kernel);
         sl_points_free(&s.points);
         open_normals(30, 40, 5, 1, 1, 10 + run);
         assert_ok(sl_pairs_new(&s.points, SL_PAIR_POLYNOMIAL, &kernel));
-        shifted += sl_kid(&kernel, &s.a, &s.b) / RUNS;
+        shifted += sl_kid(&kernel, NULL, &s.a, &s.b) / RUNS;
         sl_pairs_free(&kernel);
         sl_points_free(&s.points);
     }
@@ -148,7 +148,7 @@ static void density_and_coverage_of_equal_sets(void **state) {
     double density, coverage;
     open_normals(600, 600, 6, 0, 1, 80);
     assert_ok(sl_pairs_new(&s.points, SL_PAIR_EUCLID, &distance));
-    assert_ok(sl_density_coverage(&distance, &s.a, &s.b, 5, &density, &coverage));
+    assert_ok(sl_density_coverage(&distance, NULL, &s.a, &s.b, 5, &density, &coverage));
     assert_near(density, 1, 0.08);
     assert_near(coverage, 1 - 1 / 32.0, 0.02);
     sl_pairs_free(&distance);
@@ -156,11 +156,11 @@ static void density_and_coverage_of_equal_sets(void **state) {
     /* a candidate that shows one thing only covers little, however dense it lies */
     open_normals(600, 600, 6, 0, 0.05, 81);
     assert_ok(sl_pairs_new(&s.points, SL_PAIR_EUCLID, &distance));
-    assert_ok(sl_density_coverage(&distance, &s.a, &s.b, 5, &density, &coverage));
+    assert_ok(sl_density_coverage(&distance, NULL, &s.a, &s.b, 5, &density, &coverage));
     assert_true(density > 1.5);
     assert_true(coverage < 0.75);
     s.a.count = 5;
-    assert_status(sl_density_coverage(&distance, &s.a, &s.b, 5, &density, &coverage), SL_INVALID);
+    assert_status(sl_density_coverage(&distance, NULL, &s.a, &s.b, 5, &density, &coverage), SL_INVALID);
     sl_pairs_free(&distance);
     sl_points_free(&s.points);
 }
@@ -212,6 +212,14 @@ static void groups_are_not_divided(void **state) {
     sl_probe_nearest(&distance, s.label, s.all.row, plain);
     assert_true(sl_roc_auc(plain, s.label, 240) > 0.98);
     assert_near(sl_roc_auc(score, s.label, 240), 0.5, 0.2);
+    /* near-copies within a set would make two equal sets look far apart */
+    assert_true(sl_energy_distance(&distance, NULL, &s.a, &s.b) > 0.2);
+    assert_true(fabs(sl_energy_distance(&distance, s.group, &s.a, &s.b)) < 0.15);
+    double density, coverage;
+    assert_ok(sl_density_coverage(&distance, NULL, &s.a, &s.b, 5, &density, &coverage));
+    assert_true(coverage < 0.1);
+    assert_ok(sl_density_coverage(&distance, s.group, &s.a, &s.b, 6, &density, &coverage));
+    assert_true(coverage > 0.4);
     sl_rows a = {s.row[0], 0}, b = {s.row[1], 0};
     for (uint32_t draw = 0; draw < 20; draw++) {
         bool seen[40] = {false};

@@ -6,13 +6,14 @@
 
 enum { K_MOST = 32 };
 
-/* Distance of row `i` to its k-th nearest other row of the set. */
-static double ball_radius(const sl_pairs *distance, int64_t i, const sl_rows *set, int k) {
+/* Distance of row `i` to its k-th nearest row of the set outside of its group; INFINITY with fewer. */
+static double ball_radius(const sl_pairs *distance, const int64_t *group, int64_t i, const sl_rows *set,
+                          int k) {
     double near[K_MOST];
     for (int n = 0; n < k; n++) near[n] = INFINITY;
     for (int64_t j = 0; j < set->count; j++) {
         double d = sl_pair(distance, i, set->row[j]);
-        if (set->row[j] == i || d >= near[k - 1]) continue;
+        if (set->row[j] == i || (group && group[set->row[j]] == group[i]) || d >= near[k - 1]) continue;
         int at = k - 1;
         for (; at > 0 && near[at - 1] > d; at--) near[at] = near[at - 1];
         near[at] = d;
@@ -20,14 +21,16 @@ static double ball_radius(const sl_pairs *distance, int64_t i, const sl_rows *se
     return near[k - 1];
 }
 
-sl_status sl_density_coverage(const sl_pairs *distance, const sl_rows *a, const sl_rows *b, int k,
-                              double *density, double *coverage) {
+sl_status sl_density_coverage(const sl_pairs *distance, const int64_t *group, const sl_rows *a,
+                              const sl_rows *b, int k, double *density, double *coverage) {
     if (k < 1 || k > K_MOST || a->count <= k || b->count < 1)
         return sl_fail(SL_INVALID, "density of %lld images by the %d nearest of %lld, expected more than %d",
                        (long long)b->count, k, (long long)a->count, k);
     double inside = 0, covered = 0;
     for (int64_t i = 0; i < a->count; i++) {
-        double radius = ball_radius(distance, a->row[i], a, k);
+        double radius = ball_radius(distance, group, a->row[i], a, k);
+        if (!isfinite(radius))
+            return sl_fail(SL_INVALID, "fewer than %d images outside of the group of one", k);
         int64_t hits = 0;
         for (int64_t j = 0; j < b->count; j++) hits += sl_pair(distance, a->row[i], b->row[j]) <= radius;
         inside += (double)hits;

@@ -18,13 +18,14 @@ typedef struct sl_rows {
 /* --- distances of distributions --- */
 
 /* Unbiased squared maximum mean discrepancy under the kernel in `kernel` (Gretton et al., J. Mach. Learn.
- * Res. 13 (2012) 723, eq. 3); with the polynomial kernel it is KID. May be negative; NAN below 2 rows on a
- * side. */
-double sl_kid(const sl_pairs *kernel, const sl_rows *a, const sl_rows *b);
+ * Res. 13 (2012) 723, eq. 3); with the polynomial kernel it is KID. May be negative. Frames of one group are
+ * no two draws from a distribution, so pairs within a group of group[] (by row; NULL: every row is its own)
+ * do not count. NAN where a side has no pair. */
+double sl_kid(const sl_pairs *kernel, const int64_t *group, const sl_rows *a, const sl_rows *b);
 
 /* Unbiased energy distance 2 E|x-y| - E|x-x'| - E|y-y'| (Szekely and Rizzo, J. Stat. Plan. Inference 143
- * (2013) 1249). NAN below 2 rows on a side. */
-double sl_energy_distance(const sl_pairs *distance, const sl_rows *a, const sl_rows *b);
+ * (2013) 1249); groups as above. */
+double sl_energy_distance(const sl_pairs *distance, const int64_t *group, const sl_rows *a, const sl_rows *b);
 
 /* |m1 - m2|^2 + Tr(S1 + S2 - 2 (S1^1/2 S2 S1^1/2)^1/2) of the two means and covariances (Heusel et al. 2017,
  * arXiv 1706.08500). Biased upwards on small sets: compare equal sizes only. SL_INVALID below 2 rows on a
@@ -32,10 +33,11 @@ double sl_energy_distance(const sl_pairs *distance, const sl_rows *a, const sl_r
 sl_status sl_frechet_distance(const sl_points *points, const sl_rows *a, const sl_rows *b, double *out);
 
 /* Density and coverage (Naeem et al. 2020, arXiv 2002.09797) by the balls of the k-th nearest neighbour among
- * the reference `a`. Of equal distributions: density 1, coverage 1 - prod (na - i)/(na + nb - i), i = 1..k,
- * near 1 - 2^-k. SL_INVALID unless `a` has more than k rows and b has one. */
-sl_status sl_density_coverage(const sl_pairs *distance, const sl_rows *a, const sl_rows *b, int k,
-                              double *density, double *coverage);
+ * the reference `a`, one of the same group (as above) not counting: near-copies would leave no ball. Of equal
+ * distributions: density 1, coverage 1 - prod (na - i)/(na + nb - i), i = 1..k, near 1 - 2^-k. SL_INVALID
+ * unless each of `a` has k such neighbours and b has a row. */
+sl_status sl_density_coverage(const sl_pairs *distance, const int64_t *group, const sl_rows *a,
+                              const sl_rows *b, int k, double *density, double *coverage);
 
 /* Root mean square over the columns of the difference of the column means (NAN left out). Of spectra in dB:
  * dB. */
