@@ -88,6 +88,13 @@ sl_status sl_compare_copies(const sl_comparison *comparison, const sl_compare_se
 sl_status sl_compare_columns(const sl_comparison *comparison, const sl_compare_settings *settings,
                              sl_column_difference out[SL_IMAGE_FEATURE_COUNT]);
 
+/* ROC AUC on the reference of a line through the physical features that tells label[row] true from false:
+ * taught by the candidate, and by the reference itself with groups kept together. Intervals by resampling
+ * groups of the reference, not of what taught. SL_INVALID unless both sets have 2 groups of either label. */
+sl_status sl_compare_transfer(const sl_comparison *comparison, const bool *label,
+                              const sl_compare_settings *settings, sl_estimate *taught_by_candidate,
+                              sl_estimate *taught_by_reference);
+
 /* Mean and middle 95 % of the finite ones of values[count], which are reordered. */
 sl_estimate sl_estimate_of_draws(double *values, int64_t count, int64_t n, const char *method);
 

@@ -242,6 +242,41 @@ static sl_status compare_strata(evaluator *e) {
     return SL_OK;
 }
 
+/* Which rows of reference and candidate have the technique; what nothing is said of counts as not having it.
+ */
+static void mark_technique(const evaluator *e, const char *technique, bool *label, sl_transfer *out) {
+    int64_t row = 0;
+    for (int s = 0; s < 2; s++)
+        for (int64_t i = 0; i < e->out->sets[s].measured.count; i++) {
+            const char *has = technique_of(&e->out->sets[s], i);
+            label[row] = has && strcmp(has, technique) == 0;
+            *(s ? &out->candidate : &out->reference) += label[row++];
+        }
+}
+
+/* Train on the candidate, test on the reference, for every technique of which both have some and lack some.
+ */
+static sl_status compare_transfers(evaluator *e) {
+    enum { LEAST = 4 };
+    bool *label;
+    int64_t n = e->comparison.reference, m = e->comparison.candidate;
+    SL_TRY(sl_alloc(&label, (size_t)(n + m), sizeof *label));
+    sl_status status = SL_OK;
+    for (int t = 0; t < SL_EVALUATE_TECHNIQUES && !status; t++) {
+        sl_transfer transfer = {.technique = techniques[t]};
+        mark_technique(e, techniques[t], label, &transfer);
+        if (transfer.reference < LEAST || transfer.candidate < LEAST || n - transfer.reference < LEAST ||
+            m - transfer.candidate < LEAST)
+            continue;
+        status = sl_compare_transfer(&e->comparison, label, &e->compare, &transfer.taught_by_candidate,
+                                     &transfer.taught_by_reference);
+        if (!status) e->out->transfer[e->out->transfers++] = transfer;
+        if (status == SL_INVALID) status = SL_OK; /* too few groups of this technique */
+    }
+    sl_free(label);
+    return status;
+}
+
 static int by_text(const void *a, const void *b) {
     return strcmp(a, b);
 }
@@ -314,6 +349,7 @@ static sl_status compare(evaluator *e) {
     SL_TRY(sl_compare_columns(&e->comparison, &e->compare, e->out->column));
     SL_TRY(quartiles(&e->comparison, SL_IMAGE_FEATURE_PROFILE_00, SL_PROFILE_BINS, &e->out->profile));
     SL_TRY(quartiles(&e->comparison, SL_IMAGE_FEATURE_PSD_0, SL_PSD_BANDS, &e->out->spectrum));
+    SL_TRY(compare_transfers(e));
     return compare_strata(e);
 }
 

@@ -20,7 +20,7 @@ static const char style[] =
     "relative}"
     ".bar i{position:absolute;top:-2px;width:4px;height:14px;border-radius:2px;background:#3b7dd8}"
     ".bar b{position:absolute;top:3px;height:4px;background:#3b7dd8;opacity:.55}td small{white-space:nowrap}"
-    ".pair{display:flex;gap:4px}.pair figure{flex:1}td.w{min-width:16rem}";
+    "td.n{white-space:nowrap}.pair{display:flex;gap:4px}.pair figure{flex:1}td.w{min-width:16rem}";
 
 static void open_section(writer *w, const char *title) {
     sl_text_add(&w->page, "<h2>");

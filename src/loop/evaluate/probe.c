@@ -157,6 +157,22 @@ done:
     return status;
 }
 
+sl_status sl_probe_teach(const sl_points *points, const bool *label, const sl_rows *train,
+                         const sl_rows *test, double *score) {
+    size_t n = (size_t)train->count, w = (size_t)points->width + 1;
+    double each[2] = {0, 0}, *room;
+    for (int64_t i = 0; i < train->count; i++) each[label[train->row[i]]]++;
+    if (!(each[0] > 0 && each[1] > 0))
+        return sl_fail(SL_INVALID, "a classifier needs images with and without what it tells apart");
+    SL_TRY(sl_alloc(&room, 2 * n + 3 * w, sizeof *room));
+    problem p = {points, label, train->count, train->row, room, room + n};
+    for (int64_t i = 0; i < train->count; i++) p.weight[i] = 0.5 / each[label[train->row[i]]];
+    descend(&p, room + n + w);
+    for (int64_t i = 0; i < test->count; i++) score[i] = margin(points, test->row[i], p.model);
+    sl_free(room);
+    return SL_OK;
+}
+
 void sl_probe_nearest(const sl_pairs *distance, const bool *label, const int64_t *group, double *score) {
     for (int64_t i = 0; i < distance->count; i++) {
         double near[2] = {INFINITY, INFINITY};

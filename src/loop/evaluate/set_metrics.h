@@ -64,6 +64,10 @@ void sl_holm(double *p, int64_t count);
  * Larger is more like label true. Both labels weigh the same. SL_INVALID unless both labels have 2 groups. */
 sl_status sl_probe_logistic(const sl_points *points, const bool *label, const int64_t *group, int folds,
                             double *score);
+/* The same taught by the rows of `train`, scores of the rows of `test`. SL_INVALID unless `train` has both
+ * labels. */
+sl_status sl_probe_teach(const sl_points *points, const bool *label, const sl_rows *train,
+                         const sl_rows *test, double *score);
 /* Nearest-neighbour score: distance to the nearest row of label false less that to label true, both outside
  * of the row's own group; NAN where there is none. */
 void sl_probe_nearest(const sl_pairs *distance, const bool *label, const int64_t *group, double *score);
