@@ -2,6 +2,7 @@
 #include "test.h"
 
 #include "base/memory.h"
+#include "loop/evaluate/comparison.h"
 #include "loop/evaluate/set_metrics.h"
 #include "loop/judge/metrics.h"
 
@@ -140,6 +141,41 @@ static void kid_of_equal_sets_is_zero_on_average(void **state) {
     double error = sqrt(squares) / RUNS;
     assert_true(fabs(sum / RUNS) < 3 * error);
     assert_true(shifted > 20 * error);
+}
+
+/* E (x.y / w + 1)^3 for x ~ N(a, 1)^w, y ~ N(b, 1)^w, every component of the means alike. */
+static double expected_kernel(double a, double b, double w) {
+    double ab = w * a * b, aa = w * a * a, bb = w * b * b;
+    double second = ab * ab + aa + bb + w, third = ab * ab * ab + 3 * ab * bb + 3 * ab * (aa + w + 2);
+    return third / (w * w * w) + 3 * second / (w * w) + 3 * ab / w + 1;
+}
+
+/* Over many pairs of sets, 95 % intervals hold the true distance about that often. */
+static void half_sample_intervals_hold_the_truth(void **state) {
+    (void)state;
+    enum { RUNS = 300, DRAWS = 200, SIZE = 40, WIDTH = 5 };
+    double shift = 0.7, truth = expected_kernel(0, 0, WIDTH) + expected_kernel(shift, shift, WIDTH) -
+                                2 * expected_kernel(0, shift, WIDTH);
+    static int64_t room[4][SIZE];
+    int held = 0;
+    for (uint32_t run = 0; run < RUNS; run++) {
+        sl_pairs kernel;
+        double values[DRAWS];
+        open_normals(SIZE, SIZE, WIDTH, shift, 1, 1000 + run);
+        assert_ok(sl_pairs_new(&s.points, SL_PAIR_POLYNOMIAL, &kernel));
+        for (uint32_t draw = 0; draw < DRAWS; draw++) {
+            sl_random random = sl_random_stream(run, SL_STREAM_BOOTSTRAP, draw);
+            sl_rows half[4] = {{room[0], 0}, {room[1], 0}, {room[2], 0}, {room[3], 0}};
+            assert_ok(sl_halves_draw(&s.a, s.group, &random, &half[0], &half[1]));
+            assert_ok(sl_halves_draw(&s.b, s.group, &random, &half[2], &half[3]));
+            values[draw] = sl_kid(&kernel, NULL, &half[0], &half[2]);
+        }
+        sl_estimate interval = sl_estimate_of_draws(values, DRAWS, SIZE, "half-samples");
+        held += interval.low <= truth && truth <= interval.high;
+        sl_pairs_free(&kernel);
+        sl_points_free(&s.points);
+    }
+    assert_in_range(held, (int)(0.92 * RUNS), (int)(0.985 * RUNS));
 }
 
 static void density_and_coverage_of_equal_sets(void **state) {
@@ -328,6 +364,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(eigenvalues_agree_with_lapack),
     cmocka_unit_test(frechet_of_gaussians_is_analytic),
     cmocka_unit_test(kid_of_equal_sets_is_zero_on_average),
+    cmocka_unit_test(half_sample_intervals_hold_the_truth),
     cmocka_unit_test(density_and_coverage_of_equal_sets),
     cmocka_unit_test(probes_tell_apart_what_differs),
     cmocka_unit_test(groups_are_not_divided),
