@@ -52,8 +52,10 @@ typedef struct evaluator {
 } evaluator;
 
 double sl_set_number_place(const sl_set_number *number) {
-    double span = number->ceiling.value - number->floor.value;
-    return fabs(span) > 1e-12 ? (number->value.value - number->floor.value) / span : NAN;
+    const sl_estimate *floor_number = &number->floor, *ceiling = &number->ceiling;
+    bool apart = ceiling->low > floor_number->high || ceiling->high < floor_number->low;
+    double span = ceiling->value - floor_number->value;
+    return apart ? (number->value.value - floor_number->value) / span : NAN;
 }
 
 static void warn(evaluator *e, const char *text) {

@@ -62,7 +62,8 @@ typedef struct sl_evaluation {
     json_t *warnings;   /* what makes the numbers weak, a text each */
 } sl_evaluation;
 
-/* Where value lies between floor (0) and ceiling (1) of a number; NAN where it has none. */
+/* Where value lies between floor (0) and ceiling (1) of a number; NAN where the intervals of these two
+ * overlap: the number cannot tell even them apart. */
 double sl_set_number_place(const sl_set_number *number);
 
 /* Reads, measures and compares; deterministic for any number of threads. `workspace` may be NULL where no set
