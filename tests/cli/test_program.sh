@@ -64,4 +64,8 @@ expect 3 check /nowhere/frame.edf -- "cannot open"
 rm -r "$folder"
 expect 2 simulate --shard 3/3 --out /tmp -- "expected I/N"
 expect 3 simulate --class tem --out /tmp -- "gisaxs-lattice"
+expect 2 evaluate --reference simulated:3 -- "--candidate SET"
+expect 3 evaluate -r simulated:3 -c /nowhere/at/all -- "no file or folder '/nowhere/at/all'"
+expect 0 evaluate -r simulated:12:1 -c simulated:12:2 --size 64 --spaces physical --draws 20 -- "auc-logistic"
+expect 0 evaluate -r simulated:4:1 -c simulated:4:2 --size 64 --spaces physical --draws 20 --json -- "needs 10 images"
 exit $failed

@@ -1,0 +1,184 @@
+/* Classifiers of rising strength that try to tell two sets apart. */
+#include "base/memory.h"
+#include "loop/evaluate/set_metrics.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Weight decay, and steps of Nesterov's accelerated gradient: enough for strongly convex losses of this
+ * condition. */
+static const double decay = 0.02;
+enum { STEPS = 300, POWER_ROUNDS = 20 };
+
+typedef struct problem {
+    const sl_points *points;
+    const bool *label;
+    int64_t count;
+    const int64_t *row; /* of the training fold */
+    double *weight;     /* of each of them, adding up to 1 */
+    double *model;      /* [width + 1], the last is the offset */
+} problem;
+
+static double margin(const sl_points *points, int64_t row, const double *model) {
+    const double *x = sl_points_row(points, row);
+    double sum = model[points->width];
+    for (int64_t c = 0; c < points->width; c++) sum += x[c] * model[c];
+    return sum;
+}
+
+/* out = sum over rows of coefficient * (x, 1) */
+static void combine(const problem *p, const double *coefficient, double *out) {
+    int64_t w = p->points->width;
+    memset(out, 0, (size_t)(w + 1) * sizeof *out);
+    for (int64_t i = 0; i < p->count; i++) {
+        const double *x = sl_points_row(p->points, p->row[i]);
+        for (int64_t c = 0; c < w; c++) out[c] += coefficient[i] * x[c];
+        out[w] += coefficient[i];
+    }
+}
+
+/* Largest curvature of the loss: a quarter of the largest eigenvalue of the weighted second moments. */
+static double curvature(const problem *p, double *v, double *coefficient, double *next) {
+    int64_t w = p->points->width + 1;
+    double size = 1;
+    for (int64_t c = 0; c < w; c++) v[c] = 1 / sqrt((double)w);
+    for (int round = 0; round < POWER_ROUNDS; round++) {
+        double norm = 0;
+        for (int64_t i = 0; i < p->count; i++)
+            coefficient[i] = p->weight[i] * margin(p->points, p->row[i], v);
+        combine(p, coefficient, next);
+        for (int64_t c = 0; c < w; c++) norm += next[c] * next[c];
+        size = sqrt(norm);
+        if (!(size > 0)) return 1;
+        for (int64_t c = 0; c < w; c++) v[c] = next[c] / size;
+    }
+    return 0.25 * size * 1.1 + decay;
+}
+
+static void descend(problem *p, double *room) {
+    int64_t w = p->points->width + 1;
+    double *ahead = room, *gradient = ahead + w, *coefficient = gradient + w;
+    double step = 1 / curvature(p, ahead, coefficient, gradient), rate = sqrt(decay * step);
+    double momentum = (1 - rate) / (1 + rate);
+    memset(p->model, 0, (size_t)w * sizeof *p->model);
+    memset(ahead, 0, (size_t)w * sizeof *ahead);
+    for (int t = 0; t < STEPS; t++) {
+        for (int64_t i = 0; i < p->count; i++) {
+            double target = p->label[p->row[i]];
+            coefficient[i] = p->weight[i] * (1 / (1 + exp(-margin(p->points, p->row[i], ahead))) - target);
+        }
+        combine(p, coefficient, gradient);
+        for (int64_t c = 0; c < w; c++) {
+            double old = p->model[c];
+            p->model[c] = ahead[c] - step * (gradient[c] + (c + 1 < w ? decay * ahead[c] : 0));
+            ahead[c] = p->model[c] + momentum * (p->model[c] - old);
+        }
+    }
+}
+
+typedef struct keyed {
+    int64_t group, row;
+} keyed;
+
+static int by_group(const void *a, const void *b) {
+    const keyed *x = a, *y = b;
+    if (x->group != y->group) return x->group > y->group ? 1 : -1;
+    return (x->row > y->row) - (x->row < y->row);
+}
+
+/* Deals groups to folds, those of either label in turn; returns how many groups the poorer label has. */
+static int64_t assign_folds(const bool *label, const keyed *order, int64_t count, int folds, int *fold) {
+    int64_t groups[2] = {0, 0};
+    for (int64_t i = 0; i < count;) {
+        int64_t end = i;
+        bool side = label[order[i].row], mixed = false;
+        for (; end < count && order[end].group == order[i].group; end++)
+            mixed = mixed || label[order[end].row] != side;
+        int chosen = (int)(groups[side]++ % folds);
+        if (mixed) groups[!side]++;
+        for (; i < end; i++) fold[order[i].row] = chosen;
+    }
+    return groups[0] < groups[1] ? groups[0] : groups[1];
+}
+
+/* The rows outside `fold`, both labels with half of the weight; false where one is not among them. */
+static bool choose_rows(const int *fold, int held_out, int64_t n, int64_t *row, problem *p) {
+    double each[2] = {0, 0};
+    p->count = 0;
+    for (int64_t i = 0; i < n; i++) {
+        if (fold[i] == held_out) continue;
+        row[p->count++] = i;
+        each[p->label[i]]++;
+    }
+    for (int64_t i = 0; i < p->count; i++) p->weight[i] = 0.5 / each[p->label[row[i]]];
+    return each[0] > 0 && each[1] > 0;
+}
+
+static void run_folds(problem *p, const int *fold, int folds, int64_t *row, double *room, double *score) {
+    int64_t n = p->points->count;
+    for (int f = 0; f < folds; f++) {
+        bool possible = choose_rows(fold, f, n, row, p);
+        if (possible) descend(p, room);
+        for (int64_t i = 0; i < n; i++)
+            if (fold[i] == f) score[i] = possible ? margin(p->points, i, p->model) : NAN;
+    }
+}
+
+sl_status sl_probe_logistic(const sl_points *points, const bool *label, const int64_t *group, int folds,
+                            double *score) {
+    size_t n = (size_t)points->count, w = (size_t)points->width + 1;
+    keyed *order = NULL;
+    int64_t *row = NULL;
+    int *fold = NULL;
+    double *room = NULL;
+    sl_status status;
+    SL_GUARD(status, sl_alloc(&order, n + 1, sizeof *order), done);
+    SL_GUARD(status, sl_alloc(&row, n + 1, sizeof *row), done);
+    SL_GUARD(status, sl_alloc(&fold, n + 1, sizeof *fold), done);
+    SL_GUARD(status, sl_alloc(&room, 2 * n + 3 * w, sizeof *room), done);
+    for (size_t i = 0; i < n; i++) order[i] = (keyed){group[i], (int64_t)i};
+    qsort(order, n, sizeof *order, by_group);
+    int64_t groups = assign_folds(label, order, points->count, folds, fold);
+    if (groups < 2) {
+        status =
+            sl_fail(SL_INVALID, "a classifier needs at least 2 groups of images in each set, one has %lld",
+                    (long long)groups);
+        goto done;
+    }
+    problem p = {points, label, 0, row, room, room + n};
+    if (groups < folds) folds = (int)groups, assign_folds(label, order, points->count, folds, fold);
+    run_folds(&p, fold, folds, row, room + n + w, score);
+done:
+    sl_free(order);
+    sl_free(row);
+    sl_free(fold);
+    sl_free(room);
+    return status;
+}
+
+sl_status sl_probe_teach(const sl_points *points, const bool *label, const sl_rows *train,
+                         const sl_rows *test, double *score) {
+    size_t n = (size_t)train->count, w = (size_t)points->width + 1;
+    double each[2] = {0, 0}, *room;
+    for (int64_t i = 0; i < train->count; i++) each[label[train->row[i]]]++;
+    if (!(each[0] > 0 && each[1] > 0))
+        return sl_fail(SL_INVALID, "a classifier needs images with and without what it tells apart");
+    SL_TRY(sl_alloc(&room, 2 * n + 3 * w, sizeof *room));
+    problem p = {points, label, train->count, train->row, room, room + n};
+    for (int64_t i = 0; i < train->count; i++) p.weight[i] = 0.5 / each[label[train->row[i]]];
+    descend(&p, room + n + w);
+    for (int64_t i = 0; i < test->count; i++) score[i] = margin(points, test->row[i], p.model);
+    sl_free(room);
+    return SL_OK;
+}
+
+void sl_probe_nearest(const sl_pairs *distance, const bool *label, const int64_t *group, double *score) {
+    for (int64_t i = 0; i < distance->count; i++) {
+        double near[2] = {INFINITY, INFINITY};
+        for (int64_t j = 0; j < distance->count; j++)
+            if (group[j] != group[i]) near[label[j]] = fmin(near[label[j]], sl_pair(distance, i, j));
+        double difference = near[0] - near[1];
+        score[i] = isfinite(difference) ? difference : NAN;
+    }
+}
