@@ -14,6 +14,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const char class_help[] = "what is seen: any (by a mix)"
+#define SL_SIM_CLASS(name, id, technique, share) ", " id
+#include "xray/sim_class.def"
+#undef SL_SIM_CLASS
+    ;
+
+static const char instrument_help[] =
+    "what it is measured with: any (what the class is usually measured with, widely drawn) or"
+#define SL_INSTRUMENT(id, words, ...) "\n" id ": " words
+#include "xray/instruments.def"
+#undef SL_INSTRUMENT
+    "\n";
+
 const sl_option sl_simulate_options[] = {
     SL_OPTION_INT(sl_simulate_settings, count, "count", 'n', "16", 1, 4294967295.0, "images",
                   "how many images"),
@@ -21,13 +34,11 @@ const sl_option sl_simulate_options[] = {
                   "image k depends on the seed and k alone"),
     SL_OPTION_INT(sl_simulate_settings, size_px, "size", 0, "512", 32, 4096, "px",
                   "side of the square image"),
-    SL_OPTION_TEXT(
-        sl_simulate_settings, class_id, "class", 'c', "any", "NAME",
-        "any, saxs-form, saxs-lattice, saxs-oriented, waxs-powder, waxs-textured, gisaxs-particles,\n"
-        "gisaxs-lattice, giwaxs, spots or empty"),
+    SL_OPTION_TEXT(sl_simulate_settings, class_id, "class", 'c', "any", "NAME", class_help),
+    SL_OPTION_TEXT(sl_simulate_settings, instrument, "instrument", 0, "any", "NAME", instrument_help),
     SL_OPTION_CHOICE(sl_simulate_settings, domain, "domain", 0, "base", "base|held-out",
                      "instruments and samples: those the base model learns from, or others"),
-    SL_OPTION_REAL(sl_simulate_settings, unreal, "unreal", 0, "0", 0, 1, "",
+    SL_OPTION_REAL(sl_simulate_settings, unreal, "unreal", 0, "0", 0, 1, "SHARE",
                    "share of images that get faults, named in the sidecar file"),
     SL_OPTION_TEXT(sl_simulate_settings, shard, "shard", 0, NULL, "I/N",
                    "only part I (from 0) of N, each into a folder of its own; all parts make the run"),
@@ -45,6 +56,7 @@ typedef struct run {
     const sl_simulate_settings *settings;
     const sl_workspace *workspace;
     sl_sim_options options;
+    sl_sim_overrides overrides;
     int64_t first, end;
     sl_id run;
     FILE *metadata;
@@ -70,6 +82,7 @@ static sl_status write_files(run *r, sl_arena *arena, const sl_sim_sample *sampl
         json_pack("{s:s, s:s, s:i, s:O, s:O, s:O}", "scatterloop", SL_VERSION, "origin", "simulated",
                   "simulator", SL_SIM_VERSION, "seed", json_object_get(truth, "seed"), "index",
                   json_object_get(truth, "index"), "class", json_object_get(truth, "class"));
+    json_object_set(provenance, "given", json_object_get(truth, "given"));
     const sl_write_info info = {.provenance = provenance, .title = sample->caption, .synthetic = true};
     const char *name = sl_arena_printf(arena, "%s/image_%06lld", folder, (long long)sample->index);
     sl_status status = sl_image_write(sl_arena_printf(arena, "%s.%s", name, sl_write_suffix(format)), format,
@@ -212,12 +225,23 @@ static sl_status run_as_job(run *r, const sl_progress *progress) {
     return sl_job_end(&job, status, result);
 }
 
+static sl_status read_overrides(run *r) {
+    const sl_simulate_settings *s = r->settings;
+    const sl_instrument *instrument = NULL;
+    if (s->instrument) SL_TRY(sl_instrument_find(s->instrument, &instrument));
+    SL_TRY(sl_sim_overrides_instrument(&r->overrides, instrument));
+    if (instrument) r->options.overrides = &r->overrides;
+    return SL_OK;
+}
+
 static sl_status prepare(const sl_simulate_settings *settings, run *r) {
     r->settings = settings;
     r->options = (sl_sim_options){.size_px = (int32_t)settings->size_px,
                                   .domain = settings->domain ? SL_SIM_DOMAIN_HELD_OUT : SL_SIM_DOMAIN_BASE,
                                   .measure = true};
     SL_TRY(sl_sim_class_find(settings->class_id ? settings->class_id : "any", &r->options.class_id));
+    SL_TRY(read_overrides(r));
+    SL_TRY(sl_sim_options_check(&r->options));
     return sl_shard_range(settings->shard, settings->count, &r->first, &r->end);
 }
 
@@ -235,6 +259,7 @@ sl_status sl_simulate(const sl_simulate_settings *settings, const sl_workspace *
     sl_status status = prepare(settings, r);
     if (!status) status = workspace ? run_as_job(r, progress) : simulate_into(r, progress);
     for (int k = 0; k < BATCH; k++) sl_sim_sample_free(&r->sample[k]);
+    sl_sim_overrides_free(&r->overrides);
     sl_free(r);
     return status;
 }
@@ -250,6 +275,7 @@ sl_status sl_simulate_preview(const sl_simulate_settings *settings, sl_text *out
                        (long long)(r->end - r->first), (long long)r->first, (long long)(r->end - 1),
                        (long long)settings->size_px, bytes / 1e6);
     }
+    sl_sim_overrides_free(&r->overrides);
     sl_free(r);
     SL_TRY(status);
     return sl_text_status(out);

@@ -10,6 +10,7 @@
 #include "xray/artefact.h"
 #include "xray/detector_chain.h"
 #include "xray/geometry.h"
+#include "xray/sim_parameter.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -17,14 +18,6 @@
 
 /* Raised whenever the same (seed, index) gives another image. */
 enum { SL_SIM_VERSION = 1 };
-
-typedef enum sl_sim_class {
-#define SL_SIM_CLASS(name, id, technique, share) SL_SIM_##name,
-#include "xray/sim_class.def"
-#undef SL_SIM_CLASS
-    SL_SIM_CLASS_COUNT,
-    SL_SIM_CLASS_ANY = -1 /* drawn by the default mix */
-} sl_sim_class;
 
 typedef enum sl_sim_attribute {
 #define SL_SIM_ATTRIBUTE(name, id) SL_SIM_ATTRIBUTE_##name,
@@ -45,7 +38,8 @@ typedef struct sl_sim_options {
     int32_t size_px;       /* side of the square image, 32 to 4096; 0: 256 */
     sl_sim_class class_id; /* SL_SIM_CLASS_ANY: by the mix */
     sl_sim_domain domain;
-    bool measure; /* also run the detector chain */
+    bool measure;                      /* also run the detector chain */
+    const sl_sim_overrides *overrides; /* instrument and parameters that are given; NULL: none; borrowed */
 } sl_sim_options;
 #define SL_SIM_OPTIONS_DEFAULT ((sl_sim_options){.size_px = 256, .class_id = SL_SIM_CLASS_ANY})
 
@@ -92,12 +86,16 @@ typedef struct sl_sim_sample {
     double beam_row_px, beam_column_px;
     int feature_count;
     sl_feature feature[SL_SIM_FEATURES_MAX];
-    sl_measurement measurement; /* how it was, or would be, measured */
-    sl_image measured;          /* counts and mask; value is NULL unless options.measure */
-    json_t *parameters;         /* every drawn parameter; owned */
-    int artefact_count;         /* 0: as nature made it */
+    sl_measurement measurement;        /* how it was, or would be, measured */
+    sl_image measured;                 /* counts and mask; value is NULL unless options.measure */
+    json_t *parameters;                /* every drawn parameter; owned */
+    const sl_sim_overrides *overrides; /* those of the options; borrowed */
+    int artefact_count;                /* 0: as nature made it */
     sl_artefact artefact[SL_ARTEFACTS_MAX];
 } sl_sim_sample;
+
+/* SL_INVALID where the size is impossible or the class is not for the instrument. */
+sl_status sl_sim_options_check(const sl_sim_options *options);
 
 /* *sample must be zeroed or hold an earlier sample, whose memory is used again; sl_sim_sample_free at the
  * end. */
