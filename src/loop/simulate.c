@@ -7,6 +7,7 @@
 #include "loop/job.h"
 #include "loop/picture.h"
 #include "loop/shard.h"
+#include "loop/simulate/parameter_file.h"
 #include "xray/simulate.h"
 
 #include <math.h>
@@ -36,6 +37,11 @@ const sl_option sl_simulate_options[] = {
                   "side of the square image"),
     SL_OPTION_TEXT(sl_simulate_settings, class_id, "class", 'c', "any", "NAME", class_help),
     SL_OPTION_TEXT(sl_simulate_settings, instrument, "instrument", 0, "any", "NAME", instrument_help),
+    SL_OPTION_PATH(
+        sl_simulate_settings, parameters, "parameters", 'p', NULL, "FILE",
+        "values or ranges in place of what is drawn, in YAML: 'energy_kev: [8, 12]', 'form: sphere', "
+        "also below the name of a class; a sidecar file of an image does as well. "
+        "docs/truth-format.md lists the names, and so does the message about a wrong one"),
     SL_OPTION_CHOICE(sl_simulate_settings, domain, "domain", 0, "base", "base|held-out",
                      "instruments and samples: those the base model learns from, or others"),
     SL_OPTION_REAL(sl_simulate_settings, unreal, "unreal", 0, "0", 0, 1, "SHARE",
@@ -214,6 +220,8 @@ static sl_status simulate_into(run *r, const sl_progress *progress) {
 static sl_status run_as_job(run *r, const sl_progress *progress) {
     sl_job job;
     json_t *config = sl_options_to_json(sl_simulate_options, r->settings);
+    json_t *given = sl_sim_overrides_json(r->options.overrides);
+    if (given) json_object_set_new(config, "given", given);
     sl_status status =
         sl_job_begin(r->workspace, "simulate", config, (uint64_t)r->settings->seed, 0, progress, &job);
     json_decref(config);
@@ -230,7 +238,8 @@ static sl_status read_overrides(run *r) {
     const sl_instrument *instrument = NULL;
     if (s->instrument) SL_TRY(sl_instrument_find(s->instrument, &instrument));
     SL_TRY(sl_sim_overrides_instrument(&r->overrides, instrument));
-    if (instrument) r->options.overrides = &r->overrides;
+    if (s->parameters) SL_TRY(sl_parameter_file_read(s->parameters, &r->options.class_id, &r->overrides));
+    if (instrument || s->parameters) r->options.overrides = &r->overrides;
     return SL_OK;
 }
 

@@ -29,12 +29,12 @@ typedef enum sl_sim_parameter {
 } sl_sim_parameter;
 
 typedef enum sl_sim_parameter_kind {
-    SL_PARAMETER_IS_REAL,   /* a range is drawn evenly */
-    SL_PARAMETER_IS_SCALE,  /* evenly in the logarithm */
-    SL_PARAMETER_IS_WHOLE,  /* an integer */
-    SL_PARAMETER_IS_FLAG,   /* false or true */
-    SL_PARAMETER_IS_WORD,   /* one of sl_sim_parameter_word */
-    SL_PARAMETER_IS_RESULT, /* follows from others; cannot be given */
+    SL_SIM_PARAMETER_IS_REAL,   /* a range is drawn evenly */
+    SL_SIM_PARAMETER_IS_SCALE,  /* evenly in the logarithm */
+    SL_SIM_PARAMETER_IS_WHOLE,  /* an integer */
+    SL_SIM_PARAMETER_IS_FLAG,   /* false or true */
+    SL_SIM_PARAMETER_IS_WORD,   /* one of sl_sim_parameter_word */
+    SL_SIM_PARAMETER_IS_RESULT, /* follows from others; cannot be given */
 } sl_sim_parameter_kind;
 
 typedef struct sl_sim_parameter_facts {

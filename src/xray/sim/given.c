@@ -20,9 +20,9 @@ double scene_number_unnoted(sl_scene *scene, sl_sim_parameter parameter, double 
     if (given->low == given->high) return given->low;
     sl_random random = random_of(scene, parameter);
     sl_sim_parameter_kind kind = sl_sim_parameter_info(parameter)->kind;
-    if (kind == SL_PARAMETER_IS_WHOLE)
+    if (kind == SL_SIM_PARAMETER_IS_WHOLE)
         return given->low + sl_random_below(&random, (uint32_t)(given->high - given->low) + 1);
-    if (kind == SL_PARAMETER_IS_SCALE && given->low > 0)
+    if (kind == SL_SIM_PARAMETER_IS_SCALE && given->low > 0)
         return sl_random_log_range(&random, given->low, given->high);
     return sl_random_range(&random, given->low, given->high);
 }

@@ -25,7 +25,7 @@ static sl_status not_a_word(sl_sim_parameter parameter, const char *text) {
 static sl_status read_word(sl_sim_parameter parameter, const char *text, uint8_t *out) {
     char *end;
     double number = strtod(text, &end);
-    bool flag = sl_sim_parameter_info(parameter)->kind == SL_PARAMETER_IS_FLAG;
+    bool flag = sl_sim_parameter_info(parameter)->kind == SL_SIM_PARAMETER_IS_FLAG;
     if (flag && end != text && *end == '\0' && (number == 0 || number == 1)) {
         *out = number > 0;
         return SL_OK;
@@ -57,7 +57,7 @@ static sl_status read_number(const sl_sim_parameter_facts *info, const char *tex
     if (!(*out >= info->low && *out <= info->high))
         return sl_fail(SL_INVALID, "'%s' is %s, expected %.10g to %.10g%s%s", info->name, text, info->low,
                        info->high, info->unit[0] ? " " : "", info->unit);
-    if (info->kind == SL_PARAMETER_IS_WHOLE && *out != floor(*out))
+    if (info->kind == SL_SIM_PARAMETER_IS_WHOLE && *out != floor(*out))
         return sl_fail(SL_INVALID, "'%s' is %s, expected an integer", info->name, text);
     return SL_OK;
 }
@@ -74,6 +74,12 @@ static sl_status read_range(const sl_sim_parameter_facts *info, const char *cons
     return SL_OK;
 }
 
+static json_t *recorded(sl_sim_parameter_kind kind, const char *value) {
+    if (kind == SL_SIM_PARAMETER_IS_WORD) return json_string(value);
+    if (kind != SL_SIM_PARAMETER_IS_FLAG) return json_real(strtod(value, NULL));
+    return json_boolean(strcmp(value, "true") == 0 || strtod(value, NULL) == 1);
+}
+
 /* As it was written: [class {] name: value or [values]. */
 static sl_status record(sl_sim_overrides *o, sl_sim_class class_id, const sl_sim_parameter_facts *info,
                         const char *const value[], int count) {
@@ -86,9 +92,7 @@ static sl_status record(sl_sim_overrides *o, sl_sim_class class_id, const sl_sim
             into = json_object_get(o->parameters, sl_sim_class_id(class_id));
         }
     }
-    bool words = info->kind == SL_PARAMETER_IS_WORD || info->kind == SL_PARAMETER_IS_FLAG;
-    for (int i = 0; i < count; i++)
-        json_array_append_new(list, words ? json_string(value[i]) : json_real(strtod(value[i], NULL)));
+    for (int i = 0; i < count; i++) json_array_append_new(list, recorded(info->kind, value[i]));
     int failed = count == 1 ? json_object_set(into, info->name, json_array_get(list, 0))
                             : json_object_set(into, info->name, list);
     json_decref(list);
@@ -100,9 +104,9 @@ sl_status sl_sim_overrides_set(sl_sim_overrides *overrides, sl_sim_class class_i
     const sl_sim_parameter_facts *info = sl_sim_parameter_info(parameter);
     sl_sim_override given = {.given = true};
     if (count < 1) return sl_fail(SL_INVALID, "'%s' has no value", info->name);
-    if (info->kind == SL_PARAMETER_IS_RESULT)
+    if (info->kind == SL_SIM_PARAMETER_IS_RESULT)
         return sl_fail(SL_INVALID, "'%s' follows from other parameters and cannot be set", info->name);
-    bool words = info->kind == SL_PARAMETER_IS_WORD || info->kind == SL_PARAMETER_IS_FLAG;
+    bool words = info->kind == SL_SIM_PARAMETER_IS_WORD || info->kind == SL_SIM_PARAMETER_IS_FLAG;
     SL_TRY(words ? read_words(parameter, value, count, &given) : read_range(info, value, count, &given));
     for (int c = 0; c < SL_SIM_CLASS_COUNT; c++)
         if ((class_id == SL_SIM_CLASS_ANY || c == (int)class_id) && info->classes >> c & 1)

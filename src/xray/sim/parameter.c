@@ -19,7 +19,7 @@
 
 static const sl_sim_parameter_facts parameters[SL_SIM_PARAMETER_COUNT] = {
 #define SL_SIM_PARAMETER(id, name, kind, low, high, unit, classes, words)                                    \
-    {name, SL_PARAMETER_IS_##kind, low, high, unit, classes, words},
+    {name, SL_SIM_PARAMETER_IS_##kind, low, high, unit, classes, words},
 #include "xray/sim_parameter.def"
 #undef SL_SIM_PARAMETER
 };
@@ -38,7 +38,7 @@ sl_status sl_sim_parameter_find(const char *name, sl_sim_class class_id, sl_sim_
             sl_text_free(&known);
             return SL_OK;
         }
-        if (parameters[i].kind != SL_PARAMETER_IS_RESULT)
+        if (parameters[i].kind != SL_SIM_PARAMETER_IS_RESULT)
             sl_text_printf(&known, "%s%s", known.length ? ", " : "", parameters[i].name);
     }
     sl_status status =
@@ -59,7 +59,7 @@ const char *sl_sim_parameter_word(sl_sim_parameter parameter, int index) {
     static const char *const substrates[] = {"si", "sio2"}, *const particles[] = {"cylinder", "sphere"};
     static const char *const orders[] = {"standing", "crystal", "layers"}, *const flags[] = {"false", "true"};
     if (index < 0) return NULL;
-    if (parameters[parameter].kind == SL_PARAMETER_IS_FLAG) return listed(flags, 2, index);
+    if (parameters[parameter].kind == SL_SIM_PARAMETER_IS_FLAG) return listed(flags, 2, index);
     switch (parameter) {
     case SL_PARAMETER_DETECTOR:
         return index < sl_detector_count() ? sl_detector_at(index)->id : NULL;
