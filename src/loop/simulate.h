@@ -8,10 +8,10 @@
 
 typedef struct sl_simulate_settings {
     const char *out, *shard, *class_id, *instrument, *parameters;
-    int64_t count, seed, size_px;
+    int64_t count, seed, size_px, per_archive;
     double unreal;
     int domain, format;
-    bool expectation;
+    bool expectation, poni;
 } sl_simulate_settings;
 
 extern const sl_option sl_simulate_options[];
