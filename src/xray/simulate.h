@@ -1,5 +1,15 @@
 /* The scattering simulator: images with everything known about them.
  *
+ * To use it from another program include this header alone and link scatterloop-core
+ * (examples/simulate_one.c):
+ *
+ *     sl_sim_options options = SL_SIM_OPTIONS_DEFAULT;
+ *     sl_sim_sample sample = {0};
+ *     options.measure = true;
+ *     if (sl_sim_sample_make(seed, index, &options, &sample)) puts(sl_error_message());
+ *     ... sample.measured.value[row * sample.size_px + column], sl_sim_sample_truth(&sample) ...
+ *     sl_sim_sample_free(&sample);
+ *
  * A sample is a pure function of (SL_SIM_VERSION, seed, index, options): the same bytes for any number of
  * threads, order of work or shard. Two stages, apart on purpose: the expectation (noise-free, gap-free mean
  * counts, which the base model learns), then the measurement by xray/detector_chain.h. */
