@@ -26,15 +26,18 @@ sl_status sl_json_read(const char *path, json_t **out) {
     return status;
 }
 
-sl_status sl_json_write(const char *path, const json_t *value) {
+char *sl_json_pretty(const json_t *value) {
     char *text = json_dumps(value, JSON_SORT_KEYS | JSON_INDENT(1) | JSON_ENCODE_ANY);
+    char *line = NULL;
+    if (text && asprintf(&line, "%s\n", text) < 0) line = NULL;
+    free(text);
+    return line;
+}
+
+sl_status sl_json_write(const char *path, const json_t *value) {
+    char *text = sl_json_pretty(value);
     if (!text) return sl_fail(SL_MEMORY, "out of memory writing '%s'", path);
-    sl_file_writer writer;
-    sl_status status = sl_file_writer_open(&writer, path);
-    if (!status) {
-        fprintf(writer.stream, "%s\n", text);
-        status = sl_file_writer_commit(&writer);
-    }
+    sl_status status = sl_file_write_atomic(path, text, strlen(text));
     free(text);
     return status;
 }

@@ -14,7 +14,9 @@
 /* `origin` names the source in messages (a path, "request body"). *out belongs to the caller. */
 sl_status sl_json_parse(const char *text, size_t bytes, const char *origin, json_t **out);
 sl_status sl_json_read(const char *path, json_t **out);
-sl_status sl_json_write(const char *path, const json_t *value); /* sorted keys, indented, atomic */
+/* Sorted keys, indented, ending with a newline. Caller frees (free()). NULL when out of memory. */
+char *sl_json_pretty(const json_t *value);
+sl_status sl_json_write(const char *path, const json_t *value); /* the same into a file, atomic */
 
 /* Sorted keys, no blanks, reals with 17 digits: equal values give equal bytes. Caller frees (free()). NULL
  * when out of memory. */

@@ -46,6 +46,8 @@ const sl_command sl_command_simulate = {
         "k alone: the same bytes for any number of threads or shards.",
     .examples = "  scatterloop simulate -n 500 --seed 1 --out simulated\n"
                 "  scatterloop simulate -n 100 --class gisaxs-lattice --size 256 --out lattices\n"
+                "  scatterloop simulate -n 200 --instrument beamline-saxs --out saxs\n"
+                "  scatterloop simulate -n 200 --parameters spheres.yaml --out spheres\n"
                 "  scatterloop simulate -n 1000 --unreal 0.5 --out labelled\n",
     .arguments_min = 0,
     .arguments_max = 0,

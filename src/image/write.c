@@ -10,12 +10,11 @@
 
 static const struct {
     const char *suffix;
-    sl_status (*write)(const char *path, const sl_image *image, const float *counts,
-                       const sl_write_info *info);
+    sl_status (*encode)(const sl_image *image, const float *counts, const sl_write_info *info, sl_text *out);
 } writers[SL_WRITE_COUNT] = {
-    [SL_WRITE_TIFF] = {"tif", sl_write_tiff},
-    [SL_WRITE_HDF5] = {"h5", sl_write_hdf5},
-    [SL_WRITE_NPY] = {"npy", sl_write_npy},
+    [SL_WRITE_TIFF] = {"tif", sl_encode_tiff},
+    [SL_WRITE_HDF5] = {"h5", sl_encode_hdf5},
+    [SL_WRITE_NPY] = {"npy", sl_encode_npy},
 };
 
 const char sl_write_choices[] = "tiff|hdf5|npy";
@@ -33,14 +32,32 @@ static void coded_counts(const sl_image *image, float *out) {
     }
 }
 
-sl_status sl_image_write(const char *path, sl_write_format format, const sl_image *image,
-                         const sl_write_info *info) {
+sl_status sl_image_encode(sl_write_format format, const sl_image *image, const sl_write_info *info,
+                          void **out, size_t *out_bytes) {
     static const sl_write_info nothing = {0};
     float *counts;
     SL_TRY(sl_alloc(&counts, (size_t)image->height_px * (size_t)image->width_px, sizeof *counts));
     coded_counts(image, counts);
-    sl_status status = writers[format].write(path, image, counts, info ? info : &nothing);
+    sl_text file = SL_TEXT_INIT;
+    sl_status status = writers[format].encode(image, counts, info ? info : &nothing, &file);
     sl_free(counts);
+    if (!status) status = sl_text_status(&file);
+    if (status) {
+        sl_text_free(&file);
+        return status;
+    }
+    *out = file.data; /* from malloc, which sl_free ends */
+    *out_bytes = file.length;
+    return SL_OK;
+}
+
+sl_status sl_image_write(const char *path, sl_write_format format, const sl_image *image,
+                         const sl_write_info *info) {
+    void *data = NULL;
+    size_t bytes = 0;
+    sl_status status = sl_image_encode(format, image, info, &data, &bytes);
+    if (!status) status = sl_file_write_atomic(path, data, bytes);
+    sl_free(data);
     return sl_context(status, "writing image '%s'", path);
 }
 
@@ -51,8 +68,7 @@ sl_status sl_write_provenance_text(const sl_write_info *info, char **out) {
     return *out ? SL_OK : sl_fail(SL_MEMORY, "out of memory for the provenance");
 }
 
-sl_status sl_write_npy(const char *path, const sl_image *image, const float *counts,
-                       const sl_write_info *info) {
+sl_status sl_encode_npy(const sl_image *image, const float *counts, const sl_write_info *info, sl_text *out) {
     char header[128], *provenance;
     SL_TRY(sl_write_provenance_text(info, &provenance));
     int length =
@@ -63,16 +79,11 @@ sl_status sl_write_npy(const char *path, const sl_image *image, const float *cou
     memset(head + 10, ' ', 117);
     memcpy(head + 10, header, (size_t)length);
     head[127] = '\n';
-    sl_file_writer writer;
-    sl_status status = sl_file_writer_open(&writer, path);
-    if (!status) {
-        fwrite(head, 1, sizeof head, writer.stream);
-        fwrite(counts, sizeof *counts, (size_t)image->height_px * (size_t)image->width_px, writer.stream);
-        if (provenance) fprintf(writer.stream, SL_NPY_PROVENANCE_MARK "%s", provenance);
-        status = sl_file_writer_commit(&writer); /* tells of any failed write */
-    }
+    sl_text_add_bytes(out, head, sizeof head);
+    sl_text_add_bytes(out, counts, (size_t)image->height_px * (size_t)image->width_px * sizeof *counts);
+    if (provenance) sl_text_printf(out, SL_NPY_PROVENANCE_MARK "%s", provenance);
     free(provenance);
-    return status;
+    return SL_OK;
 }
 
 sl_status sl_image_provenance_read(const char *path, json_t **out) {

@@ -14,9 +14,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* What is known of a simulated image beyond what was measured; HDF5 keeps it. */
+typedef struct sl_write_truth {
+    const float *expectation; /* [height_px, width_px] mean counts */
+    const char *json, *poni;  /* the sidecar's text; the geometry's as pyFAI reads it */
+} sl_write_truth;
+
 typedef struct sl_write_info {
     const json_t *provenance;          /* object; NULL: none */
     const sl_frame_geometry *geometry; /* NULL or NAN fields: not written */
+    const sl_write_truth *truth;       /* NULL: none */
     const char *title;                 /* caption; NULL: none */
     bool synthetic;                    /* marks the file as not measured, in every format */
 } sl_write_info;
@@ -38,9 +45,14 @@ extern const char sl_write_choices[]; /* "tiff|hdf5|npy" */
 const char *sl_write_suffix(sl_write_format format);
 
 /* Counts as float32. TIFF: provenance as JSON in ImageDescription. HDF5: NXsas-like entry with NXdata,
- * provenance as NXprocess with an NXnote. NPY: provenance in a line behind the numbers. */
+ * provenance as NXprocess with an NXnote; truth as a collection, its expectation a second signal of NXdata.
+ * NPY: provenance in a line behind the numbers. */
 sl_status sl_image_write(const char *path, sl_write_format format, const sl_image *image,
                          const sl_write_info *info);
+
+/* The same file in memory (*out: sl_free). */
+sl_status sl_image_encode(sl_write_format format, const sl_image *image, const sl_write_info *info,
+                          void **out, size_t *out_bytes);
 
 /* PNG of 16-bit grey [height, width] or 8-bit RGB [height, width, 3]; provenance in an iTXt chunk. `info` may
  * be NULL. */

@@ -1,9 +1,9 @@
 /* HDF5 in the manner of NXsas: entry/instrument/detector/data, shown by entry/data; geometry where it is
- * known; entry/process (NXprocess) with a note (NXnote) that holds the provenance; attribute synthetic on the
- * file, the entry and the data. Made in memory, then written whole. */
+ * known; entry/process (NXprocess) with a note (NXnote) that holds the provenance; entry/truth (NXcollection)
+ * with what is known of a simulated image, its expectation an auxiliary signal of entry/data; attribute
+ * synthetic on the file, the entry and the data. Made in memory. */
 #include "image/write_internal.h"
 
-#include "base/file.h"
 #include "image/hdf5_lock.h"
 
 #include <hdf5.h>
@@ -169,6 +169,37 @@ static void write_process(h5_writer *w, hid_t entry, const char *provenance) {
     close_group(process);
 }
 
+/* One plane of 0 and 1 for every reason that masks a pixel here. */
+static void write_masks(h5_writer *w, hid_t truth, const sl_image *image) {
+    static const char *const names[8] = {"invalid", "gap",  "beamstop", "arm",
+                                         "hot",     "dead", "horizon",  "saturated"};
+    size_t pixels = (size_t)image->height_px * (size_t)image->width_px;
+    uint8_t *plane;
+    if (sl_alloc(&plane, pixels, 1)) w->failed = true;
+    hid_t masks = group(w, truth, "masks", "NXcollection");
+    for (int bit = 0; bit < 8 && !w->failed; bit++) {
+        bool any = false;
+        for (size_t i = 0; i < pixels; i++) any |= plane[i] = image->mask[i] >> bit & 1;
+        if (!any) continue;
+        hid_t made = dataset_plane(w, masks, names[bit], image, H5T_STD_U8LE, H5T_NATIVE_UINT8, plane);
+        if (made >= 0) H5Dclose(made);
+    }
+    close_group(masks);
+    sl_free(plane);
+}
+
+static void write_truth(h5_writer *w, hid_t entry, const sl_image *image, const sl_write_truth *known) {
+    hid_t truth = group(w, entry, "truth", "NXcollection");
+    hid_t mean =
+        dataset_plane(w, truth, "expectation", image, H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, known->expectation);
+    if (!w->failed) attribute_text(w, mean, "units", "counts");
+    if (mean >= 0) H5Dclose(mean);
+    write_masks(w, truth, image);
+    dataset_text(w, truth, "json", known->json);
+    dataset_text(w, truth, "poni", known->poni);
+    close_group(truth);
+}
+
 static void write_entry(h5_writer *w, const sl_image *image, const float *counts, const sl_write_info *info,
                         const char *provenance) {
     attribute_text(w, w->file, "default", "entry");
@@ -187,6 +218,11 @@ static void write_entry(h5_writer *w, const sl_image *image, const float *counts
     if (!w->failed) {
         attribute_text(w, data, "signal", "data");
         step(w, H5Lcreate_hard(entry, "instrument/detector/data", data, "data", H5P_DEFAULT, H5P_DEFAULT));
+    }
+    if (info->truth) write_truth(w, entry, image, info->truth);
+    if (info->truth && !w->failed) {
+        attribute_text(w, data, "auxiliary_signals", "expectation");
+        step(w, H5Lcreate_hard(entry, "truth/expectation", data, "expectation", H5P_DEFAULT, H5P_DEFAULT));
     }
     close_group(data);
     write_process(w, entry, provenance);
@@ -221,18 +257,18 @@ static sl_status make_file(const sl_image *image, const float *counts, const sl_
     return SL_OK;
 }
 
-sl_status sl_write_hdf5(const char *path, const sl_image *image, const float *counts,
-                        const sl_write_info *info) {
+sl_status sl_encode_hdf5(const sl_image *image, const float *counts, const sl_write_info *info,
+                         sl_text *out) {
     char *provenance;
-    void *bytes;
-    size_t size;
+    void *bytes = NULL;
+    size_t size = 0;
     SL_TRY(sl_write_provenance_text(info, &provenance));
     sl_hdf5_lock();
     sl_status status = make_file(image, counts, info, provenance, &bytes, &size);
     sl_hdf5_unlock();
     free(provenance);
     SL_TRY(status);
-    status = sl_file_write_atomic(path, bytes, size);
+    sl_text_add_bytes(out, bytes, size);
     sl_free(bytes);
-    return status;
+    return SL_OK;
 }

@@ -2,8 +2,6 @@
  * numbers. */
 #include "image/write_internal.h"
 
-#include "base/file.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,19 +52,19 @@ static uint32_t place(tiff_directory *directory) {
     return at;
 }
 
-static void write_head(FILE *stream, const tiff_directory *directory) {
+static void write_head(sl_text *out, const tiff_directory *directory) {
     static const uint8_t zeros[4];
     uint8_t head[10] = {'I', 'I', 42, 0, 8};
     put16(head + 8, directory->count);
-    fwrite(head, 1, sizeof head, stream);
-    fwrite(directory->entries, 12, directory->count, stream);
-    fwrite(zeros, 1, 4, stream); /* no further directory */
-    fwrite(zeros, 1, (4 - (8 + 2 + 12 * directory->count) % 4) % 4, stream);
+    sl_text_add_bytes(out, head, sizeof head);
+    sl_text_add_bytes(out, directory->entries, 12 * (size_t)directory->count);
+    sl_text_add_bytes(out, zeros, 4); /* no further directory */
+    sl_text_add_bytes(out, zeros, (4 - (8 + 2 + 12 * directory->count) % 4) % 4);
     for (uint32_t i = 0; i < directory->count; i++) {
         const char *text = directory->texts[i];
         if (!text) continue;
-        fwrite(text, 1, strlen(text) + 1, stream);
-        fwrite(zeros, 1, padded(text) - strlen(text) - 1, stream);
+        sl_text_add_bytes(out, text, strlen(text) + 1);
+        sl_text_add_bytes(out, zeros, padded(text) - strlen(text) - 1);
     }
 }
 
@@ -81,8 +79,8 @@ static char *description(const char *provenance, const sl_write_info *info) {
     return text;
 }
 
-sl_status sl_write_tiff(const char *path, const sl_image *image, const float *counts,
-                        const sl_write_info *info) {
+sl_status sl_encode_tiff(const sl_image *image, const float *counts, const sl_write_info *info,
+                         sl_text *out) {
     char *provenance;
     SL_TRY(sl_write_provenance_text(info, &provenance));
     char *text = description(provenance, info);
@@ -107,13 +105,8 @@ sl_status sl_write_tiff(const char *path, const sl_image *image, const float *co
     add(&directory, 339, TYPE_SHORT, 1, 3); /* IEEE float */
     put32(directory.entries[offset_entry] + 8, place(&directory));
 
-    sl_file_writer writer;
-    sl_status status = sl_file_writer_open(&writer, path);
-    if (!status) {
-        write_head(writer.stream, &directory);
-        fwrite(counts, sizeof *counts, (size_t)height * width, writer.stream);
-        status = sl_file_writer_commit(&writer); /* tells of any failed write */
-    }
+    write_head(out, &directory);
+    sl_text_add_bytes(out, counts, (size_t)height * width * sizeof *counts);
     free(text);
-    return status;
+    return SL_OK;
 }

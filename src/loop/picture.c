@@ -1,5 +1,6 @@
 #include "loop/picture.h"
 
+#include "base/file.h"
 #include "image/display.h"
 #include "image/resize.h"
 
@@ -13,15 +14,25 @@ sl_status sl_picture_load(const sl_workspace *workspace, sl_id id, sl_image *out
     return sl_context(status, "image %lld", (long long)id);
 }
 
-sl_status sl_picture_write_png(const char *path, const sl_image *image, const sl_write_info *info) {
+sl_status sl_picture_encode_png(const sl_image *image, const sl_write_info *info, void **out,
+                                size_t *out_bytes) {
     sl_intensity_map map;
     uint16_t *grey;
     SL_TRY(sl_intensity_fit(&sl_intensity_default, image, &map));
     SL_TRY(sl_alloc(&grey, (size_t)image->height_px * (size_t)image->width_px, sizeof *grey));
     sl_status status = sl_display_grey16(&map, image, grey);
-    if (!status) status = sl_png_write_grey16(path, image->height_px, image->width_px, grey, info);
+    if (!status) status = sl_png_encode(image->height_px, image->width_px, 1, 16, grey, info, out, out_bytes);
     sl_free(grey);
     return status;
+}
+
+sl_status sl_picture_write_png(const char *path, const sl_image *image, const sl_write_info *info) {
+    void *data = NULL;
+    size_t bytes = 0;
+    sl_status status = sl_picture_encode_png(image, info, &data, &bytes);
+    if (!status) status = sl_file_write_atomic(path, data, bytes);
+    sl_free(data);
+    return sl_context(status, "writing image '%s'", path);
 }
 
 static sl_status encode_colour(const sl_image *image, void **out, size_t *out_bytes) {

@@ -5,14 +5,28 @@
 #include "base/threads.h"
 #include "image/write.h"
 #include "loop/job.h"
-#include "loop/picture.h"
 #include "loop/shard.h"
+#include "loop/simulate/output.h"
+#include "loop/simulate/parameter_file.h"
 #include "xray/simulate.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+static const char class_help[] = "what is seen: any (by a mix)"
+#define SL_SIM_CLASS(name, id, technique, share) ", " id
+#include "xray/sim_class.def"
+#undef SL_SIM_CLASS
+    ;
+
+static const char instrument_help[] =
+    "what it is measured with: any (what the class is usually measured with, widely drawn) or"
+#define SL_INSTRUMENT(id, words, ...) "\n" id ": " words
+#include "xray/instruments.def"
+#undef SL_INSTRUMENT
+    "\n";
 
 const sl_option sl_simulate_options[] = {
     SL_OPTION_INT(sl_simulate_settings, count, "count", 'n', "16", 1, 4294967295.0, "images",
@@ -21,18 +35,26 @@ const sl_option sl_simulate_options[] = {
                   "image k depends on the seed and k alone"),
     SL_OPTION_INT(sl_simulate_settings, size_px, "size", 0, "512", 32, 4096, "px",
                   "side of the square image"),
-    SL_OPTION_TEXT(
-        sl_simulate_settings, class_id, "class", 'c', "any", "NAME",
-        "any, saxs-form, saxs-lattice, saxs-oriented, waxs-powder, waxs-textured, gisaxs-particles,\n"
-        "gisaxs-lattice, giwaxs, spots or empty"),
+    SL_OPTION_TEXT(sl_simulate_settings, class_id, "class", 'c', "any", "NAME", class_help),
+    SL_OPTION_TEXT(sl_simulate_settings, instrument, "instrument", 0, "any", "NAME", instrument_help),
+    SL_OPTION_PATH(
+        sl_simulate_settings, parameters, "parameters", 'p', NULL, "FILE",
+        "values or ranges in place of what is drawn, in YAML: 'energy_kev: [8, 12]', 'form: sphere', "
+        "also below the name of a class; a sidecar file of an image does as well. "
+        "docs/truth-format.md lists the names, and so does the message about a wrong one"),
     SL_OPTION_CHOICE(sl_simulate_settings, domain, "domain", 0, "base", "base|held-out",
                      "instruments and samples: those the base model learns from, or others"),
-    SL_OPTION_REAL(sl_simulate_settings, unreal, "unreal", 0, "0", 0, 1, "",
+    SL_OPTION_REAL(sl_simulate_settings, unreal, "unreal", 0, "0", 0, 1, "SHARE",
                    "share of images that get faults, named in the sidecar file"),
     SL_OPTION_TEXT(sl_simulate_settings, shard, "shard", 0, NULL, "I/N",
                    "only part I (from 0) of N, each into a folder of its own; all parts make the run"),
-    SL_OPTION_CHOICE(sl_simulate_settings, format, "format", 'f', "tiff", sl_write_choices,
-                     "file format of the counts"),
+    SL_OPTION_CHOICE(
+        sl_simulate_settings, format, "format", 'f', "tiff", sl_simulate_formats,
+        "format of the counts; hdf5: NeXus, with the truth inside and a .poni file; webdataset: tar "
+        "archives of TIFF, PNG and truth"),
+    SL_OPTION_INT(sl_simulate_settings, per_archive, "per-archive", 0, "1000", 1, 1000000, "images",
+                  "webdataset: images of an archive"),
+    SL_OPTION_FLAG(sl_simulate_settings, poni, "poni", 0, "also write the geometry as pyFAI reads it"),
     SL_OPTION_FLAG(sl_simulate_settings, expectation, "expectation", 0,
                    "also write the noise-free mean counts that were measured"),
     SL_OPTION_PATH(sl_simulate_settings, out, "out", 'o', NULL, "DIR",
@@ -45,13 +67,16 @@ typedef struct run {
     const sl_simulate_settings *settings;
     const sl_workspace *workspace;
     sl_sim_options options;
+    sl_sim_overrides overrides;
     int64_t first, end;
     sl_id run;
-    FILE *metadata;
+    FILE *metadata; /* NULL: none, or in archives, whose members are told by their own truth */
+    sl_simulate_output output;
     sl_simulate_result *result;
     /* of the batch at work */
     int64_t batch_first;
     sl_sim_sample sample[BATCH];
+    sl_simulated_files files[BATCH];
     sl_status status[BATCH];
     char message[BATCH][256];
 } run;
@@ -63,29 +88,6 @@ static bool is_unreal(const sl_simulate_settings *s, int64_t index) {
     return sl_random_uniform(&random) < s->unreal;
 }
 
-static sl_status write_files(run *r, sl_arena *arena, const sl_sim_sample *sample, const json_t *truth) {
-    const char *folder = r->settings->out;
-    sl_write_format format = (sl_write_format)r->settings->format;
-    json_t *provenance =
-        json_pack("{s:s, s:s, s:i, s:O, s:O, s:O}", "scatterloop", SL_VERSION, "origin", "simulated",
-                  "simulator", SL_SIM_VERSION, "seed", json_object_get(truth, "seed"), "index",
-                  json_object_get(truth, "index"), "class", json_object_get(truth, "class"));
-    const sl_write_info info = {.provenance = provenance, .title = sample->caption, .synthetic = true};
-    const char *name = sl_arena_printf(arena, "%s/image_%06lld", folder, (long long)sample->index);
-    sl_status status = sl_image_write(sl_arena_printf(arena, "%s.%s", name, sl_write_suffix(format)), format,
-                                      &sample->measured, &info);
-    if (!status && r->settings->expectation) {
-        const sl_image mean = {sample->size_px, sample->size_px, sample->mean_counts, sample->measured.mask};
-        status = sl_image_write(sl_arena_printf(arena, "%s_expectation.%s", name, sl_write_suffix(format)),
-                                format, &mean, &info);
-    }
-    if (!status)
-        status = sl_picture_write_png(sl_arena_printf(arena, "%s.png", name), &sample->measured, &info);
-    if (!status) status = sl_json_write(sl_arena_printf(arena, "%s.json", name), truth);
-    json_decref(provenance);
-    return status;
-}
-
 static void make_one(void *context, int64_t task, int worker) {
     (void)worker;
     run *r = context;
@@ -95,14 +97,12 @@ static void make_one(void *context, int64_t task, int worker) {
         is_unreal(r->settings, index)
             ? sl_sim_unreal_make((uint64_t)r->settings->seed, (uint32_t)index, &r->options, sample)
             : sl_sim_sample_make((uint64_t)r->settings->seed, (uint32_t)index, &r->options, sample);
-    sl_arena *arena = NULL;
-    if (!status && r->settings->out) status = sl_arena_new(&arena);
-    if (!status && r->settings->out) {
-        json_t *truth = sl_sim_sample_truth(sample);
-        status = truth ? write_files(r, arena, sample, truth) : sl_fail(SL_MEMORY, "out of memory");
-        json_decref(truth);
+    if (!status && r->settings->out) status = sl_simulated_files_make(r->settings, sample, &r->files[task]);
+    /* archives are written by rising index, later */
+    if (!status && r->settings->out && r->metadata) {
+        status = sl_simulate_output_add(&r->output, index, &r->files[task]);
+        sl_simulated_files_free(&r->files[task]);
     }
-    sl_arena_free(arena);
     r->status[task] = status;
     /* messages belong to threads: keep it for the caller's */
     if (status) snprintf(r->message[task], sizeof r->message[task], "%s", sl_error_message());
@@ -148,7 +148,7 @@ done:
 static sl_status add_metadata(run *r, const sl_sim_sample *sample) {
     char name[64];
     snprintf(name, sizeof name, "image_%06lld.%s", (long long)sample->index,
-             sl_write_suffix((sl_write_format)r->settings->format));
+             sl_simulated_suffix(r->settings));
     json_t *row = json_pack("{s:s, s:s}", "file_name", name, "text", sample->caption);
     char *line = row ? sl_json_canonical(row) : NULL;
     json_decref(row);
@@ -162,6 +162,9 @@ static sl_status keep_batch(run *r, int64_t count) {
     for (int64_t k = 0; k < count; k++) {
         if (r->status[k]) return sl_fail(r->status[k], "%s", r->message[k]);
         if (r->metadata) SL_TRY(add_metadata(r, &r->sample[k]));
+        if (r->settings->out && !r->metadata)
+            SL_TRY(sl_simulate_output_add(&r->output, r->batch_first + k, &r->files[k]));
+        sl_simulated_files_free(&r->files[k]);
         if (r->workspace) SL_TRY(record_image(r, &r->sample[k]));
         r->result->images++;
         r->result->unreal += r->sample[k].artefact_count > 0;
@@ -181,12 +184,21 @@ static sl_status make_all(run *r, const sl_progress *progress) {
     return SL_OK;
 }
 
+static sl_status make_archives(run *r, const sl_progress *progress) {
+    sl_status status = make_all(r, progress);
+    if (!status) return sl_simulate_output_end(&r->output);
+    sl_simulate_output_abandon(&r->output);
+    return status;
+}
+
 static sl_status simulate_into(run *r, const sl_progress *progress) {
     const char *out = r->settings->out;
     if (!out) return make_all(r, progress);
     sl_arena *arena;
     sl_file_writer metadata;
     SL_TRY(sl_folder_make(out));
+    r->output.settings = r->settings;
+    if (sl_simulate_is_archive(r->settings)) return make_archives(r, progress);
     SL_TRY(sl_arena_new(&arena));
     sl_status status = sl_file_writer_open(&metadata, sl_path_join(arena, out, "metadata.jsonl"));
     sl_arena_free(arena);
@@ -201,6 +213,8 @@ static sl_status simulate_into(run *r, const sl_progress *progress) {
 static sl_status run_as_job(run *r, const sl_progress *progress) {
     sl_job job;
     json_t *config = sl_options_to_json(sl_simulate_options, r->settings);
+    json_t *given = sl_sim_overrides_json(r->options.overrides);
+    if (given) json_object_set_new(config, "given", given);
     sl_status status =
         sl_job_begin(r->workspace, "simulate", config, (uint64_t)r->settings->seed, 0, progress, &job);
     json_decref(config);
@@ -212,12 +226,24 @@ static sl_status run_as_job(run *r, const sl_progress *progress) {
     return sl_job_end(&job, status, result);
 }
 
+static sl_status read_overrides(run *r) {
+    const sl_simulate_settings *s = r->settings;
+    const sl_instrument *instrument = NULL;
+    if (s->instrument) SL_TRY(sl_instrument_find(s->instrument, &instrument));
+    SL_TRY(sl_sim_overrides_instrument(&r->overrides, instrument));
+    if (s->parameters) SL_TRY(sl_parameter_file_read(s->parameters, &r->options.class_id, &r->overrides));
+    if (instrument || s->parameters) r->options.overrides = &r->overrides;
+    return SL_OK;
+}
+
 static sl_status prepare(const sl_simulate_settings *settings, run *r) {
     r->settings = settings;
     r->options = (sl_sim_options){.size_px = (int32_t)settings->size_px,
                                   .domain = settings->domain ? SL_SIM_DOMAIN_HELD_OUT : SL_SIM_DOMAIN_BASE,
                                   .measure = true};
     SL_TRY(sl_sim_class_find(settings->class_id ? settings->class_id : "any", &r->options.class_id));
+    SL_TRY(read_overrides(r));
+    SL_TRY(sl_sim_options_check(&r->options));
     return sl_shard_range(settings->shard, settings->count, &r->first, &r->end);
 }
 
@@ -234,7 +260,11 @@ sl_status sl_simulate(const sl_simulate_settings *settings, const sl_workspace *
     r->result = out;
     sl_status status = prepare(settings, r);
     if (!status) status = workspace ? run_as_job(r, progress) : simulate_into(r, progress);
-    for (int k = 0; k < BATCH; k++) sl_sim_sample_free(&r->sample[k]);
+    for (int k = 0; k < BATCH; k++) {
+        sl_sim_sample_free(&r->sample[k]);
+        sl_simulated_files_free(&r->files[k]);
+    }
+    sl_sim_overrides_free(&r->overrides);
     sl_free(r);
     return status;
 }
@@ -250,6 +280,7 @@ sl_status sl_simulate_preview(const sl_simulate_settings *settings, sl_text *out
                        (long long)(r->end - r->first), (long long)r->first, (long long)(r->end - 1),
                        (long long)settings->size_px, bytes / 1e6);
     }
+    sl_sim_overrides_free(&r->overrides);
     sl_free(r);
     SL_TRY(status);
     return sl_text_status(out);

@@ -7,11 +7,11 @@
 #include "loop/workspace.h"
 
 typedef struct sl_simulate_settings {
-    const char *out, *shard, *class_id;
-    int64_t count, seed, size_px;
+    const char *out, *shard, *class_id, *instrument, *parameters;
+    int64_t count, seed, size_px, per_archive;
     double unreal;
     int domain, format;
-    bool expectation;
+    bool expectation, poni;
 } sl_simulate_settings;
 
 extern const sl_option sl_simulate_options[];
@@ -21,7 +21,8 @@ typedef struct sl_simulate_result {
     sl_id run;                     /* 0 without a workspace */
 } sl_simulate_result;
 
-/* Image k depends on (simulator version, seed, k, class, domain, size, unreal) alone. Written to
+/* Image k depends on (simulator version, seed, k, class, domain, size, unreal, instrument,
+ * content of the parameter file) alone. Written to
  * settings->out where that is set (counts, 16-bit PNG, sidecar truth, metadata.jsonl), recorded in
  * `workspace` unless it is NULL; one of the two must be there. */
 sl_status sl_simulate(const sl_simulate_settings *settings, const sl_workspace *workspace,

@@ -1,5 +1,15 @@
 /* The scattering simulator: images with everything known about them.
  *
+ * To use it from another program include this header alone and link scatterloop-core
+ * (examples/simulate_one.c):
+ *
+ *     sl_sim_options options = SL_SIM_OPTIONS_DEFAULT;
+ *     sl_sim_sample sample = {0};
+ *     options.measure = true;
+ *     if (sl_sim_sample_make(seed, index, &options, &sample)) puts(sl_error_message());
+ *     ... sample.measured.value[row * sample.size_px + column], sl_sim_sample_truth(&sample) ...
+ *     sl_sim_sample_free(&sample);
+ *
  * A sample is a pure function of (SL_SIM_VERSION, seed, index, options): the same bytes for any number of
  * threads, order of work or shard. Two stages, apart on purpose: the expectation (noise-free, gap-free mean
  * counts, which the base model learns), then the measurement by xray/detector_chain.h. */
@@ -10,6 +20,7 @@
 #include "xray/artefact.h"
 #include "xray/detector_chain.h"
 #include "xray/geometry.h"
+#include "xray/sim_parameter.h"
 #include "xray/technique.h"
 
 #include <jansson.h>
@@ -18,14 +29,6 @@
 
 /* Raised whenever the same (seed, index) gives another image. */
 enum { SL_SIM_VERSION = 2 };
-
-typedef enum sl_sim_class {
-#define SL_SIM_CLASS(name, id, technique, share) SL_SIM_##name,
-#include "xray/sim_class.def"
-#undef SL_SIM_CLASS
-    SL_SIM_CLASS_COUNT,
-    SL_SIM_CLASS_ANY = -1 /* drawn by the default mix */
-} sl_sim_class;
 
 typedef enum sl_sim_attribute {
 #define SL_SIM_ATTRIBUTE(name, id) SL_SIM_ATTRIBUTE_##name,
@@ -46,7 +49,8 @@ typedef struct sl_sim_options {
     int32_t size_px;       /* side of the square image, 32 to 4096; 0: 256 */
     sl_sim_class class_id; /* SL_SIM_CLASS_ANY: by the mix */
     sl_sim_domain domain;
-    bool measure; /* also run the detector chain */
+    bool measure;                      /* also run the detector chain */
+    const sl_sim_overrides *overrides; /* instrument and parameters that are given; NULL: none; borrowed */
 } sl_sim_options;
 #define SL_SIM_OPTIONS_DEFAULT ((sl_sim_options){.size_px = 256, .class_id = SL_SIM_CLASS_ANY})
 
@@ -94,12 +98,16 @@ typedef struct sl_sim_sample {
     double beam_row_px, beam_column_px;
     int feature_count;
     sl_feature feature[SL_SIM_FEATURES_MAX];
-    sl_measurement measurement; /* how it was, or would be, measured */
-    sl_image measured;          /* counts and mask; value is NULL unless options.measure */
-    json_t *parameters;         /* every drawn parameter; owned */
-    int artefact_count;         /* 0: as nature made it */
+    sl_measurement measurement;        /* how it was, or would be, measured */
+    sl_image measured;                 /* counts and mask; value is NULL unless options.measure */
+    json_t *parameters;                /* every drawn parameter; owned */
+    const sl_sim_overrides *overrides; /* those of the options; borrowed */
+    int artefact_count;                /* 0: as nature made it */
     sl_artefact artefact[SL_ARTEFACTS_MAX];
 } sl_sim_sample;
+
+/* SL_INVALID where the size is impossible or the class is not for the instrument. */
+sl_status sl_sim_options_check(const sl_sim_options *options);
 
 /* *sample must be zeroed or hold an earlier sample, whose memory is used again; sl_sim_sample_free at the
  * end. */

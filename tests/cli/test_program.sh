@@ -51,6 +51,41 @@ for part in 0 1 2; do
     done
 done
 [ "$(wc -l <"$folder/all/metadata.jsonl")" = 6 ] || failed=1
+# and in every other format; archives hold the very files of a folder
+for format in hdf5 npy webdataset; do
+    "$program" simulate -n 5 --size 48 --seed 3 -f $format --per-archive 2 --out "$folder/$format" -q || failed=1
+    for part in 0 1; do
+        "$program" simulate -n 5 --size 48 --seed 3 -f $format --per-archive 2 --shard $part/2 --out "$folder/$format$part" -q || failed=1
+    done
+    for file in "$folder/$format"[01]/image*; do
+        cmp -s "$file" "$folder/$format/${file##*/}" || { echo "$file differs between shards"; failed=1; }
+    done
+    [ "$(ls "$folder/$format"[01]/*image* | wc -l)" = "$(ls "$folder/$format"/*image* | wc -l)" ] || failed=1
+done
+"$program" simulate -n 5 --size 48 --seed 3 --out "$folder/files" -q || failed=1
+mkdir "$folder/members"
+for archive in "$folder/webdataset"/*.tar; do tar -xf "$archive" -C "$folder/members" || failed=1; done
+rm "$folder/files/metadata.jsonl"
+diff -r "$folder/files" "$folder/members" || failed=1
+# a full disk is an error that says so, and leaves nothing under a final name; nor does a killed run
+for format in tiff webdataset; do
+    (
+        trap '' XFSZ
+        ulimit -f 8
+        "$program" simulate -n 2 --size 128 -f $format --out "$folder/full" -q 2>"$folder/message"
+    ) && { echo "$format: written to a full disk"; failed=1; }
+    grep -q "too large" "$folder/message" || { cat "$folder/message"; failed=1; }
+    [ -z "$(ls "$folder/full")" ] || { ls "$folder/full"; failed=1; }
+done
+"$program" simulate -n 100000 --size 64 -f webdataset --out "$folder/killed" -q &
+process=$!
+while [ ! -d "$folder/killed" ]; do sleep 0.1; done
+sleep 1
+kill -9 $process
+wait $process 2>/dev/null
+for archive in "$folder/killed"/*.tar; do
+    [ ! -e "$archive" ] || tar -tf "$archive" >"$folder/listed" || { echo "$archive is half written"; failed=1; }
+done
 
 # the physical tests on files: a clean image is possible, a pasted one is not; both are drawn
 "$program" simulate -n 12 --size 256 --seed 5 --unreal 1 --out "$folder/unreal" -q || failed=1
@@ -63,6 +98,8 @@ expect 2 check --beam-row 3 "$folder/unreal/image_000000.tif" -- "both --beam-ro
 expect 3 check /nowhere/frame.edf -- "cannot open"
 rm -r "$folder"
 expect 2 simulate --shard 3/3 --out /tmp -- "expected I/N"
+expect 3 simulate --instrument tem --out /tmp -- "beamline-saxs"
+expect 3 simulate --parameters /nonexistent.yaml --out /tmp -- "nonexistent.yaml"
 expect 3 simulate --class tem --out /tmp -- "gisaxs-lattice"
 expect 2 evaluate --reference simulated:3 -- "--candidate SET"
 expect 3 evaluate -r simulated:3 -c /nowhere/at/all -- "no file or folder '/nowhere/at/all'"

@@ -72,7 +72,10 @@ static void counts_come_back_from_every_format(void **state) {
     sl_image image = sample();
     json_t *provenance = origin(), *read_back;
     sl_frame_geometry geometry = {1e-10, 2.5, 172e-6, 172e-6, 12.5, 300, 0.5};
-    sl_write_info info = {provenance, &geometry, "SAXS data showing rings", true};
+    sl_write_info info = {.provenance = provenance,
+                          .geometry = &geometry,
+                          .title = "SAXS data showing rings",
+                          .synthetic = true};
     for (int format = 0; format < SL_WRITE_COUNT; format++) {
         const char *path = path_of(sl_write_suffix((sl_write_format)format));
         assert_ok(sl_image_write(path, (sl_write_format)format, &image, &info));
@@ -137,7 +140,7 @@ static void pngs_keep_depth_and_colour(void **state) {
     uint16_t grey[6] = {0, 1, 255, 256, 65534, 65535};
     uint8_t rgb[6] = {1, 2, 3, 77, 77, 77};
     json_t *provenance = origin(), *read_back;
-    sl_write_info info = {provenance, NULL, "rings", true};
+    sl_write_info info = {.provenance = provenance, .title = "rings", .synthetic = true};
     sl_frame frame;
     assert_ok(sl_png_write_grey16(path_of("grey.png"), 2, 3, grey, &info));
     assert_ok(sl_frame_read(path_of("grey.png"), NULL, NULL, &frame));

@@ -31,12 +31,15 @@ static void range_text(const sl_option *option, char out[96]) {
     }
 }
 
-/* Adds `words`, broken at HELP_WIDTH, each further line starting at HELP_COLUMN. */
+/* Adds `words`, broken at HELP_WIDTH and where they hold a line's end, each further line starting at
+ * HELP_COLUMN. */
 static void add_wrapped(sl_text *out, const char *words) {
     size_t column = HELP_COLUMN;
     while (*words) {
-        size_t length = strcspn(words, " ");
-        if (column + length >= HELP_WIDTH) {
+        size_t length = strcspn(words, " \n");
+        bool ended = words[0] == '\n';
+        if (ended) words += 1 + strspn(words + 1, " "), length = strcspn(words, " \n");
+        if (ended || column + length >= HELP_WIDTH) {
             sl_text_printf(out, "\n%*s", HELP_COLUMN, "");
             column = HELP_COLUMN;
         } else if (column > HELP_COLUMN) {

@@ -78,32 +78,36 @@ static void smooth_exit(const sl_scene *scene, float *table) {
     }
 }
 
-static const char *const film_ids[] = {"ps", "p3ht", "acrylate", "pentacene", "fe3o4", "cdse", "mapbi3"};
+/* Indices of the words of "film" in sl_sim_parameter_word. */
+enum { FILM_P3HT = 1, FILM_PENTACENE = 3, FILM_MAPBI3 = 6, FILMS_DRAWN = 4, FILM_ANY = -1 };
 
-static void draw_layers(sl_scene *scene, bool film, const char *film_id) {
+/* Returns the film, where there is one. */
+static int draw_layers(sl_scene *scene, bool has_film, int film) {
     find_grazing_reach(scene);
-    const char *substrate = scene_chance(scene, 0.8) ? "si" : "sio2";
-    scene->substrate = sl_refraction_of(substrate, scene->energy_kev);
-    if (film) {
-        if (!film_id) film_id = film_ids[scene_below(scene, 4)];
-        scene->film = sl_refraction_of(film_id, scene->energy_kev);
-        scene->film_thickness_ang = scene_log_range(scene, 200, 3000);
-        scene_note_text(scene, "film", film_id);
-        scene_note(scene, "film_thickness_ang", scene->film_thickness_ang);
+    int substrate = scene_word(scene, SL_PARAMETER_SUBSTRATE, scene_chance(scene, 0.8) ? 0 : 1);
+    scene->substrate =
+        sl_refraction_of(sl_sim_parameter_word(SL_PARAMETER_SUBSTRATE, substrate), scene->energy_kev);
+    if (has_film) {
+        if (film == FILM_ANY) film = scene_below(scene, FILMS_DRAWN);
+        film = scene_word(scene, SL_PARAMETER_FILM, film);
+        scene->film = sl_refraction_of(sl_sim_parameter_word(SL_PARAMETER_FILM, film), scene->energy_kev);
+        scene->film_thickness_ang =
+            scene_number(scene, SL_PARAMETER_FILM_THICKNESS_ANG, scene_log_range(scene, 200, 3000));
     }
-    scene_note_text(scene, "substrate", substrate);
     fill_optics(scene);
     smooth_exit(scene, scene->transmission);
     scene->below_horizon =
         scene_chance(scene, 0.25) ? scene_log_range(scene, 0.01, 0.2) : scene_log_range(scene, 1e-5, 1e-2);
-    scene_note(scene, "below_horizon", scene->below_horizon);
+    scene->below_horizon = scene_number(scene, SL_PARAMETER_BELOW_HORIZON, scene->below_horizon);
+    return film;
 }
 
 /* Diffuse scattering of rough surfaces, the specular rod, the specular spot. Heights relative to the main
  * feature. */
 static void draw_surface(sl_scene *scene, double diffuse_low, double diffuse_high, double rod_high) {
     double k0 = scene->projection.k0_per_ang, pixel = scene->geometry.pixel_m / scene->geometry.distance_m;
-    double diffuse = scene_log_range(scene, diffuse_low, diffuse_high);
+    double diffuse =
+        scene_number(scene, SL_PARAMETER_DIFFUSE, scene_log_range(scene, diffuse_low, diffuse_high));
     double cut = q_of_offset(scene, scene_log_range(scene, 8, 90) * scene->size_px / 256),
            power = scene_range(scene, 0.6, 1.5);
     /* what a rough or inhomogeneous film scatters in all directions: the veil above the horizon */
@@ -113,7 +117,7 @@ static void draw_surface(sl_scene *scene, double diffuse_low, double diffuse_hig
         double x = scene->q_max_per_ang * i / (SL_SCENE_RADIAL - 1) / veil_reach;
         scene->sample[i] += (float)(veil * exp(-log1p(x * x)));
     }
-    double rod = scene_log_range(scene, 0.02 * rod_high, rod_high);
+    double rod = scene_number(scene, SL_PARAMETER_ROD, scene_log_range(scene, 0.02 * rod_high, rod_high));
     double width = scene_range(scene, 1.25, 2.6) * fmax(1, scene->size_px / 300.0) * k0 * pixel,
            tail = scene_range(scene, 0, 0.6);
     double step = scene->q_parallel_max_per_ang / (SL_SCENE_RADIAL - 1);
@@ -139,8 +143,6 @@ static void draw_surface(sl_scene *scene, double diffuse_low, double diffuse_hig
     scene->specular_height = rod * scene_log_range(scene, 0.3, 8);
     scene->specular_sigma_px[0] = unit * scene_range(scene, 1.2, 2);
     scene->specular_sigma_px[1] = unit * scene_range(scene, 1.2, 2.6);
-    scene_note(scene, "rod", rod);
-    scene_note(scene, "diffuse", diffuse);
 }
 
 /* Amplitude of a sphere by table, since it is needed some hundred thousand times. */
@@ -269,10 +271,8 @@ static void fill_in_plane(sl_scene *scene, double distance_ang, double spread, d
 /* Particles all through the film, or in one layer of it. */
 static void draw_depths(sl_scene *scene, particle *p) {
     double film = scene->film_thickness_ang, half = p->sphere ? p->radius_ang : p->height_ang / 2;
-    double fit = fmin(1, 0.45 * film / half), place = scene_range(scene, 0, 1);
-    p->radius_ang *= fit;
-    p->height_ang *= fit;
-    half *= fit;
+    double place = scene_range(scene, 0, 1);
+    half = fmin(half, film / 2);
     p->depth_low_ang = half;
     p->depth_high_ang = film - half;
     if (scene_chance(scene, 0.5)) {
@@ -280,36 +280,42 @@ static void draw_depths(sl_scene *scene, particle *p) {
         p->depth_low_ang = fmax(middle - spread, half);
         p->depth_high_ang = fmin(middle + spread, film - half);
     }
-    scene_note(scene, "depth_low_ang", p->depth_low_ang);
-    scene_note(scene, "depth_high_ang", p->depth_high_ang);
+    p->depth_low_ang = scene_number(scene, SL_PARAMETER_DEPTH_LOW_ANG, p->depth_low_ang);
+    p->depth_high_ang =
+        fmax(scene_number(scene, SL_PARAMETER_DEPTH_HIGH_ANG, p->depth_high_ang), p->depth_low_ang);
+}
+
+/* Shape and size; buried ones fit into the film. */
+static particle draw_particle(sl_scene *scene) {
+    particle p = {.buried = scene_flag(scene, SL_PARAMETER_BURIED, scene_chance(scene, 0.45))};
+    p.sphere = scene_word(scene, SL_PARAMETER_PARTICLE, scene_chance(scene, 0.55)) != 0;
+    draw_layers(scene, p.buried, FILM_ANY);
+    double radius = 4.2 / q_of_offset(scene, scene_log_range(scene, 22, 150) * scene->size_px / 256);
+    double heights = p.sphere ? 0 : scene_range(scene, 0.6, 2.5), spread = scene_log_range(scene, 0.05, 0.3);
+    if (p.buried)
+        radius *= fmin(1, 0.45 * scene->film_thickness_ang / (p.sphere ? radius : radius * heights / 2));
+    p.radius_ang = scene_number(scene, SL_PARAMETER_RADIUS_ANG, radius);
+    p.height_ang = scene_number(scene, SL_PARAMETER_HEIGHT_ANG, p.radius_ang * heights);
+    p.spread = scene_number(scene, SL_PARAMETER_SIZE_SPREAD, spread);
+    if (p.buried) draw_depths(scene, &p);
+    return p;
 }
 
 sl_status scene_draw_particles(sl_scene *scene) {
-    particle p = {.buried = scene_chance(scene, 0.45)};
-    p.sphere = scene_chance(scene, 0.55);
-    draw_layers(scene, p.buried, NULL);
-    p.radius_ang = 4.2 / q_of_offset(scene, scene_log_range(scene, 22, 150) * scene->size_px / 256);
-    p.height_ang = p.sphere ? 0 : p.radius_ang * scene_range(scene, 0.6, 2.5);
-    p.spread = scene_log_range(scene, 0.05, 0.3);
-    if (p.buried) draw_depths(scene, &p);
+    particle p = draw_particle(scene);
     fill_grid(scene, &p);
     bool ordered = scene_chance(scene, 0.75);
     double distance =
         ordered ? 2 * M_PI / q_of_offset(scene, scene_log_range(scene, 12, 60) * scene->size_px / 256) : 0;
-    double spread = scene_log_range(scene, 0.08, 0.35), damping = scene_log_range(scene, 3, 30);
+    distance = scene_number(scene, SL_PARAMETER_DISTANCE_ANG, distance);
+    double spread = scene_number(scene, SL_PARAMETER_DISTANCE_SPREAD, scene_log_range(scene, 0.08, 0.35));
+    double damping = scene_log_range(scene, 3, 30);
     fill_in_plane(scene, distance, spread, damping, scene_range(scene, 0.6, 1));
-    if (ordered) {
+    if (distance > 0) {
         scene->peak_q_per_ang = 2 * M_PI / distance;
         scene->peak_fwhm_per_ang = scene->peak_q_per_ang * fmin(0.9, 12 * spread * spread + 0.12);
     }
     draw_surface(scene, 0.01, 0.4, 1);
-    scene_note_text(scene, "particle", p.sphere ? "sphere" : "cylinder");
-    scene_note(scene, "buried", p.buried);
-    scene_note(scene, "radius_ang", p.radius_ang);
-    scene_note(scene, "height_ang", p.height_ang);
-    scene_note(scene, "size_spread", p.spread);
-    scene_note(scene, "distance_ang", distance);
-    scene_note(scene, "distance_spread", spread);
     return SL_OK;
 }
 
@@ -337,9 +343,10 @@ static void fill_standing_profile(const sl_scene *scene, double height_ang, doub
 
 static void draw_standing_rods(sl_scene *scene, double q_first) {
     bool lines = scene_chance(scene, 0.45);
-    double height = scene_log_range(scene, 100, 900), spread = scene_log_range(scene, 0.03, 0.3);
-    double disorder = scene_log_range(scene, 0.01, 0.09), share = scene_log_range(scene, 0.01, 0.12),
-           lorentz = scene_range(scene, 0, 0.8);
+    double height = scene_number(scene, SL_PARAMETER_HEIGHT_ANG, scene_log_range(scene, 100, 900)),
+           spread = scene_log_range(scene, 0.03, 0.3);
+    double disorder = scene_number(scene, SL_PARAMETER_DISORDER, scene_log_range(scene, 0.01, 0.09));
+    double share = scene_log_range(scene, 0.01, 0.12), lorentz = scene_range(scene, 0, 0.8);
     double form = scene_range(scene, 0.2, 0.42) * 2 * M_PI / q_first;
     sl_cell cell = lines ? sl_cell_cubic(2 * M_PI / q_first, SL_LATTICE_LAMELLAR)
                          : sl_cell_hexagonal(4 * M_PI / (sqrt(3) * q_first), 1, SL_LATTICE_HEXAGONAL_2D);
@@ -359,8 +366,6 @@ static void draw_standing_rods(sl_scene *scene, double q_first) {
         if (rod) fill_standing_profile(scene, height, spread, strength / first, rod->profile);
     }
     scene->tag = lines ? "line pattern" : "hexagonal";
-    scene_note(scene, "height_ang", height);
-    scene_note(scene, "disorder", disorder);
 }
 
 /* Sine of the exit angle whose wave has kappa inside the film. */
@@ -384,22 +389,24 @@ static void draw_bragg_rods(sl_scene *scene, double q_first) {
     static const sl_lattice_rule rules[] = {SL_LATTICE_BODY, SL_LATTICE_FACE, SL_LATTICE_CLOSE_PACKED,
                                             SL_LATTICE_PRIMITIVE};
     static const int axes[3][3] = {{0, 0, 1}, {1, 1, 0}, {1, 1, 1}};
-    sl_lattice_rule rule = rules[scene_below(scene, 4)];
+    sl_lattice_rule rule =
+        (sl_lattice_rule)scene_word(scene, SL_PARAMETER_LATTICE, (int)rules[scene_below(scene, 4)]);
     double a = 2 * M_PI *
-               (rule == SL_LATTICE_BODY   ? sqrt(2)
-                : rule == SL_LATTICE_FACE ? sqrt(3)
-                                          : 1) /
+               (rule == SL_LATTICE_BODY                                 ? sqrt(2)
+                : rule == SL_LATTICE_FACE || rule == SL_LATTICE_DIAMOND ? sqrt(3)
+                : rule == SL_LATTICE_GYROID                             ? sqrt(6)
+                                                                        : 1) /
                q_first;
-    sl_cell cell =
-        rule == SL_LATTICE_CLOSE_PACKED ? sl_cell_hexagonal(a, 1.63 * a, rule) : sl_cell_cubic(a, rule);
-    const int *axis = axes[rule == SL_LATTICE_CLOSE_PACKED ? 0 : scene_below(scene, 3)];
+    bool hexagonal = rule == SL_LATTICE_CLOSE_PACKED || rule == SL_LATTICE_HEXAGONAL_2D;
+    sl_cell cell = hexagonal ? sl_cell_hexagonal(a, 1.63 * a, rule) : sl_cell_cubic(a, rule);
+    const int *axis = axes[hexagonal ? 0 : scene_below(scene, 3)];
     sl_reflection reflection[60];
     int count = sl_lattice_reflections(
         &cell, axis, SL_MERGE_FIBRE,
         hypot(scene->q_parallel_max_per_ang, scene->projection.k0_per_ang * scene->sin_exit_max), 60,
         reflection);
-    double disorder = scene_log_range(scene, 0.01, 0.07), share = scene_log_range(scene, 0.01, 0.08),
-           lorentz = scene_range(scene, 0, 0.7);
+    double disorder = scene_number(scene, SL_PARAMETER_DISORDER, scene_log_range(scene, 0.01, 0.07));
+    double share = scene_log_range(scene, 0.01, 0.08), lorentz = scene_range(scene, 0, 0.7);
     double pixel = scene->geometry.pixel_m / scene->geometry.distance_m, k0 = scene->projection.k0_per_ang;
     double sigma = hypot(1.25 * pixel, scene_log_range(scene, 0.005, 0.06) * q_first / k0),
            second = scene_range(scene, 0.2, 0.9);
@@ -424,9 +431,7 @@ static void draw_bragg_rods(sl_scene *scene, double q_first) {
         for (int k = 0; k < SL_SCENE_EXIT; k++)
             rod->profile[k] += (float)(strength * truncation) * scene->transmission[k];
     }
-    scene->tag = rule == SL_LATTICE_CLOSE_PACKED ? "hexagonal" : "cubic";
-    scene_note_text(scene, "lattice", sl_lattice_rule_id(rule));
-    scene_note(scene, "disorder", disorder);
+    scene->tag = hexagonal ? "hexagonal" : "cubic";
 }
 
 /* Layers along the surface, or grains that lie any way: rings and arcs about the surface normal. */
@@ -435,6 +440,8 @@ static void draw_film_rings(sl_scene *scene, double q_first) {
     double sigma = scene_log_range(scene, 2, 30) * DEGREE,
            isotropic =
                scene_chance(scene, 0.35) ? scene_range(scene, 0.5, 1) : scene_log_range(scene, 0.005, 0.2);
+    sigma = scene_scaled(scene, SL_PARAMETER_TEXTURE_SIGMA_DEG, sigma, DEGREE);
+    isotropic = scene_number(scene, SL_PARAMETER_ISOTROPIC, isotropic);
     double share = scene_log_range(scene, 0.015, 0.15), lorentz = scene_range(scene, 0, 0.7),
            disorder = scene_log_range(scene, 0.01, 0.08);
     double form = scene_range(scene, 0.2, 0.4) * 2 * M_PI / q_first;
@@ -457,25 +464,18 @@ static void draw_film_rings(sl_scene *scene, double q_first) {
     scene->axis[0] = scene->axis[1] = 0;
     scene->axis[2] = 1;
     scene->tag = lamellar ? "lamellar" : "hexagonal";
-    scene_note(scene, "texture_sigma_deg", sigma / DEGREE);
-    scene_note(scene, "isotropic", isotropic);
 }
 
 sl_status scene_draw_film_lattice(sl_scene *scene) {
-    draw_layers(scene, true, NULL);
+    /* in the order of the words of "order" */
+    static void (*const orders[])(sl_scene *, double) = {draw_standing_rods, draw_bragg_rods,
+                                                         draw_film_rings};
+    draw_layers(scene, true, FILM_ANY);
     double q_first = q_of_offset(scene, scene_log_range(scene, 16, 60) * scene->size_px / 256),
            kind = scene_range(scene, 0, 1);
-    scene_note(scene, "spacing_ang", 2 * M_PI / q_first);
-    if (kind < 0.4) {
-        draw_standing_rods(scene, q_first);
-        scene_note_text(scene, "order", "standing");
-    } else if (kind < 0.75) {
-        draw_bragg_rods(scene, q_first);
-        scene_note_text(scene, "order", "crystal");
-    } else {
-        draw_film_rings(scene, q_first);
-        scene_note_text(scene, "order", "layers");
-    }
+    double spacing = scene_number(scene, SL_PARAMETER_SPACING_ANG, 2 * M_PI / q_first);
+    if (scene_is_given(scene, SL_PARAMETER_SPACING_ANG)) q_first = 2 * M_PI / spacing;
+    orders[scene_word(scene, SL_PARAMETER_ORDER, kind < 0.4 ? 0 : kind < 0.75 ? 1 : 2)](scene, q_first);
     draw_surface(scene, 0.01, 0.3, 1.5);
     return SL_OK;
 }
@@ -489,10 +489,14 @@ static void add_film_ring(sl_scene *scene, double q, double height, double fwhm,
 /* Conjugated polymer: lamellar stacking, pi stacking, edge-on or face-on, amorphous halo. */
 static void draw_polymer_film(sl_scene *scene) {
     double lamella = 2 * M_PI / scene_range(scene, 14, 26), stack = 2 * M_PI / scene_range(scene, 3.5, 3.9);
+    lamella = scene_number(scene, SL_PARAMETER_LAMELLA_PER_ANG, lamella);
+    stack = scene_number(scene, SL_PARAMETER_STACK_PER_ANG, stack);
     double sigma = scene_log_range(scene, 3, 22) * DEGREE, isotropic = scene_log_range(scene, 0.02, 0.4),
            edge_on = scene_range(scene, 0, 1);
     double width = scene_range(scene, 0.02, 0.07), falling = scene_range(scene, 0.12, 0.5);
     edge_on = edge_on < 0.45 ? 1 : edge_on < 0.7 ? 0 : edge_on;
+    edge_on = scene_number(scene, SL_PARAMETER_EDGE_ON, edge_on);
+    sigma = scene_scaled(scene, SL_PARAMETER_TEXTURE_SIGMA_DEG, sigma, DEGREE);
     for (int order = 1; order <= 3; order++) {
         double height = pow(falling, order - 1) * 1.5;
         if (edge_on > 0.05)
@@ -508,10 +512,6 @@ static void draw_polymer_film(sl_scene *scene) {
     if (edge_on < 0.95)
         add_film_ring(scene, stack, (1 - edge_on) * pi_height, 0.1, 0, sigma * 1.3, isotropic);
     scene->tag = "polymer film";
-    scene_note(scene, "lamella_per_ang", lamella);
-    scene_note(scene, "stack_per_ang", stack);
-    scene_note(scene, "edge_on", edge_on);
-    scene_note(scene, "texture_sigma_deg", sigma / DEGREE);
 }
 
 static void draw_perovskite_film(sl_scene *scene) {
@@ -521,6 +521,8 @@ static void draw_perovskite_film(sl_scene *scene) {
     double sigma = scene_log_range(scene, 4, 35) * DEGREE,
            isotropic =
                scene_chance(scene, 0.4) ? scene_range(scene, 0.5, 1) : scene_log_range(scene, 0.03, 0.5);
+    sigma = scene_scaled(scene, SL_PARAMETER_TEXTURE_SIGMA_DEG, sigma, DEGREE);
+    isotropic = scene_number(scene, SL_PARAMETER_ISOTROPIC, isotropic);
     double width = scene_log_range(scene, 0.008, 0.04);
     sl_reflection reflection[40];
     int count = sl_lattice_reflections(&m->cell, axes[scene_below(scene, 2)], SL_MERGE_FIBRE,
@@ -540,20 +542,19 @@ static void draw_perovskite_film(sl_scene *scene) {
         for (int n = 1; n <= 3; n++) add_film_ring(scene, layer * n, 0.5 / n, width, 0, sigma * 0.4, 0.05);
     }
     scene->tag = "perovskite film";
-    scene_note_text(scene, "material", m->id);
-    scene_note(scene, "texture_sigma_deg", sigma / DEGREE);
-    scene_note(scene, "isotropic", isotropic);
 }
 
 /* Small molecules that stand on the substrate: many sharp spots. */
 static void draw_molecular_film(sl_scene *scene) {
     double a = scene_range(scene, 5.5, 8.5), b = scene_range(scene, 6.5, 10), c = scene_range(scene, 12, 22);
+    c = scene_number(scene, SL_PARAMETER_C_ANG, c);
     double alpha = scene_range(scene, 76, 100) * DEGREE, beta = scene_range(scene, 80, 104) * DEGREE,
            gamma = scene_range(scene, 84, 96) * DEGREE;
     sl_cell cell = {a, b, c, alpha, beta, gamma, SL_LATTICE_PRIMITIVE};
     const int up[3] = {0, 0, 1};
     double sigma = scene_log_range(scene, 0.8, 5) * DEGREE, isotropic = scene_log_range(scene, 0.005, 0.1),
            width = scene_log_range(scene, 0.008, 0.03);
+    sigma = scene_scaled(scene, SL_PARAMETER_TEXTURE_SIGMA_DEG, sigma, DEGREE);
     sl_reflection reflection[52];
     int count =
         sl_lattice_reflections(&cell, up, SL_MERGE_FIBRE, fmin(scene->q_max_per_ang, 2.4), 52, reflection);
@@ -567,24 +568,23 @@ static void draw_molecular_film(sl_scene *scene) {
                           isotropic);
     }
     scene->tag = "molecular film";
-    scene_note(scene, "c_ang", c);
-    scene_note(scene, "texture_sigma_deg", sigma / DEGREE);
 }
 
 sl_status scene_draw_film_crystals(sl_scene *scene) {
     double kind = scene_range(scene, 0, 1);
-    draw_layers(scene, true, kind < 0.4 ? "p3ht" : kind < 0.75 ? "mapbi3" : "pentacene");
-    if (kind < 0.4)
-        draw_polymer_film(scene);
-    else if (kind < 0.75)
+    int film = draw_layers(scene, true, kind < 0.4 ? FILM_P3HT : kind < 0.75 ? FILM_MAPBI3 : FILM_PENTACENE);
+    if (film == FILM_MAPBI3)
         draw_perovskite_film(scene);
-    else
+    else if (film == FILM_PENTACENE)
         draw_molecular_film(scene);
-    if (scene_chance(scene, kind < 0.4 ? 0.9 : 0.5)) {
-        double q = scene_range(scene, 1.25, 1.6), height = scene_log_range(scene, 0.02, 0.3),
-               low = scene_range(scene, 0.4, 0.7), high = scene_range(scene, 0.5, 0.9);
+    else
+        draw_polymer_film(scene);
+    bool halo = scene_chance(scene, kind < 0.4 ? 0.9 : 0.5);
+    if (halo || scene_is_given(scene, SL_PARAMETER_HALO_PER_ANG)) {
+        double q = scene_number(scene, SL_PARAMETER_HALO_PER_ANG, scene_range(scene, 1.25, 1.6)),
+               height = scene_log_range(scene, 0.02, 0.3), low = scene_range(scene, 0.4, 0.7),
+               high = scene_range(scene, 0.5, 0.9);
         scene_add_halo(scene, scene->sample, q, height, low, high);
-        scene_note(scene, "halo_per_ang", q);
     }
     scene->axis[0] = scene->axis[1] = 0;
     scene->axis[2] = 1;

@@ -3,6 +3,7 @@
 #include "xray/sim/scene.h"
 
 #include <math.h>
+#include <string.h>
 
 #define DEGREE (M_PI / 180)
 
@@ -15,9 +16,9 @@ static const sl_detector *draw_detector(sl_scene *scene) {
                                            "maxipix-2x2"};
     const char *name = scene->domain == SL_SIM_DOMAIN_HELD_OUT ? held_out[scene_below(scene, 5)]
                                                                : base[scene_below(scene, 14)];
-    const sl_detector *detector = NULL;
-    if (sl_detector_find(name, &detector)) return sl_detector_at(0);
-    return detector;
+    int index = 0;
+    while (index < sl_detector_count() - 1 && strcmp(sl_detector_at(index)->id, name) != 0) index++;
+    return sl_detector_at(scene_word_unnoted(scene, SL_PARAMETER_DETECTOR, index));
 }
 
 /* A square window of the detector, mostly within it. Small detectors are shown whole, with what lies beyond
@@ -42,6 +43,7 @@ static void draw_energy(sl_scene *scene, double pixel_m) {
     switch (scene->technique) {
     case SL_TECHNIQUE_WAXS: {
         if (!lab) energy = scene_chance(scene, 0.25) ? scene_range(scene, 20, 70) : scene_range(scene, 9, 18);
+        energy = scene_number_unnoted(scene, SL_PARAMETER_ENERGY_KEV, energy);
         /* how far out the half side reaches, in q: from a few tenths to what a powder's lines need */
         bool fibre = scene->class_id == SL_SIM_WAXS_TEXTURED;
         double q = fibre ? scene_log_range(scene, 1.5, 2.8) : scene_log_range(scene, 2.2, 5),
@@ -61,11 +63,13 @@ static void draw_energy(sl_scene *scene, double pixel_m) {
         if (!lab) energy = scene_range(scene, 8, 18);
         distance = lab ? scene_log_range(scene, 0.3, 2) : scene_log_range(scene, 1, 9);
     }
-    scene->energy_kev = energy;
-    scene->geometry = (sl_geometry){.distance_m = distance,
-                                    .pixel_m = pixel_m,
-                                    .wavelength_ang = sl_wavelength_of_energy_ang(energy),
-                                    .polarisation = lab ? 0 : scene_range(scene, 0.9, 0.99)};
+    scene->energy_kev = scene_number(scene, SL_PARAMETER_ENERGY_KEV, energy);
+    double polarisation = lab ? 0 : scene_range(scene, 0.9, 0.99);
+    scene->geometry =
+        (sl_geometry){.distance_m = scene_number(scene, SL_PARAMETER_DISTANCE_M, distance),
+                      .pixel_m = pixel_m,
+                      .wavelength_ang = sl_wavelength_of_energy_ang(scene->energy_kev),
+                      .polarisation = scene_number_unnoted(scene, SL_PARAMETER_POLARISATION, polarisation)};
 }
 
 static void draw_beam(sl_scene *scene) {
@@ -89,8 +93,8 @@ static void draw_beam(sl_scene *scene) {
         row = scene_range(scene, -0.1, 1.1);
         column = scene_chance(scene, 0.5) ? scene_range(scene, -0.15, 0.25) : scene_range(scene, 0.75, 1.15);
     }
-    scene->beam_row_px = row * s;
-    scene->beam_column_px = column * s;
+    scene->beam_row_px = scene_number_unnoted(scene, SL_PARAMETER_BEAM_ROW, row) * s;
+    scene->beam_column_px = scene_number_unnoted(scene, SL_PARAMETER_BEAM_COLUMN, column) * s;
 }
 
 static void draw_rotation(sl_scene *scene) {
@@ -190,25 +194,22 @@ void scene_draw_instrument(sl_scene *scene, sl_measurement *measurement) {
         double span = atan(scene->size_px * scene->geometry.pixel_m / scene->geometry.distance_m) / DEGREE;
         double incidence = scene_range(scene, 0.1, waxs ? 0.35 : fmin(0.45, 0.16 * span)) * DEGREE;
         double roll = (scene_chance(scene, 0.9) ? 0.15 : 0.8) * sl_random_normal(&scene->random) * DEGREE;
+        incidence = scene_scaled(scene, SL_PARAMETER_INCIDENCE_DEG, incidence, DEGREE);
+        roll = scene_scaled(scene, SL_PARAMETER_ROLL_DEG, roll, DEGREE);
         scene->grazing = sl_grazing_of(incidence, roll);
     }
     draw_measurement(scene, detector, &view, measurement);
-    scene->level_counts = scene_log_range(scene, detector->kind == SL_DETECTOR_HYBRID ? 12 : 400, 6e4);
+    double level = scene_log_range(scene, detector->kind == SL_DETECTOR_HYBRID ? 12 : 400, 6e4);
+    scene->level_counts = scene_number(scene, SL_PARAMETER_LEVEL_COUNTS, level);
     double background = scene_log_range(scene, 3e-5, scene->is_grazing ? 3e-3 : 0.03);
-    scene->background_counts = 2e-3 + scene->level_counts * background;
-    scene_note(scene, "energy_kev", scene->energy_kev);
-    scene_note(scene, "distance_m", scene->geometry.distance_m);
-    scene_note(scene, "level_counts", scene->level_counts);
-    scene_note(scene, "background_counts", scene->background_counts);
-    if (scene->is_grazing) {
-        scene_note(scene, "incidence_deg", scene->grazing.incidence_rad / DEGREE);
-        scene_note(scene, "roll_deg", scene->grazing.roll_rad / DEGREE);
-    }
+    scene->background_counts =
+        scene_number(scene, SL_PARAMETER_BACKGROUND_COUNTS, 2e-3 + scene->level_counts * background);
 }
 
 static void add_streaks(sl_scene *scene) {
-    if (!scene_chance(scene, 0.22)) return;
-    int count = 1 + scene_below(scene, 2);
+    bool present = scene_chance(scene, 0.22);
+    if (!present && !scene_is_given(scene, SL_PARAMETER_STREAKS)) return;
+    int count = (int)scene_number(scene, SL_PARAMETER_STREAKS, 1 + scene_below(scene, 2));
     double first = scene_chance(scene, 0.8) ? 0 : scene_range(scene, 0, M_PI);
     for (int k = 0; k < count; k++) {
         double height = scene_log_range(scene, 0.05, 1.5), other = height * scene_range(scene, 0.1, 1);
@@ -221,17 +222,18 @@ static void add_streaks(sl_scene *scene) {
                            .power = scene_range(scene, 2, 3.5),
                            .height = {height, other}};
     }
-    scene_note(scene, "streaks", scene->streak_count);
 }
 
 static void add_aperture(sl_scene *scene) {
     bool small_angle = scene->technique == SL_TECHNIQUE_SAXS || scene->technique == SL_TECHNIQUE_GISAXS;
-    if (!small_angle || !scene_chance(scene, 0.09)) return;
-    scene->aperture_radius_px = scene_range(scene, 0.48, 0.8) * scene->size_px;
+    if (!small_angle) return;
+    bool present = scene_chance(scene, 0.09);
+    if (!present && !scene_is_given(scene, SL_PARAMETER_APERTURE_RADIUS_PX)) return;
+    double radius = scene_range(scene, 0.48, 0.8) * scene->size_px;
+    scene->aperture_radius_px = scene_number(scene, SL_PARAMETER_APERTURE_RADIUS_PX, radius);
     scene->aperture_row_px = (0.5 + scene_range(scene, -0.08, 0.08)) * scene->size_px;
     scene->aperture_column_px = (0.5 + scene_range(scene, -0.08, 0.08)) * scene->size_px;
     scene->aperture_pass = scene_log_range(scene, 3e-3, 0.1);
-    scene_note(scene, "aperture_radius_px", scene->aperture_radius_px);
 }
 
 /* Air, windows and slits, relative to a sample whose main feature has height 1. */
@@ -240,6 +242,7 @@ void scene_draw_parasitic(sl_scene *scene) {
     double air = wide ? scene_log_range(scene, 0.01, 0.4) : scene_log_range(scene, 0.002, 0.2);
     if (scene->is_grazing)
         air *= 0.15; /* the sample's horizon hides half of the path, and the stop the rest */
+    air = scene_number(scene, SL_PARAMETER_AIR, air);
     double core_px = scene_range(scene, 2, 7) * scene->size_px / 256, power = scene_range(scene, 1.4, 3.2);
     double core = scene_log_range(scene, 0.3, 30) * (wide ? 0.3 : 1),
            reach_px = scene_range(scene, 0.15, 0.6) * scene->size_px;
@@ -251,12 +254,11 @@ void scene_draw_parasitic(sl_scene *scene) {
         scene->radial[i] +=
             (float)(air * (core * exp(-0.5 * power * log1p(x * x)) + exp(-radius / reach_px)));
     }
-    if (wide && scene_chance(scene, 0.12)) {
-        double height = scene_log_range(scene, 0.004, 0.1);
+    bool kapton = wide && scene_chance(scene, 0.12);
+    if (kapton || (wide && scene_is_given(scene, SL_PARAMETER_KAPTON))) {
+        double height = scene_number(scene, SL_PARAMETER_KAPTON, scene_log_range(scene, 0.004, 0.1));
         scene_add_halo(scene, scene->radial, 0.4, height, 0.05, 0.06);
-        scene_note(scene, "kapton", height);
     }
     add_streaks(scene);
     add_aperture(scene);
-    scene_note(scene, "air", air);
 }

@@ -6,14 +6,6 @@
 #include <math.h>
 #include <string.h>
 
-void scene_note(sl_scene *scene, const char *key, double value) {
-    json_object_set_new(scene->parameters, key, json_real(value));
-}
-
-void scene_note_text(sl_scene *scene, const char *key, const char *value) {
-    json_object_set_new(scene->parameters, key, json_string(value));
-}
-
 double scene_q_of_radius(const sl_scene *scene, double radius_px) {
     double angle = atan(radius_px * scene->geometry.pixel_m / scene->geometry.distance_m);
     return 2 * scene->projection.k0_per_ang * sin(angle / 2);
@@ -104,5 +96,8 @@ const sl_material *scene_pick_material(sl_scene *scene, const char *const *ids, 
         const sl_material *m = sl_material_find(ids[i]);
         if (m && m->held_out == held_out) usable[found++] = m;
     }
-    return usable[scene_below(scene, found > 0 ? found : 1)];
+    const sl_material *drawn = usable[scene_below(scene, found > 0 ? found : 1)];
+    int index = 0;
+    while (sl_material_at(index) != drawn) index++;
+    return sl_material_at(scene_word(scene, SL_PARAMETER_MATERIAL, index));
 }

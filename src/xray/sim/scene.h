@@ -102,9 +102,10 @@ typedef struct sl_scene {
     bool spotty;
     int halo_count;
     scene_halo halo[4];
-    const char *tag;    /* what it is, for the caption: "hexagonal" */
-    json_t *parameters; /* borrowed from the sample */
-    sl_arena *arena;    /* ends with the scene */
+    const char *tag;              /* what it is, for the caption: "hexagonal" */
+    json_t *parameters;           /* borrowed from the sample */
+    const sl_sim_override *given; /* [SL_SIM_PARAMETER_COUNT] of the class, or NULL */
+    sl_arena *arena;              /* ends with the scene */
 } sl_scene;
 
 /* Draws; each adds to the scene and notes what it drew. */
@@ -142,8 +143,20 @@ static inline bool scene_chance(sl_scene *scene, double probability) {
 static inline int scene_below(sl_scene *scene, int bound) {
     return (int)sl_random_below(&scene->random, (uint32_t)bound);
 }
-void scene_note(sl_scene *scene, const char *key, double value);
-void scene_note_text(sl_scene *scene, const char *key, const char *value);
+/* Every parameter with a name goes through these: what was drawn, or the value given in its place, which is
+ * noted in the sidecar and returned. */
+double scene_number(sl_scene *scene, sl_sim_parameter parameter, double drawn);
+/* The same where the draw works in another unit: `unit` is one of the parameter's in it. */
+double scene_scaled(sl_scene *scene, sl_sim_parameter parameter, double drawn, double unit);
+bool scene_flag(sl_scene *scene, sl_sim_parameter parameter, bool drawn);
+/* Words by their index in sl_sim_parameter_word. */
+int scene_word(sl_scene *scene, sl_sim_parameter parameter, int drawn);
+/* The same without a note, for what the sidecar tells elsewhere. */
+double scene_number_unnoted(sl_scene *scene, sl_sim_parameter parameter, double drawn);
+int scene_word_unnoted(sl_scene *scene, sl_sim_parameter parameter, int drawn);
+bool scene_is_given(const sl_scene *scene, sl_sim_parameter parameter);
+/* Notes a result. */
+void scene_note(sl_scene *scene, sl_sim_parameter parameter, double value);
 
 /* q at a distance from the beam, and the step of q over a pixel there. */
 double scene_q_of_radius(const sl_scene *scene, double radius_px);
@@ -166,6 +179,7 @@ scene_ring *scene_add_ring(sl_scene *scene, double q_per_ang, double area, doubl
 void scene_set_fibre(sl_scene *scene, scene_ring *ring, double psi_rad, double sigma_rad, double isotropic);
 /* A random powder intensity for a reflection, falling with q. */
 double scene_random_intensity(sl_scene *scene, double q_per_ang);
+/* One of the ids that the domain may use, or the material that is given; noted. */
 const sl_material *scene_pick_material(sl_scene *scene, const char *const *ids, int count);
 
 #endif

@@ -61,15 +61,51 @@ const char *sl_sim_attribute_id(sl_sim_attribute attribute) {
     return attribute < SL_SIM_ATTRIBUTE_COUNT ? ids[attribute] : "?";
 }
 
-static sl_sim_class draw_class(sl_random *random) {
+/* The techniques a class may be seen with, as bits. */
+static uint32_t techniques_of(int class_id) {
+    uint32_t saxs = 1u << SL_TECHNIQUE_SAXS, waxs = 1u << SL_TECHNIQUE_WAXS;
+    if (class_id == SL_SIM_EMPTY || class_id == SL_SIM_SPOTS) return saxs | waxs;
+    return 1u << classes[class_id].technique;
+}
+
+static bool fits(const sl_sim_options *options, int class_id) {
+    const sl_sim_overrides *o = options->overrides;
+    return !o || !o->instrument || o->instrument->techniques & techniques_of(class_id);
+}
+
+static sl_sim_class draw_class(const sl_sim_options *options, sl_random *random) {
     double all = 0, at;
-    for (int i = 0; i < SL_SIM_CLASS_COUNT; i++) all += classes[i].share;
+    int last = SL_SIM_EMPTY;
+    for (int i = 0; i < SL_SIM_CLASS_COUNT; i++)
+        if (fits(options, i)) all += classes[i].share;
     at = sl_random_range(random, 0, all);
     for (int i = 0; i < SL_SIM_CLASS_COUNT; i++) {
+        if (!fits(options, i)) continue;
         at -= classes[i].share;
-        if (at < 0) return (sl_sim_class)i;
+        last = i;
+        if (at < 0) break;
     }
-    return SL_SIM_EMPTY;
+    return (sl_sim_class)last;
+}
+
+sl_status sl_sim_options_check(const sl_sim_options *options) {
+    int32_t size = options->size_px ? options->size_px : 256;
+    if (size < 32 || size > 4096)
+        return sl_fail(SL_INVALID, "simulated image of %d pixels a side, expected 32 to 4096", size);
+    if (options->class_id == SL_SIM_CLASS_ANY || fits(options, (int)options->class_id)) return SL_OK;
+    return sl_fail(SL_INVALID, "class '%s' cannot be measured with instrument '%s' (%s)",
+                   sl_sim_class_id(options->class_id), options->overrides->instrument->id,
+                   options->overrides->instrument->words);
+}
+
+/* What the class is seen with here: the empty frame is as often a wide-angle one. */
+static sl_technique draw_technique(sl_scene *scene, const sl_sim_options *options) {
+    sl_technique technique = classes[scene->class_id].technique;
+    if (scene->class_id == SL_SIM_EMPTY && scene_chance(scene, 0.4)) technique = SL_TECHNIQUE_WAXS;
+    if (scene->class_id == SL_SIM_SPOTS && scene_chance(scene, 0.25)) technique = SL_TECHNIQUE_SAXS;
+    const sl_instrument *instrument = options->overrides ? options->overrides->instrument : NULL;
+    if (!instrument || instrument->techniques >> technique & 1) return technique;
+    return technique == SL_TECHNIQUE_SAXS ? SL_TECHNIQUE_WAXS : SL_TECHNIQUE_SAXS;
 }
 
 static sl_status make_room(sl_sim_sample *sample, int32_t size) {
@@ -87,13 +123,11 @@ static sl_status make_room(sl_sim_sample *sample, int32_t size) {
 }
 
 /* One attempt: draw, render, look. *good tells whether the image shows what its class promises. */
-static sl_status attempt(sl_scene *scene, sl_sim_sample *sample, bool *good) {
+static sl_status attempt(sl_scene *scene, const sl_sim_options *options, sl_sim_sample *sample, bool *good) {
     json_object_clear(sample->parameters);
     scene->parameters = sample->parameters;
-    scene->technique = classes[scene->class_id].technique;
-    /* the empty frame is as often a wide-angle one */
-    if (scene->class_id == SL_SIM_EMPTY && scene_chance(scene, 0.4)) scene->technique = SL_TECHNIQUE_WAXS;
-    if (scene->class_id == SL_SIM_SPOTS && scene_chance(scene, 0.25)) scene->technique = SL_TECHNIQUE_SAXS;
+    if (options->overrides) scene->given = options->overrides->of[scene->class_id];
+    scene->technique = draw_technique(scene, options);
     scene->is_grazing = sl_technique_is_grazing(scene->technique);
     scene_draw_instrument(scene, &sample->measurement);
     scene_draw_parasitic(scene);
@@ -119,7 +153,7 @@ enum { ATTEMPTS = 24 };
 static sl_status make(uint64_t seed, uint32_t index, const sl_sim_options *options, sl_scene *scene,
                       sl_sim_sample *sample) {
     sl_random random = sl_random_stream(seed, SL_STREAM_SIMULATE, index);
-    sl_sim_class class_id = draw_class(&random);
+    sl_sim_class class_id = draw_class(options, &random);
     if (options->class_id != SL_SIM_CLASS_ANY) class_id = options->class_id;
     bool good = false;
     for (int k = 0; k < ATTEMPTS && !good; k++) {
@@ -133,13 +167,15 @@ static sl_status make(uint64_t seed, uint32_t index, const sl_sim_options *optio
         scene->class_id = class_id;
         scene->domain = options->domain;
         scene->size_px = options->size_px ? options->size_px : 256;
-        sl_status status = attempt(scene, sample, &good);
+        sl_status status = attempt(scene, options, sample, &good);
         sl_arena_free(arena);
         SL_TRY(status);
     }
     if (!good)
-        return sl_fail(SL_INTERNAL, "image %u of seed %llu (%s): nothing to be seen in %d attempts", index,
-                       (unsigned long long)seed, sl_sim_class_id(class_id), ATTEMPTS);
+        return sl_fail(options->overrides ? SL_INVALID : SL_INTERNAL,
+                       "image %u of seed %llu (%s): nothing to be seen in %d attempts%s", index,
+                       (unsigned long long)seed, sl_sim_class_id(class_id), ATTEMPTS,
+                       options->overrides ? " with the parameters or the instrument given" : "");
     if (!options->measure) return SL_OK;
     return sl_detector_measure(sample->mean_counts, sample->size_px, sample->size_px, &sample->measurement,
                                seed, index, &sample->measured);
@@ -148,12 +184,12 @@ static sl_status make(uint64_t seed, uint32_t index, const sl_sim_options *optio
 sl_status sl_sim_sample_make(uint64_t seed, uint32_t index, const sl_sim_options *options,
                              sl_sim_sample *sample) {
     int32_t size = options->size_px ? options->size_px : 256;
-    if (size < 32 || size > 4096)
-        return sl_fail(SL_INVALID, "simulated image of %d pixels a side, expected 32 to 4096", size);
+    SL_TRY(sl_sim_options_check(options));
     SL_TRY(make_room(sample, size));
     sample->size_px = size;
     sample->seed = seed;
     sample->index = index;
+    sample->overrides = options->overrides;
     sample->artefact_count = 0;
     sl_scene *scene;
     SL_TRY(sl_alloc(&scene, 1, sizeof *scene));

@@ -25,7 +25,8 @@ static sl_form draw_form(sl_scene *scene) {
                                          SL_FORM_FUZZY_SPHERE,  SL_FORM_CYLINDER, SL_FORM_ELLIPSOID,
                                          SL_FORM_COIL,          SL_FORM_DAB,      SL_FORM_TEUBNER_STREY,
                                          SL_FORM_GUINIER_POROD, SL_FORM_BOX};
-    sl_form form = {.kind = kinds[scene_below(scene, 11)], .sld = 10, .shell_sld = 4, .solvent_sld = 1};
+    sl_form form = {.sld = 10, .shell_sld = 4, .solvent_sld = 1};
+    form.kind = (sl_form_kind)scene_word(scene, SL_PARAMETER_FORM, (int)kinds[scene_below(scene, 11)]);
     /* the first minimum of a sphere, or the knee of a decay, comes at this radius */
     double minimum = scene_q_of_radius(scene, draw_radius_px(scene, 14, 130));
     double knee = scene_q_of_radius(scene, draw_radius_px(scene, 6, 50));
@@ -63,16 +64,24 @@ static sl_form draw_form(sl_scene *scene) {
     default:
         break;
     }
+    double drawn_ang = form.size_ang;
+    form.size_ang = scene_number(scene, SL_PARAMETER_SIZE_ANG, drawn_ang);
+    if (scene_is_given(scene, SL_PARAMETER_SIZE_ANG) && form.kind != SL_FORM_GUINIER_POROD)
+        form.second_ang *= form.size_ang / drawn_ang,
+            form.third_ang *= form.size_ang / drawn_ang; /* the shape stays */
+    form.second_ang = scene_number(scene, SL_PARAMETER_SECOND, form.second_ang);
+    form.third_ang = scene_number(scene, SL_PARAMETER_THIRD_ANG, form.third_ang);
     bool averaged =
         form.kind == SL_FORM_CYLINDER || form.kind == SL_FORM_ELLIPSOID || form.kind == SL_FORM_BOX;
-    form.spread = scene_log_range(scene, 0.02, 0.35);
+    form.spread = scene_number(scene, SL_PARAMETER_SPREAD, scene_log_range(scene, 0.02, 0.35));
     form.spread_kind = (sl_spread_kind)scene_below(scene, 3);
     form.spread_points = averaged ? 7 : 31;
-    if (scene_chance(scene, 0.35) && form.kind <= SL_FORM_BOX) {
-        form.volume_fraction = scene_range(scene, 0.08, 0.45);
+    bool interact = scene_chance(scene, 0.35) && form.kind <= SL_FORM_BOX;
+    if (interact) form.volume_fraction = scene_range(scene, 0.08, 0.45);
+    form.volume_fraction = scene_number(scene, SL_PARAMETER_VOLUME_FRACTION, form.volume_fraction);
+    if (interact || form.volume_fraction > 0)
         form.interaction_ang = form.size_ang * scene_range(scene, 1, 1.4) +
                                (form.kind == SL_FORM_CORE_SHELL ? form.second_ang : 0);
-    }
     return form;
 }
 
@@ -118,12 +127,6 @@ sl_status scene_draw_form(sl_scene *scene) {
     scene_add_table(scene, intensity, COARSE, scene_log_range(scene, 3, 300), scene->sample);
     scene->fringe_contrast = oscillation(intensity, COARSE);
     note_maximum(scene, intensity);
-    scene_note_text(scene, "form", sl_form_kind_id(form.kind));
-    scene_note(scene, "size_ang", form.size_ang);
-    scene_note(scene, "second", form.second_ang);
-    scene_note(scene, "third_ang", form.third_ang);
-    scene_note(scene, "spread", form.spread);
-    scene_note(scene, "volume_fraction", form.volume_fraction);
     return SL_OK;
 }
 
@@ -142,27 +145,33 @@ static nano_lattice draw_nano_lattice(sl_scene *scene, double low_px, double hig
     nano_lattice n = {.lorentz = scene_range(scene, 0, 0.8)};
     sl_lattice_rule rule = scene->domain == SL_SIM_DOMAIN_HELD_OUT ? held_out[scene_below(scene, 3)]
                                                                    : base[scene_below(scene, 6)];
+    rule = (sl_lattice_rule)scene_word(scene, SL_PARAMETER_LATTICE, (int)rule);
     n.q_first = scene_q_of_radius(scene, draw_radius_px(scene, low_px, high_px));
     double agbh = 2 * M_PI / 58.38, agbh_px = scene_radius_of_q(scene, agbh) * 256 / scene->size_px;
     n.is_agbh = rule == SL_LATTICE_LAMELLAR && agbh_px > 9 && agbh_px < 110 && scene_chance(scene, 0.6);
     if (n.is_agbh) n.q_first = agbh;
+    double spacing = scene_number(scene, SL_PARAMETER_SPACING_ANG, 2 * M_PI / n.q_first);
+    if (scene_is_given(scene, SL_PARAMETER_SPACING_ANG)) {
+        n.q_first = 2 * M_PI / spacing;
+        n.is_agbh = rule == SL_LATTICE_LAMELLAR && fabs(spacing - 58.38) < 0.01;
+    }
     /* the first allowed reflection comes at q_first */
-    double root = rule == SL_LATTICE_BODY     ? sqrt(2)
-                  : rule == SL_LATTICE_FACE   ? sqrt(3)
-                  : rule == SL_LATTICE_GYROID ? sqrt(6)
-                                              : 1;
+    double root = rule == SL_LATTICE_BODY                                 ? sqrt(2)
+                  : rule == SL_LATTICE_FACE || rule == SL_LATTICE_DIAMOND ? sqrt(3)
+                  : rule == SL_LATTICE_GYROID                             ? sqrt(6)
+                                                                          : 1;
     double a = 2 * M_PI * root / n.q_first;
-    n.cell = rule == SL_LATTICE_HEXAGONAL_2D ? sl_cell_hexagonal(a * 2 / sqrt(3), a, rule)
-                                             : sl_cell_cubic(a, rule);
+    bool close = rule == SL_LATTICE_CLOSE_PACKED;
+    n.cell = rule == SL_LATTICE_HEXAGONAL_2D || close
+                 ? sl_cell_hexagonal(a * 2 / sqrt(3), close ? a * 2 / sqrt(3) * 1.63 : a, rule)
+                 : sl_cell_cubic(a, rule);
     n.disorder = n.is_agbh ? 0.01 : scene_log_range(scene, 0.01, 0.12);
+    n.disorder = scene_number(scene, SL_PARAMETER_DISORDER, n.disorder);
     n.fwhm_share = n.is_agbh ? 0.01 : scene_log_range(scene, 0.008, 0.22);
     n.particle_ang = scene_range(scene, 0.18, 0.4) * 2 * M_PI / n.q_first;
     static const char *const words[] = {"cubic",  "body-centered cubic", "face-centered cubic", "cubic",
                                         "gyroid", "hexagonal",           "hexagonal",           "lamellar"};
     scene->tag = words[rule];
-    scene_note_text(scene, "lattice", sl_lattice_rule_id(rule));
-    scene_note(scene, "spacing_ang", 2 * M_PI / n.q_first);
-    scene_note(scene, "disorder", n.disorder);
     return n;
 }
 
@@ -237,7 +246,9 @@ sl_status scene_draw_oriented(sl_scene *scene) {
     double angle = scene_chance(scene, 0.6)
                        ? scene_below(scene, 2) * M_PI / 2 + scene_range(scene, -5, 5) * DEGREE
                        : scene_range(scene, 0, M_PI);
-    double kappa = scene_log_range(scene, 0.8, 60), isotropic = scene_log_range(scene, 0.01, 0.3);
+    angle = scene_scaled(scene, SL_PARAMETER_ORIENTATION_DEG, angle, DEGREE);
+    double kappa = scene_number(scene, SL_PARAMETER_KAPPA, scene_log_range(scene, 0.8, 60));
+    double isotropic = scene_log_range(scene, 0.01, 0.3);
     nano_lattice n = draw_nano_lattice(scene, 20, 80);
     int first_new = scene->ring_count;
     if (scene_chance(scene, 0.8)) add_nano_rings(scene, &n);
@@ -251,11 +262,8 @@ sl_status scene_draw_oriented(sl_scene *scene) {
         double x = scene->q_max_per_ang * i / (SL_SCENE_RADIAL - 1) / knee;
         scene->stretched[i] += (float)(height * exp(-0.5 * power * log1p(x * x)));
     }
-    scene->stretch = scene_log_range(scene, 1.25, 3.2);
+    scene->stretch = scene_number(scene, SL_PARAMETER_STRETCH, scene_log_range(scene, 1.25, 3.2));
     scene->stretch_angle_rad = scene_chance(scene, 0.5) ? angle : angle + M_PI / 2;
-    scene_note(scene, "orientation_deg", angle / DEGREE);
-    scene_note(scene, "kappa", kappa);
-    scene_note(scene, "stretch", scene->stretch);
     return SL_OK;
 }
 
@@ -281,11 +289,12 @@ static float *grain_table(sl_scene *scene, double grains, double width_rad, doub
 }
 
 static void add_amorphous(sl_scene *scene, double probability) {
-    if (!scene_chance(scene, probability)) return;
-    double q = scene_range(scene, 1.1, 2), height = scene_log_range(scene, 0.03, 0.5);
+    bool present = scene_chance(scene, probability);
+    if (!present && !scene_is_given(scene, SL_PARAMETER_HALO_PER_ANG)) return;
+    double q = scene_number(scene, SL_PARAMETER_HALO_PER_ANG, scene_range(scene, 1.1, 2)),
+           height = scene_log_range(scene, 0.03, 0.5);
     double low = scene_range(scene, 0.25, 0.5), high = scene_range(scene, 0.35, 0.9);
     scene_add_halo(scene, scene->sample, q, height, low, high);
-    scene_note(scene, "halo_per_ang", q);
 }
 
 sl_status scene_draw_powder(sl_scene *scene) {
@@ -297,7 +306,7 @@ sl_status scene_draw_powder(sl_scene *scene) {
     int count = sl_lattice_reflections(&m->cell, NULL, SL_MERGE_POWDER, scene->q_max_per_ang, 40, reflection);
     double share = scene_log_range(scene, 0.002, 0.03), strain = scene_log_range(scene, 1e-4, 6e-3);
     double lorentz = scene_range(scene, 0, 0.7), height = 0;
-    scene->spotty = scene_chance(scene, 0.22);
+    scene->spotty = scene_flag(scene, SL_PARAMETER_SPOTTY, scene_chance(scene, 0.22));
     double grains = scene_log_range(scene, 40, 500), width = scene_log_range(scene, 0.35, 2) * DEGREE,
            smooth = scene_range(scene, 0.05, 0.6);
     if (scene->spotty) lorentz = 0;
@@ -314,8 +323,6 @@ sl_status scene_draw_powder(sl_scene *scene) {
         scene->sample[i] += (float)(base * exp(-slope * scene->q_max_per_ang * i / (SL_SCENE_RADIAL - 1)));
     add_amorphous(scene, 0.25);
     scene->tag = m->words;
-    scene_note_text(scene, "material", m->id);
-    scene_note(scene, "spotty", scene->spotty);
     return SL_OK;
 }
 
@@ -327,11 +334,14 @@ sl_status scene_draw_fibre(sl_scene *scene) {
     double direction =
         scene_chance(scene, 0.7) ? scene_below(scene, 2) * M_PI / 2 : scene_range(scene, 0, M_PI);
     direction += scene_range(scene, -4, 4) * DEGREE;
+    direction = scene_scaled(scene, SL_PARAMETER_AXIS_DEG, direction, DEGREE);
     double lean = scene_range(scene, -6, 6) * DEGREE;
     scene->axis[0] = sin(lean);
     scene->axis[1] = cos(lean) * cos(direction);
     scene->axis[2] = cos(lean) * sin(direction);
     double sigma = scene_log_range(scene, 2.5, 20) * DEGREE, isotropic = scene_log_range(scene, 0.01, 0.4);
+    sigma = scene_scaled(scene, SL_PARAMETER_TEXTURE_SIGMA_DEG, sigma, DEGREE);
+    isotropic = scene_number(scene, SL_PARAMETER_ISOTROPIC, isotropic);
     const int along_c[3] = {0, 0, 1};
     sl_reflection reflection[240];
     int count =
@@ -348,10 +358,6 @@ sl_status scene_draw_fibre(sl_scene *scene) {
     }
     add_amorphous(scene, 0.8);
     scene->tag = m->words;
-    scene_note_text(scene, "material", m->id);
-    scene_note(scene, "texture_sigma_deg", sigma / DEGREE);
-    scene_note(scene, "axis_deg", direction / DEGREE);
-    scene_note(scene, "isotropic", isotropic);
     return SL_OK;
 }
 
@@ -398,6 +404,7 @@ sl_status scene_draw_crystal(sl_scene *scene) {
         mosaic = scene_log_range(scene, 0.2, 1.3) * DEGREE,
         b_factor = scene_range(scene, 0.5, 3) / (scene->q_max_per_ang * scene->q_max_per_ang);
     double size = scene->q_max_per_ang * scene_log_range(scene, 0.003, 0.01);
+    mosaic = scene_scaled(scene, SL_PARAMETER_MOSAIC_DEG, mosaic, DEGREE);
     random_rotation(scene, rotation);
     sl_reflection reflection[1500];
     int count = sl_lattice_reflections(&cell, NULL, SL_MERGE_NONE, scene->q_max_per_ang, 1500, reflection);
@@ -414,7 +421,6 @@ sl_status scene_draw_crystal(sl_scene *scene) {
            slope = scene_range(scene, 0.3, 1.2) / scene->q_max_per_ang;
     for (int i = 0; i < SL_SCENE_RADIAL; i++)
         scene->sample[i] += (float)(base * exp(-slope * scene->q_max_per_ang * i / (SL_SCENE_RADIAL - 1)));
-    scene_note(scene, "mosaic_deg", mosaic / DEGREE);
-    scene_note(scene, "spots", scene->spot_count);
+    scene_note(scene, SL_PARAMETER_SPOTS, scene->spot_count);
     return SL_OK;
 }

@@ -125,6 +125,8 @@ json_t *sl_sim_sample_truth(const sl_sim_sample *s) {
                             json_pack("{s:f, s:f}", "incidence_rad", s->grazing.incidence_rad, "roll_rad",
                                       s->grazing.roll_rad));
     json_object_set(truth, "parameters", s->parameters);
+    json_t *given = sl_sim_overrides_json(s->overrides);
+    if (given) json_object_set_new(truth, "given", given);
     json_object_set_new(truth, "measurement", measurement(&s->measurement));
     json_object_set_new(truth, "features", features(s));
     json_object_set_new(truth, "masks", masks(&s->measured));
