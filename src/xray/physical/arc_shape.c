@@ -73,6 +73,16 @@ static double swing(const segment *s, const double shift[2]) {
     return sqrt(fmax(0, square - jump * jump));
 }
 
+/* 1 where the ridge is equally clear all along; less where its strength changes, as along the arcs of a
+ * fibre, of which several with radii of their own may be taken for one. */
+static double evenness(const segment *s) {
+    double snr[POLAR_SECTORS];
+    for (int k = 0; k < s->sectors; k++) snr[k] = s->track->snr[(s->first + k) % POLAR_SECTORS];
+    physical_median(snr, s->sectors);
+    double share = 2 * snr[s->sectors / 4] / snr[s->sectors * 9 / 10];
+    return fmin(1, share * share);
+}
+
 sl_status physical_arc_shape(const physical_view *view, sl_physical_result *out) {
     segment list[SEGMENTS];
     double shift[2] = {0, 0}, step = view->polar.step_px / view->unit_px;
@@ -85,7 +95,7 @@ sl_status physical_arc_shape(const physical_view *view, sl_physical_result *out)
     if (count == 0) return SL_OK;
     if (!view->input->geometry) common_shift(list, count, shift);
     for (int k = 0; k < count; k++) {
-        double value = swing(&list[k], shift) * step;
+        double value = swing(&list[k], shift) * evenness(&list[k]) * step;
         if (value > out->value) out->value = value, worst = k;
     }
     for (int k = 0; k < count; k++) {

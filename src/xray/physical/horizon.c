@@ -160,3 +160,18 @@ bool horizon_find(const physical_view *view, horizon *out) {
     sl_free(strips);
     return row > 0 && out->seen >= HORIZON_STRIPS / 2 && fit_line(view, out);
 }
+
+bool horizon_known_or_found(const physical_view *view, horizon *out) {
+    const sl_physical_input *input = view->input;
+    if (!input->geometry || !input->grazing) return horizon_find(view, out);
+    double row[2], column[2];
+    for (int side = 0; side < 2; side++) {
+        double x, y, z;
+        sl_grazing_direction(input->grazing, 0, side ? 0.02 : -0.02, &x, &y, &z);
+        if (!sl_projection_hit(&view->projection, x, y, z, &row[side], &column[side])) return false;
+    }
+    *out = (horizon){.strips = HORIZON_STRIPS};
+    out->slope = (row[1] - row[0]) / (column[1] - column[0]);
+    out->offset_px = row[0] - out->slope * column[0];
+    return fabs(out->slope) < 0.2;
+}

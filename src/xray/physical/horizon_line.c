@@ -24,7 +24,9 @@ sl_status physical_horizon_line(const physical_view *view, sl_physical_result *o
     double jump = 1.05 * physical_median(step, steps);
     for (int k = 0; k < seen; k++) square += fmin(rest[k] * rest[k], 64) / seen;
     out->applicable = true;
-    out->value = sqrt(fmax(0, square - jump * jump));
+    /* an arc that crosses part of the image can be taken for an edge: what is seen in few strips counts less
+     */
+    out->value = sqrt(fmax(0, square - jump * jump)) * pow(seen / (double)HORIZON_STRIPS, 3);
     physical_mark(view, (sl_mark){SL_MARK_LINE, SL_PHYSICAL_HORIZON_LINE, false, (float)h.offset_px, 0,
                                   (float)(h.offset_px + h.slope * view->image->width_px),
                                   (float)view->image->width_px, 0});

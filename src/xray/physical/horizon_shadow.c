@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 
-enum { NEAREST = 4, CELL = 4, LEAST_CELLS = 80 };
+enum { NEAREST = 4, CELL = 4, BESIDE_BEAM = 10, LEAST_CELLS = 80 };
 
 /* Mean counts of a cell of CELL x CELL units with its middle at (row, column); NaN where most of it is masked
  * or outside. */
@@ -29,6 +29,8 @@ static void take_lines(const physical_view *view, const horizon *h, double dista
     double step = CELL * view->unit_px;
     out->count = 0;
     for (double column = step; column + step < view->image->width_px && out->count < 512; column += step) {
+        /* the beam's own halo and the specular rod are in one column, above and below */
+        if (view->centre_known && fabs(column - view->column_px) < BESIDE_BEAM * view->unit_px) continue;
         double line = h->offset_px + h->slope * column;
         double above = cell_mean(view, line - distance_px, column),
                below = cell_mean(view, line + distance_px, column);
@@ -41,11 +43,11 @@ static void take_lines(const physical_view *view, const horizon *h, double dista
 sl_status physical_horizon_shadow(const physical_view *view, sl_physical_result *out) {
     horizon h;
     line_pair pair;
-    double product = 0, square = 0, noise = 0;
+    double product = 0, square = 0, square_below = 0, noise = 0;
     int cells = 0;
     snprintf(out->saw, sizeof out->saw,
              view->is_grazing ? "no horizon is seen" : "not a grazing-incidence image");
-    if (!view->is_grazing || !horizon_find(view, &h)) return SL_OK;
+    if (!view->is_grazing || !horizon_known_or_found(view, &h)) return SL_OK;
     for (double d = NEAREST; d * view->unit_px < view->image->height_px; d += CELL) {
         take_lines(view, &h, d * view->unit_px, &pair);
         if (pair.count < 8) continue;
@@ -55,7 +57,7 @@ sl_status physical_horizon_shadow(const physical_view *view, sl_physical_result 
         /* each line's own level is taken off: air and the beam's halo are on both sides */
         for (int k = 0; k < pair.count; k++) {
             double a = pair.above[k] - above, b = pair.below[k] - below;
-            product += a * b, square += a * a;
+            product += a * b, square += a * a, square_below += b * b;
             noise += a * a * (pair.below[k] + 0.05) / pixels;
         }
         cells += pair.count;
@@ -63,7 +65,7 @@ sl_status physical_horizon_shadow(const physical_view *view, sl_physical_result 
     snprintf(out->saw, sizeof out->saw, "too little is seen below the horizon");
     if (cells < LEAST_CELLS || square <= 0) return SL_OK;
     out->applicable = true;
-    out->value = fmax(0, (product - 2 * sqrt(noise)) / square);
+    out->value = fmax(0, (product - 2 * sqrt(noise)) / fmax(square, square_below));
     snprintf(out->saw, sizeof out->saw, "%.1f %% of what is above the horizon is found mirrored below it",
              100 * out->value);
     physical_mark(view, (sl_mark){SL_MARK_LINE, SL_PHYSICAL_HORIZON_SHADOW, false, (float)h.offset_px, 0,

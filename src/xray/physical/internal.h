@@ -61,7 +61,7 @@ void physical_mark(const physical_view *view, sl_mark mark);
 void physical_mark_track(const physical_view *view, sl_physical_test test, const ring_track *track,
                          bool is_odd);
 
-double physical_median(double *values, int count); /* reorders; count > 0 */
+double physical_median(double *values, int count); /* sorts them; count > 0 */
 
 #define SL_PHYSICAL(name, function, id, artefacts, judges, unit, words)                                      \
     sl_status physical_##function(const physical_view *view, sl_physical_result *out);
