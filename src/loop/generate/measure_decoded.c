@@ -2,6 +2,7 @@
 
 #include "base/random.h"
 #include "image/intensity_map.h"
+#include "xray/blind.h"
 #include "xray/detector_chain.h"
 #include "xray/log_map.h"
 
@@ -10,11 +11,27 @@
 /* Count levels of usual exposures: from a faint frame to a strong calibrant. */
 static const double level_low = 30, level_high = 6000;
 
-static sl_status choose_measurement(const float *mean_counts, const sl_image *shape, const char *prompt,
+/* Where the beam is in a decoded expectation: the centre of symmetry where the prompt names a transmission
+ * technique and there is one, else the brightest place. `blank` is an image of that size without masked
+ * pixels. */
+static void estimate_beam(float *mean_counts, const sl_image *blank, const char *prompt, double *row,
+                          double *column) {
+    static const double clear = 0.5; /* of the variance, explained by symmetry */
+    sl_technique technique = sl_technique_of_caption(prompt);
+    const sl_image expectation = {blank->height_px, blank->width_px, mean_counts, blank->mask};
+    sl_blind_centre centre;
+    sl_beam_estimate(mean_counts, blank->height_px, blank->width_px, row, column);
+    if (technique == SL_TECHNIQUE_UNKNOWN || sl_technique_is_grazing(technique)) return;
+    if (sl_blind_centre_find(&expectation, &centre) || centre.explained < clear) return;
+    *row = centre.row_px;
+    *column = centre.column_px;
+}
+
+static sl_status choose_measurement(float *mean_counts, const sl_image *shape, const char *prompt,
                                     double level, const sl_decoded_settings *settings, sl_random *random,
                                     json_t *provenance, sl_measurement *out) {
     double row, column;
-    sl_beam_estimate(mean_counts, shape->height_px, shape->width_px, &row, &column);
+    estimate_beam(mean_counts, shape, prompt, &row, &column);
     json_object_set_new(provenance, "beam_estimate",
                         json_pack("{s:f, s:f}", "row_px", row, "column_px", column));
     sl_measurement_from_caption(prompt, shape->height_px, shape->width_px, row, column, level, random, out);

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 
-enum { THINNEST = 2, THICKEST = 9, LEAST_LINES = 3 };
+enum { THINNEST = 2, THICKEST = 9, LEAST_LINES = 3, LEAST_PX = 8 };
 
 /* Length of a flat run that begins at k and ends as sharply as it began; 0 without. `beside` is the step
  * along the run. */
@@ -76,6 +76,7 @@ sl_status physical_object(const physical_view *view, sl_physical_result *out) {
         pixels += count_strokes(view, down, flag, &where);
     }
     sl_free(flag);
+    if (pixels < LEAST_PX) pixels = 0; /* hot pixels side by side */
     out->applicable = true;
     out->value = (double)pixels / (view->unit_px * view->unit_px);
     if (pixels > 0) physical_mark(view, where);
