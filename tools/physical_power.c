@@ -34,6 +34,7 @@ static sl_status look(const sl_sim_sample *s, bool blind, sl_physical_result *ou
 /* Whether `id` is one of the words of `list`. */
 static bool is_among(const char *list, const char *id) {
     size_t length = strlen(id);
+    if (length == 0) return false;
     for (const char *at = list; (at = strstr(at, id)); at += length)
         if ((at == list || at[-1] == ' ') && (at[length] == 0 || at[length] == ' ')) return true;
     return false;

@@ -57,7 +57,7 @@ typedef struct sl_physical_result {
     double value; /* larger is worse; its unit is the test's */
     double limit; /* 1 % of clean images of which as much is known lie above */
     double z;     /* (value - median) / MAD of those images */
-    double p;     /* share of them with at least this value; at least 1/(n+1) */
+    double p;     /* share of them with at least this value; beyond all of them by an exponential tail */
     char saw[120];
 } sl_physical_result;
 

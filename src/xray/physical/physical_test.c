@@ -63,6 +63,14 @@ sl_physical_stratum sl_physical_stratum_of(const sl_physical_input *input) {
     return input->beam_known ? SL_STRATUM_BEAM : SL_STRATUM_BLIND;
 }
 
+/* The share beyond the largest clean value: what is above the 95 % quantile is taken to fall off
+ * exponentially (Pickands 1975, shape 0), since n images alone never tell less than 1/(n+1). */
+static double tail(const calibration *c, double value) {
+    double top = c->quantile[QUANTILES - 1], usual = c->quantile[10], beyond = log(fmax(0.05 * c->images, 2));
+    double scale = fmax((top - usual) / beyond, 1e-3 * top + 1e-6);
+    return fmax(exp(-(value - top) / scale) / (c->images + 1), 1e-6);
+}
+
 static void calibrate(const calibration *c, sl_physical_result *result) {
     result->limit = c->quantile[12];
     if (!result->applicable) {
@@ -71,13 +79,12 @@ static void calibrate(const calibration *c, sl_physical_result *result) {
     }
     double v = result->value, below = 0;
     result->z = (v - c->quantile[5]) / fmax(c->mad, 1e-6);
-    if (v > c->quantile[QUANTILES - 1]) below = 1;
     for (int k = 0; k + 1 < QUANTILES; k++) {
         double low = c->quantile[k], high = c->quantile[k + 1];
         /* where many clean images share a value, take the lowest share: such a value is no evidence */
         if (v > low && v <= high) below = shares[k] + (shares[k + 1] - shares[k]) * (v - low) / (high - low);
     }
-    result->p = fmax(1 - below, 1.0 / (c->images + 1));
+    result->p = v > c->quantile[QUANTILES - 1] ? tail(c, v) : fmax(1 - below, 1.0 / (c->images + 1));
 }
 
 sl_status sl_physical_tests_run(const sl_physical_input *input, sl_physical_result out[SL_PHYSICAL_COUNT]) {
