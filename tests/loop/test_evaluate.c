@@ -55,11 +55,12 @@ static void equal_sets_lie_at_the_floor(void **state) {
     assert_between(e.number[SL_SET_NUMBER_AUC_NEAREST].value.value, 0.3, 0.7);
     assert_between(e.number[SL_SET_NUMBER_COVERAGE].value.value, 0.8, 1);
     assert_between(e.number[SL_SET_NUMBER_COPY_Z].value.value, -2.6, 2.6);
-    /* what simulated images teach about the technique holds for other simulated images */
+    /* what simulated images teach about the technique holds for others; of 30 images only so far as not to be
+     * wrong */
     assert_true(e.transfers >= 1);
     assert_string_equal(e.transfer[0].technique, "SAXS");
-    assert_between(e.transfer[0].taught_by_candidate.value, 0.6, 1);
-    assert_between(e.transfer[0].taught_by_reference.value, 0.6, 1);
+    assert_between(e.transfer[0].taught_by_candidate.value, 0.5, 1);
+    assert_between(e.transfer[0].taught_by_reference.value, 0.5, 1);
     /* the ceiling is far, for images that have nothing left but their grey levels */
     assert_between(e.number[SL_SET_NUMBER_AUC_LOGISTIC].ceiling.value, 0.9, 1);
     assert_true(e.number[SL_SET_NUMBER_KID].ceiling.low > e.number[SL_SET_NUMBER_KID].floor.high);
