@@ -77,7 +77,8 @@ static void captions_name_their_technique(void **state) {
     assert_int_equal(sl_technique_of_caption("silver behenate, WAXS"), SL_TECHNIQUE_WAXS);
     assert_int_equal(sl_technique_of_caption("GIF of a cat"), SL_TECHNIQUE_UNKNOWN);
     assert_int_equal(sl_technique_of_caption(NULL), SL_TECHNIQUE_UNKNOWN);
-    assert_true(sl_technique_is_grazing(SL_TECHNIQUE_GIWAXS) && !sl_technique_is_grazing(SL_TECHNIQUE_UNKNOWN));
+    assert_true(sl_technique_is_grazing(SL_TECHNIQUE_GIWAXS) &&
+                !sl_technique_is_grazing(SL_TECHNIQUE_UNKNOWN));
     assert_string_equal(sl_technique_name(SL_TECHNIQUE_WAXS), "WAXS");
 }
 
