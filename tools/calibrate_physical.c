@@ -2,6 +2,8 @@
  *
  *     calibrate-physical [IMAGES] > calibration.def     (built by `ninja tools/calibrate-physical`) */
 #include "base/memory.h"
+#include "base/sort.h"
+#include "xray/physical/calibration.h"
 #include "xray/physical_test.h"
 #include "xray/simulate.h"
 
@@ -10,43 +12,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { QUANTILES = 16 };
-static const double shares[QUANTILES] = {0,   .05, .1,  .25,  .4,  .5,   .6,   .75,
-                                         .85, .9,  .95, .975, .99, .995, .998, 1};
 static const uint64_t seed = 7001; /* far from the seeds of training data */
 
-static int ascending(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
-/* The sample as the tests of a stratum see it. */
-static sl_status look(const sl_sim_sample *s, sl_physical_stratum stratum, uint8_t *no_mask,
-                      sl_physical_result *out) {
-    const sl_image expectation = {s->size_px, s->size_px, s->mean_counts, no_mask};
-    bool measured = stratum != SL_STRATUM_EXPECTATION, geometry = stratum == SL_STRATUM_GEOMETRY;
-    const sl_physical_input input = {.image = measured ? &s->measured : &expectation,
-                                     .technique = s->technique,
-                                     .is_expectation = !measured,
-                                     .beam_known = stratum == SL_STRATUM_BEAM || geometry,
-                                     .beam_row_px = s->beam_row_px,
-                                     .beam_column_px = s->beam_column_px,
-                                     .geometry = geometry ? &s->geometry : NULL,
-                                     .grazing = geometry && s->is_grazing ? &s->grazing : NULL,
-                                     .measurement = measured ? &s->measurement : NULL};
-    return sl_physical_tests_run(&input, out);
-}
-
 static void write_line(const char *stratum, const char *name, double *values, int count) {
-    qsort(values, (size_t)count, sizeof *values, ascending);
+    sl_sort_doubles(values, (size_t)count);
     double middle = count ? values[count / 2] : 0, *distance = malloc((size_t)(count + 1) * sizeof *distance);
     for (int k = 0; k < count; k++) distance[k] = fabs(values[k] - middle);
-    qsort(distance, (size_t)count, sizeof *distance, ascending);
+    sl_sort_doubles(distance, (size_t)count);
     printf("SL_CALIBRATION(%s, %s, %d, %.4g,\n               {", stratum, name, count,
            count ? distance[count / 2] : 1);
     free(distance);
-    for (int q = 0; q < QUANTILES; q++)
-        printf("%s%.4g", q ? ", " : "", count ? values[(int)(shares[q] * (count - 1) + 0.5)] : 0);
+    for (int q = 0; q < CALIBRATION_SHARES; q++)
+        printf("%s%.4g", q ? ", " : "", count ? values[(int)(calibration_share[q] * (count - 1) + 0.5)] : 0);
     printf("})\n");
 }
 
@@ -66,7 +43,10 @@ static sl_status look_at_all(int images, seen all[SL_STRATUM_COUNT][SL_PHYSICAL_
         status = sl_sim_sample_make(seed, (uint32_t)k, &options, &sample);
         for (int s = 0; s < SL_STRATUM_COUNT && !status; s++) {
             sl_physical_result result[SL_PHYSICAL_COUNT];
-            status = look(&sample, (sl_physical_stratum)s, no_mask, result);
+            const sl_image expectation = {sample.size_px, sample.size_px, sample.mean_counts, no_mask};
+            const sl_physical_input input =
+                sl_physical_input_of(&sample, (sl_physical_stratum)s, &expectation);
+            status = sl_physical_tests_run(&input, result);
             for (int t = 0; t < SL_PHYSICAL_COUNT && !status; t++)
                 if (result[t].applicable) all[s][t].values[all[s][t].count++] = result[t].value;
         }

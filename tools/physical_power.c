@@ -20,14 +20,8 @@ static const double severities[LEVELS] = {0.1, 0.25, 0.5, 0.75, 1};
 static const uint64_t seed = 7002; /* not the calibration's */
 
 static sl_status look(const sl_sim_sample *s, bool blind, sl_physical_result *out) {
-    const sl_physical_input input = {.image = &s->measured,
-                                     .technique = s->technique,
-                                     .beam_known = !blind,
-                                     .beam_row_px = s->beam_row_px,
-                                     .beam_column_px = s->beam_column_px,
-                                     .geometry = blind ? NULL : &s->geometry,
-                                     .grazing = blind || !s->is_grazing ? NULL : &s->grazing,
-                                     .measurement = &s->measurement};
+    const sl_physical_input input =
+        sl_physical_input_of(s, blind ? SL_STRATUM_BLIND : SL_STRATUM_GEOMETRY, NULL);
     return sl_physical_tests_run(&input, out);
 }
 

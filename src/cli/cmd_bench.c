@@ -1,14 +1,9 @@
 /* Speed of whole models. */
 #include "cli/command.h"
+#include "base/sort.h"
 #include "loop/bench/bench.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-
-static int by_value(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
 
 /* Answers each line on standard input with the seconds of one run. */
 static sl_status run_paced(sl_bench *bench) {
@@ -33,7 +28,7 @@ static sl_status run_timed(sl_cli *cli, sl_bench *bench, const char *name, const
         SL_TRY(sl_bench_run(bench, &seconds[i]));
     }
     sl_progress_tell(&cli->progress, name, "run", s->repeats, s->repeats, NULL);
-    qsort(seconds, (size_t)s->repeats, sizeof *seconds, by_value);
+    sl_sort_doubles(seconds, (size_t)s->repeats);
     size_t n = (size_t)s->repeats;
     double median = (seconds[(n - 1) / 2] + seconds[n / 2]) / 2, gflop = sl_bench_gflop(bench),
            rss = sl_bench_peak_rss_mb();

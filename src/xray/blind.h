@@ -1,9 +1,8 @@
-/* What can be told from an image alone: where the beam hit, and by which technique it was measured. */
+/* What can be told from an image alone: where the beam hit. */
 #ifndef SL_XRAY_BLIND_H
 #define SL_XRAY_BLIND_H
 
 #include "image/image.h"
-#include "xray/technique.h"
 
 typedef struct sl_blind_centre {
     double row_px, column_px; /* counted from the image's corner; may lie outside */

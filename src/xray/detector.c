@@ -110,3 +110,12 @@ int64_t sl_detector_gap_mask(const sl_detector *detector, const sl_view *view, u
     }
     return masked;
 }
+
+bool sl_gap_crosses(const sl_image *image, bool is_column, int32_t line) {
+    int32_t length = is_column ? image->height_px : image->width_px, gap = 0;
+    for (int32_t t = 0; t < length; t++) {
+        int64_t k = is_column ? (int64_t)t * image->width_px + line : (int64_t)line * image->width_px + t;
+        gap += (image->mask[k] & SL_MASK_GAP) != 0;
+    }
+    return gap * 10 > length * 8;
+}

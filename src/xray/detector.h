@@ -3,6 +3,7 @@
 #define SL_XRAY_DETECTOR_H
 
 #include "base/status.h"
+#include "image/image.h"
 #include "xray/geometry.h"
 
 #include <stdint.h>
@@ -37,5 +38,9 @@ sl_view sl_view_fit(const sl_detector *detector, int32_t height_px, int32_t widt
 /* Sets SL_MASK_GAP in mask[height, width] of a view where more than a quarter of the pixel lies in a gap or
  * beyond the detector; other bits stay. Returns how many pixels were set. */
 int64_t sl_detector_gap_mask(const sl_detector *detector, const sl_view *view, uint8_t *mask);
+
+/* Whether a line of pixels (a row, or a column) lies in a gap that crosses the image: four fifths of it have
+ * SL_MASK_GAP. */
+bool sl_gap_crosses(const sl_image *image, bool is_column, int32_t line);
 
 #endif

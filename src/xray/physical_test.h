@@ -85,6 +85,12 @@ const char *sl_physical_unit(sl_physical_test test);      /* "px" */
 /* Whether it looks at shapes alone: such a test also judges expectations. */
 bool sl_physical_is_of_shape(sl_physical_test test);
 
+/* A simulated sample as the tests of a stratum see it. `expectation`: its mean counts with a mask of zeros,
+ * needed for that stratum alone, else NULL. The input borrows both. */
+struct sl_sim_sample;
+sl_physical_input sl_physical_input_of(const struct sl_sim_sample *sample, sl_physical_stratum stratum,
+                                       const sl_image *expectation);
+
 /* All tests of one image. SL_MISMATCH where the measurement's view has another size. */
 sl_status sl_physical_tests_run(const sl_physical_input *input, sl_physical_result out[SL_PHYSICAL_COUNT]);
 

@@ -8,14 +8,7 @@
 #include <string.h>
 
 static sl_status tests_of(const sl_sim_sample *s, sl_physical_result *out) {
-    const sl_physical_input input = {.image = &s->measured,
-                                     .technique = s->technique,
-                                     .beam_known = true,
-                                     .beam_row_px = s->beam_row_px,
-                                     .beam_column_px = s->beam_column_px,
-                                     .geometry = &s->geometry,
-                                     .grazing = s->is_grazing ? &s->grazing : NULL,
-                                     .measurement = &s->measurement};
+    const sl_physical_input input = sl_physical_input_of(s, SL_STRATUM_GEOMETRY, NULL);
     return sl_physical_tests_run(&input, out);
 }
 
@@ -139,12 +132,8 @@ static void drawings_show_what_was_judged(void **state) {
     options.measure = true;
     options.class_id = SL_SIM_WAXS_POWDER;
     assert_ok(sl_sim_sample_make(41, 3, &options, &sample));
-    sl_physical_input input = {.image = &sample.measured,
-                               .technique = sample.technique,
-                               .beam_known = true,
-                               .beam_row_px = sample.beam_row_px,
-                               .beam_column_px = sample.beam_column_px,
-                               .drawing = drawing};
+    sl_physical_input input = sl_physical_input_of(&sample, SL_STRATUM_BEAM, NULL);
+    input.drawing = drawing;
     assert_ok(sl_physical_tests_run(&input, result));
     assert_true(drawing->count > 0);
     for (int k = 0; k < drawing->count; k++) {

@@ -1,9 +1,9 @@
 #include "base/memory.h"
+#include "base/sort.h"
 #include "loop/evaluate/comparison.h"
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 /* Distances of candidate images, then of unseen ones, to the reference. */
 typedef struct distances {
@@ -11,11 +11,6 @@ typedef struct distances {
     double *nearest, *second;
     int64_t *group;
 } distances;
-
-static int compare_doubles(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
 
 /* Calls for the parts of index[count] that are of the candidate (`unseen` false) or unseen. */
 static int64_t pick(const distances *d, const int64_t *index, int64_t count, bool unseen, bool ratio,
@@ -45,7 +40,7 @@ static double median_ratio(const distances *d, const int64_t *index, int64_t cou
     double *room, out = NAN;
     if (sl_alloc(&room, (size_t)count + 1, sizeof *room)) return NAN;
     int64_t n = pick(d, index, count, unseen, true, room);
-    qsort(room, (size_t)n, sizeof *room, compare_doubles);
+    sl_sort_doubles(room, (size_t)n);
     if (n) out = 0.5 * (room[(n - 1) / 2] + room[n / 2]);
     sl_free(room);
     return out;

@@ -1,9 +1,9 @@
 #include "loop/evaluate/comparison.h"
 
 #include "base/memory.h"
+#include "base/sort.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 static const struct {
@@ -27,18 +27,13 @@ int64_t sl_set_number_needs(sl_set_number_id number) {
     return names[number].needs;
 }
 
-static int compare_doubles(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 sl_estimate sl_estimate_of_draws(double *values, int64_t count, int64_t n, const char *method) {
     int64_t usable = 0;
     double sum = 0;
     for (int64_t i = 0; i < count; i++)
         if (isfinite(values[i])) sum += values[i], values[usable++] = values[i];
     if (!usable) return (sl_estimate){NAN, NAN, NAN, n, method};
-    qsort(values, (size_t)usable, sizeof *values, compare_doubles);
+    sl_sort_doubles(values, (size_t)usable);
     int64_t low = (int64_t)floor(0.025 * (double)(usable - 1)),
             high = (int64_t)ceil(0.975 * (double)(usable - 1));
     return (sl_estimate){sum / (double)usable, values[low], values[high], n, method};

@@ -1,8 +1,8 @@
 #include "base/memory.h"
+#include "base/sort.h"
 #include "loop/evaluate/set_metrics.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 /* One Householder reflection that clears row i left of its sub-diagonal: A <- H A H on the leading i rows and
  * columns. Returns the sub-diagonal element. */
@@ -56,11 +56,6 @@ static void ql_step(double *d, double *e, int64_t l, int64_t m) {
     e[m] = 0;
 }
 
-static int ascending(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 static sl_status iterate(double *d, double *e, int64_t n) {
     enum { STEPS = 60 };
     for (int64_t l = 0; l < n; l++)
@@ -90,6 +85,6 @@ sl_status sl_symmetric_eigenvalues(double *a, int64_t n, double *values) {
     values[0] = a[0];
     sl_status status = iterate(values, e, n);
     sl_free(room);
-    if (!status) qsort(values, (size_t)n, sizeof *values, ascending);
+    if (!status) sl_sort_doubles(values, (size_t)n);
     return status;
 }

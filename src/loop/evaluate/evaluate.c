@@ -1,5 +1,6 @@
 #include "loop/evaluate/evaluate.h"
 
+#include "base/sort.h"
 #include "loop/shipped.h"
 
 #include <math.h>
@@ -308,11 +309,6 @@ static sl_status compare_copies(evaluator *e) {
     return count_identical(e);
 }
 
-static int ascending(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* Quartiles of columns first..first+width of both sets. */
 static sl_status quartiles(const sl_comparison *c, int64_t first, int64_t width, sl_points *out) {
     double *column;
@@ -326,7 +322,7 @@ static sl_status quartiles(const sl_comparison *c, int64_t first, int64_t width,
                 double v = sl_points_row(&c->raw, i)[first + k];
                 if (isfinite(v)) column[n++] = v;
             }
-            qsort(column, (size_t)n, sizeof *column, ascending);
+            sl_sort_doubles(column, (size_t)n);
             for (int q = 0; q < 3; q++)
                 out->at[(set * 3 + q) * width + k] = n ? column[(n - 1) * (q + 1) / 4] : NAN;
         }

@@ -5,6 +5,7 @@
 #include "xray/blind.h"
 #include "xray/detector_chain.h"
 #include "xray/log_map.h"
+#include "xray/technique.h"
 
 #include <string.h>
 

@@ -1,6 +1,7 @@
 #include "loop/judge/metrics.h"
 
 #include "base/memory.h"
+#include "base/sort.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -91,11 +92,6 @@ sl_estimate sl_horvitz_thompson(const bool *label, const double *propensity, int
 
 /* --- audits --- */
 
-static int compare_doubles(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* A draw from the Jeffreys posterior of a share of which `real` of `seen` were real. */
 static double draw_share(sl_random *random, int64_t real, int64_t seen, int64_t population) {
     double gain = finite_gain(seen, population);
@@ -123,7 +119,7 @@ static void mix(const sl_audit *audit, const shares *share, double out[MIXED_COU
 
 /* Percentile interval of `count` draws, which are reordered. */
 static void set_bounds(double *draws, int count, double tail, sl_estimate *out) {
-    qsort(draws, (size_t)count, sizeof *draws, compare_doubles);
+    sl_sort_doubles(draws, (size_t)count);
     int low = (int)floor(tail * (count - 1)), high = (int)ceil((1 - tail) * (count - 1));
     out->low = draws[low];
     out->high = draws[high];

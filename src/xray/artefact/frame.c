@@ -18,20 +18,12 @@ void fault_dim_lobe(fault *f) {
         }
 }
 
-static bool is_gap_row(const sl_sim_sample *s, int32_t row, bool turned) {
-    int32_t size = s->size_px, gap = 0;
-    for (int32_t t = 0; t < size; t++) {
-        int64_t k = turned ? (int64_t)t * size + row : (int64_t)row * size + t;
-        gap += (s->measured.mask[k] & SL_MASK_GAP) != 0;
-    }
-    return gap * 10 > size * 8;
-}
-
-/* The middle of a gap that runs across the frame, drawn among all; -1 without one. */
+/* The first line of a gap that crosses the frame, drawn among all; -1 without one. */
 static int32_t pick_gap(fault *f, bool turned) {
+    const sl_image *image = &f->sample->measured;
     int32_t found = -1, seen = 0;
     for (int32_t line = 1; line + 1 < f->size; line++)
-        if (is_gap_row(f->sample, line, turned) && !is_gap_row(f->sample, line - 1, turned) &&
+        if (sl_gap_crosses(image, turned, line) && !sl_gap_crosses(image, turned, line - 1) &&
             sl_random_below(&f->random, (uint32_t)++seen) == 0)
             found = line;
     return found;

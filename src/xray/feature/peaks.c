@@ -1,5 +1,6 @@
 /* Maxima of the radial profile: how many, where the first, how wide, and to which lattice they fit. */
 #include "xray/feature/internal.h"
+#include "base/sort.h"
 #include "xray/lattice.h"
 
 #include <math.h>
@@ -11,11 +12,6 @@ enum { PEAKS = 24, LINES = 8 };
 typedef struct peak {
     double radius_px, width_px;
 } peak;
-
-static int ascending(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
 
 /* Half the width of the neighbourhood that a maximum is measured against: wider further out, where rings are.
  */
@@ -34,7 +30,7 @@ static double excess_at(const feature_profile *p, int r) {
         for (int k = centre - 2; k <= centre + 2; k++)
             if (p->pixels[k] >= 6 && p->mean[k] > 0) v[n++] = log(p->mean[k]);
         if (n < 3) return NAN;
-        qsort(v, (size_t)n, sizeof *v, ascending);
+        sl_sort_doubles(v, (size_t)n);
         flank[side] = v[n / 2];
     }
     /* the higher flank too must lie below: an edge is no peak */
@@ -110,7 +106,7 @@ void feature_peaks(const feature_view *view, const feature_profile *profile, dou
     if (!count) return;
     for (int i = 0; i < count; i++)
         if (isfinite(peaks[i].width_px)) width[widths++] = peaks[i].width_px / peaks[i].radius_px;
-    qsort(width, (size_t)widths, sizeof *width, ascending);
+    sl_sort_doubles(width, (size_t)widths);
     out[SL_IMAGE_FEATURE_FIRST_PEAK] = peaks[0].radius_px / view->side_px;
     if (widths) out[SL_IMAGE_FEATURE_PEAK_WIDTH] = width[widths / 2];
     out[SL_IMAGE_FEATURE_LATTICE_RESIDUAL] = lattice_residual(peaks, count);

@@ -51,7 +51,9 @@ sl_status physical_friedel(const physical_view *view, sl_physical_result *out) {
     comparison c = {0};
     int last = POLAR_RADII;
     snprintf(out->saw, sizeof out->saw, "not a small-angle transmission image");
-    if (view->technique != SL_TECHNIQUE_SAXS && !(view->input->geometry && !view->is_grazing)) return SL_OK;
+    /* a geometry says which angles are small; without one only the technique does */
+    bool small = view->input->technique == SL_TECHNIQUE_SAXS || view->input->geometry;
+    if (view->is_grazing || !small) return SL_OK;
     if (view->input->geometry) {
         const sl_geometry *g = view->input->geometry;
         double reach = tan(small_angle_rad) * g->distance_m / g->pixel_m / view->polar.step_px;

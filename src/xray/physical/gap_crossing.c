@@ -10,7 +10,8 @@ enum { BINS = 512, EDGE = 3, REACH = 10, SMOOTH = 8, LEAST_BINS = 40, CLEAR = 6 
 
 /* Counts along one edge of a gap over the distance from the beam. */
 typedef struct edge_profile {
-    double counts[BINS], pixels[BINS], high[BINS]; /* high: ln without its slow part, NaN where not known */
+    double counts[BINS], pixels[BINS],
+        high[BINS]; /* high: sqrt of counts without its slow part, NaN where not known */
 } edge_profile;
 
 typedef struct edge {
@@ -18,15 +19,6 @@ typedef struct edge {
     int32_t from, to; /* lines of pixels beside the gap */
     int side;         /* of the beam: 0 before it, 1 behind it */
 } edge;
-
-static bool is_gap_line(const sl_image *image, bool is_column, int32_t line) {
-    int32_t length = is_column ? image->height_px : image->width_px, gap = 0;
-    for (int32_t t = 0; t < length; t++) {
-        int64_t k = is_column ? (int64_t)t * image->width_px + line : (int64_t)line * image->width_px + t;
-        gap += (image->mask[k] & SL_MASK_GAP) != 0;
-    }
-    return gap * 10 > length * 8;
-}
 
 static void fill_profile(const physical_view *view, const edge *e, edge_profile *out) {
     const sl_image *image = view->image;
@@ -112,6 +104,29 @@ static bool has_ring(const physical_view *view) {
     return false;
 }
 
+/* Compares what lies on both sides of the gap in lines first .. end - 1, before and behind the beam; returns
+ * how many of the two halves have something to compare. */
+static int compare_gap(const physical_view *view, bool is_column, int32_t first, int32_t end, double *worst) {
+    int32_t lines = is_column ? view->image->width_px : view->image->height_px;
+    int32_t edge_px = (int32_t)ceil(EDGE * view->unit_px);
+    int crossings = 0;
+    if (first < edge_px || end + edge_px > lines) return 0;
+    for (int side = 0; side < 2; side++) {
+        double shift = shift_between(view, (edge){is_column, first - edge_px, first, side},
+                                     (edge){is_column, end, end + edge_px, side});
+        if (isnan(shift)) continue;
+        crossings++;
+        shift *= view->polar.step_px / view->unit_px;
+        *worst = fmax(*worst, shift);
+        float middle = (float)(first + end) / 2, far = (float)(side ? lines : 0);
+        float beam = (float)(is_column ? view->row_px : view->column_px);
+        sl_mark mark = {SL_MARK_LINE, SL_PHYSICAL_GAP_CROSSING, shift > 2, middle, far, middle, beam, 0};
+        if (is_column) mark.row = far, mark.column = middle, mark.row2 = beam, mark.column2 = middle;
+        physical_mark(view, mark);
+    }
+    return crossings;
+}
+
 sl_status physical_gap_crossing(const physical_view *view, sl_physical_result *out) {
     const sl_image *image = view->image;
     int crossings = 0;
@@ -121,24 +136,10 @@ sl_status physical_gap_crossing(const physical_view *view, sl_physical_result *o
     for (int is_column = 0; is_column < 2; is_column++) {
         int32_t lines = is_column ? image->width_px : image->height_px, first = -1;
         for (int32_t line = 0; line < lines; line++) {
-            bool gap = is_gap_line(image, is_column, line);
+            bool gap = sl_gap_crosses(image, is_column, line);
             if (gap && first < 0) first = line;
             if (gap || first < 0) continue;
-            int32_t edge_px = (int32_t)ceil(EDGE * view->unit_px);
-            for (int side = 0; side < 2 && first >= edge_px && line + edge_px <= lines; side++) {
-                double shift = shift_between(view, (edge){is_column, first - edge_px, first, side},
-                                             (edge){is_column, line, line + edge_px, side});
-                if (isnan(shift)) continue;
-                crossings++;
-                shift *= view->polar.step_px / view->unit_px;
-                float middle = (float)(first + line) / 2, end = (float)(side ? lines : 0);
-                bool odd = shift > 2;
-                physical_mark(view, is_column ? (sl_mark){SL_MARK_LINE, SL_PHYSICAL_GAP_CROSSING, odd, end,
-                                                          middle, (float)view->row_px, middle, 0}
-                                              : (sl_mark){SL_MARK_LINE, SL_PHYSICAL_GAP_CROSSING, odd, middle,
-                                                          end, middle, (float)view->column_px, 0});
-                if (shift > out->value) out->value = shift;
-            }
+            crossings += compare_gap(view, is_column, first, line, &out->value);
             first = -1;
         }
     }

@@ -148,7 +148,7 @@ bool horizon_find(const physical_view *view, horizon *out) {
     strip *strips;
     int rows = 0;
     double step = fmax(1, view->unit_px);
-    *out = (horizon){.strips = HORIZON_STRIPS};
+    *out = (horizon){.seen = 0};
     if (sl_alloc(&strips, HORIZON_STRIPS, sizeof *strips)) return false;
     for (int s = 0; s < HORIZON_STRIPS; s++) rows = fill_strip(view, s, &strips[s]);
     int row = common_row(strips, rows);
@@ -170,7 +170,7 @@ bool horizon_known_or_found(const physical_view *view, horizon *out) {
         sl_grazing_direction(input->grazing, 0, side ? 0.02 : -0.02, &x, &y, &z);
         if (!sl_projection_hit(&view->projection, x, y, z, &row[side], &column[side])) return false;
     }
-    *out = (horizon){.strips = HORIZON_STRIPS};
+    *out = (horizon){.seen = 0};
     out->slope = (row[1] - row[0]) / (column[1] - column[0]);
     out->offset_px = row[0] - out->slope * column[0];
     return fabs(out->slope) < 0.2;

@@ -7,8 +7,7 @@
 enum { HORIZON_STRIPS = 48 };
 
 typedef struct horizon {
-    int strips;                    /* of equal width over the image */
-    double row_px[HORIZON_STRIPS]; /* the edge's place; NaN where none is seen */
+    double row_px[HORIZON_STRIPS]; /* in strips of equal width: the edge's place; NaN where none is seen */
     double offset_px, slope;       /* the straight line: row = offset + slope * column */
     int seen;                      /* strips with an edge near the line */
 } horizon;

@@ -26,7 +26,6 @@ typedef struct ring_track {
 typedef struct physical_view {
     const sl_physical_input *input;
     const sl_image *image;
-    sl_technique technique; /* the input's, or as it was estimated */
     bool is_grazing;
     bool centre_known; /* the input's beam or geometry, not an estimate */
     double row_px, column_px;

@@ -1,5 +1,6 @@
 #include "xray/physical_test.h"
 
+#include "xray/physical/calibration.h"
 #include "xray/physical/internal.h"
 
 #include <math.h>
@@ -19,15 +20,10 @@ static const struct {
 #undef SL_PHYSICAL
 };
 
-/* Shares of clean images below each of the calibration's quantiles. */
-enum { QUANTILES = 16 };
-static const double shares[QUANTILES] = {0,   .05, .1,  .25,  .4,  .5,   .6,   .75,
-                                         .85, .9,  .95, .975, .99, .995, .998, 1};
-
 typedef struct calibration {
     int images; /* clean images to which the test applied */
     double mad; /* median absolute deviation */
-    double quantile[QUANTILES];
+    double quantile[CALIBRATION_SHARES];
 } calibration;
 
 static const calibration calibrations[SL_STRATUM_COUNT][SL_PHYSICAL_COUNT] = {
@@ -66,25 +62,28 @@ sl_physical_stratum sl_physical_stratum_of(const sl_physical_input *input) {
 /* The share beyond the largest clean value: what is above the 95 % quantile is taken to fall off
  * exponentially (Pickands 1975, shape 0), since n images alone never tell less than 1/(n+1). */
 static double tail(const calibration *c, double value) {
-    double top = c->quantile[QUANTILES - 1], usual = c->quantile[10], beyond = log(fmax(0.05 * c->images, 2));
+    double top = c->quantile[CALIBRATION_SHARES - 1], usual = c->quantile[CALIBRATION_95],
+           beyond = log(fmax(0.05 * c->images, 2));
     double scale = fmax((top - usual) / beyond, 1e-3 * top + 1e-6);
     return fmax(exp(-(value - top) / scale) / (c->images + 1), 1e-6);
 }
 
 static void calibrate(const calibration *c, sl_physical_result *result) {
-    result->limit = c->quantile[12];
+    result->limit = c->quantile[CALIBRATION_LIMIT];
     if (!result->applicable) {
         result->value = result->z = result->p = NAN;
         return;
     }
     double v = result->value, below = 0;
-    result->z = (v - c->quantile[5]) / fmax(c->mad, 1e-6);
-    for (int k = 0; k + 1 < QUANTILES; k++) {
+    result->z = (v - c->quantile[CALIBRATION_MEDIAN]) / fmax(c->mad, 1e-6);
+    for (int k = 0; k + 1 < CALIBRATION_SHARES; k++) {
         double low = c->quantile[k], high = c->quantile[k + 1];
         /* where many clean images share a value, take the lowest share: such a value is no evidence */
-        if (v > low && v <= high) below = shares[k] + (shares[k + 1] - shares[k]) * (v - low) / (high - low);
+        if (v > low && v <= high)
+            below = calibration_share[k] +
+                    (calibration_share[k + 1] - calibration_share[k]) * (v - low) / (high - low);
     }
-    result->p = v > c->quantile[QUANTILES - 1] ? tail(c, v) : fmax(1 - below, 1.0 / (c->images + 1));
+    result->p = v > c->quantile[CALIBRATION_SHARES - 1] ? tail(c, v) : fmax(1 - below, 1.0 / (c->images + 1));
 }
 
 sl_status sl_physical_tests_run(const sl_physical_input *input, sl_physical_result out[SL_PHYSICAL_COUNT]) {

@@ -1,14 +1,11 @@
 #include "xray/physical/ring_fit.h"
 
+#include "base/sort.h"
+
 #include <math.h>
-#include <stdlib.h>
+#include <stdio.h>
 
 enum { LEAST_SECTORS = 24 };
-
-static int ascending(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
 
 static bool solve5(double a[5][6]) {
     for (int i = 0; i < 5; i++) {
@@ -60,7 +57,7 @@ static bool fit_harmonics(const double *shift, const double *weight, ring_fit *f
             for (int i = 0; i < 5; i++) residual[s] -= b[i] * fit->harmonic[i];
             if (weight[s] > 0) size[n++] = fabs(residual[s]);
         }
-        qsort(size, (size_t)n, sizeof *size, ascending);
+        sl_sort_doubles(size, (size_t)n);
         fit->spread = 1.48 * size[n / 2];
         fit->error = (fit->spread + 0.05) * sqrt(2.0 / n);
         for (int s = 0; s < POLAR_SECTORS; s++)
@@ -76,7 +73,7 @@ static bool is_even(const double *snr) {
     int n = 0;
     for (int s = 0; s < POLAR_SECTORS; s++)
         if (snr[s] > 0) seen[n++] = snr[s];
-    qsort(seen, (size_t)n, sizeof *seen, ascending);
+    sl_sort_doubles(seen, (size_t)n);
     return seen[n * 9 / 10] < 4 * seen[n / 4];
 }
 
@@ -114,4 +111,15 @@ int ring_fits(const ring_track *tracks, int count, ring_fit out[RING_FITS]) {
     int rings = 0;
     for (int k = 0; k < count && rings < RING_FITS; k++) rings += measure_ring(&tracks[k], &out[rings]);
     return rings;
+}
+
+int ring_fits_to_judge(const physical_view *view, const char *unknown, ring_fit out[RING_FITS],
+                       sl_physical_result *result) {
+    int rings = ring_fits(view->track, view->track_count, out);
+    const char *why =
+        view->is_grazing ? "refraction bends rings at grazing incidence" : "no ring that can be followed";
+    bool alone = rings == 1 && !view->input->geometry;
+    snprintf(result->saw, sizeof result->saw, "%s", alone ? unknown : why);
+    result->applicable = rings > 0 && !alone;
+    return result->applicable ? rings : 0;
 }

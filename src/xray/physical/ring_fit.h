@@ -18,6 +18,11 @@ typedef struct ring_fit {
 /* The strongest rings of tracks[count]; returns how many. */
 int ring_fits(const ring_track *tracks, int count, ring_fit out[RING_FITS]);
 
+/* The rings that a test of rings judges: 0 where there are none, or one alone and no geometry to hold it
+ * against; why is then in result->saw, with `unknown` for the latter. */
+int ring_fits_to_judge(const physical_view *view, const char *unknown, ring_fit out[RING_FITS],
+                       sl_physical_result *result);
+
 /* Weighted mean over the rings of harmonics i and i+1, as share of radius^power. */
 void ring_fits_common(const ring_fit *fit, int rings, int i, int power, double out[2]);
 

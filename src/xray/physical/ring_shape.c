@@ -7,15 +7,10 @@
 sl_status physical_ring_shape(const physical_view *view, sl_physical_result *out) {
     ring_fit fit[RING_FITS];
     double stretch[2] = {0, 0}, step = view->polar.step_px / view->unit_px;
-    int rings = ring_fits(view->track, view->track_count, fit), bent = 0;
-    bool known = view->input->geometry != NULL;
-    snprintf(out->saw, sizeof out->saw,
-             view->is_grazing ? "refraction bends rings at grazing incidence"
-                              : "no ring that can be followed");
-    if (rings == 1 && !known)
-        snprintf(out->saw, sizeof out->saw, "one ring, and the detector's tilt is not known");
-    if (rings == 0 || (rings == 1 && !known)) return SL_OK;
-    if (!known) ring_fits_common(fit, rings, 3, 1, stretch);
+    int rings = ring_fits_to_judge(view, "one ring, and the detector's tilt is not known", fit, out),
+        bent = 0;
+    if (rings == 0) return SL_OK;
+    if (!view->input->geometry) ring_fits_common(fit, rings, 3, 1, stretch);
     for (int k = 0; k < rings; k++) {
         double oval = hypot(fit[k].harmonic[3] - stretch[0] * fit[k].radius,
                             fit[k].harmonic[4] - stretch[1] * fit[k].radius) -
@@ -26,7 +21,6 @@ sl_status physical_ring_shape(const physical_view *view, sl_physical_result *out
     }
     for (int k = 0; k < rings; k++)
         physical_mark_track(view, SL_PHYSICAL_RING_SHAPE, fit[k].track, k == bent && out->value > 0);
-    out->applicable = true;
     snprintf(out->saw, sizeof out->saw, "%d rings; the one at %.0f px is out of round by %.2f px", rings,
              fit[bent].radius * view->polar.step_px, out->value * view->unit_px);
     return SL_OK;

@@ -1,17 +1,12 @@
+#include "base/sort.h"
 #include "xray/blind.h"
 #include "xray/physical/ring_fit.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
-static int ascending(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
 double physical_median(double *values, int count) {
-    qsort(values, (size_t)count, sizeof *values, ascending);
+    sl_sort_doubles(values, (size_t)count);
     return values[count / 2];
 }
 
@@ -77,7 +72,6 @@ sl_status physical_view_prepare(const sl_physical_input *input, physical_view *v
     memset(view, 0, sizeof *view);
     view->input = input;
     view->image = image;
-    view->technique = input->technique;
     view->is_grazing = sl_technique_is_grazing(input->technique);
     view->unit_px = fmax(image->height_px, image->width_px) / 256.0;
     view->row_px = input->beam_known ? input->beam_row_px : image->height_px * 0.5;
