@@ -1,11 +1,17 @@
 /* One round, or several. */
 #include "cli/command.h"
 
+#include "loop/judge/metrics.h"
 #include "loop/round/round.h"
 
 static void print_estimate(const sl_cli *cli, const char *words, const json_t *estimate) {
     const json_t *value = json_object_get(estimate, "value");
     if (!json_is_number(value)) return;
+    if (sl_estimate_is_count(estimate)) {
+        sl_cli_print(cli, "  %-34s %5.1f %%  of all %lld, each judged", words, 100 * json_number_value(value),
+                     (long long)json_integer_value(json_object_get(estimate, "n")));
+        return;
+    }
     sl_cli_print(cli, "  %-34s %5.1f %%  [%.1f, %.1f]  n %lld", words, 100 * json_number_value(value),
                  100 * json_number_value(json_object_get(estimate, "low")),
                  100 * json_number_value(json_object_get(estimate, "high")),

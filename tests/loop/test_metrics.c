@@ -38,7 +38,10 @@ static void proportions_agree_with_tables(void **state) {
     assert_true(isnan(sl_wilson(0, 0, 0).value));
     /* all of a population seen: nothing is left open */
     sl_estimate all = sl_proportion(60, 80, 80, 0.95);
-    assert_true(all.high - all.low < 0.005);
+    assert_true(all.low == 0.75 && all.high == 0.75);
+    json_t *json = sl_estimate_to_json(&all), *sample = sl_estimate_to_json(&wilson);
+    assert_true(sl_estimate_is_count(json) && !sl_estimate_is_count(sample));
+    json_decref(json), json_decref(sample);
 }
 
 static void weights_undo_the_queue(void **state) {

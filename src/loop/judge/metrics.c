@@ -21,6 +21,11 @@ json_t *sl_estimate_to_json(const sl_estimate *estimate) {
                      (json_int_t)estimate->n, "method", estimate->method);
 }
 
+bool sl_estimate_is_count(const json_t *estimate) {
+    const char *method = json_string_value(json_object_get(estimate, "method"));
+    return method && strcmp(method, SL_ALL_JUDGED) == 0;
+}
+
 static sl_estimate unknown(const char *method) {
     return (sl_estimate){NAN, NAN, NAN, 0, method};
 }
@@ -71,6 +76,8 @@ sl_estimate sl_clopper_pearson(int64_t successes, int64_t n, double confidence) 
 sl_estimate sl_proportion(int64_t successes, int64_t n, int64_t population, double confidence) {
     enum { FEW = 5 };
     if (n < 1) return unknown("Wilson");
+    double share = (double)successes / (double)n;
+    if (population > 0 && n >= population) return (sl_estimate){share, share, share, n, SL_ALL_JUDGED};
     bool at_an_end = successes < FEW || n - successes < FEW;
     double gain = finite_gain(n, population), tail = tail_of(confidence);
     return at_an_end ? clopper_pearson_of(successes, n, gain, tail) : wilson_of(successes, n, gain, tail);

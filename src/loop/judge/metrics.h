@@ -15,11 +15,15 @@
 typedef struct sl_estimate {
     double value, low, high; /* NAN where nothing is known */
     int64_t n;
-    const char *method; /* "Wilson", "Clopper-Pearson", "Horvitz-Thompson", "Monte Carlo", "bootstrap" */
+    const char *method; /* "Wilson", "Clopper-Pearson", "Horvitz-Thompson", "Monte Carlo", "bootstrap", or: */
 } sl_estimate;
 
+/* The method of a count of the whole population: low and high are the value, and nothing is estimated. */
+#define SL_ALL_JUDGED "all judged"
+
 json_t *
-sl_estimate_to_json(const sl_estimate *estimate); /* {value, low, high, n, method}; NAN becomes null */
+sl_estimate_to_json(const sl_estimate *estimate);  /* {value, low, high, n, method}; NAN becomes null */
+bool sl_estimate_is_count(const json_t *estimate); /* of such JSON: whether all were judged */
 
 /* --- a proportion --- */
 
@@ -28,7 +32,7 @@ sl_estimate sl_wilson(int64_t successes, int64_t n, double confidence);
 /* Clopper and Pearson (1934): never below the confidence; for proportions at the ends. */
 sl_estimate sl_clopper_pearson(int64_t successes, int64_t n, double confidence);
 /* Wilson, and Clopper-Pearson where fewer than 5 successes or failures were seen; narrower where n is a good
- * part of a finite `population` (0: endless). */
+ * part of a finite `population` (0: endless), and SL_ALL_JUDGED where n is all of it. */
 sl_estimate sl_proportion(int64_t successes, int64_t n, int64_t population, double confidence);
 
 /* Share of true among a population of which item i was drawn with chance propensity[i] in (0, 1]: ratio of

@@ -1,5 +1,6 @@
 #include "loop/report/page.h"
 
+#include "loop/judge/metrics.h"
 #include "loop/picture.h"
 
 #include <math.h>
@@ -54,7 +55,10 @@ void sl_page_estimate_cell(sl_text *page, const json_t *estimate, bool percent) 
         return;
     }
     sl_text_printf(page, "<td class=n>%.1f%s", scale * json_number_value(value), percent ? " %" : "");
-    if (json_is_number(low))
+    if (sl_estimate_is_count(estimate))
+        sl_text_printf(page, "<br><small>all %lld judged</small>",
+                       (long long)json_integer_value(json_object_get(estimate, "n")));
+    else if (json_is_number(low))
         sl_text_printf(page, "<br><small>%.1f to %.1f, n %lld</small>", scale * json_number_value(low),
                        scale * json_number_value(json_object_get(estimate, "high")),
                        (long long)json_integer_value(json_object_get(estimate, "n")));
