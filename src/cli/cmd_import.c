@@ -25,6 +25,24 @@ static void print_list(const sl_cli *cli, const json_t *list, const char *head, 
     if (count > SHOWN_MAX) sl_cli_print(cli, "  ... and %zu more (--json lists all)", count - SHOWN_MAX);
 }
 
+/* Numbers of the test split mean less where its images are in the training split under another group's name.
+ */
+static void print_look_alikes(const sl_cli *cli, const json_t *list) {
+    size_t count = json_array_size(list);
+    if (count == 0) return;
+    sl_cli_print(cli, "groups that look alike, but lie in different splits:");
+    for (size_t i = 0; i < count && i < SHOWN_MAX; i++) {
+        const json_t *each = json_array_get(list, i);
+        sl_cli_print(cli, "  %s (%s) and %s (%s): %lld images", text(each, "group"), text(each, "split"),
+                     text(each, "like"), text(each, "like_split"), number(each, "images"));
+    }
+    if (count > SHOWN_MAX) sl_cli_print(cli, "  ... and %zu more (--json lists all)", count - SHOWN_MAX);
+    sl_cli_print(
+        cli,
+        "Where they show one sample, test numbers will flatter: give them one group (--groups FILE) in a new "
+        "workspace.");
+}
+
 static sl_status run(sl_cli *cli, void *settings) {
     sl_workspace *workspace;
     json_t *result;
@@ -41,6 +59,7 @@ static sl_status run(sl_cli *cli, void *settings) {
     print_list(cli, json_object_get(result, "duplicates"), "duplicates left out", "file", " is the same as ",
                "same_as");
     print_list(cli, json_object_get(result, "errors"), "could not be read", "file", ": ", "message");
+    print_look_alikes(cli, json_object_get(result, "look_alikes"));
     if (json_array_size(json_object_get(result, "skipped")))
         sl_cli_print(cli, "%zu files that are no images were passed over",
                      json_array_size(json_object_get(result, "skipped")));

@@ -2,8 +2,11 @@
 
 #include "image/resize.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { GRID = 64, FREQUENCIES = 17 };
@@ -87,4 +90,20 @@ int sl_fingerprint_distance(const sl_fingerprint *a, const sl_fingerprint *b) {
     int distance = 0;
     for (int i = 0; i < SL_FINGERPRINT_WORDS; i++) distance += __builtin_popcountll(a->bits[i] ^ b->bits[i]);
     return distance;
+}
+
+void sl_fingerprint_to_text(const sl_fingerprint *fingerprint, char out[SL_FINGERPRINT_TEXT]) {
+    for (int i = 0; i < SL_FINGERPRINT_WORDS; i++)
+        snprintf(out + 16 * i, 17, "%016" PRIx64, fingerprint->bits[i]);
+}
+
+bool sl_fingerprint_parse(const char *text, sl_fingerprint *out) {
+    if (!text || strlen(text) != SL_FINGERPRINT_TEXT - 1) return false;
+    if (strspn(text, "0123456789abcdef") != SL_FINGERPRINT_TEXT - 1) return false;
+    for (int i = 0; i < SL_FINGERPRINT_WORDS; i++) {
+        char word[17] = "";
+        memcpy(word, text + 16 * i, 16);
+        out->bits[i] = strtoull(word, NULL, 16);
+    }
+    return true;
 }

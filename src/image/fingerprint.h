@@ -6,6 +6,7 @@
 #include "image/frame.h"
 #include "image/image.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* SHA-256 over height, width and every value as double, all masked pixels being one: equal for the same
@@ -25,5 +26,11 @@ enum { SL_FINGERPRINT_NEAR_BITS = 48 };
 
 sl_status sl_image_fingerprint(const sl_image *image, sl_fingerprint *out);
 int sl_fingerprint_distance(const sl_fingerprint *a, const sl_fingerprint *b);
+
+/* As records keep it: 64 hexadecimal digits. */
+enum { SL_FINGERPRINT_TEXT = 16 * SL_FINGERPRINT_WORDS + 1 };
+void sl_fingerprint_to_text(const sl_fingerprint *fingerprint, char out[SL_FINGERPRINT_TEXT]);
+/* Whether `text` (NULL: no) is one. */
+bool sl_fingerprint_parse(const char *text, sl_fingerprint *out);
 
 #endif

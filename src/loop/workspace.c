@@ -119,10 +119,9 @@ sl_status sl_workspace_put_image(const sl_workspace *workspace, const sl_image *
     unsigned char *data;
     size_t bytes;
     sl_fingerprint looks;
-    char fingerprint[16 * SL_FINGERPRINT_WORDS + 1];
+    char fingerprint[SL_FINGERPRINT_TEXT];
     SL_TRY(sl_image_fingerprint(image, &looks));
-    for (int i = 0; i < SL_FINGERPRINT_WORDS; i++)
-        snprintf(fingerprint + 16 * i, 17, "%016" PRIx64, looks.bits[i]);
+    sl_fingerprint_to_text(&looks, fingerprint);
     sl_pixels_hash(image, content_hash);
     SL_TRY(sl_pixels_encode(image, &data, &bytes));
     sl_status status = sl_object_put(workspace->objects, data, bytes, object_hash);

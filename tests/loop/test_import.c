@@ -40,6 +40,12 @@ static void write_npy(const char *name, int k) {
     assert_ok(sl_file_write_atomic(path_of(name), bytes, sizeof bytes));
 }
 
+static void change_byte(const char *name, long place, int value) {
+    FILE *file = fopen(path_of(name), "r+b");
+    assert_true(file && fseek(file, place, SEEK_SET) == 0 && fputc(value, file) == value &&
+                fclose(file) == 0);
+}
+
 static sl_status import_with(const char *path, sl_import_settings settings, json_t **out) {
     sl_list paths = {&path, 1};
     return sl_import(workspace, &paths, &settings, NULL, out);
@@ -197,12 +203,46 @@ static void measured_images_keep_their_groups_apart(void **state) {
     }
 }
 
+/* A group name that falls into `split`. */
+static const char *group_in(sl_split split) {
+    for (int i = 0;; i++) {
+        const char *name = sl_arena_printf(arena, "film-%d", i);
+        if (sl_workspace_split(workspace, name) == split) return name;
+    }
+}
+
+static void one_scan_under_two_names_is_told(void **state) {
+    (void)state;
+    static const struct {
+        const char *file;
+        int k;
+        sl_split split;
+    } each[] = {{"a1.npy", 5, SL_SPLIT_TRAIN}, {"a2.npy", 23, SL_SPLIT_TRAIN}, {"b.npy", 5, SL_SPLIT_TEST}};
+    json_t *result;
+    for (int i = 0; i < 3; i++) {
+        sl_import_settings settings = {.group = group_in(each[i].split)};
+        write_npy(each[i].file, each[i].k);
+        if (i == 2) change_byte(each[i].file, 128 + 2 * 40, 7); /* no copy, but nearly one */
+        assert_ok(import_with(path_of(each[i].file), settings, &result));
+        assert_int_equal(number(result, "added"), 1);
+        const json_t *alike = json_object_get(result, "look_alikes"), *pair = json_array_get(alike, 0);
+        assert_int_equal(json_array_size(alike), i == 2);
+        if (pair) {
+            assert_string_equal(json_string_value(json_object_get(pair, "group")), group_in(SL_SPLIT_TEST));
+            assert_string_equal(json_string_value(json_object_get(pair, "like")), group_in(SL_SPLIT_TRAIN));
+            assert_int_equal(number(pair, "images"), 1);
+        }
+        json_decref(result);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, scratch_open, scratch_close)
 static const struct CMUnitTest tests[] = {
     TEST(a_folder_with_everything_in_it),
     TEST(groups_come_from_where_they_are_told),
     TEST(faults_are_named_before_anything_is_added),
     TEST(a_run_tells_of_the_import),
+    TEST(one_scan_under_two_names_is_told),
     TEST(measured_images_keep_their_groups_apart),
 };
 TEST_MAIN(tests)

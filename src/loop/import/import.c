@@ -6,6 +6,7 @@
 #include "image/frame.h"
 #include "image/intensity_map.h"
 #include "loop/import/import_names.h"
+#include "loop/import/look_alikes.h"
 #include "loop/job.h"
 
 #include <math.h>
@@ -293,6 +294,9 @@ static sl_status run_import(importer *in, const sl_list *paths, const sl_progres
     for (int i = 0; i < paths->count; i++) SL_TRY(collect_one(in, paths->item[i]));
     list_missing(in);
     SL_TRY(import_all(in, progress));
+    json_t *alike;
+    SL_TRY(sl_look_alikes(in->workspace, (sl_origin)in->settings->origin, &alike));
+    json_object_set_new(in->result, "look_alikes", alike);
     return fill_result(in);
 }
 

@@ -27,7 +27,8 @@ extern const sl_option sl_import_options[];
  * that are no images are passed over.
  *
  * *out: {"found", "added", "known", "duplicates": [{"file", "same_as"}], "errors": [{"file", "error",
- * "message"}], "skipped": [file], "splits": {"train", "calibration", "test"}, "groups"} (new reference).
+ * "message"}], "skipped": [file], "splits": {"train", "calibration", "test"}, "groups",
+ * "look_alikes": see look_alikes.h} (new reference).
  * Fails when nothing could be imported and something went wrong, and on a faulty metadata.jsonl (with its
  * line), before anything is added. */
 sl_status sl_import(const sl_workspace *workspace, const sl_list *paths, const sl_import_settings *settings,

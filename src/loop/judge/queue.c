@@ -1,6 +1,8 @@
 #include "loop/judge/queue.h"
 
+#include "base/memory.h"
 #include "base/random.h"
+#include "image/fingerprint.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -207,28 +209,6 @@ sl_status sl_queue_build(const sl_queue_item *pool, int64_t pool_count, const sl
 
 /* --- near duplicates --- */
 
-typedef struct print {
-    uint64_t bits[4];
-    bool known;
-} print;
-
-static print parse_print(const char *text) {
-    print out = {.known = text && strlen(text) == 64};
-    for (int i = 0; i < 4 && out.known; i++) {
-        char word[17];
-        memcpy(word, text + 16 * i, 16);
-        word[16] = '\0';
-        out.bits[i] = strtoull(word, NULL, 16);
-    }
-    return out;
-}
-
-static int bits_apart(const print *a, const print *b) {
-    int apart = 0;
-    for (int i = 0; i < 4; i++) apart += __builtin_popcountll(a->bits[i] ^ b->bits[i]);
-    return apart;
-}
-
 static int64_t root_of(int64_t *parent, int64_t item) {
     while (parent[item] != item) item = parent[item] = parent[parent[item]];
     return item;
@@ -237,20 +217,23 @@ static int64_t root_of(int64_t *parent, int64_t item) {
 /* All pairs: 10^8 of them, those of ten thousand images, take about a second. */
 sl_status sl_queue_cluster(const char *const *fingerprint, int64_t count, int near_bits,
                            int64_t *out_cluster) {
-    print *prints;
-    SL_TRY(sl_alloc(&prints, count ? (size_t)count : 1, sizeof *prints));
-    for (int64_t i = 0; i < count; i++) {
-        prints[i] = parse_print(fingerprint[i]);
+    sl_fingerprint *prints;
+    bool *known = NULL;
+    size_t items = count ? (size_t)count : 1;
+    SL_TRY(sl_alloc(&prints, items, sizeof *prints));
+    sl_status status = sl_alloc(&known, items, sizeof *known);
+    for (int64_t i = 0; i < count && !status; i++) {
+        known[i] = sl_fingerprint_parse(fingerprint[i], &prints[i]);
         out_cluster[i] = i;
-    }
-    for (int64_t i = 0; i < count; i++)
-        for (int64_t k = 0; k < i && prints[i].known; k++) {
-            if (!prints[k].known || bits_apart(&prints[i], &prints[k]) > near_bits) continue;
+        for (int64_t k = 0; k < i && known[i]; k++) {
+            if (!known[k] || sl_fingerprint_distance(&prints[i], &prints[k]) > near_bits) continue;
             int64_t a = root_of(out_cluster, i), b = root_of(out_cluster, k);
             out_cluster[a > b ? a : b] = a > b ? b : a;
         }
-    for (int64_t i = 0; i < count; i++) out_cluster[i] = root_of(out_cluster, i);
-    for (int64_t i = 0; i < count; i++) out_cluster[i]++;
+    }
+    for (int64_t i = 0; i < count && !status; i++) out_cluster[i] = root_of(out_cluster, i);
+    for (int64_t i = 0; i < count && !status; i++) out_cluster[i]++;
     sl_free(prints);
-    return SL_OK;
+    sl_free(known);
+    return status;
 }
