@@ -206,6 +206,18 @@ static void draw_bad_pixels(const sl_measurement *m, uint64_t seed, uint32_t ite
     }
 }
 
+static void drop_chip(const sl_measurement *m, sl_image *image) {
+    const sl_dead_chip *c = &m->dead_chip;
+    for (int32_t i = 0; c->rows > 0 && i < image->height_px; i++) {
+        double row = m->view.row0 + (i + 0.5) * m->view.scale - c->row;
+        for (int32_t j = 0; row >= 0 && row < c->rows && j < image->width_px; j++) {
+            double column = m->view.column0 + (j + 0.5) * m->view.scale - c->column;
+            int64_t at = (int64_t)i * image->width_px + j;
+            if (column >= 0 && column < c->columns) image->value[at] = 0, image->mask[at] |= SL_MASK_DEAD;
+        }
+    }
+}
+
 static void finish(const sl_measurement *m, sl_image *image) {
     int64_t pixels = (int64_t)image->height_px * image->width_px;
     double highest = m->highest_count > 0 ? m->highest_count : m->detector ? m->detector->highest_count : 0;
@@ -249,6 +261,7 @@ static sl_status run_stages(const sl_measurement *m, uint64_t seed, uint32_t ite
     if (spread && fibre) blur_fibre(m->point_spread_px, height, width, image->value, scratch);
     read_out(m, height, width, seed, item, image->value);
     draw_bad_pixels(m, seed, item, image);
+    drop_chip(m, image);
     finish(m, image);
     return SL_OK;
 }

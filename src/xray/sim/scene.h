@@ -78,6 +78,10 @@ typedef struct sl_scene {
     int streak_count;
     scene_streak streak[3];
     double aperture_radius_px, aperture_row_px, aperture_column_px, aperture_pass; /* radius 0: none */
+    double aperture_rim_px; /* radius of the next aperture behind it; 0: none */
+    double shadow_pass, shadow_angle_rad, shadow_from_px, shadow_blur_px; /* beyond a line; pass 1: none */
+    double direct_height, direct_sigma_px; /* counts of the direct beam where a stop lets some through */
+    double sensor_depth, sample_depth;     /* optical depths; sample 0: thin */
 
     bool is_grazing;
     sl_grazing grazing;
