@@ -41,6 +41,7 @@ typedef struct renderer {
     sl_arena *arena;
     peak_index groups, rods;
     float radial_scale, parallel_scale, exit_scale; /* table steps per unit */
+    float horizon_scale;
     double stretch_cos, stretch_sin;
     float isotropic[SL_SCENE_RADIAL]; /* sample and rings without texture, over q */
     int group_count;
@@ -154,7 +155,9 @@ static void prepare_losses(renderer *r) {
     r->flux_scale = (float)((FLUX - 1) / fmax(1 - low, 1e-6));
     for (int i = 0; i < FLUX; i++) {
         double solid = fmin(low + i / (double)r->flux_scale, 1);
-        r->flux[i] = (float)(solid * sl_sensor_efficiency(scene->sensor_depth, cbrt(solid)));
+        r->flux[i] =
+            (float)(solid *
+                    (scene->sensor_depth > 0 ? sl_sensor_efficiency(scene->sensor_depth, cbrt(solid)) : 1));
     }
     r->has_sample_depth = scene->sample_depth > 0;
     for (int i = 0; r->has_sample_depth && i < SL_SCENE_RADIAL; i++) {
@@ -180,6 +183,7 @@ static sl_status prepare(const sl_scene *scene, renderer *r) {
     if (!scene->is_grazing) return SL_OK;
     r->parallel_scale = (float)((SL_SCENE_RADIAL - 1) / scene->q_parallel_max_per_ang);
     r->exit_scale = (float)((SL_SCENE_EXIT - 1) / scene->sin_exit_max);
+    r->horizon_scale = (float)(1 / fmax(scene->horizon_blur, 1e-9));
     prepare_rods(r);
     return SL_OK;
 }
@@ -238,7 +242,8 @@ static inline float transmission_signal(const renderer *r, const sl_pixel *pixel
     return sum;
 }
 
-static inline float grazing_signal(const renderer *r, const sl_pixel *pixel) {
+/* *open: share of the air's scattering that passes the sample. */
+static inline float grazing_signal(const renderer *r, const sl_pixel *pixel, float *open) {
     const sl_scene *scene = r->scene;
     sl_grazing_ray ray = sl_grazing_ray_of(&scene->grazing, scene->projection.k0_per_ang, pixel);
     float exit = (float)fabs(ray.sin_exit), parallel = (float)ray.q_parallel_per_ang;
@@ -266,8 +271,11 @@ static inline float grazing_signal(const renderer *r, const sl_pixel *pixel) {
     float inside = sl_table_linear(r->isotropic, SL_SCENE_RADIAL, q * r->radial_scale);
     if (r->texture && q < (float)scene->q_max_per_ang) inside += axis_rings(r, q, q > 0 ? qz / q : 1);
     sum += wave * inside;
-    /* the sample's edge is sharp: a few hundredths of a pixel */
-    return ray.sin_exit < 0 ? sum * (float)scene->below_horizon : sum;
+    /* the sample hides what comes from before it, and lets a little of its own through */
+    float above = (float)ray.sin_exit * r->horizon_scale + 0.5f;
+    above = above > 1 ? 1 : above < 0 ? 0 : above;
+    *open = above + (1 - above) * (float)scene->air_below;
+    return sum * (above + (1 - above) * (float)scene->below_horizon);
 }
 
 static inline float parasitic_signal(const renderer *r, const sl_pixel *pixel, double row, double column) {
@@ -338,7 +346,7 @@ static float shadow(const sl_scene *scene, double row, double column) {
     double middle = 0.5 * scene->size_px;
     double beyond = (column - middle) * cos(scene->shadow_angle_rad) +
                     (row - middle) * sin(scene->shadow_angle_rad) - scene->shadow_from_px;
-    return (float)(scene->shadow_pass + (1 - scene->shadow_pass) * open_to(beyond, scene->shadow_blur_px));
+    return (float)(1 - scene->shadow_loss * (1 - open_to(beyond, scene->shadow_blur_px)));
 }
 
 static void add_direct_beam(const sl_scene *scene, float *image) {
@@ -360,15 +368,16 @@ static void render_row(const renderer *r, int32_t i, sl_pixel *pixels, float *ou
     sl_projection_row(&scene->projection, i + 0.5, n, pixels);
     for (int32_t j = 0; j < n; j++) {
         const sl_pixel *pixel = &pixels[j];
-        float signal = out[j] + parasitic_signal(r, pixel, i + 0.5, j + 0.5);
-        signal += scene->is_grazing ? grazing_signal(r, pixel) : transmission_signal(r, pixel);
+        float open = 1, signal = out[j];
+        signal += scene->is_grazing ? grazing_signal(r, pixel, &open) : transmission_signal(r, pixel);
+        signal += open * parasitic_signal(r, pixel, i + 0.5, j + 0.5);
         float solid = (float)pixel->solid_angle;
         out[j] = signal * (float)pixel->polarisation *
                  sl_table_linear(r->flux, FLUX, (solid - r->flux_low) * r->flux_scale);
     }
     if (scene->aperture_radius_px > 0)
         for (int32_t j = 0; j < n; j++) out[j] *= aperture(scene, i + 0.5, j + 0.5);
-    if (scene->shadow_pass < 1)
+    if (scene->shadow_loss > 0)
         for (int32_t j = 0; j < n; j++) out[j] *= shadow(scene, i + 0.5, j + 0.5);
 }
 

@@ -166,7 +166,6 @@ static sl_status make(uint64_t seed, uint32_t index, const sl_sim_options *optio
         scene->random.left = 0;
         scene->class_id = class_id;
         scene->domain = options->domain;
-        scene->shadow_pass = 1;
         scene->size_px = options->size_px ? options->size_px : 256;
         sl_status status = attempt(scene, options, sample, &good);
         sl_arena_free(arena);
