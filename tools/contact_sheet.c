@@ -4,9 +4,10 @@
  *     contact-sheet OUT.png [--columns N] [--size PX] [--seed S] ITEM...    (built by `ninja
  * tools/contact-sheet`)
  *
- * ITEM: a class of the simulator ("giwaxs", or "giwaxs:6" for six), a file that `inspect` reads, or "/",
- * which begins a new row. Counts go through log1p up to their 99.9 % quantile, masked pixels are black; a
- * frame is shrunk by area average, cut to a square where it nearly is one and between bars otherwise. */
+ * ITEM: a class of the simulator ("giwaxs", "giwaxs:6" for six, "giwaxs:6:film=mapbi3" with a parameter), a
+ * file that `inspect` reads, or "/", which begins a new row. Counts go through log1p up to their 99.9 %
+ * quantile, masked pixels are black; a frame is shrunk by area average, cut to a square where it nearly is
+ * one and between bars otherwise. */
 #include "image/display.h"
 #include "image/frame.h"
 #include "image/resize.h"
@@ -60,15 +61,39 @@ done:
     return status;
 }
 
-static sl_status place_class(sheet *s, sl_sim_class class_id, int count) {
-    sl_sim_options options = {.size_px = s->cell_px, .class_id = class_id, .measure = true};
+/* "name=value" for one class. */
+static sl_status give(sl_sim_overrides *overrides, sl_sim_class class_id, const char *setting) {
+    const char *equals = strchr(setting, '=');
+    char name[48];
+    if (!equals || (size_t)(equals - setting) >= sizeof name)
+        return sl_fail(SL_INVALID, "parameter '%s', expected name=value", setting);
+    memcpy(name, setting, (size_t)(equals - setting));
+    name[equals - setting] = 0;
+    sl_sim_parameter parameter;
+    SL_TRY(sl_sim_parameter_find(name, class_id, &parameter));
+    const char *value = equals + 1;
+    return sl_sim_overrides_set(overrides, class_id, parameter, &value, 1);
+}
+
+typedef struct class_item {
+    sl_sim_class class_id;
+    int count;
+    const char *setting; /* NULL: none */
+} class_item;
+
+static sl_status place_class(sheet *s, const class_item *item) {
+    sl_sim_overrides overrides = {0};
+    sl_sim_options options = {.size_px = s->cell_px, .class_id = item->class_id, .measure = true};
     sl_sim_sample sample = {0};
     sl_status status = SL_OK;
-    for (int k = 0; k < count && !status; k++) {
-        status = sl_sim_sample_make(s->seed, s->drawn[class_id]++, &options, &sample);
+    if (item->setting) status = give(&overrides, item->class_id, item->setting);
+    if (item->setting) options.overrides = &overrides;
+    for (int k = 0; k < item->count && !status; k++) {
+        status = sl_sim_sample_make(s->seed, s->drawn[item->class_id]++, &options, &sample);
         if (!status) status = place(s, &sample.measured);
     }
     sl_sim_sample_free(&sample);
+    sl_sim_overrides_free(&overrides);
     return status;
 }
 
@@ -91,25 +116,28 @@ static sl_status place_file(sheet *s, const char *location) {
     return status;
 }
 
-/* "giwaxs" or "giwaxs:6"; false where it is no class. */
-static bool is_class(const char *item, sl_sim_class *class_id, int *count) {
+/* False where it is no class. */
+static bool is_class(const char *item, class_item *out) {
     char name[32];
-    const char *colon = strrchr(item, ':');
-    size_t length = colon ? (size_t)(colon - item) : strlen(item);
+    size_t length = strcspn(item, ":");
     if (length >= sizeof name) return false;
     memcpy(name, item, length);
     name[length] = 0;
-    *count = colon ? (int)strtol(colon + 1, NULL, 10) : 1;
-    return !sl_sim_class_find(name, class_id) && *class_id != SL_SIM_CLASS_ANY;
+    *out = (class_item){.count = 1};
+    if (item[length]) {
+        char *end;
+        out->count = (int)strtol(item + length + 1, &end, 10);
+        if (*end == ':') out->setting = end + 1;
+    }
+    return !sl_sim_class_find(name, &out->class_id) && out->class_id != SL_SIM_CLASS_ANY;
 }
 
 static sl_status add_item(sheet *s, const char *item) {
-    sl_sim_class class_id;
-    int count;
+    class_item found;
     if (strcmp(item, "/") == 0)
         next_row(s);
-    else if (is_class(item, &class_id, &count))
-        return place_class(s, class_id, count);
+    else if (is_class(item, &found))
+        return place_class(s, &found);
     else
         return place_file(s, item);
     return SL_OK;

@@ -34,21 +34,22 @@ static grating draw_lines(sl_scene *scene, double q_first) {
     grating g = {.q_per_ang = q_first, .width_ang = period * scene_range(scene, 0.2, 0.7)};
     g.azimuth_rad = scene_scaled(scene, SL_PARAMETER_GRATING_AZIMUTH_DEG, azimuth * DEGREE, DEGREE);
     g.height_ang = scene_number(scene, SL_PARAMETER_HEIGHT_ANG, height);
-    double disorder = scene_number(scene, SL_PARAMETER_DISORDER, scene_log_range(scene, 0.004, 0.05));
+    double disorder = scene_number(scene, SL_PARAMETER_DISORDER, scene_log_range(scene, 0.004, 0.03));
     g.waviness_ang = disorder * period;
     g.across_px = unit * scene_range(scene, 0.9, 1.5);
     g.along_px = g.across_px * scene_range(scene, 1, 2.2);
     return g;
 }
 
-/* A line is a box: its profile across, its height in the standing wave, less what wavy edges take. */
+/* A line is a box: its profile across, its height in the standing wave, less what wavy edges take. Lines that
+ * are not all as high, with slanted sides, keep half of the fringes over the height. */
 static double strength(const sl_scene *scene, const grating *g, int order, double sin_exit) {
-    double at = sin_exit / scene->sin_exit_max * (SL_SCENE_EXIT - 1), q = order * g->q_per_ang;
-    double across = sl_sinc(q * g->width_ang / 2), blur = q * g->waviness_ang,
-           up = sl_sinc((double)sl_table_linear(scene->qz_inside, SL_SCENE_EXIT, (float)at) * g->height_ang /
-                        2);
-    double wave = (double)sl_table_linear(scene->transmission, SL_SCENE_EXIT, (float)at);
-    return (across * across + 0.01) * (up * up + 0.003) * wave * exp(-blur * blur);
+    float at = (float)(sin_exit / scene->sin_exit_max * (SL_SCENE_EXIT - 1));
+    double wave = (double)sl_table_linear(scene->transmission, SL_SCENE_EXIT, at),
+           half = (double)sl_table_linear(scene->qz_inside, SL_SCENE_EXIT, at) * g->height_ang / 2;
+    double q = order * g->q_per_ang, across = sl_sinc(q * g->width_ang / 2), blur = q * g->waviness_ang,
+           up = sl_sinc(half);
+    return (across * across + 0.01) * (up * up + 1 / (1 + half * half)) / 2 * wave * exp(-blur * blur);
 }
 
 static void add_order(sl_scene *scene, const grating *g, int order, double height) {
@@ -82,7 +83,7 @@ static void add_diffuse_rods(sl_scene *scene, const grating *g, double height) {
 void scene_draw_grating(sl_scene *scene, double q_first) {
     enum { ORDERS = 40 };
     grating g = draw_lines(scene, q_first);
-    double height = scene_log_range(scene, 5, 60), diffuse = scene_log_range(scene, 0.002, 0.08);
+    double height = scene_log_range(scene, 20, 400), diffuse = scene_log_range(scene, 3e-4, 0.02);
     for (int order = -ORDERS; order <= ORDERS; order++)
         if (order != 0) add_order(scene, &g, order, height);
     add_diffuse_rods(scene, &g, height * diffuse);

@@ -505,19 +505,22 @@ static void draw_film_rings(sl_scene *scene, double q_first) {
 }
 
 sl_status scene_draw_film_lattice(sl_scene *scene) {
-    /* in the order of the words of "order" */
+    enum { ORDER_GRATING = 3 }; /* in the order of the words of "order" */
     static void (*const orders[])(sl_scene *, double) = {draw_standing_rods, draw_bragg_rods, draw_film_rings,
                                                          scene_draw_grating};
     draw_layers(scene, true, FILM_ANY);
-    double q_first = q_of_offset(scene, scene_log_range(scene, 16, 60) * scene->size_px / 256),
-           kind = scene_range(scene, 0, 1);
+    double kind = scene_range(scene, 0, 1);
+    int order = scene_word(scene, SL_PARAMETER_ORDER,
+                           kind < 0.35   ? 0
+                           : kind < 0.65 ? 1
+                           : kind < 0.85 ? 2
+                                         : ORDER_GRATING);
+    /* gratings are coarse: many orders fit between beam and horizon */
+    double first_px = order == ORDER_GRATING ? scene_log_range(scene, 5, 18) : scene_log_range(scene, 16, 60);
+    double q_first = q_of_offset(scene, first_px * scene->size_px / 256);
     double spacing = scene_number(scene, SL_PARAMETER_SPACING_ANG, 2 * M_PI / q_first);
     if (scene_is_given(scene, SL_PARAMETER_SPACING_ANG)) q_first = 2 * M_PI / spacing;
-    orders[scene_word(scene, SL_PARAMETER_ORDER,
-                      kind < 0.35   ? 0
-                      : kind < 0.65 ? 1
-                      : kind < 0.85 ? 2
-                                    : 3)](scene, q_first);
+    orders[order](scene, q_first);
     draw_surface(scene, 0.01, 0.3, 1.5);
     return SL_OK;
 }

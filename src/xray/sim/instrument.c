@@ -291,13 +291,17 @@ static void add_aperture(sl_scene *scene) {
     bool present = scene_chance(scene, 0.2);
     if (!present && !scene_is_given(scene, SL_PARAMETER_APERTURE_RADIUS_PX)) return;
     double s = scene->size_px, radius = scene_range(scene, 0.42, 0.8) * s;
-    bool about_beam = scene_chance(scene, 0.6) && !scene->is_grazing && scene->beam_row_px > 0.1 * s &&
-                      scene->beam_row_px < 0.9 * s && scene->beam_column_px > 0.1 * s &&
-                      scene->beam_column_px < 0.9 * s;
     double down = scene_range(scene, -0.08, 0.08) * s, right = scene_range(scene, -0.08, 0.08) * s;
+    double row = 0.5 * s, column = 0.5 * s, beam_row = scene->beam_row_px,
+           beam_column = scene->beam_column_px;
+    bool about_beam = scene_chance(scene, 0.6) && beam_row > 0.1 * s && beam_row < 0.9 * s &&
+                      beam_column > 0.1 * s && beam_column < 0.9 * s;
+    if (about_beam || scene->is_grazing) row = beam_row, column = beam_column;
+    /* a sample's scattering goes up from the beam, and the window is built for it */
+    if (scene->is_grazing) row -= 0.6 * radius;
     scene->aperture_radius_px = scene_number(scene, SL_PARAMETER_APERTURE_RADIUS_PX, radius);
-    scene->aperture_row_px = down + (about_beam ? scene->beam_row_px : 0.5 * s);
-    scene->aperture_column_px = right + (about_beam ? scene->beam_column_px : 0.5 * s);
+    scene->aperture_row_px = row + down;
+    scene->aperture_column_px = column + right;
     scene->aperture_pass = scene_log_range(scene, 3e-3, 0.1);
     double rim = scene_range(scene, 1.03, 1.15);
     if (scene_chance(scene, 0.35)) scene->aperture_rim_px = rim * scene->aperture_radius_px;

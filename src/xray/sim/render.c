@@ -5,6 +5,7 @@
 
 #include "xray/absorption.h"
 #include "xray/quantile.h"
+#include "xray/reflectivity.h"
 #include "xray/special.h"
 
 #include <math.h>
@@ -41,7 +42,7 @@ typedef struct renderer {
     sl_arena *arena;
     peak_index groups, rods;
     float radial_scale, parallel_scale, exit_scale; /* table steps per unit */
-    float horizon_scale;
+    float horizon_scale, past_yoneda;               /* sine of an exit angle beyond the Yoneda band */
     double stretch_cos, stretch_sin;
     float isotropic[SL_SCENE_RADIAL]; /* sample and rings without texture, over q */
     int group_count;
@@ -183,6 +184,8 @@ static sl_status prepare(const sl_scene *scene, renderer *r) {
     if (!scene->is_grazing) return SL_OK;
     r->parallel_scale = (float)((SL_SCENE_RADIAL - 1) / scene->q_parallel_max_per_ang);
     r->exit_scale = (float)((SL_SCENE_EXIT - 1) / scene->sin_exit_max);
+    r->past_yoneda =
+        (float)(1.6 * sl_critical_angle_rad(scene->film_thickness_ang > 0 ? scene->film : scene->substrate));
     r->horizon_scale = (float)(1 / fmax(scene->horizon_blur, 1e-9));
     prepare_rods(r);
     return SL_OK;
@@ -247,6 +250,8 @@ static inline float grazing_signal(const renderer *r, const sl_pixel *pixel, flo
     const sl_scene *scene = r->scene;
     sl_grazing_ray ray = sl_grazing_ray_of(&scene->grazing, scene->projection.k0_per_ang, pixel);
     float exit = (float)fabs(ray.sin_exit), parallel = (float)ray.q_parallel_per_ang;
+    /* what leaves through the sample's end has met no surface: nothing of the Yoneda band */
+    if (ray.sin_exit < 0) exit = sqrtf(exit * exit + r->past_yoneda * r->past_yoneda);
     float exit_at = exit * r->exit_scale, parallel_at = parallel * r->parallel_scale;
     float wave = sl_table_linear(scene->transmission, SL_SCENE_EXIT, exit_at);
     float sum = wave * sl_table_linear(scene->diffuse_in_plane, SL_SCENE_RADIAL, parallel_at) +

@@ -309,13 +309,13 @@ sl_status scene_draw_oriented(sl_scene *scene) {
 }
 
 /* Few grains in the beam: each ring broken into spots. Mean 1 over azimuth. */
-static float *grain_table(sl_scene *scene, double grains, double width_rad, double smooth) {
+static float *grain_table(sl_scene *scene, double grains, double width_rad, double least_rad, double smooth) {
     float *table = SL_NEW(scene->arena, float, SL_SCENE_AZIMUTH);
     double step = 2 * M_PI / SL_SCENE_AZIMUTH, sum = 0;
     for (int g = 0; g < (int)grains; g++) {
         double centre = scene_range(scene, 0, SL_SCENE_AZIMUTH);
         double strength = exp(1.2 * sl_random_normal(&scene->random));
-        double width = fmax(width_rad * scene_log_range(scene, 0.3, 1.2), 0.12 * DEGREE);
+        double width = fmin(fmax(width_rad * scene_log_range(scene, 0.3, 1.2), least_rad), 0.5);
         int reach = (int)ceil(3.5 * width / step);
         for (int k = -reach; k <= reach; k++) {
             int at = (int)floor(centre) + k;
@@ -360,12 +360,14 @@ sl_status scene_draw_powder(sl_scene *scene) {
            smooth = scene_range(scene, 0.02, 0.6);
     if (scene->spotty) lorentz = 0;
     for (int i = 0; i < count; i++) {
-        double q = reflection[i].q_per_ang, fwhm = scene_fwhm(scene, q, hypot(share, 2 * strain * q));
+        double q = reflection[i].q_per_ang,
+               fwhm = scene_fwhm(scene, q, fmin(hypot(share, 2 * strain * q), 0.1 * q));
         height = powder_intensity(scene, m, i, &reflection[i]);
         scene_ring *ring = scene_add_ring(scene, q, height * fwhm, fwhm, lorentz);
         if (ring && scene->spotty)
             ring->azimuth_table =
-                grain_table(scene, grains * fmin(reflection[i].multiplicity / 12.0, 1.5) + 4, width, smooth);
+                grain_table(scene, grains * fmin(reflection[i].multiplicity / 12.0, 1.5) + 4, width,
+                            fmax(0.12 * DEGREE, 0.9 / scene_radius_of_q(scene, q)), smooth);
     }
     double base = scene_chance(scene, 0.5) ? scene_log_range(scene, 0.003, 0.1)
                                            : scene_log_range(scene, 0.1, 1.2),
