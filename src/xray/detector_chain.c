@@ -116,30 +116,30 @@ static void blur_little(double sigma, int32_t height, int32_t width, float *imag
     }
 }
 
-enum { FIBRE_REACH = 4, FIBRE_SIDE = 2 * FIBRE_REACH + 1 };
+enum { FIBRE_REACH = 4 };
 
 /* Point spread of a fibre-coupled CCD, g / (2 pi (g^2 + r^2)^(3/2)) (Holton, Nielsen and Frankel 2012), after
  * the counts are drawn, since one photon's light is shared: neighbouring pixels are correlated. */
 static void blur_fibre(double g, int32_t height, int32_t width, float *image, float *scratch) {
-    float kernel[FIBRE_SIDE][FIBRE_SIDE], sum = 0;
-    for (int y = 0; y < FIBRE_SIDE; y++)
-        for (int x = 0; x < FIBRE_SIDE; x++) {
-            double r2 = (y - FIBRE_REACH) * (y - FIBRE_REACH) + (x - FIBRE_REACH) * (x - FIBRE_REACH);
+    float kernel[FIBRE_REACH + 1][FIBRE_REACH + 1], sum = 0;
+    for (int y = 0; y <= FIBRE_REACH; y++)
+        for (int x = 0; x <= FIBRE_REACH; x++) {
+            double r2 = y * y + x * x;
             kernel[y][x] = (float)(g / (2 * M_PI * (g * g + r2) * sqrt(g * g + r2)));
-            sum += kernel[y][x];
+            sum += kernel[y][x] * (y > 0 ? 2 : 1) * (x > 0 ? 2 : 1);
         }
     memset(scratch, 0, (size_t)height * (size_t)width * sizeof *scratch);
     for (int32_t i = 0; i < height; i++)
-        for (int y = 0; y < FIBRE_SIDE; y++) {
-            int32_t from = i + y - FIBRE_REACH;
-            from = from < 0 ? 0 : from >= height ? height - 1 : from;
-            const float *in = image + (int64_t)from * width;
+        for (int y = 0; y <= FIBRE_REACH; y++) {
+            const float *above = image + (int64_t)(i >= y ? i - y : 0) * width;
+            const float *below = image + (int64_t)(i + y < height ? i + y : height - 1) * width;
             float *out = scratch + (int64_t)i * width;
-            for (int x = 0; x < FIBRE_SIDE; x++) {
-                float weight = kernel[y][x] / sum;
-                int32_t shift = x - FIBRE_REACH;
-                int32_t first = shift < 0 ? -shift : 0, last = shift > 0 ? width - shift : width;
-                for (int32_t j = first; j < last; j++) out[j] += weight * in[j + shift];
+            for (int x = 0; x <= FIBRE_REACH; x++) {
+                float weight = kernel[y][x] / sum * (y > 0 ? 1.0f : 0.5f) * (x > 0 ? 1.0f : 0.5f);
+                for (int32_t j = 0; j < width; j++) {
+                    int32_t left = j >= x ? j - x : 0, right = j + x < width ? j + x : width - 1;
+                    out[j] += weight * (above[left] + below[left] + above[right] + below[right]);
+                }
             }
         }
     memcpy(image, scratch, (size_t)height * (size_t)width * sizeof *image);
@@ -175,17 +175,22 @@ static void draw_cosmics(const sl_measurement *m, int32_t height, int32_t width,
     }
 }
 
-static void read_out(const sl_measurement *m, int32_t height, int32_t width, uint64_t seed, uint32_t item,
-                     float *value) {
-    if (m->read_noise <= 0 && m->offset == 0) return;
+static sl_status read_out(const sl_measurement *m, int32_t height, int32_t width, uint64_t seed,
+                          uint32_t item, float *value) {
+    float *noise;
+    if (m->read_noise <= 0 && m->offset == 0) return SL_OK;
+    SL_TRY(sl_alloc(&noise, (size_t)width, sizeof *noise));
     for (int32_t i = 0; i < height; i++) {
         sl_random random = stage_random(seed, item, STAGE_READ, i);
         float *row = value + (int64_t)i * width;
+        sl_random_normals(&random, noise, (size_t)width);
         for (int32_t j = 0; j < width; j++) {
-            double read = (double)row[j] + m->offset + m->read_noise * sl_random_normal(&random);
+            double read = (double)row[j] + m->offset + m->read_noise * (double)noise[j];
             row[j] = (float)fmax(rint(read), 0);
         }
     }
+    sl_free(noise);
+    return SL_OK;
 }
 
 static void draw_bad_pixels(const sl_measurement *m, uint64_t seed, uint32_t item, sl_image *image) {
@@ -259,7 +264,7 @@ static sl_status run_stages(const sl_measurement *m, uint64_t seed, uint32_t ite
     draw_counts(m, height, width, seed, item, image->value);
     draw_cosmics(m, height, width, seed, item, image->value);
     if (spread && fibre) blur_fibre(m->point_spread_px, height, width, image->value, scratch);
-    read_out(m, height, width, seed, item, image->value);
+    SL_TRY(read_out(m, height, width, seed, item, image->value));
     draw_bad_pixels(m, seed, item, image);
     drop_chip(m, image);
     finish(m, image);

@@ -2,8 +2,9 @@
 
 #include <math.h>
 
+/* 32 bits are enough: what lies beyond them is one count in 10^9. */
 static double by_inversion(sl_random *random, double mean) {
-    double u = sl_random_uniform(random), term = exp(-mean), k = 0;
+    double u = (sl_random_u32(random) + 0.5) * 0x1p-32, term = exp(-mean), k = 0;
     while (u >= term && k < 200) {
         u -= term;
         k += 1;

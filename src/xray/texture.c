@@ -31,9 +31,13 @@ double sl_texture_march_pole(double chi, double psi, double march) {
     double slope = march * march - 1 / march;
     /* the density's peak about the axis is as narrow as march^(3/2): so many turns resolve it */
     int count = across < 1e-9 ? 1 : 24 + (int)fmin(12 / march + 6 * march, 200);
+    /* cosines of even steps, each from the two before it */
+    double twice = 2 * cos(M_PI / count), turn = cos(0.5 * M_PI / count), last = turn;
     for (int i = 0; i < count; i++) {
-        double c = along + across * cos((i + 0.5) * M_PI / count), base = 1 / march + slope * c * c;
+        double c = along + across * turn, base = 1 / march + slope * c * c, next = twice * turn - last;
         sum += 1 / (base * sqrt(base));
+        last = turn;
+        turn = next;
     }
     return sum / count;
 }

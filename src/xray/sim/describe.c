@@ -23,7 +23,8 @@ static void radial_profile(const sl_sim_sample *sample, double *mean, double *pi
     double step = 2.0 * sample->size_px / PROFILE;
     for (int32_t i = 0; i < sample->size_px; i += 2)
         for (int32_t j = 0; j < sample->size_px; j += 2) {
-            int r = (int)(hypot(i + 0.5 - sample->beam_row_px, j + 0.5 - sample->beam_column_px) / step);
+            double y = i + 0.5 - sample->beam_row_px, x = j + 0.5 - sample->beam_column_px;
+            int r = (int)(sqrt(y * y + x * x) / step);
             if (r >= PROFILE) continue;
             mean[r] += (double)sample->log_map[(int64_t)i * sample->size_px + j];
             pixels[r]++;

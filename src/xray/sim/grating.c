@@ -28,7 +28,7 @@ bool scene_grating_order(double k0, double sin_incidence, double q1, double azim
 
 static grating draw_lines(sl_scene *scene, double q_first) {
     double azimuth =
-        scene_chance(scene, 0.4) ? scene_range(scene, -0.05, 0.05) : scene_range(scene, -1.2, 1.2);
+        scene_chance(scene, 0.4) ? scene_range(scene, -0.05, 0.05) : scene_range(scene, -2.5, 2.5);
     double period = 2 * M_PI / q_first, height = scene_log_range(scene, 100, 1500),
            unit = fmax(1, scene->size_px / 256.0);
     grating g = {.q_per_ang = q_first, .width_ang = period * scene_range(scene, 0.2, 0.7)};
@@ -83,7 +83,7 @@ static void add_diffuse_rods(sl_scene *scene, const grating *g, double height) {
 void scene_draw_grating(sl_scene *scene, double q_first) {
     enum { ORDERS = 40 };
     grating g = draw_lines(scene, q_first);
-    double height = scene_log_range(scene, 20, 400), diffuse = scene_log_range(scene, 3e-4, 0.02);
+    double height = scene_log_range(scene, 40, 800), diffuse = scene_log_range(scene, 2e-4, 0.01);
     for (int order = -ORDERS; order <= ORDERS; order++)
         if (order != 0) add_order(scene, &g, order, height);
     add_diffuse_rods(scene, &g, height * diffuse);
