@@ -65,13 +65,18 @@ void sl_beamstop_apply(const sl_beamstop *stop, int32_t height_px, int32_t width
                        uint8_t *mask) {
     if (stop->shape == SL_BEAMSTOP_NONE) return;
     shade s = shade_of(stop);
-    double reach = 4 * stop->edge_px + 1;
+    double reach = 4 * stop->edge_px + 1,
+           widest = fmax(stop->arm_width_px, stop->holder_width_px) / 2 + reach;
+    double round = hypot(stop->half_height_px, stop->half_width_px) + reach, round2 = round * round;
+    if (!stop->has_arm) widest = -1;
     for (int32_t i = 0; i < height_px; i++) {
+        double row = i + 0.5, y = row - stop->row_px;
         for (int32_t j = 0; j < width_px; j++) {
-            double row = i + 0.5, column = j + 0.5;
+            double column = j + 0.5, x = column - stop->column_px, across = y * s.arm_cos - x * s.arm_sin;
+            /* nearly all pixels are far from both */
+            if (x * x + y * y > round2 && (across > widest || -across > widest)) continue;
             double stop_distance = outside_stop(stop, row, column);
             double arm_distance = stop->has_arm ? outside_arm(&s, row, column) : reach;
-            if (stop_distance >= reach && arm_distance >= reach) continue;
             int64_t k = (int64_t)i * width_px + j;
             if (values) values[k] *= (float)pass(stop, stop_distance, arm_distance);
             if (stop_distance < 0)

@@ -118,9 +118,18 @@ static void blur_little(double sigma, int32_t height, int32_t width, float *imag
 
 enum { FIBRE_REACH = 4 };
 
+/* The sum of two rows with FIBRE_REACH more at both ends, which repeat them. */
+static void add_rows(const float *first, const float *second, int32_t width, float *out) {
+    for (int32_t j = 0; j < width; j++) out[j + FIBRE_REACH] = first[j] + second[j];
+    for (int x = 0; x < FIBRE_REACH; x++) {
+        out[x] = out[FIBRE_REACH];
+        out[width + FIBRE_REACH + x] = out[width + FIBRE_REACH - 1];
+    }
+}
+
 /* Point spread of a fibre-coupled CCD, g / (2 pi (g^2 + r^2)^(3/2)) (Holton, Nielsen and Frankel 2012), after
  * the counts are drawn, since one photon's light is shared: neighbouring pixels are correlated. */
-static void blur_fibre(double g, int32_t height, int32_t width, float *image, float *scratch) {
+static sl_status blur_fibre(double g, int32_t height, int32_t width, float *image, float *scratch) {
     float kernel[FIBRE_REACH + 1][FIBRE_REACH + 1], sum = 0;
     for (int y = 0; y <= FIBRE_REACH; y++)
         for (int x = 0; x <= FIBRE_REACH; x++) {
@@ -128,21 +137,23 @@ static void blur_fibre(double g, int32_t height, int32_t width, float *image, fl
             kernel[y][x] = (float)(g / (2 * M_PI * (g * g + r2) * sqrt(g * g + r2)));
             sum += kernel[y][x] * (y > 0 ? 2 : 1) * (x > 0 ? 2 : 1);
         }
+    float *pair;
+    SL_TRY(sl_alloc(&pair, (size_t)width + 2 * FIBRE_REACH, sizeof *pair));
     memset(scratch, 0, (size_t)height * (size_t)width * sizeof *scratch);
     for (int32_t i = 0; i < height; i++)
         for (int y = 0; y <= FIBRE_REACH; y++) {
-            const float *above = image + (int64_t)(i >= y ? i - y : 0) * width;
-            const float *below = image + (int64_t)(i + y < height ? i + y : height - 1) * width;
-            float *out = scratch + (int64_t)i * width;
+            add_rows(image + (int64_t)(i >= y ? i - y : 0) * width,
+                     image + (int64_t)(i + y < height ? i + y : height - 1) * width, width, pair);
+            float *restrict out = scratch + (int64_t)i * width;
             for (int x = 0; x <= FIBRE_REACH; x++) {
                 float weight = kernel[y][x] / sum * (y > 0 ? 1.0f : 0.5f) * (x > 0 ? 1.0f : 0.5f);
-                for (int32_t j = 0; j < width; j++) {
-                    int32_t left = j >= x ? j - x : 0, right = j + x < width ? j + x : width - 1;
-                    out[j] += weight * (above[left] + below[left] + above[right] + below[right]);
-                }
+                const float *restrict left = pair + FIBRE_REACH - x, *restrict right = pair + FIBRE_REACH + x;
+                for (int32_t j = 0; j < width; j++) out[j] += weight * (left[j] + right[j]);
             }
         }
     memcpy(image, scratch, (size_t)height * (size_t)width * sizeof *image);
+    sl_free(pair);
+    return SL_OK;
 }
 
 static void draw_counts(const sl_measurement *m, int32_t height, int32_t width, uint64_t seed, uint32_t item,
@@ -263,7 +274,7 @@ static sl_status run_stages(const sl_measurement *m, uint64_t seed, uint32_t ite
     if (spread && !fibre) blur_little(m->point_spread_px, height, width, image->value, scratch);
     draw_counts(m, height, width, seed, item, image->value);
     draw_cosmics(m, height, width, seed, item, image->value);
-    if (spread && fibre) blur_fibre(m->point_spread_px, height, width, image->value, scratch);
+    if (spread && fibre) SL_TRY(blur_fibre(m->point_spread_px, height, width, image->value, scratch));
     SL_TRY(read_out(m, height, width, seed, item, image->value));
     draw_bad_pixels(m, seed, item, image);
     drop_chip(m, image);

@@ -2,9 +2,13 @@
 
 #include <math.h>
 
-/* 32 bits are enough: what lies beyond them is one count in 10^9. */
+/* (0,1). 32 bits are enough: what lies beyond them is one count in 10^9. */
+static double uniform(sl_random *random) {
+    return (sl_random_u32(random) + 0.5) * 0x1p-32;
+}
+
 static double by_inversion(sl_random *random, double mean) {
-    double u = (sl_random_u32(random) + 0.5) * 0x1p-32, term = exp(-mean), k = 0;
+    double u = uniform(random), term = exp(-mean), k = 0;
     while (u >= term && k < 200) {
         u -= term;
         k += 1;
@@ -37,7 +41,7 @@ double sl_poisson(sl_random *random, double mean) {
     double b = 0.931 + 2.53 * sqrt(mean), a = -0.059 + 0.02483 * b;
     double inverse_alpha = 1.1239 + 1.1328 / (b - 3.4), accept = 0.9277 - 3.6224 / (b - 2);
     for (;;) {
-        double u = sl_random_uniform(random) - 0.5, v = sl_random_uniform(random), us = 0.5 - fabs(u);
+        double u = uniform(random) - 0.5, v = uniform(random), us = 0.5 - fabs(u);
         double k = floor((2 * a / us + b) * u + mean + 0.43);
         if (us >= 0.07 && v <= accept) return k;
         if (k < 0 || (us < 0.013 && v > us)) continue;

@@ -112,7 +112,7 @@ static void prepare_rings(renderer *r) {
     bool has_axis = false;
     for (int i = 0; i < scene->ring_count; i++) has_axis |= scene->ring[i].axis_table != NULL;
     /* a few rows a pixel along the radius */
-    r->texture_rows = (int)fmin(fmax(4.0 * scene->size_px, 512), 4096);
+    r->texture_rows = (int)fmin(fmax(3.0 * scene->size_px, 512), 4096);
     r->texture_scale = (float)((r->texture_rows - 1) / scene->q_max_per_ang);
     if (has_axis) r->texture = SL_NEW(r->arena, float, (size_t)r->texture_rows *SL_SCENE_AXIS);
     for (int i = 0; i < scene->ring_count; i++) {
@@ -340,7 +340,8 @@ static double open_to(double outside_px, double blur_px) {
 
 /* What a round flight tube lets through, and the rim of the next one behind it. */
 static float aperture(const sl_scene *scene, double row, double column) {
-    double radius = hypot(row - scene->aperture_row_px, column - scene->aperture_column_px);
+    double y = row - scene->aperture_row_px, x = column - scene->aperture_column_px,
+           radius = sqrt(y * y + x * x);
     double open = open_to(radius - scene->aperture_radius_px, 1);
     double rim = scene->aperture_rim_px > 0 ? open_to(radius - scene->aperture_rim_px, 1) : 1;
     return (float)(scene->aperture_pass * (0.3 + 0.7 * rim) * (1 - open) + open);

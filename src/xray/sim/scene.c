@@ -78,10 +78,18 @@ void scene_set_fibre(sl_scene *scene, scene_ring *ring, double psi, double sigma
     ring->sigma_rad = sigma;
     ring->isotropic = isotropic;
     ring->axis_table = SL_NEW(scene->arena, float, SL_SCENE_AXIS);
+    /* broad distributions: every third point, and cubics between them */
+    int step = scene->march > 0.4 || (!(scene->march > 0) && sigma > 0.03) ? 3 : 1,
+        few = (SL_SCENE_AXIS - 1) / step + 1;
+    float coarse[SL_SCENE_AXIS];
+    for (int i = 0; i < few; i++) {
+        double chi = i * step * (M_PI / 2) / (SL_SCENE_AXIS - 1);
+        coarse[i] = (float)(scene->march > 0 ? sl_texture_march_pole(chi, psi, scene->march)
+                                             : sl_texture_fibre(chi, psi, sigma));
+    }
     for (int i = 0; i < SL_SCENE_AXIS; i++) {
-        double chi = i * (M_PI / 2) / (SL_SCENE_AXIS - 1);
-        double density = scene->march > 0 ? sl_texture_march_pole(chi, psi, scene->march)
-                                          : sl_texture_fibre(chi, psi, sigma);
+        double density =
+            fmax(step > 1 ? sl_table_cubic(coarse, few, (double)i / step) : (double)coarse[i], 0);
         ring->axis_table[i] = (float)(isotropic + (1 - isotropic) * density);
     }
 }
