@@ -60,7 +60,15 @@ static void measurement_is_exact(void **state) {
     sl_measurement m = sl_measurement_usual(detector, SIDE, SIDE);
     m.exposure = 2;
     m.flat_pixel = m.flat_module = m.hot_fraction = m.dead_fraction = m.cosmic_count = 0;
-    m.beamstop = (sl_beamstop){SL_BEAMSTOP_DISC, 100, 90, 20, 20, true, M_PI / 2, 6, 0, 0.5};
+    m.beamstop = (sl_beamstop){.shape = SL_BEAMSTOP_DISC,
+                               .row_px = 100,
+                               .column_px = 90,
+                               .half_height_px = 20,
+                               .half_width_px = 20,
+                               .has_arm = true,
+                               .arm_angle_rad = M_PI / 2,
+                               .arm_width_px = 6,
+                               .edge_px = 0.5};
     float *mean = flat_expectation(12);
     sl_image image, again;
     assert_ok(sl_detector_measure(mean, SIDE, SIDE, &m, 5, 3, &image));
@@ -118,7 +126,13 @@ static void bad_pixels_and_saturation_are_marked(void **state) {
 
 static void beamstops_are_read_from_text(void **state) {
     (void)state;
-    sl_beamstop stop = {SL_BEAMSTOP_NONE, 50, 50, 5, 5, true, 0, 2, 0, 0.5};
+    sl_beamstop stop = {.row_px = 50,
+                        .column_px = 50,
+                        .half_height_px = 5,
+                        .half_width_px = 5,
+                        .has_arm = true,
+                        .arm_width_px = 2,
+                        .edge_px = 0.5};
     assert_ok(sl_beamstop_parse("disc:radius=12,arm=270,x=0.25,y=0.5", 100, 200, &stop));
     assert_int_equal(stop.shape, SL_BEAMSTOP_DISC);
     assert_true(stop.half_width_px == 12 && stop.column_px == 50 && stop.row_px == 50);

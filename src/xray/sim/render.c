@@ -49,9 +49,10 @@ typedef struct renderer {
     azimuth_group group[SL_SCENE_RINGS];
     float *across[SL_SCENE_RODS]; /* ACROSS */
     float across_scale[SL_SCENE_RODS];
-    int texture_rows;
-    float texture_scale;
-    float *texture; /* [texture_rows, SL_SCENE_AXIS] rings about the axis, over q; NULL: none */
+    /* step: points of the axis tables a column */
+    int texture_rows, texture_columns, texture_stride, texture_step;
+    float texture_scale, axis_scale;
+    float *texture; /* [texture_rows, texture_stride] rings about the axis, over q and angle; NULL: none */
     bool has_sample_depth;
     float absorption[SL_SCENE_RADIAL];      /* of the sample, over q, 1 forwards */
     float flux[FLUX], flux_low, flux_scale; /* solid angle and sensor, over the solid angle */
@@ -76,18 +77,38 @@ static float peak_value(double x, double fwhm, double lorentz) {
 /* Adds the ring to the map over q and the angle to the axis, row by row: far cheaper than ring by ring for
  * every pixel, and as exact as the tables are. */
 static void add_axis_ring(renderer *r, const scene_ring *ring) {
+    float over_axis[SL_SCENE_AXIS + 4] = {0};
     double step = r->scene->q_max_per_ang / (r->texture_rows - 1),
            reach = ring_reach(ring->fwhm_per_ang, ring->lorentz);
     int first = (int)fmax(0, ceil((ring->q_per_ang - reach) / step)),
         last = (int)fmin(r->texture_rows - 1, floor((ring->q_per_ang + reach) / step));
+    for (int k = 0; k < r->texture_columns; k++) over_axis[k] = ring->axis_table[k * r->texture_step];
     for (int i = first; i <= last; i++) {
         float value =
             (float)ring->area * peak_value(i * step - ring->q_per_ang, ring->fwhm_per_ang, ring->lorentz);
-        float *restrict row = r->texture + (size_t)i * SL_SCENE_AXIS;
-        const float *restrict over_axis = ring->axis_table;
-        if (value > 0)
-            for (int k = 0; k < SL_SCENE_AXIS; k++) row[k] += value * over_axis[k];
+        float *restrict row = r->texture + (size_t)i * (size_t)r->texture_stride;
+        /* four at a time: one vector of every machine */
+        for (int k = 0; k < r->texture_stride; k += 4)
+            for (int t = 0; t < 4; t++) row[k + t] += value * over_axis[k + t];
     }
+}
+
+/* Narrow textures need every point of their tables, broad ones a third: the map should fit into a cache. */
+static void prepare_texture(renderer *r) {
+    const sl_scene *scene = r->scene;
+    bool any = false, narrow = scene->march > 0 && scene->march < 0.4;
+    for (int i = 0; i < scene->ring_count; i++) {
+        any |= scene->ring[i].axis_table != NULL;
+        narrow |= scene->ring[i].axis_table && !(scene->march > 0) && scene->ring[i].sigma_rad < 0.043;
+    }
+    r->texture_step = narrow ? 1 : 3;
+    r->texture_columns = (SL_SCENE_AXIS - 1) / r->texture_step + 1;
+    r->texture_stride = (r->texture_columns + 3) / 4 * 4;
+    /* a few rows a pixel along the radius */
+    r->texture_rows = (int)fmin(fmax(3.0 * scene->size_px, 512), 4096);
+    r->texture_scale = (float)((r->texture_rows - 1) / scene->q_max_per_ang);
+    r->axis_scale = (float)((r->texture_columns - 1) / (M_PI / 2));
+    if (any) r->texture = SL_NEW(r->arena, float, (size_t)r->texture_rows *(size_t)r->texture_stride);
 }
 
 static void add_azimuth_ring(renderer *r, const scene_ring *ring) {
@@ -109,12 +130,7 @@ static void add_azimuth_ring(renderer *r, const scene_ring *ring) {
 
 static void prepare_rings(renderer *r) {
     const sl_scene *scene = r->scene;
-    bool has_axis = false;
-    for (int i = 0; i < scene->ring_count; i++) has_axis |= scene->ring[i].axis_table != NULL;
-    /* a few rows a pixel along the radius */
-    r->texture_rows = (int)fmin(fmax(3.0 * scene->size_px, 512), 4096);
-    r->texture_scale = (float)((r->texture_rows - 1) / scene->q_max_per_ang);
-    if (has_axis) r->texture = SL_NEW(r->arena, float, (size_t)r->texture_rows *SL_SCENE_AXIS);
+    prepare_texture(r);
     for (int i = 0; i < scene->ring_count; i++) {
         const scene_ring *ring = &scene->ring[i];
         if (ring->axis_table)
@@ -191,13 +207,14 @@ static sl_status prepare(const sl_scene *scene, renderer *r) {
     return SL_OK;
 }
 
-/* Value of table[rows, columns] between its points; positions beyond it are held to its border. */
-static inline float bilinear(const float *table, int rows, int columns, float row, float column) {
+/* Value of table[rows, columns], whose rows are `stride` apart, between its points; positions beyond it are
+ * held to its border. */
+static inline float bilinear(const float *table, int rows, int columns, int stride, float row, float column) {
     int i = (int)row, j = (int)column;
     if (i > rows - 2) i = rows - 2;
     if (j > columns - 2) j = columns - 2;
     float u = column - (float)j, v = row - (float)i;
-    const float *a = table + (size_t)i * (size_t)columns + j, *b = a + columns;
+    const float *a = table + (size_t)i * (size_t)stride + j, *b = a + stride;
     float low = a[0] + u * (a[1] - a[0]), high = b[0] + u * (b[1] - b[0]);
     return low + v * (high - low);
 }
@@ -205,8 +222,8 @@ static inline float bilinear(const float *table, int rows, int columns, float ro
 /* Rings about the axis, with which the scattering vector makes an angle of cosine cos_axis. */
 static inline float axis_rings(const renderer *r, float q, float cos_axis) {
     float cosine = fabsf(cos_axis) < 1 ? fabsf(cos_axis) : 1;
-    return bilinear(r->texture, r->texture_rows, SL_SCENE_AXIS, q * r->texture_scale,
-                    sl_acos_near(cosine) * (float)((SL_SCENE_AXIS - 1) / (M_PI / 2)));
+    return bilinear(r->texture, r->texture_rows, r->texture_columns, r->texture_stride, q * r->texture_scale,
+                    sl_acos_near(cosine) * r->axis_scale);
 }
 
 static float azimuth_rings(const renderer *r, float q, const sl_pixel *pixel) {
@@ -259,7 +276,7 @@ static inline float grazing_signal(const renderer *r, const sl_pixel *pixel, flo
                                 (float)fabs(ray.qy_per_ang) * r->parallel_scale) *
                     sl_table_linear(scene->rod_profile, SL_SCENE_EXIT, exit_at);
     if (scene->grid)
-        sum += bilinear(scene->grid, SL_SCENE_GRID_EXIT, SL_SCENE_GRID_Q,
+        sum += bilinear(scene->grid, SL_SCENE_GRID_EXIT, SL_SCENE_GRID_Q, SL_SCENE_GRID_Q,
                         exit_at * ((float)(SL_SCENE_GRID_EXIT - 1) / (SL_SCENE_EXIT - 1)),
                         parallel_at * ((float)(SL_SCENE_GRID_Q - 1) / (SL_SCENE_RADIAL - 1))) *
                sl_table_linear(scene->in_plane, SL_SCENE_RADIAL, parallel_at);

@@ -12,7 +12,7 @@
 
 enum {
     SL_SCENE_RADIAL = 4096,  /* points of tables over q */
-    SL_SCENE_AXIS = 364,     /* points over the angle to the texture axis, 0 to pi/2; divisible by vectors */
+    SL_SCENE_AXIS = 364,     /* points over the angle to the texture axis, 0 to pi/2 */
     SL_SCENE_AZIMUTH = 2880, /* points over the pixel's azimuth, 0 to 2 pi */
     SL_SCENE_EXIT = 2048,    /* points over the sine of the exit angle */
     SL_SCENE_RINGS = 128,

@@ -115,19 +115,19 @@ static void note_maximum(sl_scene *scene, const double *intensity) {
     }
 }
 
-/* Averages over orientation are dear and smooth: every third point, and cubics in the logarithm between them.
- */
+/* Averages over orientation are dear and smooth: every third or fifth point, and cubics in the logarithm
+ * between. */
 static sl_status form_intensity(const sl_scene *scene, const sl_form *form, const double *q,
                                 double *intensity) {
-    enum { STEP = 3, FEW = (COARSE + STEP - 2) / STEP + 1 };
     if (form->kind != SL_FORM_CYLINDER && form->kind != SL_FORM_ELLIPSOID && form->kind != SL_FORM_BOX)
         return sl_form_intensity(form, COARSE, q, intensity);
-    double at[FEW], value[FEW];
-    float table[FEW];
-    for (int i = 0; i < FEW; i++) at[i] = fmax(scene->q_max_per_ang * i * STEP / (COARSE - 1), 1e-6);
-    SL_TRY(sl_form_intensity(form, FEW, at, value));
-    for (int i = 0; i < FEW; i++) table[i] = (float)log(fmax(value[i], 1e-300));
-    for (int i = 0; i < COARSE; i++) intensity[i] = exp(sl_table_cubic(table, FEW, (double)i / STEP));
+    double at[COARSE], value[COARSE];
+    float table[COARSE];
+    int step = form->kind == SL_FORM_BOX ? 5 : 3, few = (COARSE + step - 2) / step + 1;
+    for (int i = 0; i < few; i++) at[i] = fmax(scene->q_max_per_ang * i * step / (COARSE - 1), 1e-6);
+    SL_TRY(sl_form_intensity(form, few, at, value));
+    for (int i = 0; i < few; i++) table[i] = (float)log(fmax(value[i], 1e-300));
+    for (int i = 0; i < COARSE; i++) intensity[i] = exp(sl_table_cubic(table, few, (double)i / step));
     return SL_OK;
 }
 
