@@ -42,7 +42,8 @@ double sl_poisson(sl_random *random, double mean) {
     double inverse_alpha = 1.1239 + 1.1328 / (b - 3.4), accept = 0.9277 - 3.6224 / (b - 2);
     for (;;) {
         double u = uniform(random) - 0.5, v = uniform(random), us = 0.5 - fabs(u);
-        double k = floor((2 * a / us + b) * u + mean + 0.43);
+        /* whole part by conversion: floor() of what is negative is rejected anyway */
+        double at = (2 * a / us + b) * u + mean + 0.43, k = at < 0 ? -1 : (double)(int64_t)at;
         if (us >= 0.07 && v <= accept) return k;
         if (k < 0 || (us < 0.013 && v > us)) continue;
         if (log(v * inverse_alpha / (a / (us * us) + b)) <= k * log(mean) - mean - log_factorial(k)) return k;
