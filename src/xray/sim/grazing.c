@@ -628,8 +628,9 @@ sl_status scene_draw_film_crystals(sl_scene *scene) {
     bool halo = scene_chance(scene, kind < 0.4 ? 0.9 : 0.5);
     if (halo || scene_is_given(scene, SL_PARAMETER_HALO_PER_ANG)) {
         double q = scene_number(scene, SL_PARAMETER_HALO_PER_ANG, scene_range(scene, 1.25, 1.6)),
-               height = scene_log_range(scene, 0.02, 0.3), low = scene_range(scene, 0.4, 0.7),
-               high = scene_range(scene, 0.5, 0.9);
+               height = scene_chance(scene, 0.35) ? scene_log_range(scene, 0.3, 1.5)
+                                                  : scene_log_range(scene, 0.02, 0.3),
+               low = scene_range(scene, 0.4, 0.7), high = scene_range(scene, 0.5, 0.9);
         scene_add_halo(scene, scene->sample, q, height, low, high);
     }
     scene->axis[0] = scene->axis[1] = 0;

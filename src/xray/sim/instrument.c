@@ -42,7 +42,7 @@ static void draw_energy(sl_scene *scene, double pixel_m) {
     double energy = 8.048, distance;
     switch (scene->technique) {
     case SL_TECHNIQUE_WAXS: {
-        if (!lab) energy = scene_chance(scene, 0.25) ? scene_range(scene, 20, 70) : scene_range(scene, 9, 18);
+        if (!lab) energy = scene_chance(scene, 0.35) ? scene_range(scene, 20, 70) : scene_range(scene, 9, 18);
         energy = scene_number_unnoted(scene, SL_PARAMETER_ENERGY_KEV, energy);
         /* how far out the half side reaches, in q: from a few tenths to what a powder's lines need */
         bool fibre = scene->class_id == SL_SIM_WAXS_TEXTURED;
@@ -258,7 +258,11 @@ void scene_draw_instrument(sl_scene *scene, sl_measurement *measurement) {
     }
     draw_measurement(scene, detector, &view, measurement);
     draw_sensor(scene, detector);
-    double level = scene_log_range(scene, detector->kind == SL_DETECTOR_HYBRID ? 12 : 400, 6e4);
+    /* people show the frames they counted long enough; short ones are a minority */
+    bool brief = scene_chance(scene, 0.3);
+    double least = brief ? 12 : 120, most = brief ? 400 : 1e5;
+    if (detector->kind != SL_DETECTOR_HYBRID) least = 400, most = 6e4;
+    double level = scene_log_range(scene, least, most);
     scene->level_counts = scene_number(scene, SL_PARAMETER_LEVEL_COUNTS, level);
     double background = scene_log_range(scene, 3e-5, scene->is_grazing ? 3e-3 : 0.03);
     scene->background_counts =
@@ -331,7 +335,8 @@ void scene_draw_parasitic(sl_scene *scene) {
     bool wide = scene->technique == SL_TECHNIQUE_WAXS || scene->technique == SL_TECHNIQUE_GIWAXS;
     double air = wide ? scene_log_range(scene, 0.01, 0.4) : scene_log_range(scene, 0.002, 0.2);
     if (scene->is_grazing)
-        air *= 0.15; /* the sample's horizon hides half of the path, and the stop the rest */
+        air *= wide && scene_chance(scene, 0.4) ? 1
+                                                : 0.15; /* the stop hides the rest, unless it is far behind */
     air = scene_number(scene, SL_PARAMETER_AIR, air);
     double core_px = scene_range(scene, 2, 7) * scene->size_px / 256, power = scene_range(scene, 1.4, 3.2);
     double core = scene_log_range(scene, 0.3, 30) * (wide ? 0.3 : 1),

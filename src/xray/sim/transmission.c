@@ -194,8 +194,10 @@ static nano_lattice draw_nano_lattice(sl_scene *scene, double low_px, double hig
 
 static double powder_intensity(sl_scene *scene, const sl_material *m, int line, const sl_reflection *r) {
     if (line < SL_MATERIAL_LINES && m->intensity[line] > 0) return m->intensity[line] / 100;
+    /* orders of layers die away, lines of crystals go on */
+    double fade = m->cell.rule == SL_LATTICE_LAMELLAR ? exp(-0.3 * fmax(line - 12, 0)) : 1;
     if (m->intensity[0] > 0)
-        return 0.08 * scene_range(scene, 0.3, 1) * exp(-0.02 * r->q_per_ang * r->q_per_ang);
+        return 0.08 * fade * scene_range(scene, 0.3, 1) * exp(-0.02 * r->q_per_ang * r->q_per_ang);
     return 0.15 * sqrt(r->multiplicity) * scene_random_intensity(scene, r->q_per_ang);
 }
 
