@@ -83,7 +83,9 @@ typedef struct class_item {
 
 static sl_status place_class(sheet *s, const class_item *item) {
     sl_sim_overrides overrides = {0};
-    sl_sim_options options = {.size_px = s->cell_px, .class_id = item->class_id, .measure = true};
+    /* shrunk as a measured frame is */
+    int32_t size = s->cell_px < 128 ? 256 : s->cell_px < 512 ? 2 * s->cell_px : 1024;
+    sl_sim_options options = {.size_px = size, .class_id = item->class_id, .measure = true};
     sl_sim_sample sample = {0};
     sl_status status = SL_OK;
     if (item->setting) status = give(&overrides, item->class_id, item->setting);

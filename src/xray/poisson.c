@@ -8,11 +8,17 @@ static double uniform(sl_random *random) {
 }
 
 static double by_inversion(sl_random *random, double mean) {
-    double u = uniform(random), term = exp(-mean), k = 0;
+    /* a division would be waited for at every step */
+    static const double inverse[25] = {1.0,      1.0,      1.0 / 2,  1.0 / 3,  1.0 / 4,  1.0 / 5,  1.0 / 6,
+                                       1.0 / 7,  1.0 / 8,  1.0 / 9,  1.0 / 10, 1.0 / 11, 1.0 / 12, 1.0 / 13,
+                                       1.0 / 14, 1.0 / 15, 1.0 / 16, 1.0 / 17, 1.0 / 18, 1.0 / 19, 1.0 / 20,
+                                       1.0 / 21, 1.0 / 22, 1.0 / 23, 1.0 / 24};
+    double u = uniform(random), term = exp(-mean);
+    int k = 0;
     while (u >= term && k < 200) {
         u -= term;
-        k += 1;
-        term *= mean / k;
+        k++;
+        term *= k < 25 ? mean * inverse[k] : mean / k;
     }
     return k;
 }

@@ -230,8 +230,8 @@ static float azimuth_rings(const renderer *r, float q, const sl_pixel *pixel) {
     int bin = (int)((double)q * r->groups.bins_per_unit), n = bin < BINS ? r->groups.count[bin] : 0;
     if (n == 0) return 0;
     float turn = sl_turns_near((float)-pixel->z, (float)pixel->y) * SL_SCENE_AZIMUTH, sum = 0;
-    int at = (int)turn, low = at % SL_SCENE_AZIMUTH, high = (at + 1) % SL_SCENE_AZIMUTH;
-    float t = turn - (float)at;
+    int low = turn < SL_SCENE_AZIMUTH ? (int)turn : 0, high = low + 1 < SL_SCENE_AZIMUTH ? low + 1 : 0;
+    float t = turn < SL_SCENE_AZIMUTH ? turn - (float)low : 0;
     for (int k = 0; k < n; k++) {
         const azimuth_group *group = &r->group[r->groups.item[bin][k]];
         float over_azimuth = group->azimuth[low] + t * (group->azimuth[high] - group->azimuth[low]);
