@@ -180,9 +180,8 @@ static sl_beamstop draw_beamstop(sl_scene *scene) {
 static void draw_direct_beam(sl_scene *scene, const sl_beamstop *stop) {
     double height = scene_log_range(scene, 0.02, 2), unit = scene->size_px / 256.0;
     double narrow = fmin(stop->half_width_px, stop->half_height_px) / 7;
-    bool seen = stop->shape != SL_BEAMSTOP_NONE && stop->transmission > 0;
-    if (!seen) return;
     height = scene_number(scene, SL_PARAMETER_DIRECT_BEAM, height);
+    if (stop->shape == SL_BEAMSTOP_NONE || !(stop->transmission > 0)) return;
     scene->direct_height = height * scene->level_counts / stop->transmission;
     scene->direct_sigma_px = fmin(fmax(narrow, 0.4), 0.8 * unit);
 }
