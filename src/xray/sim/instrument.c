@@ -290,9 +290,10 @@ static void add_streaks(sl_scene *scene) {
 /* A round flight tube or window, about the beam or about the frame's middle. */
 static void add_aperture(sl_scene *scene) {
     bool small_angle = scene->technique == SL_TECHNIQUE_SAXS || scene->technique == SL_TECHNIQUE_GISAXS;
-    if (!small_angle) return;
+    bool given = scene_is_given(scene, SL_PARAMETER_APERTURE_RADIUS_PX);
+    if (!small_angle && !given) return;
     bool present = scene_chance(scene, 0.2);
-    if (!present && !scene_is_given(scene, SL_PARAMETER_APERTURE_RADIUS_PX)) return;
+    if (!present && !given) return;
     double s = scene->size_px, radius = scene_range(scene, 0.42, 0.8) * s;
     double down = scene_range(scene, -0.08, 0.08) * s, right = scene_range(scene, -0.08, 0.08) * s;
     double row = 0.5 * s, column = 0.5 * s, beam_row = scene->beam_row_px,
@@ -349,7 +350,7 @@ void scene_draw_parasitic(sl_scene *scene) {
             (float)(air * (core * exp(-0.5 * power * log1p(x * x)) + exp(-radius / reach_px)));
     }
     bool kapton = wide && scene_chance(scene, 0.12);
-    if (kapton || (wide && scene_is_given(scene, SL_PARAMETER_KAPTON))) {
+    if (kapton || scene_is_given(scene, SL_PARAMETER_KAPTON)) {
         double height = scene_number(scene, SL_PARAMETER_KAPTON, scene_log_range(scene, 0.004, 0.1));
         scene_add_halo(scene, scene->radial, 0.4, height, 0.05, 0.06);
     }
