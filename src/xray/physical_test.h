@@ -47,21 +47,22 @@ typedef struct sl_physical_input {
     const sl_geometry *geometry;       /* of the image's pixels; NULL: a flat detector is assumed */
     const sl_grazing *grazing;         /* of a grazing-incidence image with a geometry; NULL: not known */
     const sl_measurement *measurement; /* detector, view and beamstop; NULL: not known */
-    bool is_expectation; /* mean counts without noise, gaps or beamstop: only tests of shape apply */
-    bool is_display;     /* grey levels of a picture, not counts: the same */
-    sl_drawing *drawing; /* what the tests saw is added to it; NULL: nothing is drawn */
+    bool is_expectation;  /* mean counts without noise, gaps or beamstop: only tests of shape apply */
+    bool is_display;      /* grey levels of a picture, not counts: the same */
+    bool is_uncalibrated; /* values alone are wanted; limit, z and p are left 0 */
+    sl_drawing *drawing;  /* what the tests saw is added to it; NULL: nothing is drawn */
 } sl_physical_input;
 
 typedef struct sl_physical_result {
     bool applicable;
     double value; /* larger is worse; its unit is the test's */
-    double limit; /* 1 % of clean images of which as much is known lie above */
+    double limit; /* at most 1 % of clean images of its technique of which as much is known lie above */
     double z;     /* (value - median) / MAD of those images */
     double p;     /* share of them with at least this value; beyond all of them by an exponential tail */
     char saw[120];
 } sl_physical_result;
 
-/* How much is known of an image: what its values are compared with. */
+/* How much is known of an image: with its technique, what its values are compared with. */
 typedef enum sl_physical_stratum {
     SL_STRATUM_GEOMETRY,    /* measured, geometry known */
     SL_STRATUM_BEAM,        /* measured, beam known */
@@ -84,6 +85,12 @@ const char *sl_physical_artefacts(sl_physical_test test); /* "A1" */
 const char *sl_physical_unit(sl_physical_test test);      /* "px" */
 /* Whether it looks at shapes alone: such a test also judges expectations. */
 bool sl_physical_is_of_shape(sl_physical_test test);
+
+/* How many clean images a test's limit comes from, for what is known of an image and its technique (UNKNOWN:
+ * of all techniques); below 40 the test does not apply there. */
+int sl_physical_calibrated_images(sl_physical_test test, sl_physical_stratum stratum, sl_technique technique);
+/* The simulator's version that they come from. */
+int sl_physical_calibrated_of(void);
 
 /* A simulated sample as the tests of a stratum see it. `expectation`: its mean counts with a mask of zeros,
  * needed for that stratum alone, else NULL. The input borrows both. */

@@ -18,6 +18,10 @@ void fault_fill_gaps(fault *f) {
     /* the gaps of one half of the frame leak */
     bool half = sl_random_uniform(&f->random) < 0.6, rows = sl_random_uniform(&f->random) < 0.5,
          upper = sl_random_uniform(&f->random) < 0.5;
+    int64_t in_half = 0;
+    for (int64_t k = 0; k < pixels; k++)
+        in_half += (m->mask[k] & SL_MASK_GAP) && ((rows ? k / f->size : k % f->size) < f->size / 2) == upper;
+    if (in_half == 0) upper = !upper;
     for (int64_t k = 0; k < pixels; k++) {
         bool in_upper = (rows ? k / f->size : k % f->size) < f->size / 2;
         if (!(m->mask[k] & SL_MASK_GAP) || (half && in_upper != upper)) continue;
@@ -26,10 +30,19 @@ void fault_fill_gaps(fault *f) {
     }
 }
 
+double fault_hidden_counts(const sl_sim_sample *sample) {
+    double sum = 0;
+    for (int64_t k = 0; k < (int64_t)sample->size_px * sample->size_px; k++)
+        if ((sample->measured.mask[k] & SL_MASK_BEAMSTOP) && !(sample->measured.mask[k] & SL_MASK_GAP))
+            sum += (double)sample->mean_counts[k] * sample->measurement.exposure;
+    return sum;
+}
+
 void fault_fill_beamstop(fault *f) {
     sl_image *m = &f->sample->measured;
     int64_t pixels = (int64_t)f->size * f->size;
-    bool arm_alone = f->sample->measurement.beamstop.has_arm && sl_random_uniform(&f->random) < 0.25;
+    bool arm_alone = f->sample->measurement.beamstop.has_arm &&
+                     f->sample->measurement.beamstop.arm_width_px > 5 && sl_random_uniform(&f->random) < 0.25;
     for (int64_t k = 0; k < pixels; k++) {
         uint8_t bits = m->mask[k] & (SL_MASK_BEAMSTOP | SL_MASK_ARM);
         if (!bits || (m->mask[k] & SL_MASK_GAP) || (arm_alone && (bits & SL_MASK_BEAMSTOP))) continue;
@@ -102,12 +115,27 @@ static void draw_rectangle(fault *f, double top, double left, double height, dou
         }
 }
 
-/* A number, a scale bar with it, or a slanted stroke. */
+/* Counts a pixel of a patch; masked pixels count nothing. */
+static double counts_in(const sl_image *m, int32_t size, int32_t row, int32_t column, int32_t side) {
+    double sum = 0;
+    for (int32_t i = row; i < row + side && i < size; i++)
+        for (int32_t j = column; j < column + side && j < size; j++) {
+            int64_t k = (int64_t)i * size + j;
+            if (!m->mask[k]) sum += (double)m->value[k];
+        }
+    return sum / side / side;
+}
+
+/* A number, a scale bar with it, or a slanted stroke, where it is brighter than what it covers. */
 void fault_draw_object(fault *f) {
-    double unit = fmax(1, f->size / 256.0), row = sl_random_range(&f->random, 0.05, 0.85) * f->size;
-    double column = sl_random_range(&f->random, 0.05, 0.7) * f->size,
-           cell = unit * (1 + floor(2.2 * f->severity));
-    float value = (float)(f->sample->level_counts * (0.02 + 0.98 * f->severity));
+    double unit = fmax(1, f->size / 256.0), row, column, cell = unit * (1 + floor(2.2 * f->severity));
+    float value = (float)(fmax(f->sample->level_counts, 20) * (0.02 + 0.98 * f->severity));
+    int tries = 0;
+    do {
+        row = sl_random_range(&f->random, 0.05, 0.85) * f->size;
+        column = sl_random_range(&f->random, 0.05, 0.7) * f->size;
+    } while (++tries < 30 && counts_in(&f->sample->measured, f->size, (int32_t)row, (int32_t)column,
+                                       f->size / 8) > (double)value / 6);
     uint32_t which = sl_random_below(&f->random, 3);
     if (which == 2) {
         double angle = sl_random_range(&f->random, 0, M_PI),
@@ -135,6 +163,11 @@ void fault_clone_patch(fault *f) {
             from_column = (int32_t)sl_random_below(&f->random, (uint32_t)(f->size - side));
     int32_t to_row = (int32_t)sl_random_below(&f->random, (uint32_t)(f->size - side)),
             to_column = (int32_t)sl_random_below(&f->random, (uint32_t)(f->size - side));
+    /* a copy of darkness is no copy: taken from where there are photons, if there is such a place */
+    for (int tries = 0; tries < 30 && counts_in(m, f->size, from_row, from_column, side) < 2; tries++) {
+        from_row = (int32_t)sl_random_below(&f->random, (uint32_t)(f->size - side));
+        from_column = (int32_t)sl_random_below(&f->random, (uint32_t)(f->size - side));
+    }
     memcpy(f->scratch, m->value, (size_t)f->size * (size_t)f->size * sizeof(float));
     for (int32_t i = 0; i < side; i++)
         for (int32_t j = 0; j < side; j++) {

@@ -21,7 +21,10 @@ const sl_feature *fault_pick_ring(const sl_sim_sample *sample) {
         if (!ring || !f->visible || f->radius_px < 0.07 * sample->size_px ||
             f->radius_px > 0.9 * sample->size_px)
             continue;
-        if (!best || f->contrast > best->contrast) best = f;
+        /* an arc that is moved along itself looks the same: whole rings come first */
+        bool whole = f->kind == SL_FEATURE_RING, best_whole = best && best->kind == SL_FEATURE_RING;
+        if (!best || (whole && !best_whole) || (whole == best_whole && f->contrast > best->contrast))
+            best = f;
     }
     return best;
 }
@@ -77,8 +80,11 @@ static void displace_ring(fault *f, const displacement *d) {
 }
 
 void fault_shift_ring(fault *f) {
+    const sl_feature *ring = fault_pick_ring(f->sample);
     double angle = sl_random_range(&f->random, 0, 2 * M_PI), length = (2 + 8 * f->severity) * f->size / 256.0;
-    double room = room_around(f->sample, fault_pick_ring(f->sample));
+    double room = room_around(f->sample, ring);
+    /* an arc is moved in or out */
+    if (ring->kind == SL_FEATURE_ARC) angle = ring->chi_rad + 0.25 * (angle - M_PI);
     length = fmin(length, 0.55 * room);
     displace_ring(f, &(displacement){.down = length * sin(angle), .right = length * cos(angle)});
 }
@@ -86,6 +92,9 @@ void fault_shift_ring(fault *f) {
 void fault_stretch_ring(fault *f) {
     displacement d = {.radial = {0, 0, 0.08 * f->severity}};
     d.phase[2] = sl_random_range(&f->random, 0, 2 * M_PI);
+    const sl_feature *ring = fault_pick_ring(f->sample);
+    /* an arc is inclined: where the stretch is largest, it would be as if it had another radius */
+    if (ring->kind == SL_FEATURE_ARC) d.phase[2] = 2 * ring->chi_rad + M_PI / 2 + 0.25 * (d.phase[2] - M_PI);
     displace_ring(f, &d);
 }
 

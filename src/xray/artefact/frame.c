@@ -18,24 +18,30 @@ void fault_dim_lobe(fault *f) {
         }
 }
 
-/* The first line of a gap that crosses the frame, drawn among all; -1 without one. */
-static int32_t pick_gap(fault *f, bool turned) {
-    const sl_image *image = &f->sample->measured;
-    int32_t found = -1, seen = 0;
-    for (int32_t line = 1; line + 1 < f->size; line++)
-        if (sl_gap_crosses(image, turned, line) && !sl_gap_crosses(image, turned, line - 1) &&
-            sl_random_below(&f->random, (uint32_t)++seen) == 0)
-            found = line;
-    return found;
+int fault_gaps_across(const sl_sim_sample *sample, bool turned, int32_t *out, int most) {
+    const sl_feature *ring = fault_pick_ring(sample);
+    double beam = turned ? sample->beam_column_px : sample->beam_row_px,
+           along = turned ? sample->beam_row_px : sample->beam_column_px;
+    int count = 0;
+    for (int32_t line = 1; line + 1 < sample->size_px && ring && count < most; line++) {
+        if (!sl_gap_crosses(&sample->measured, turned, line) ||
+            sl_gap_crosses(&sample->measured, turned, line - 1))
+            continue;
+        double away = line - beam, half = sqrt(fmax(0, ring->radius_px * ring->radius_px - away * away));
+        bool seen = along - half > 8 || along + half < sample->size_px - 8;
+        if (half > 0.3 * ring->radius_px && seen) out[count++] = line;
+    }
+    return count;
 }
 
 /* All that lies behind a gap is moved along it. */
 void fault_shift_behind_gap(fault *f) {
     sl_sim_sample *s = f->sample;
     bool turned = sl_random_uniform(&f->random) < 0.5;
-    int32_t gap = pick_gap(f, turned);
-    if (gap < 0) gap = pick_gap(f, turned = !turned);
-    if (gap < 0) gap = f->size / 2; /* gaps that do not cross the frame: the step is seen all the same */
+    int32_t gaps[FAULT_GAPS];
+    int count = fault_gaps_across(s, turned, gaps, FAULT_GAPS);
+    if (count == 0) count = fault_gaps_across(s, turned = !turned, gaps, FAULT_GAPS);
+    int32_t gap = gaps[sl_random_below(&f->random, (uint32_t)count)];
     double shift = (1 + 7 * f->severity) * (f->size / 256.0) * (sl_random_uniform(&f->random) < 0.5 ? -1 : 1);
     memcpy(f->scratch, s->mean_counts, (size_t)f->size * (size_t)f->size * sizeof(float));
     for (int32_t i = 0; i < f->size; i++)

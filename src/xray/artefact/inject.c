@@ -71,14 +71,17 @@ static bool horizon_visible(const sl_sim_sample *sample) {
 
 bool sl_artefact_applies(sl_artefact_kind kind, const sl_sim_sample *sample) {
     bool stopped = sample->measurement.beamstop.shape != SL_BEAMSTOP_NONE;
+    const sl_feature *ring = fault_pick_ring(sample);
+    int32_t line;
     switch (kind) {
     case SL_ARTEFACT_NON_CONCENTRIC:
     case SL_ARTEFACT_ELLIPTIC:
     case SL_ARTEFACT_WOBBLY:
-        return fault_pick_ring(sample) != NULL;
+        /* arcs in transmission may be of several reflections, so that nobody can say what is wrong with one
+         */
+        return ring && (sample->is_grazing || ring->kind == SL_FEATURE_RING);
     case SL_ARTEFACT_RATIO_JITTER:
-        return fault_pick_ring(sample) != NULL && !sample->is_grazing &&
-               sample->attribute[SL_SIM_ATTRIBUTE_RING_COUNT] > 0.45f;
+        return ring && !sample->is_grazing && sample->attribute[SL_SIM_ATTRIBUTE_RING_COUNT] > 0.45f;
     case SL_ARTEFACT_BROKEN_MIRROR:
         return sample->is_grazing && sample->beam_column_px > 0.25 * sample->size_px &&
                sample->beam_column_px < 0.75 * sample->size_px;
@@ -89,12 +92,17 @@ bool sl_artefact_applies(sl_artefact_kind kind, const sl_sim_sample *sample) {
         return sample->technique == SL_TECHNIQUE_SAXS && sample->class_id != SL_SIM_EMPTY &&
                sample->attribute[SL_SIM_ATTRIBUTE_CENTRE_INSIDE] > 0;
     case SL_ARTEFACT_GAP_SHIFT:
-        return !sample->is_grazing && sample->attribute[SL_SIM_ATTRIBUTE_GAPS] > 0 &&
-               fault_pick_ring(sample) != NULL;
+        return !sample->is_grazing && sample->measured.value &&
+               fault_gaps_across(sample, false, &line, 1) + fault_gaps_across(sample, true, &line, 1) > 0;
+    case SL_ARTEFACT_WRONG_FALL_OFF: /* at grazing incidence the sample decides what is brighter */
+        return !sample->is_grazing && sample->class_id != SL_SIM_EMPTY &&
+               sample->attribute[SL_SIM_ATTRIBUTE_CENTRE_INSIDE] > 0;
     case SL_ARTEFACT_FILLED_GAP:
         return sample->attribute[SL_SIM_ATTRIBUTE_GAPS] > 0;
     case SL_ARTEFACT_FILLED_BEAMSTOP:
-        return stopped && sample->measurement.beamstop.transmission < 0.01;
+        /* where it hides nothing, nothing can leak */
+        return stopped && sample->measurement.beamstop.transmission < 0.01 && sample->measured.value &&
+               fault_hidden_counts(sample) > 100;
     case SL_ARTEFACT_MISPLACED_BEAMSTOP:
         return stopped && sample->measurement.beamstop.shape == SL_BEAMSTOP_DISC;
     default:

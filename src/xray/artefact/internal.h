@@ -38,8 +38,15 @@ void fault_add_grid(fault *f);
 void fault_draw_object(fault *f);
 void fault_clone_patch(fault *f);
 
-/* The best visible ring or arc; NULL: none. Rings near the border are not taken. */
+/* The best visible ring, or arc where there is none; NULL: neither. Rings near the border are not taken. */
 const sl_feature *fault_pick_ring(const sl_sim_sample *sample);
+
+/* What the beamstop hides, counts. */
+double fault_hidden_counts(const sl_sim_sample *sample);
+
+/* First lines of the gaps across the frame that the picked ring crosses; returns how many, at most `most`. */
+enum { FAULT_GAPS = 64 };
+int fault_gaps_across(const sl_sim_sample *sample, bool turned, int32_t *out, int most);
 
 /* Bilinear value, borders repeated. */
 float fault_value_at(const float *image, int32_t size, double row, double column);

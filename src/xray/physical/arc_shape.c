@@ -1,4 +1,4 @@
-/* A2w: along an arc, however short, the distance from the beam stays the same. */
+/* A2w: along a ring, however short the part of it in the frame, the distance from the beam stays the same. */
 #include "xray/physical/internal.h"
 
 #include <math.h>
@@ -62,15 +62,20 @@ static void common_shift(const segment *list, int count, double shift[2]) {
 
 /* How far the radius swings along the segment, without what jumps from sector to sector: grains do that. */
 static double swing(const segment *s, const double shift[2]) {
-    double rest[POLAR_SECTORS], step[POLAR_SECTORS], mean = 0, square = 0;
+    double rest[POLAR_SECTORS], bend[POLAR_SECTORS], mean = 0, square = 0;
     for (int k = 0; k < s->sectors; k++) {
         rest[k] = radius_at(s, k) - shift[0] * cos(azimuth_at(s, k)) - shift[1] * sin(azimuth_at(s, k));
         mean += rest[k] / s->sectors;
     }
     for (int k = 0; k < s->sectors; k++) square += (rest[k] - mean) * (rest[k] - mean) / s->sectors;
-    for (int k = 0; k + 1 < s->sectors; k++) step[k] = fabs(rest[k + 1] - rest[k]);
-    double jump = 1.05 * physical_median(step, s->sectors - 1) + 0.1;
-    return sqrt(fmax(0, square - jump * jump));
+    for (int k = 0; k + 2 < s->sectors; k++) bend[k] = fabs(rest[k] - 2 * rest[k + 1] + rest[k + 2]);
+    double counting = 0;
+    for (int k = 0; k < s->sectors; k++) {
+        double error = s->track->error[(s->first + k) % POLAR_SECTORS];
+        counting += error * error / s->sectors;
+    }
+    double jitter = 1.48 / sqrt(6) * physical_median(bend, s->sectors - 2) + 0.1;
+    return sqrt(fmax(0, square - 2 * jitter * jitter - 2 * counting));
 }
 
 /* 1 where the ridge is equally clear all along; less where its strength changes, as along the arcs of a
@@ -80,7 +85,7 @@ static double evenness(const segment *s) {
     for (int k = 0; k < s->sectors; k++) snr[k] = s->track->snr[(s->first + k) % POLAR_SECTORS];
     physical_median(snr, s->sectors);
     double share = 2 * snr[s->sectors / 4] / snr[s->sectors * 9 / 10];
-    return fmin(1, share * share);
+    return fmin(1, pow(share, 4));
 }
 
 sl_status physical_arc_shape(const physical_view *view, sl_physical_result *out) {
@@ -89,7 +94,7 @@ sl_status physical_arc_shape(const physical_view *view, sl_physical_result *out)
     int count = 0, worst = 0;
     snprintf(out->saw, sizeof out->saw,
              view->is_grazing ? "refraction bends arcs at grazing incidence"
-                              : "no arc long enough to be followed");
+                              : "no ring that can be followed");
     for (int k = 0; k < view->track_count; k++)
         count += find_segments(&view->track[k], SEGMENTS - count, &list[count]);
     if (count == 0) return SL_OK;

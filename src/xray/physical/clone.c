@@ -57,7 +57,7 @@ static int most_frequent(place *list, int count, const sl_image *image, int *dow
 }
 
 sl_status physical_clone(const physical_view *view, sl_physical_result *out) {
-    const sl_image *image = view->image;
+    const sl_image *image = view->input->image;
     place *list;
     int count = 0, down = 0, right = 0;
     snprintf(out->saw, sizeof out->saw, "too few places with a photon a pixel");

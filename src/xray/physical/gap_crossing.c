@@ -111,12 +111,18 @@ static int compare_gap(const physical_view *view, bool is_column, int32_t first,
     int32_t edge_px = (int32_t)ceil(EDGE * view->unit_px);
     int crossings = 0;
     if (first < edge_px || end + edge_px > lines) return 0;
-    for (int side = 0; side < 2; side++) {
-        double shift = shift_between(view, (edge){is_column, first - edge_px, first, side},
+    double shifts[2];
+    for (int side = 0; side < 2; side++)
+        shifts[side] = shift_between(view, (edge){is_column, first - edge_px, first, side},
                                      (edge){is_column, end, end + edge_px, side});
-        if (isnan(shift)) continue;
+    /* what jumps at a gap jumps on both sides of the beam */
+    if (!isnan(shifts[0]) && !isnan(shifts[1])) shifts[0] = shifts[1] = fmin(shifts[0], shifts[1]);
+    bool both = !isnan(shifts[0]) && !isnan(shifts[1]);
+    for (int side = 0; side < 2; side++) {
+        if (isnan(shifts[side])) continue;
+        if (!both) shifts[side] *= 0.5; /* one side alone is weaker evidence */
         crossings++;
-        shift *= view->polar.step_px / view->unit_px;
+        double shift = shifts[side] * view->polar.step_px / view->unit_px;
         *worst = fmax(*worst, shift);
         float middle = (float)(first + end) / 2, far = (float)(side ? lines : 0);
         float beam = (float)(is_column ? view->row_px : view->column_px);

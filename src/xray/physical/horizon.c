@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROWS = 1024, WINDOW = 4, FAR_FIRST = 7, FAR_LAST = 14, REACH = 16, LEAP = 2, CLEAR = 4 };
+enum { ROWS = 1024, WINDOW = 4, FAR_FIRST = 7, FAR_LAST = 14, REACH = 24, LEAP = 2, CLEAR = 3 };
 
-static const double most_left = 0.75; /* square root of the share of counts that may be left below an edge */
+static const double most_left = 0.85; /* square root of the share of counts that may be left below an edge */
 
 /* Counts and pixels of one strip, row by row, in rows of unit_px. */
 typedef struct strip {
@@ -97,21 +97,29 @@ static void follow_edge(const edge_map *map, int path[HORIZON_STRIPS]) {
     }
 }
 
-/* The edge's row in each strip, to a fraction; NaN where it is not clear. */
-static void find_edges(const strip *strips, int rows, int row, double *out) {
+/* Where the line is in each strip, in whole rows. */
+static void rows_of_line(const physical_view *view, const horizon *line, double step, int *row) {
+    double wide = view->image->width_px / (double)HORIZON_STRIPS;
+    for (int s = 0; s < HORIZON_STRIPS; s++)
+        row[s] = (int)lround((line->offset_px + line->slope * (s + 0.5) * wide) / step);
+}
+
+/* The edge's row near row[] in each strip, to a fraction; NaN where it is not clear. */
+static void find_edges(const strip *strips, int rows, const int *row, double *out) {
     edge_map map;
     int path[HORIZON_STRIPS];
     for (int s = 0; s < HORIZON_STRIPS; s++)
         for (int r = 0; r <= 2 * REACH; r++) {
-            double value = edge_at(&strips[s], rows, row - REACH + r);
+            double value = edge_at(&strips[s], rows, row[s] - REACH + r);
             map.edge[s][r] = isnan(value) ? 0 : fmax(0, fmin(value, 15));
         }
     follow_edge(&map, path);
     for (int s = 0; s < HORIZON_STRIPS; s++) {
         double edge[3];
-        for (int k = 0; k < 3; k++) edge[k] = edge_at(&strips[s], rows, row - REACH + path[s] - 1 + k);
+        int first = row[s] - REACH + path[s];
+        for (int k = 0; k < 3; k++) edge[k] = edge_at(&strips[s], rows, first - 1 + k);
         double curve = edge[0] + edge[2] - 2 * edge[1];
-        out[s] = edge[1] >= CLEAR ? (double)(row - REACH + path[s]) : (double)NAN;
+        out[s] = edge[1] >= CLEAR ? (double)first : (double)NAN;
         if (curve < 0) out[s] += fmax(-0.5, fmin(0.5, 0.5 * (edge[0] - edge[2]) / curve));
     }
 }
@@ -144,27 +152,11 @@ static bool fit_line(const physical_view *view, horizon *h) {
     return fabs(h->slope) < 0.1;
 }
 
-bool horizon_find(const physical_view *view, horizon *out) {
-    strip *strips;
-    int rows = 0;
-    double step = fmax(1, view->unit_px);
-    *out = (horizon){.seen = 0};
-    if (sl_alloc(&strips, HORIZON_STRIPS, sizeof *strips)) return false;
-    for (int s = 0; s < HORIZON_STRIPS; s++) rows = fill_strip(view, s, &strips[s]);
-    int row = common_row(strips, rows);
-    if (row > 0) find_edges(strips, rows, row, out->row_px);
-    for (int s = 0; s < HORIZON_STRIPS && row > 0; s++) {
-        out->row_px[s] *= step;
-        out->seen += !isnan(out->row_px[s]);
-    }
-    sl_free(strips);
-    return row > 0 && out->seen >= HORIZON_STRIPS / 2 && fit_line(view, out);
-}
-
-bool horizon_known_or_found(const physical_view *view, horizon *out) {
+/* The line that the geometry says; false where it or the grazing angles are not known. */
+static bool horizon_known(const physical_view *view, horizon *out) {
     const sl_physical_input *input = view->input;
-    if (!input->geometry || !input->grazing) return horizon_find(view, out);
     double row[2], column[2];
+    if (!input->geometry || !input->grazing) return false;
     for (int side = 0; side < 2; side++) {
         double x, y, z;
         sl_grazing_direction(input->grazing, 0, side ? 0.02 : -0.02, &x, &y, &z);
@@ -174,4 +166,33 @@ bool horizon_known_or_found(const physical_view *view, horizon *out) {
     out->slope = (row[1] - row[0]) / (column[1] - column[0]);
     out->offset_px = row[0] - out->slope * column[0];
     return fabs(out->slope) < 0.2;
+}
+
+bool horizon_find(const physical_view *view, horizon *out) {
+    strip *strips;
+    horizon known;
+    int rows = 0, row[HORIZON_STRIPS];
+    double step = fmax(1, view->unit_px);
+    *out = (horizon){.seen = 0};
+    if (sl_alloc(&strips, HORIZON_STRIPS, sizeof *strips)) return false;
+    for (int s = 0; s < HORIZON_STRIPS; s++) rows = fill_strip(view, s, &strips[s]);
+    bool found = horizon_known(view, &known);
+    if (found) {
+        rows_of_line(view, &known, step, row);
+    } else {
+        int common = common_row(strips, rows);
+        for (int s = 0; s < HORIZON_STRIPS; s++) row[s] = common;
+        found = common > 0;
+    }
+    if (found) find_edges(strips, rows, row, out->row_px);
+    for (int s = 0; s < HORIZON_STRIPS && found; s++) {
+        out->row_px[s] *= step;
+        out->seen += !isnan(out->row_px[s]);
+    }
+    sl_free(strips);
+    return found && out->seen >= HORIZON_STRIPS / 2 && fit_line(view, out);
+}
+
+bool horizon_known_or_found(const physical_view *view, horizon *out) {
+    return horizon_known(view, out) || horizon_find(view, out);
 }

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 
-enum { NEAREST = 4, CELL = 4, BESIDE_BEAM = 10, LEAST_CELLS = 80 };
+enum { NEAREST = 4, CELL = 4, BESIDE_BEAM = 16, LEAST_CELLS = 80, CLEAR = 6 };
 
 /* Mean counts of a cell of CELL x CELL units with its middle at (row, column); NaN where most of it is masked
  * or outside. */
@@ -20,10 +20,25 @@ static double cell_mean(const physical_view *view, double row, double column) {
     return pixels > half * half * 2 ? sum / pixels : NAN;
 }
 
+/* One line above the horizon and its mirror image: square roots of counts, whose noise is the same
+ * everywhere, without their slow part: the beam's halo and the air are on both sides. */
 typedef struct line_pair {
     double above[512], below[512];
     int count;
 } line_pair;
+
+enum { AROUND = 4 };
+
+static void take_off_slow(double *values, int count) {
+    double slow[512];
+    for (int k = 0; k < count; k++) {
+        double sum = 0;
+        int first = k > AROUND ? k - AROUND : 0, last = k + AROUND < count ? k + AROUND : count - 1;
+        for (int n = first; n <= last; n++) sum += values[n];
+        slow[k] = sum / (last - first + 1);
+    }
+    for (int k = 0; k < count; k++) values[k] -= slow[k];
+}
 
 static void take_lines(const physical_view *view, const horizon *h, double distance_px, line_pair *out) {
     double step = CELL * view->unit_px;
@@ -35,15 +50,18 @@ static void take_lines(const physical_view *view, const horizon *h, double dista
         double above = cell_mean(view, line - distance_px, column),
                below = cell_mean(view, line + distance_px, column);
         if (isnan(above) || isnan(below)) continue;
-        out->above[out->count] = above;
-        out->below[out->count++] = below;
+        out->above[out->count] = sqrt(fmax(0, above));
+        out->below[out->count++] = sqrt(fmax(0, below));
     }
+    take_off_slow(out->above, out->count);
+    take_off_slow(out->below, out->count);
 }
 
 sl_status physical_horizon_shadow(const physical_view *view, sl_physical_result *out) {
     horizon h;
     line_pair pair;
-    double product = 0, square = 0, square_below = 0, noise = 0;
+    double product = 0, square = 0, square_below = 0,
+           noise = 0.25 / (CELL * CELL * fmax(1, view->unit_px * view->unit_px));
     int cells = 0;
     snprintf(out->saw, sizeof out->saw,
              view->is_grazing ? "no horizon is seen" : "not a grazing-incidence image");
@@ -51,23 +69,21 @@ sl_status physical_horizon_shadow(const physical_view *view, sl_physical_result 
     for (double d = NEAREST; d * view->unit_px < view->image->height_px; d += CELL) {
         take_lines(view, &h, d * view->unit_px, &pair);
         if (pair.count < 8) continue;
-        double above = 0, below = 0, pixels = CELL * CELL * fmax(1, view->unit_px * view->unit_px);
-        for (int k = 0; k < pair.count; k++)
-            above += pair.above[k] / pair.count, below += pair.below[k] / pair.count;
-        /* each line's own level is taken off: air and the beam's halo are on both sides */
         for (int k = 0; k < pair.count; k++) {
-            double a = pair.above[k] - above, b = pair.below[k] - below;
-            product += a * b, square += a * a, square_below += b * b;
-            noise += a * a * (pair.below[k] + 0.05) / pixels;
+            product += pair.above[k] * pair.below[k];
+            square += pair.above[k] * pair.above[k] - noise;
+            square_below += pair.below[k] * pair.below[k] - noise;
         }
         cells += pair.count;
     }
     snprintf(out->saw, sizeof out->saw, "too little is seen below the horizon");
-    if (cells < LEAST_CELLS || square <= 0) return SL_OK;
+    if (cells < LEAST_CELLS || square < CLEAR * noise * sqrt(2.0 * cells)) return SL_OK;
     out->applicable = true;
-    out->value = fmax(0, (product - 2 * sqrt(noise)) / fmax(square, square_below));
+    /* the slope of a regression, less two of its standard errors; what is brighter below is no image of what
+     * is above */
+    out->value = fmax(0, (product - 2 * sqrt(noise * square)) / fmax(square, square_below));
     snprintf(out->saw, sizeof out->saw, "%.1f %% of what is above the horizon is found mirrored below it",
-             100 * out->value);
+             100 * out->value * out->value);
     physical_mark(view, (sl_mark){SL_MARK_LINE, SL_PHYSICAL_HORIZON_SHADOW, false, (float)h.offset_px, 0,
                                   (float)(h.offset_px + h.slope * view->image->width_px),
                                   (float)view->image->width_px, 0});

@@ -19,13 +19,15 @@ typedef struct polar_map {
  * seen. */
 typedef struct ring_track {
     double radius[POLAR_SECTORS], snr[POLAR_SECTORS];
-    int seen; /* sectors */
+    double error[POLAR_SECTORS]; /* of the radius, from counting noise: broad ridges have no sharp place */
+    int seen;                    /* sectors */
 } ring_track;
 
 /* An image as the tests look at it. */
 typedef struct physical_view {
     const sl_physical_input *input;
-    const sl_image *image;
+    const sl_image *image; /* the input's, or `opened` */
+    sl_image opened;       /* what a round aperture shades is masked; empty without one */
     bool is_grazing;
     bool centre_known; /* the input's beam or geometry, not an estimate */
     double row_px, column_px;
@@ -36,8 +38,10 @@ typedef struct physical_view {
     ring_track track[RING_TRACKS]; /* the strongest first */
 } physical_view;
 
-/* Fills *view, which may be uninitialised; it borrows input. */
+/* Fills *view, which may be uninitialised; it borrows input. physical_view_free at the end, after errors too.
+ */
 sl_status physical_view_prepare(const sl_physical_input *input, physical_view *view);
+void physical_view_free(physical_view *view);
 
 /* Radius in image pixels and azimuth of the pixel position (row, column) about the view's centre. */
 void physical_polar(const physical_view *view, double row, double column, double *radius_px,

@@ -37,7 +37,7 @@ static void find_runs(const sl_image *image, bool down, uint8_t *flag) {
 
 /* Pixels of runs that go on for LEAST_LINES neighbouring lines, beginning within a pixel of each other. */
 static int64_t count_strokes(const physical_view *view, bool down, const uint8_t *flag, sl_mark *where) {
-    const sl_image *image = view->image;
+    const sl_image *image = view->input->image;
     int32_t lines = down ? image->width_px : image->height_px,
             length = down ? image->height_px : image->width_px;
     int64_t along = down ? image->width_px : 1, across = down ? 1 : image->width_px, found = 0;
@@ -59,7 +59,7 @@ static int64_t count_strokes(const physical_view *view, bool down, const uint8_t
 }
 
 sl_status physical_object(const physical_view *view, sl_physical_result *out) {
-    const sl_image *image = view->image;
+    const sl_image *image = view->input->image;
     uint8_t *flag;
     sl_mark where = {SL_MARK_BOX, SL_PHYSICAL_OBJECT, true, 1e9f, 1e9f, 0, 0, 0};
     snprintf(out->saw, sizeof out->saw, "an image too small for objects");

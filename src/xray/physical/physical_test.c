@@ -22,16 +22,36 @@ static const struct {
 
 typedef struct calibration {
     int images; /* clean images to which the test applied */
+    double limit;
     double mad; /* median absolute deviation */
     double quantile[CALIBRATION_SHARES];
 } calibration;
 
-static const calibration calibrations[SL_STRATUM_COUNT][SL_PHYSICAL_COUNT] = {
-#define SL_CALIBRATION(stratum, name, images, mad, ...)                                                      \
-    [SL_STRATUM_##stratum][SL_PHYSICAL_##name] = {images, mad, __VA_ARGS__},
+typedef calibration kinds_of_image[SL_STRATUM_COUNT][CALIBRATION_TECHNIQUES];
+
+static const kinds_of_image calibrations[SL_PHYSICAL_COUNT] = {
+#define SL_CALIBRATION(stratum, technique, name, images, limit, mad, ...)                                    \
+    [SL_PHYSICAL_##name][SL_STRATUM_##stratum][SL_TECHNIQUE_##technique] = {images, limit, mad, __VA_ARGS__},
+#define SL_CALIBRATION_OF(version)
 #include "xray/physical/calibration.def"
 #undef SL_CALIBRATION
+#undef SL_CALIBRATION_OF
 };
+
+int sl_physical_calibrated_of(void) {
+#define SL_CALIBRATION(stratum, technique, name, images, limit, mad, ...)
+#define SL_CALIBRATION_OF(version) return version;
+#include "xray/physical/calibration.def"
+#undef SL_CALIBRATION
+#undef SL_CALIBRATION_OF
+}
+
+int sl_physical_calibrated_images(sl_physical_test test, sl_physical_stratum stratum,
+                                  sl_technique technique) {
+    bool known =
+        test < SL_PHYSICAL_COUNT && stratum < SL_STRATUM_COUNT && (int)technique < CALIBRATION_TECHNIQUES;
+    return known ? calibrations[test][stratum][technique].images : 0;
+}
 
 const char *sl_physical_id(sl_physical_test test) {
     return test < SL_PHYSICAL_COUNT ? tests[test].id : "?";
@@ -69,7 +89,11 @@ static double tail(const calibration *c, double value) {
 }
 
 static void calibrate(const calibration *c, sl_physical_result *result) {
-    result->limit = c->quantile[CALIBRATION_LIMIT];
+    result->limit = c->limit;
+    if (result->applicable && c->images < CALIBRATION_LEAST) {
+        result->applicable = false;
+        snprintf(result->saw, sizeof result->saw, "too few clean images of its kind are known to judge by");
+    }
     if (!result->applicable) {
         result->value = result->z = result->p = NAN;
         return;
@@ -103,8 +127,10 @@ sl_status sl_physical_tests_run(const sl_physical_input *input, sl_physical_resu
                                        : "an expectation has no noise, gaps or beamstop");
         else
             status = tests[k].run(view, &out[k]);
-        calibrate(&calibrations[sl_physical_stratum_of(input)][k], &out[k]);
+        if (!input->is_uncalibrated)
+            calibrate(&calibrations[k][sl_physical_stratum_of(input)][input->technique], &out[k]);
     }
+    physical_view_free(view);
     sl_free(view);
     return status;
 }

@@ -1,68 +1,50 @@
 #include "xray/physical/ring_fit.h"
 
 #include "base/sort.h"
+#include "xray/physical/robust_fit.h"
 
 #include <math.h>
 #include <stdio.h>
 
 enum { LEAST_SECTORS = 24 };
 
-static bool solve5(double a[5][6]) {
-    for (int i = 0; i < 5; i++) {
-        int pivot = i;
-        for (int k = i + 1; k < 5; k++)
-            if (fabs(a[k][i]) > fabs(a[pivot][i])) pivot = k;
-        if (fabs(a[pivot][i]) < 1e-9) return false;
-        for (int c = 0; c < 6; c++) {
-            double swap = a[i][c];
-            a[i][c] = a[pivot][c];
-            a[pivot][c] = swap;
-        }
-        for (int k = 0; k < 5; k++) {
-            if (k == i) continue;
-            double factor = a[k][i] / a[i][i];
-            for (int c = i; c < 6; c++) a[k][c] -= factor * a[i][c];
-        }
-    }
-    return true;
-}
-
 static void basis_at(int sector, double out[5]) {
     double chi = (sector + 0.5) * 2 * M_PI / POLAR_SECTORS - M_PI;
     out[0] = 1, out[1] = cos(chi), out[2] = sin(chi), out[3] = cos(2 * chi), out[4] = sin(2 * chi);
 }
 
-/* Weighted least squares, outliers losing weight (Huber), three rounds. */
-static bool fit_harmonics(const double *shift, const double *weight, ring_fit *fit) {
-    double robust[POLAR_SECTORS], residual[POLAR_SECTORS];
-    for (int s = 0; s < POLAR_SECTORS; s++) robust[s] = weight[s];
-    for (int round = 0; round < 4; round++) {
-        double a[5][6] = {{0}};
-        for (int s = 0; s < POLAR_SECTORS; s++) {
-            double b[5];
-            basis_at(s, b);
-            for (int i = 0; i < 5; i++) {
-                for (int k = 0; k < 5; k++) a[i][k] += robust[s] * b[i] * b[k];
-                a[i][5] += robust[s] * b[i] * shift[s];
-            }
-        }
-        if (!solve5(a)) return false;
-        for (int i = 0; i < 5; i++) fit->harmonic[i] = a[i][5] / a[i][i];
-        int n = 0;
-        double size[POLAR_SECTORS];
-        for (int s = 0; s < POLAR_SECTORS; s++) {
-            double b[5];
-            basis_at(s, b);
-            residual[s] = shift[s];
-            for (int i = 0; i < 5; i++) residual[s] -= b[i] * fit->harmonic[i];
-            if (weight[s] > 0) size[n++] = fabs(residual[s]);
-        }
-        sl_sort_doubles(size, (size_t)n);
-        fit->spread = 1.48 * size[n / 2];
-        fit->error = (fit->spread + 0.05) * sqrt(2.0 / n);
-        for (int s = 0; s < POLAR_SECTORS; s++)
-            robust[s] = weight[s] * fmin(1, 1.5 * (fit->spread + 0.05) / fmax(fabs(residual[s]), 1e-6));
+/* Root mean square of what the harmonics leave of the radii beyond their jitter and counting noise. */
+static double wobble_of(const double *shift, const double *weight, double (*basis)[ROBUST_TERMS],
+                        const double *harmonic, double counting) {
+    double rest[POLAR_SECTORS], bend[POLAR_SECTORS], square = 0;
+    int seen = 0, bends = 0;
+    for (int s = 0; s < POLAR_SECTORS; s++) {
+        rest[s] = shift[s];
+        for (int k = 0; k < ROBUST_TERMS; k++) rest[s] -= harmonic[k] * basis[s][k];
+        if (weight[s] > 0) square += fmin(rest[s] * rest[s], 100), seen++;
     }
+    for (int s = 0; s < POLAR_SECTORS; s++) {
+        int before = (s + POLAR_SECTORS - 1) % POLAR_SECTORS, next = (s + 1) % POLAR_SECTORS;
+        if (weight[before] > 0 && weight[s] > 0 && weight[next] > 0)
+            bend[bends++] = fabs(rest[before] - 2 * rest[s] + rest[next]);
+    }
+    if (bends < 8) return 0;
+    double jitter = 1.48 * physical_median(bend, bends) / sqrt(6);
+    return sqrt(fmax(0, square / seen - 1.5 * jitter * jitter - 2 * counting));
+}
+
+static bool fit_harmonics(const double *shift, const double *weight, ring_fit *fit) {
+    double basis[POLAR_SECTORS][ROBUST_TERMS];
+    int seen = 0;
+    for (int s = 0; s < POLAR_SECTORS; s++) basis_at(s, basis[s]), seen += weight[s] > 0;
+    if (!robust_fit(basis, shift, weight, POLAR_SECTORS, 0.05, fit->harmonic, &fit->spread)) return false;
+    double counting = 0;
+    for (int s = 0; s < POLAR_SECTORS; s++)
+        if (weight[s] > 0) counting += fit->track->error[s] * fit->track->error[s] / seen;
+    /* sectors overlap by two thirds, so three share their counting noise */
+    double spread = fit->spread + 0.05;
+    fit->error = sqrt((spread * spread + 3 * counting) * 2 / seen);
+    fit->wobble = wobble_of(shift, weight, basis, fit->harmonic, counting);
     return true;
 }
 
@@ -74,7 +56,7 @@ static bool is_even(const double *snr) {
     for (int s = 0; s < POLAR_SECTORS; s++)
         if (snr[s] > 0) seen[n++] = snr[s];
     sl_sort_doubles(seen, (size_t)n);
-    return seen[n * 9 / 10] < 4 * seen[n / 4];
+    return seen[n * 9 / 10] < 2.2 * seen[n / 4];
 }
 
 /* Fits one followed ring; false unless half a circle is seen, and enough in it to tell a shift from an

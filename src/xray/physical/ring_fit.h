@@ -13,6 +13,7 @@ typedef struct ring_fit {
     double radius, harmonic[5];
     double spread; /* robust sigma of what the fit leaves */
     double error;  /* of a harmonic */
+    double wobble; /* root mean square of what the fit leaves and what is no noise: slow, higher harmonics */
 } ring_fit;
 
 /* The strongest rings of tracks[count]; returns how many. */

@@ -15,7 +15,7 @@ sl_status physical_ring_shape(const physical_view *view, sl_physical_result *out
         double oval = hypot(fit[k].harmonic[3] - stretch[0] * fit[k].radius,
                             fit[k].harmonic[4] - stretch[1] * fit[k].radius) -
                       2 * fit[k].error;
-        double wobble = 0.5 * fmax(0, fit[k].spread - 0.35);
+        double wobble = fmax(0, fit[k].wobble - 0.3);
         oval = hypot(fmax(0, oval), wobble) * step;
         if (oval > out->value) out->value = oval, bent = k;
     }

@@ -6,9 +6,12 @@
 
 enum { PEAKS = 16, LEAST_SECTORS = 4, TRIES = 80 };
 
+/* Noise of the rise's slope in units of that of one bin: of the weights in `rise`. */
+static const double slope_noise = 0.64;
+
 /* A place where a sector's profile has a maximum. */
 typedef struct peak {
-    double radius, snr;
+    double radius, snr, error;
     bool used;
 } peak;
 
@@ -40,7 +43,7 @@ static void find_peaks(const polar_map *map, int sector, peaks *out) {
             continue;
         double curve = rise[r - 1] + rise[r + 1] - 2 * rise[r];
         peak found = {r + (curve < 0 ? 0.5 * (rise[r - 1] - rise[r + 1]) / curve : 0) + 0.5,
-                      rise[r] / noise[r], false};
+                      rise[r] / noise[r], curve < 0 ? fmin(slope_noise * noise[r] / -curve, 9) : 9, false};
         int n = out->count[sector], weakest = 0;
         for (int k = 1; k < n; k++)
             if (out->item[sector][k].snr < out->item[sector][weakest].snr) weakest = k;
@@ -52,7 +55,8 @@ static void find_peaks(const polar_map *map, int sector, peaks *out) {
 }
 
 /* Follows a ring from a peak to one side, through up to three blind sectors; returns the sectors covered. */
-static int follow(peaks *all, int sector, int direction, int limit, double *radius, double *snr) {
+static int follow(peaks *all, int sector, int direction, int limit, ring_track *track) {
+    double *radius = track->radius;
     double last = radius[sector], slope = 0;
     int covered = 0, blind = 0;
     for (int step = 1; step <= limit && blind <= 3; step++) {
@@ -71,7 +75,8 @@ static int follow(peaks *all, int sector, int direction, int limit, double *radi
         best->used = true;
         slope = 0.6 * slope + 0.4 * (best->radius - last) / (blind + 1);
         last = radius[s] = best->radius;
-        snr[s] = best->snr;
+        track->snr[s] = best->snr;
+        track->error[s] = best->error;
         covered += blind + 1;
         blind = 0;
     }
@@ -80,7 +85,6 @@ static int follow(peaks *all, int sector, int direction, int limit, double *radi
 
 /* The strongest peak nobody has followed yet, and all that belongs to it; false when none is left. */
 static bool follow_next(peaks *all, ring_track *track) {
-    double *radius = track->radius, *snr = track->snr;
     int sector = -1, item = 0;
     for (int s = 0; s < POLAR_SECTORS; s++)
         for (int k = 0; k < all->count[s]; k++)
@@ -89,11 +93,12 @@ static bool follow_next(peaks *all, ring_track *track) {
     if (sector < 0) return false;
     *track = (ring_track){.seen = 0};
     all->item[sector][item].used = true;
-    radius[sector] = all->item[sector][item].radius;
-    snr[sector] = all->item[sector][item].snr;
-    int covered = follow(all, sector, 1, POLAR_SECTORS - 1, radius, snr);
-    follow(all, sector, -1, POLAR_SECTORS - 1 - covered, radius, snr);
-    for (int s = 0; s < POLAR_SECTORS; s++) track->seen += radius[s] > 0;
+    track->radius[sector] = all->item[sector][item].radius;
+    track->snr[sector] = all->item[sector][item].snr;
+    track->error[sector] = all->item[sector][item].error;
+    int covered = follow(all, sector, 1, POLAR_SECTORS - 1, track);
+    follow(all, sector, -1, POLAR_SECTORS - 1 - covered, track);
+    for (int s = 0; s < POLAR_SECTORS; s++) track->seen += track->radius[s] > 0;
     return true;
 }
 

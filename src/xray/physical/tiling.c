@@ -54,7 +54,7 @@ sl_status physical_tiling(const physical_view *view, sl_physical_result *out) {
     cell_map map;
     snprintf(out->saw, sizeof out->saw, "an image of less than %d x %d pixels", CELLS, CELLS);
     if (view->image->height_px < CELLS || view->image->width_px < CELLS) return SL_OK;
-    fill(view->image, &map);
+    fill(view->input->image, &map);
     double whole = correlation(&map, 0, 0);
     snprintf(out->saw, sizeof out->saw, "nothing but a level");
     if (whole <= 0) return SL_OK;

@@ -1,5 +1,6 @@
 #include "base/sort.h"
 #include "xray/blind.h"
+#include "xray/physical/aperture.h"
 #include "xray/physical/ring_fit.h"
 
 #include <math.h>
@@ -67,6 +68,10 @@ static void find_centre(physical_view *view) {
     view->column_px = centre.column_px;
 }
 
+void physical_view_free(physical_view *view) {
+    sl_image_free(&view->opened);
+}
+
 sl_status physical_view_prepare(const sl_physical_input *input, physical_view *view) {
     const sl_image *image = input->image;
     memset(view, 0, sizeof *view);
@@ -78,6 +83,9 @@ sl_status physical_view_prepare(const sl_physical_input *input, physical_view *v
     view->column_px = input->beam_known ? input->beam_column_px : image->width_px * 0.5;
     view->polar.step_px = fmax(1, view->unit_px);
     find_centre(view);
+    bool shaded;
+    SL_TRY(physical_aperture_mask(view, &view->opened, &shaded));
+    if (shaded) view->image = &view->opened;
     if (view->is_grazing) return SL_OK;
     find_tracks(view);
     /* a recorded beam says where it was meant to be; without a geometry the rings know better */

@@ -1,0 +1,119 @@
+#include "test.h"
+
+#include "xray/physical/aperture.h"
+#include "xray/physical/robust_fit.h"
+#include "xray/physical_test.h"
+#include "xray/simulate.h"
+
+#include <math.h>
+#include <string.h>
+
+/* A test without clean images to compare with would pass everything: after a new test, or a new version of
+ * the simulator, run calibrate-physical. */
+static void every_test_is_calibrated(void **state) {
+    (void)state;
+    int missing = 0;
+    for (int t = 0; t < SL_PHYSICAL_COUNT; t++) {
+        int most[SL_STRATUM_COUNT] = {0};
+        for (int s = 0; s < SL_STRATUM_COUNT; s++)
+            for (int k = 0; k <= SL_TECHNIQUE_UNKNOWN; k++) {
+                int images = sl_physical_calibrated_images((sl_physical_test)t, (sl_physical_stratum)s,
+                                                           (sl_technique)k);
+                if (images > most[s]) most[s] = images;
+            }
+        bool lacks = most[SL_STRATUM_GEOMETRY] < 40 || most[SL_STRATUM_BEAM] < 40;
+        if (lacks) missing++, print_error("%s has no clean images\n", sl_physical_id((sl_physical_test)t));
+    }
+    assert_int_equal(missing, 0);
+    assert_int_equal(sl_physical_calibrated_of(), SL_SIM_VERSION);
+    assert_int_equal(sl_physical_calibrated_images(SL_PHYSICAL_COUNT, SL_STRATUM_GEOMETRY, SL_TECHNIQUE_SAXS),
+                     0);
+    /* a grazing-incidence image is no transmission image */
+    assert_int_equal(
+        sl_physical_calibrated_images(SL_PHYSICAL_FRIEDEL, SL_STRATUM_GEOMETRY, SL_TECHNIQUE_GIWAXS), 0);
+}
+
+static void the_limit_is_that_of_the_technique(void **state) {
+    (void)state;
+    sl_sim_sample sample = {0};
+    sl_physical_result as_known[SL_PHYSICAL_COUNT], as_unknown[SL_PHYSICAL_COUNT];
+    sl_sim_options options = SL_SIM_OPTIONS_DEFAULT;
+    options.measure = true;
+    options.class_id = SL_SIM_WAXS_POWDER;
+    assert_ok(sl_sim_sample_make(41, 3, &options, &sample));
+    sl_physical_input input = sl_physical_input_of(&sample, SL_STRATUM_GEOMETRY, NULL);
+    assert_ok(sl_physical_tests_run(&input, as_known));
+    input.technique = SL_TECHNIQUE_UNKNOWN;
+    assert_ok(sl_physical_tests_run(&input, as_unknown));
+    int differing = 0;
+    for (int t = 0; t < SL_PHYSICAL_COUNT; t++)
+        differing += as_known[t].applicable && fabs(as_known[t].limit - as_unknown[t].limit) > 1e-9;
+    assert_true(differing >= 3);
+    input.is_uncalibrated = true;
+    assert_ok(sl_physical_tests_run(&input, as_unknown));
+    for (int t = 0; t < SL_PHYSICAL_COUNT; t++) assert_true(as_unknown[t].p == 0 && as_unknown[t].limit == 0);
+    sl_sim_sample_free(&sample);
+}
+
+static void a_robust_fit_is_not_pulled_away(void **state) {
+    (void)state;
+    enum { COUNT = 40 };
+    double basis[COUNT][ROBUST_TERMS], value[COUNT], weight[COUNT], out[ROBUST_TERMS], spread;
+    const double truth[ROBUST_TERMS] = {2, -1, 0.5, 0, 3};
+    for (int k = 0; k < COUNT; k++) {
+        double x = 2.0 * k / (COUNT - 1) - 1;
+        basis[k][0] = 1;
+        value[k] = 0;
+        weight[k] = 1;
+        for (int n = 1; n < ROBUST_TERMS; n++) basis[k][n] = basis[k][n - 1] * x;
+        for (int n = 0; n < ROBUST_TERMS; n++) value[k] += truth[n] * basis[k][n];
+    }
+    value[7] += 5;
+    value[30] = NAN; /* not looked at */
+    weight[30] = 0;
+    assert_true(robust_fit(basis, value, weight, COUNT, 1e-4, out, &spread));
+    for (int n = 0; n < ROBUST_TERMS; n++) assert_true(fabs(out[n] - truth[n]) < 0.1);
+    assert_true(spread < 0.1);
+    for (int k = 0; k < COUNT; k++) basis[k][4] = basis[k][3];
+    assert_false(robust_fit(basis, value, weight, COUNT, 1e-4, out, &spread));
+}
+
+static void a_round_aperture_is_masked(void **state) {
+    (void)state;
+    enum { SIDE = 256 };
+    sl_image image, opened;
+    bool found;
+    assert_ok(sl_image_new(SIDE, SIDE, &image));
+    for (int shaded = 0; shaded < 2; shaded++) {
+        for (int i = 0; i < SIDE; i++)
+            for (int j = 0; j < SIDE; j++)
+                image.value[i * SIDE + j] = shaded && hypot(i - 136.0, j - 119.0) > 112 ? 2 : 60;
+        physical_view view = {.image = &image, .unit_px = 1, .row_px = 100, .column_px = 140};
+        assert_ok(physical_aperture_mask(&view, &opened, &found));
+        assert_int_equal(found, shaded);
+        if (!found) continue;
+        int wrong = 0;
+        for (int i = 0; i < SIDE; i++)
+            for (int j = 0; j < SIDE; j++) {
+                double outside = hypot(i - 136.0, j - 119.0) - 112;
+                if (fabs(outside) > 6) wrong += (opened.mask[i * SIDE + j] != 0) != (outside > 0);
+            }
+        assert_int_equal(wrong, 0);
+        sl_image_free(&opened);
+        /* one about the beam breaks no symmetry */
+        view.row_px = 136, view.column_px = 119;
+        assert_ok(physical_aperture_mask(&view, &opened, &found));
+        assert_false(found);
+    }
+    sl_image_free(&image);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_test_is_calibrated),
+        cmocka_unit_test(the_limit_is_that_of_the_technique),
+        cmocka_unit_test(a_robust_fit_is_not_pulled_away),
+        cmocka_unit_test(a_round_aperture_is_masked),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL) ? 1 : 0;
+}
