@@ -28,6 +28,7 @@ void fault_move_beamstop(fault *f);
 void fault_dim_lobe(fault *f);
 void fault_shift_behind_gap(fault *f);
 void fault_tile(fault *f);
+void fault_widen_ring(fault *f);
 
 /* After it: on the counts. */
 void fault_fill_gaps(fault *f);
@@ -40,6 +41,11 @@ void fault_clone_patch(fault *f);
 
 /* The best visible ring or arc; NULL: none. Rings near the border are not taken. */
 const sl_feature *fault_pick_ring(const sl_sim_sample *sample);
+
+/* The clearest visible ring or arc in the frame with no other one within `widths` of its full widths; NULL:
+ * none. */
+const sl_feature *fault_pick_lone_ring(const sl_sim_sample *sample, sl_feature_kind kind, double widths);
+enum { FAULT_WIDE_ROOM = 4 }; /* full widths around a ring that becomes wider */
 
 /* Bilinear value, borders repeated. */
 float fault_value_at(const float *image, int32_t size, double row, double column);
