@@ -29,6 +29,7 @@ void fault_dim_lobe(fault *f);
 void fault_shift_behind_gap(fault *f);
 void fault_tile(fault *f);
 void fault_widen_ring(fault *f);
+void fault_change_polarisation(fault *f);
 
 /* After it: on the counts. */
 void fault_fill_gaps(fault *f);
