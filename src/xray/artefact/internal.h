@@ -29,6 +29,7 @@ void fault_dim_lobe(fault *f);
 void fault_shift_behind_gap(fault *f);
 void fault_tile(fault *f);
 void fault_widen_ring(fault *f);
+void fault_step_behind_gap(fault *f);
 void fault_change_polarisation(fault *f);
 
 /* After it: on the counts. */
@@ -47,6 +48,9 @@ const sl_feature *fault_pick_ring(const sl_sim_sample *sample);
  * none. */
 const sl_feature *fault_pick_lone_ring(const sl_sim_sample *sample, sl_feature_kind kind, double widths);
 enum { FAULT_WIDE_ROOM = 4 }; /* full widths around a ring that becomes wider */
+
+/* Whether a gap crosses the frame with an eighth of it and more on either side. */
+bool fault_has_inner_gap(const sl_image *image);
 
 /* Bilinear value, borders repeated. */
 float fault_value_at(const float *image, int32_t size, double row, double column);

@@ -5,12 +5,12 @@
 #include <math.h>
 #include <stdio.h>
 
-enum { WIDE = 10, FIRST = 20, ANNULI = (POLAR_RADII - FIRST) / WIDE, HARMONICS = 5, LEAST_SECTORS = 12, LEAST_COUNTS = 4, LEAST_ANNULI = 4,
+enum { WIDE = 10, FIRST = 20, ANNULI = (POLAR_RADII - FIRST) / WIDE, HARMONICS = 5, LEAST_SECTORS = 12, LEAST_COUNTS = 4, LEAST_ANNULI = 5,
        DARK_STEPS = 5 };
 
 static const double flat = 0.015,      /* what a flat field leaves of a harmonic */
     flat_share = 0.15,                 /* the same, as share of the polarisation's effect */
-    least_sure = 0.04;                 /* standard error of the first harmonic that is still of use */
+    least_sure = 0.03;                 /* standard error of the first harmonic that is still of use */
 
 /* What solid angle and polarisation let one expect of a uniform sphere, at each place of the polar map. */
 typedef struct expectation {
