@@ -33,6 +33,7 @@ static const struct {
     [SL_ARTEFACT_TILED] = {ON_EXPECTATION, fault_tile},
     [SL_ARTEFACT_WRONG_POLARISATION] = {ON_EXPECTATION, fault_change_polarisation},
     [SL_ARTEFACT_GAP_STEP] = {ON_EXPECTATION, fault_step_behind_gap},
+    [SL_ARTEFACT_TURNED_ORDER] = {ON_EXPECTATION, fault_turn_order},
     [SL_ARTEFACT_WIDENED_RING] = {ON_EXPECTATION, fault_widen_ring},
 };
 
@@ -106,6 +107,8 @@ bool sl_artefact_applies(sl_artefact_kind kind, const sl_sim_sample *sample) {
         return sample->technique == SL_TECHNIQUE_WAXS;
     case SL_ARTEFACT_GAP_STEP:
         return !sample->is_grazing && fault_has_inner_gap(&sample->measured);
+    case SL_ARTEFACT_TURNED_ORDER:
+        return !sample->is_grazing && fault_has_orders(sample);
     default:
         return true;
     }

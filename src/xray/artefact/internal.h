@@ -29,6 +29,7 @@ void fault_dim_lobe(fault *f);
 void fault_shift_behind_gap(fault *f);
 void fault_tile(fault *f);
 void fault_widen_ring(fault *f);
+void fault_turn_order(fault *f);
 void fault_step_behind_gap(fault *f);
 void fault_change_polarisation(fault *f);
 
@@ -47,7 +48,11 @@ const sl_feature *fault_pick_ring(const sl_sim_sample *sample);
 /* The clearest visible ring or arc in the frame with no other one within `widths` of its full widths; NULL:
  * none. */
 const sl_feature *fault_pick_lone_ring(const sl_sim_sample *sample, sl_feature_kind kind, double widths);
-enum { FAULT_WIDE_ROOM = 4 }; /* full widths around a ring that becomes wider */
+/* Full widths around a ring that becomes wider, or is turned. */
+enum { FAULT_WIDE_ROOM = 4, FAULT_TURN_ROOM = 2 };
+
+/* Whether there are two orders of arcs and more, one of which can be turned alone. */
+bool fault_has_orders(const sl_sim_sample *sample);
 
 /* Whether a gap crosses the frame with an eighth of it and more on either side. */
 bool fault_has_inner_gap(const sl_image *image);

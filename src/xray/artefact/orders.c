@@ -88,3 +88,31 @@ void fault_widen_ring(fault *f) {
             s->mean_counts[(int64_t)i * f->size + j] = value_at_place(f, &p, here);
         }
 }
+
+/* The arcs of one order are turned about the beam. */
+void fault_turn_order(fault *f) {
+    sl_sim_sample *s = f->sample;
+    const sl_feature *ring = fault_pick_lone_ring(s, SL_FEATURE_ARC, FAULT_TURN_ROOM);
+    sl_projection p = sl_projection_of(&s->geometry);
+    double at = radius_of_q(s, ring->q_per_ang), room = 0.85 * room_around(s, ring),
+           turn = 20 * M_PI / 180 * f->severity * (sl_random_uniform(&f->random) < 0.5 ? -1 : 1);
+    memcpy(f->scratch, s->mean_counts, (size_t)f->size * (size_t)f->size * sizeof(float));
+    for (int32_t i = 0; i < f->size; i++)
+        for (int32_t j = 0; j < f->size; j++) {
+            place here = place_of(&p, i + 0.5, j + 0.5);
+            double away = fabs(here.radius_px - at) / room;
+            if (away >= 1) continue;
+            /* the whole ring is turned; beyond it the turn fades, where there is nothing to see */
+            here.azimuth_rad -= turn * fmin(1, 3 * (1 - away));
+            s->mean_counts[(int64_t)i * f->size + j] = value_at_place(f, &p, here);
+        }
+}
+
+bool fault_has_orders(const sl_sim_sample *sample) {
+    int orders = 0;
+    for (int k = 0; k < sample->feature_count; k++) {
+        const sl_feature *f = &sample->feature[k];
+        orders += f->kind == SL_FEATURE_ARC && f->visible && is_in_frame(sample, f);
+    }
+    return orders >= 2 && fault_pick_lone_ring(sample, SL_FEATURE_ARC, FAULT_TURN_ROOM) != NULL;
+}
