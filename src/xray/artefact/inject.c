@@ -81,8 +81,8 @@ bool sl_artefact_applies(sl_artefact_kind kind, const sl_sim_sample *sample) {
     case SL_ARTEFACT_WOBBLY:
         return fault_pick_ring(sample) != NULL;
     case SL_ARTEFACT_RATIO_JITTER:
-        return fault_pick_ring(sample) != NULL && !sample->is_grazing &&
-               sample->attribute[SL_SIM_ATTRIBUTE_RING_COUNT] > 0.45f;
+        return fault_pick_ring(sample) != NULL && fault_pick_ring(sample)->kind == SL_FEATURE_RING && !sample->is_grazing &&
+               sample->attribute[SL_SIM_ATTRIBUTE_RING_COUNT] > 0.57f; /* five rings */
     case SL_ARTEFACT_BROKEN_MIRROR:
         return sample->is_grazing && sample->beam_column_px > 0.25 * sample->size_px &&
                sample->beam_column_px < 0.75 * sample->size_px;
