@@ -1,4 +1,4 @@
-/* Writes src/xray/caption_model.def: logistic regressions from the features of simulated images to the words of their
+/* Writes src/xray/caption_model.def: logistic regressions from what simulated images show to the words of their
  * captions.
  *
  *     caption-model [IMAGES] > caption_model.def     (built by `ninja tools/caption-model`) */
@@ -9,10 +9,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { F = SL_IMAGE_FEATURE_COUNT, W = SL_CAPTION_WORD_COUNT, ROUNDS = 1500 };
+enum { F = SL_CAPTION_EVIDENCE, W = SL_CAPTION_WORD_COUNT, ROUNDS = 1500 };
 
 static const uint64_t seed = 7003; /* no limit comes from it, and no figure */
-static const double ridge = 2e-3;  /* keeps weights of features that always agree apart from infinity */
+static const double ridge = 1e-3;  /* keeps weights of features that always agree apart from infinity */
 
 typedef struct example {
     double feature[F];
@@ -35,7 +35,7 @@ static sl_status collect(int images, example *out) {
     options.measure = true;
     for (int k = 0; k < images && !status; k++) {
         status = sl_sim_sample_make(seed, (uint32_t)k, &options, &sample);
-        if (!status) status = sl_image_features(&sample.measured, NULL, out[k].feature);
+        if (!status) status = sl_caption_evidence(&sample.measured, out[k].feature);
         if (!status) tell_truth(&sample, out[k].is_true);
     }
     sl_sim_sample_free(&sample);

@@ -14,7 +14,7 @@ static const char *const texts[SL_CAPTION_WORD_COUNT] = {
 };
 
 /* What is usual of each feature: mean and spread over the images of the fit. */
-static const double usual[SL_IMAGE_FEATURE_COUNT][2] = {
+static const double usual[SL_CAPTION_EVIDENCE][2] = {
 #define SL_CAPTION_FEATURE(index, mean, spread) [index] = {mean, spread},
 #define SL_CAPTION_MODEL(word, constant, ...)
 #include "xray/caption_model.def"
@@ -23,7 +23,7 @@ static const double usual[SL_IMAGE_FEATURE_COUNT][2] = {
 };
 
 static const struct {
-    double constant, weight[SL_IMAGE_FEATURE_COUNT];
+    double constant, weight[SL_CAPTION_EVIDENCE];
 } models[SL_CAPTION_WORD_COUNT] = {
 #define SL_CAPTION_FEATURE(index, mean, spread)
 #define SL_CAPTION_MODEL(word, constant, ...) [word] = {constant, __VA_ARGS__},
@@ -45,10 +45,10 @@ int sl_caption_says(const char *caption, sl_caption_word word) {
     return technique == SL_TECHNIQUE_WAXS || technique == SL_TECHNIQUE_GIWAXS ? 1 : -1;
 }
 
-double sl_caption_word_probability(sl_caption_word word, const double feature[SL_IMAGE_FEATURE_COUNT]) {
+double sl_caption_word_probability(sl_caption_word word, const double evidence[SL_CAPTION_EVIDENCE]) {
     double sum = models[word].constant;
-    for (int k = 0; k < SL_IMAGE_FEATURE_COUNT; k++) {
-        double z = isfinite(feature[k]) ? (feature[k] - usual[k][0]) / usual[k][1] : 0;
+    for (int k = 0; k < SL_CAPTION_EVIDENCE; k++) {
+        double z = isfinite(evidence[k]) ? (evidence[k] - usual[k][0]) / usual[k][1] : 0;
         /* far beyond what the fit has seen a straight line says nothing */
         sum += models[word].weight[k] * fmax(-4, fmin(4, z));
     }

@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-typedef enum stage { ON_EXPECTATION, ON_COUNTS } stage;
+typedef enum stage { ON_EXPECTATION, ON_COUNTS, ON_CAPTION } stage;
 
 static const struct {
     stage stage;
@@ -34,6 +34,7 @@ static const struct {
     [SL_ARTEFACT_WRONG_POLARISATION] = {ON_EXPECTATION, fault_change_polarisation},
     [SL_ARTEFACT_GAP_STEP] = {ON_EXPECTATION, fault_step_behind_gap},
     [SL_ARTEFACT_TURNED_ORDER] = {ON_EXPECTATION, fault_turn_order},
+    [SL_ARTEFACT_SWAPPED_CAPTION] = {ON_CAPTION, fault_swap_caption},
     [SL_ARTEFACT_WIDENED_RING] = {ON_EXPECTATION, fault_widen_ring},
 };
 
@@ -147,6 +148,12 @@ static sl_status measure_again(sl_sim_sample *s) {
 static sl_status inject(fault *f, float *before, sl_artefact *out) {
     sl_sim_sample *s = f->sample;
     size_t bytes = (size_t)f->size * (size_t)f->size * sizeof(float);
+    if (faults[f->kind].stage == ON_CAPTION) {
+        faults[f->kind].run(f);
+        /* no pixel is wrong: all of them contradict the words */
+        *out = (sl_artefact){f->kind, f->severity, 0, 0, f->size, f->size, (int64_t)f->size * f->size};
+        return SL_OK;
+    }
     if (faults[f->kind].stage == ON_COUNTS) {
         memcpy(before, s->measured.value, bytes);
         faults[f->kind].run(f);

@@ -29,6 +29,7 @@ void fault_dim_lobe(fault *f);
 void fault_shift_behind_gap(fault *f);
 void fault_tile(fault *f);
 void fault_widen_ring(fault *f);
+void fault_swap_caption(fault *f);
 void fault_turn_order(fault *f);
 void fault_step_behind_gap(fault *f);
 void fault_change_polarisation(fault *f);

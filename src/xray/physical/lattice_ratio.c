@@ -14,13 +14,14 @@
 
 enum { LEAST_RINGS = 4, LINES = 40, FIRST_INDICES = 4 };
 
-static const double tolerance = 0.0035, /* of q: what a ring may be off its place */
+static const double tolerance = 0.003, /* of q, and */
+    tolerance_px = 0.25,               /* of the radius: what a ring may be off its place */
     reach = 0.16,                      /* of q: how far a displaced ring is looked for */
     most_missing = 0.5;                /* share of a lattice's lines up to the last ring that may be too weak */
 
 typedef struct ring_set {
     int count;
-    double q[RING_TRACKS], radius[RING_TRACKS];
+    double q[RING_TRACKS], radius[RING_TRACKS], tolerance[RING_TRACKS]; /* tolerance: share of q */
 } ring_set;
 
 /* What a lattice says of the rings. */
@@ -61,10 +62,11 @@ static bool find_rings(const physical_view *view, ring_set *out) {
         if (k > 0) room = fmin(room, 0.55 * (at[k] - at[k - 1]));
         if (k + 1 < count) room = fmin(room, 0.55 * (at[k + 1] - at[k]));
         if (!ring_peak_fit(&view->polar, 0, POLAR_SECTORS, at[k], fmax(room, 4), &peak) ||
-            peak.centre_error > 0.3 * tolerance * peak.centre || peak.height < 6 * peak.height_error)
+            peak.centre_error > tolerance_px || peak.height < 6 * peak.height_error)
             continue;
         double radius = peak.centre * view->polar.step_px;
         out->radius[out->count] = radius;
+        out->tolerance[out->count] = tolerance + tolerance_px / peak.centre;
         out->q[out->count++] =
             g ? 2 * view->projection.k0_per_ang * sin(0.5 * atan(radius * g->pixel_m / g->distance_m)) : radius;
     }
@@ -81,7 +83,7 @@ static bool read_rings(const ring_set *rings, const double *line, int lines, dou
         for (int i = 0; i < lines; i++)
             if (best < 0 || fabs(line[i] * scale - rings->q[k]) < fabs(line[best] * scale - rings->q[k])) best = i;
         double off = fabs(line[best] * scale / rings->q[k] - 1);
-        if (off < tolerance) {
+        if (off < rings->tolerance[k]) {
             used[best] = true, out->matched++;
             out->rest = fmax(out->rest, off);
             sum += rings->q[k] / line[best], weight++;
@@ -176,7 +178,7 @@ sl_status physical_lattice_ratio(const physical_view *view, sl_physical_result *
     else
         try_nano_lattices(&rings, &best);
     snprintf(out->saw, sizeof out->saw, "%d rings, of no lattice on the list", rings.count);
-    if (best.matched < LEAST_RINGS - 1 || best.matched < rings.count - 1) return SL_OK;
+    if (best.matched < LEAST_RINGS || best.matched < rings.count - 1) return SL_OK;
     out->applicable = true;
     out->value = 100 * (best.odd >= 0 ? best.away : best.rest);
     draw(view, &rings, &best);
