@@ -1,5 +1,5 @@
-/* Writes src/xray/caption_model.def: logistic regressions from what simulated images show to the words of their
- * captions.
+/* Writes src/xray/caption_model.def: logistic regressions from what simulated images show to the words of
+ * their captions.
  *
  *     caption-model [IMAGES] > caption_model.def     (built by `ninja tools/caption-model`) */
 #include "xray/caption_words.h"
@@ -91,7 +91,8 @@ int main(int argc, char **argv) {
         fprintf(stderr, "caption-model: %s\n", sl_error_message());
         return 1;
     }
-    printf("/* SL_CAPTION_FEATURE(index, mean, spread): what is usual of a feature; SL_CAPTION_MODEL(word, constant, "
+    printf("/* SL_CAPTION_FEATURE(index, mean, spread): what is usual of a feature; SL_CAPTION_MODEL(word, "
+           "constant, "
            "weights).\n * Made by caption-model %d from simulator version %d and features version %d. */\n",
            images, SL_SIM_VERSION, SL_IMAGE_FEATURES_VERSION);
     standardise(all, images);

@@ -47,8 +47,8 @@ void fault_shift_behind_gap(fault *f) {
         }
 }
 
-/* First line of the n-th gap that crosses the frame with an eighth of it and more on either side; -1 beyond the
- * last. */
+/* First line of the n-th gap that crosses the frame with an eighth of it and more on either side; -1 beyond
+ * the last. */
 static int32_t inner_gap(const sl_image *image, bool turned, int n) {
     int32_t size = turned ? image->width_px : image->height_px;
     for (int32_t line = size / 8; line < size - size / 8; line++)
@@ -71,8 +71,7 @@ void fault_step_behind_gap(fault *f) {
     int32_t gap = inner_gap(&s->measured, turned, (int)sl_random_below(&f->random, (uint32_t)count));
     for (int32_t i = 0; i < f->size; i++)
         for (int32_t j = 0; j < f->size; j++)
-            if ((turned ? j : i) >= gap)
-                s->mean_counts[(int64_t)i * f->size + j] *= (float)(1 + f->severity);
+            if ((turned ? j : i) >= gap) s->mean_counts[(int64_t)i * f->size + j] *= (float)(1 + f->severity);
 }
 
 /* The frame at half its size, twice across and twice down; at low severity the copies are only laid over. */

@@ -35,6 +35,7 @@ static const struct {
     [SL_ARTEFACT_GAP_STEP] = {ON_EXPECTATION, fault_step_behind_gap},
     [SL_ARTEFACT_TURNED_ORDER] = {ON_EXPECTATION, fault_turn_order},
     [SL_ARTEFACT_SWAPPED_CAPTION] = {ON_CAPTION, fault_swap_caption},
+    [SL_ARTEFACT_MOVED_SPECULAR] = {ON_EXPECTATION, fault_move_specular},
     [SL_ARTEFACT_WIDENED_RING] = {ON_EXPECTATION, fault_widen_ring},
 };
 
@@ -82,8 +83,8 @@ bool sl_artefact_applies(sl_artefact_kind kind, const sl_sim_sample *sample) {
     case SL_ARTEFACT_WOBBLY:
         return fault_pick_ring(sample) != NULL;
     case SL_ARTEFACT_RATIO_JITTER:
-        return fault_pick_ring(sample) != NULL && fault_pick_ring(sample)->kind == SL_FEATURE_RING && !sample->is_grazing &&
-               sample->attribute[SL_SIM_ATTRIBUTE_RING_COUNT] > 0.57f; /* five rings */
+        return fault_pick_ring(sample) != NULL && fault_pick_ring(sample)->kind == SL_FEATURE_RING &&
+               !sample->is_grazing && sample->attribute[SL_SIM_ATTRIBUTE_RING_COUNT] > 0.57f; /* five rings */
     case SL_ARTEFACT_BROKEN_MIRROR:
         return sample->is_grazing && sample->beam_column_px > 0.25 * sample->size_px &&
                sample->beam_column_px < 0.75 * sample->size_px;
@@ -110,6 +111,8 @@ bool sl_artefact_applies(sl_artefact_kind kind, const sl_sim_sample *sample) {
         return !sample->is_grazing && fault_has_inner_gap(&sample->measured);
     case SL_ARTEFACT_TURNED_ORDER:
         return !sample->is_grazing && fault_has_orders(sample);
+    case SL_ARTEFACT_MOVED_SPECULAR:
+        return fault_specular_is_seen(sample);
     default:
         return true;
     }

@@ -29,6 +29,7 @@ void fault_dim_lobe(fault *f);
 void fault_shift_behind_gap(fault *f);
 void fault_tile(fault *f);
 void fault_widen_ring(fault *f);
+void fault_move_specular(fault *f);
 void fault_swap_caption(fault *f);
 void fault_turn_order(fault *f);
 void fault_step_behind_gap(fault *f);
@@ -57,6 +58,9 @@ bool fault_has_orders(const sl_sim_sample *sample);
 
 /* Whether a gap crosses the frame with an eighth of it and more on either side. */
 bool fault_has_inner_gap(const sl_image *image);
+
+/* Whether the specular spot stands clear of horizon, beamstop and gaps, with room to be moved. */
+bool fault_specular_is_seen(const sl_sim_sample *sample);
 
 /* Bilinear value, borders repeated. */
 float fault_value_at(const float *image, int32_t size, double row, double column);

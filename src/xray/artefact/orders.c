@@ -73,14 +73,16 @@ void fault_widen_ring(fault *f) {
     sl_sim_sample *s = f->sample;
     const sl_feature *ring = fault_pick_lone_ring(s, SL_FEATURE_RING, FAULT_WIDE_ROOM);
     sl_projection p = sl_projection_of(&s->geometry);
-    double at = radius_of_q(s, ring->q_per_ang), room = 0.8 * room_around(s, ring), most = 1 + 2 * f->severity;
+    double at = radius_of_q(s, ring->q_per_ang), room = 0.8 * room_around(s, ring),
+           most = 1 + 2 * f->severity;
     double inner = fmin(0.7 * room, 1.3 * most * ring->width_px), middle = ring->chi_rad,
            half = sl_random_range(&f->random, 0.6, 1.2);
     memcpy(f->scratch, s->mean_counts, (size_t)f->size * (size_t)f->size * sizeof(float));
     for (int32_t i = 0; i < f->size; i++)
         for (int32_t j = 0; j < f->size; j++) {
             place here = place_of(&p, i + 0.5, j + 0.5);
-            double away = fabs(remainder(here.azimuth_rad - middle, 2 * M_PI)), distance = here.radius_px - at;
+            double away = fabs(remainder(here.azimuth_rad - middle, 2 * M_PI)),
+                   distance = here.radius_px - at;
             if (fabs(distance) >= room) continue;
             double factor = 1 + (most - 1) / (1 + exp((away - half) / 0.05));
             if (factor < 1.001) continue;

@@ -14,8 +14,8 @@ static double effect_in_frame(const sl_sim_sample *s, const sl_projection *p) {
     return most;
 }
 
-/* The beam's polarisation turned from horizontal towards vertical, or one side of the beam brighter. Where the
- * frame holds only small angles, the first would not be seen. */
+/* The beam's polarisation turned from horizontal towards vertical, or one side of the beam brighter. Where
+ * the frame holds only small angles, the first would not be seen. */
 void fault_change_polarisation(fault *f) {
     sl_sim_sample *s = f->sample;
     sl_projection p = sl_projection_of(&s->geometry);

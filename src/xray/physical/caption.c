@@ -23,7 +23,8 @@ sl_status physical_caption(const physical_view *view, sl_physical_result *out) {
     int said = 0, says = 0;
     sl_caption_word worst = SL_CAPTION_GRAZING;
     for (int w = 0; w < SL_CAPTION_WORD_COUNT; w++) said += sl_caption_says(caption, (sl_caption_word)w) != 0;
-    snprintf(out->saw, sizeof out->saw, "%s", caption ? "a caption without a word that can be seen" : "no caption");
+    snprintf(out->saw, sizeof out->saw, "%s",
+             caption ? "a caption without a word that can be seen" : "no caption");
     if (said == 0 || view->image->height_px < SL_IMAGE_FEATURES_SIDE_LEAST) return SL_OK;
     SL_TRY(sl_caption_evidence(view->image, evidence));
     for (int w = 0; w < SL_CAPTION_WORD_COUNT; w++) {

@@ -15,7 +15,8 @@ typedef struct side_profile {
 } side_profile;
 
 /* The line beside a gap is left out: pixels there are larger on many detectors. */
-static void fill_side(const physical_view *view, bool is_column, int32_t from, int32_t to, side_profile *out) {
+static void fill_side(const physical_view *view, bool is_column, int32_t from, int32_t to,
+                      side_profile *out) {
     const sl_image *image = view->image;
     int32_t length = is_column ? image->height_px : image->width_px;
     double beam = is_column ? view->row_px : view->column_px;
@@ -52,7 +53,8 @@ static int ratios(const side_profile *a, const side_profile *b, int half, double
 }
 
 /* Median of the ratios of one half, and its standard error; false with too few. */
-static bool step_of_half(const side_profile *a, const side_profile *b, int half, double *step, double *error) {
+static bool step_of_half(const side_profile *a, const side_profile *b, int half, double *step,
+                         double *error) {
     double all[BINS], off[BINS];
     int count = ratios(a, b, half, all);
     if (count < LEAST_PIECES) return false;
@@ -72,12 +74,13 @@ static double step_of_strips(side_profile strip[2][2], int half, double *step) {
     return fabs(*step) / hypot(hypot(error, usual), 1.5 * fmax(fabs(inside[0]), fabs(inside[1])));
 }
 
-/* The step of the level across the gap in lines first .. end - 1, in its standard errors; NaN where too little
- * is seen. */
-static double step_across(const physical_view *view, bool is_column, int32_t first, int32_t end, double *step) {
+/* The step of the level across the gap in lines first .. end - 1, in its standard errors; NaN where too
+ * little is seen. */
+static double step_across(const physical_view *view, bool is_column, int32_t first, int32_t end,
+                          double *step) {
     const sl_image *image = view->image;
-    int32_t lines = is_column ? image->width_px : image->height_px, skip = (int32_t)ceil(SKIP * view->unit_px),
-            edge = (int32_t)ceil(EDGE * view->unit_px);
+    int32_t lines = is_column ? image->width_px : image->height_px,
+            skip = (int32_t)ceil(SKIP * view->unit_px), edge = (int32_t)ceil(EDGE * view->unit_px);
     if (first - skip - 2 * edge < 0 || end + skip + 2 * edge > lines) return NAN;
     side_profile(*strip)[2];
     if (sl_alloc(&strip, 2, sizeof *strip)) return NAN;
@@ -115,7 +118,8 @@ sl_status physical_gap_level(const physical_view *view, sl_physical_result *out)
             if (gap && first < 0) first = line;
             if (gap || first < 0) continue;
             double value = step_across(view, is_column, first, line, &step);
-            float middle = (float)(first + line) / 2, far = (float)(is_column ? image->height_px : image->width_px);
+            float middle = (float)(first + line) / 2,
+                  far = (float)(is_column ? image->height_px : image->width_px);
             first = -1;
             if (isnan(value)) continue;
             gaps++;

@@ -1,8 +1,8 @@
 /* A5: rings stand where one lattice puts them.
  *
- * A lattice with a free scale fits few rings by chance, so a ring speaks against the image only where a lattice
- * holds all the others and the place is empty at which it expects this one. Where no lattice holds the rest
- * (two phases, a lattice that is not listed), nothing is said. */
+ * A lattice with a free scale fits few rings by chance, so a ring speaks against the image only where a
+ * lattice holds all the others and the place is empty at which it expects this one. Where no lattice holds
+ * the rest (two phases, a lattice that is not listed), nothing is said. */
 #include "xray/physical/ring_peak.h"
 
 #include "xray/lattice.h"
@@ -17,7 +17,7 @@ enum { LEAST_RINGS = 4, LINES = 40, FIRST_INDICES = 4 };
 static const double tolerance = 0.003, /* of q, and */
     tolerance_px = 0.25,               /* of the radius: what a ring may be off its place */
     reach = 0.16,                      /* of q: how far a displaced ring is looked for */
-    most_missing = 0.5;                /* share of a lattice's lines up to the last ring that may be too weak */
+    most_missing = 0.5; /* share of a lattice's lines up to the last ring that may be too weak */
 
 typedef struct ring_set {
     int count;
@@ -27,8 +27,9 @@ typedef struct ring_set {
 /* What a lattice says of the rings. */
 typedef struct reading {
     int matched, missing, odd; /* odd: the ring that has no line */
-    double scale, rest, away;  /* rest: largest of the matched rings, share of q; away: of the odd one from its line */
-    double expected;           /* q of the line that has no ring */
+    double scale, rest,
+        away;        /* rest: largest of the matched rings, share of q; away: of the odd one from its line */
+    double expected; /* q of the line that has no ring */
 } reading;
 
 /* Radii at which the mean around the beam has a maximum that stands out of its noise. */
@@ -43,10 +44,12 @@ static int find_maxima(const polar_map *map, double *out) {
     for (int r = 0; r < POLAR_RADII; r++)
         rise[r] = r < 8 || r + 8 >= POLAR_RADII
                       ? (double)NAN
-                      : (v[r - 1] + 2 * v[r] + v[r + 1]) / 4 - fmax((v[r - 4] + v[r + 4]) / 2, (v[r - 6] + v[r + 6]) / 2);
+                      : (v[r - 1] + 2 * v[r] + v[r + 1]) / 4 -
+                            fmax((v[r - 4] + v[r + 4]) / 2, (v[r - 6] + v[r + 6]) / 2);
     /* a NaN fails every comparison */
     for (int r = 9; r + 9 < POLAR_RADII && count < RING_TRACKS; r++)
-        if (rise[r] > 5 * noise[r] && rise[r] > 0.006 * v[r] && rise[r] > rise[r - 1] && rise[r] >= rise[r + 1])
+        if (rise[r] > 5 * noise[r] && rise[r] > 0.006 * v[r] && rise[r] > rise[r - 1] &&
+            rise[r] >= rise[r + 1])
             out[count++] = r + 0.5;
     return count;
 }
@@ -68,7 +71,8 @@ static bool find_rings(const physical_view *view, ring_set *out) {
         out->radius[out->count] = radius;
         out->tolerance[out->count] = tolerance + tolerance_px / peak.centre;
         out->q[out->count++] =
-            g ? 2 * view->projection.k0_per_ang * sin(0.5 * atan(radius * g->pixel_m / g->distance_m)) : radius;
+            g ? 2 * view->projection.k0_per_ang * sin(0.5 * atan(radius * g->pixel_m / g->distance_m))
+              : radius;
     }
     return out->count >= LEAST_RINGS;
 }
@@ -81,7 +85,8 @@ static bool read_rings(const ring_set *rings, const double *line, int lines, dou
     for (int k = 0; k < rings->count; k++) {
         int best = -1;
         for (int i = 0; i < lines; i++)
-            if (best < 0 || fabs(line[i] * scale - rings->q[k]) < fabs(line[best] * scale - rings->q[k])) best = i;
+            if (best < 0 || fabs(line[i] * scale - rings->q[k]) < fabs(line[best] * scale - rings->q[k]))
+                best = i;
         double off = fabs(line[best] * scale / rings->q[k] - 1);
         if (off < rings->tolerance[k]) {
             used[best] = true, out->matched++;
@@ -114,7 +119,8 @@ static bool is_better(const reading *a, const reading *b) {
     return a->missing != b->missing ? a->missing < b->missing : a->rest < b->rest;
 }
 
-/* Every way to lay the lines on two of the rings; `fixed`: only the given scale, and a hundredth around it. */
+/* Every way to lay the lines on two of the rings; `fixed`: only the given scale, and a hundredth around it.
+ */
 static void try_lines(const ring_set *rings, const double *line, int lines, bool fixed, reading *best) {
     for (int k = 0; k < rings->count; k++)
         for (int i = 0; i < lines && (fixed || i < FIRST_INDICES + k); i++) {
@@ -123,7 +129,8 @@ static void try_lines(const ring_set *rings, const double *line, int lines, bool
             if ((fixed && fabs(scale - 1) > 0.01) || !read_rings(rings, line, lines, scale, &found)) continue;
             /* once more with the scale that fits all of them best */
             reading again;
-            if (read_rings(rings, line, lines, found.scale, &again) && is_better(&again, &found)) found = again;
+            if (read_rings(rings, line, lines, found.scale, &again) && is_better(&again, &found))
+                found = again;
             if (best->matched == 0 || is_better(&found, best)) *best = found;
         }
 }
@@ -133,11 +140,12 @@ static void try_nano_lattices(const ring_set *rings, reading *best) {
                                             SL_LATTICE_FACE,     SL_LATTICE_PRIMITIVE,    SL_LATTICE_GYROID};
     for (size_t r = 0; r < sizeof rules / sizeof rules[0]; r++) {
         bool flat = rules[r] == SL_LATTICE_HEXAGONAL_2D;
-        sl_cell cell = flat ? sl_cell_hexagonal(2 * M_PI, 2 * M_PI, rules[r]) : sl_cell_cubic(2 * M_PI, rules[r]);
+        sl_cell cell =
+            flat ? sl_cell_hexagonal(2 * M_PI, 2 * M_PI, rules[r]) : sl_cell_cubic(2 * M_PI, rules[r]);
         sl_reflection reflection[24];
         double line[24];
-        int lines = sl_lattice_reflections(&cell, NULL, SL_MERGE_POWDER, rules[r] == SL_LATTICE_LAMELLAR ? 20 : 6, 24,
-                                           reflection);
+        int lines = sl_lattice_reflections(&cell, NULL, SL_MERGE_POWDER,
+                                           rules[r] == SL_LATTICE_LAMELLAR ? 20 : 6, 24, reflection);
         for (int i = 0; i < lines; i++) line[i] = reflection[i].q_per_ang;
         try_lines(rings, line, lines, false, best);
     }
@@ -183,10 +191,11 @@ sl_status physical_lattice_ratio(const physical_view *view, sl_physical_result *
     out->value = 100 * (best.odd >= 0 ? best.away : best.rest);
     draw(view, &rings, &best);
     if (best.odd >= 0)
-        snprintf(out->saw, sizeof out->saw, "%d rings of one lattice; the one at %.0f px is %.1f %% off its place",
-                 rings.count, rings.radius[best.odd], out->value);
+        snprintf(out->saw, sizeof out->saw,
+                 "%d rings of one lattice; the one at %.0f px is %.1f %% off its place", rings.count,
+                 rings.radius[best.odd], out->value);
     else
-        snprintf(out->saw, sizeof out->saw, "%d rings of one lattice, none farther off than %.2f %%", rings.count,
-                 out->value);
+        snprintf(out->saw, sizeof out->saw, "%d rings of one lattice, none farther off than %.2f %%",
+                 rings.count, out->value);
     return SL_OK;
 }

@@ -15,9 +15,9 @@ typedef struct normal_equations {
 /* Adds an observation: its derivatives by the parameters, its value and its weight (1 / variance). */
 void normal_equations_add(normal_equations *equations, const double *derivative, double value, double weight);
 
-/* Solves by Cholesky's decomposition, the diagonal raised by the share `damping` (Levenberg and Marquardt; 0: none).
- * `variance` (may be NULL): of each parameter, for weights that are 1 / variance. False where the parameters
- * are not determined. */
+/* Solves by Cholesky's decomposition, the diagonal raised by the share `damping` (Levenberg and Marquardt; 0:
+ * none). `variance` (may be NULL): of each parameter, for weights that are 1 / variance. False where the
+ * parameters are not determined. */
 bool normal_equations_solve(const normal_equations *equations, double damping, double *parameter,
                             double *variance);
 

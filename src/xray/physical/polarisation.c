@@ -5,12 +5,20 @@
 #include <math.h>
 #include <stdio.h>
 
-enum { WIDE = 10, FIRST = 20, ANNULI = (POLAR_RADII - FIRST) / WIDE, HARMONICS = 5, LEAST_SECTORS = 12, LEAST_COUNTS = 4, LEAST_ANNULI = 5,
-       DARK_STEPS = 5 };
+enum {
+    WIDE = 10,
+    FIRST = 20,
+    ANNULI = (POLAR_RADII - FIRST) / WIDE,
+    HARMONICS = 5,
+    LEAST_SECTORS = 12,
+    LEAST_COUNTS = 4,
+    LEAST_ANNULI = 5,
+    DARK_STEPS = 5
+};
 
-static const double flat = 0.015,      /* what a flat field leaves of a harmonic */
-    flat_share = 0.15,                 /* the same, as share of the polarisation's effect */
-    least_sure = 0.03;                 /* standard error of the first harmonic that is still of use */
+static const double flat = 0.015, /* what a flat field leaves of a harmonic */
+    flat_share = 0.15,            /* the same, as share of the polarisation's effect */
+    least_sure = 0.03;            /* standard error of the first harmonic that is still of use */
 
 /* What solid angle and polarisation let one expect of a uniform sphere, at each place of the polar map. */
 typedef struct expectation {
@@ -21,8 +29,8 @@ typedef struct expectation {
 
 /* A ring of pixels around the beam: harmonics of its counts over the expected ones, shares of the mean. */
 typedef struct annulus {
-    double first[2], first_error;   /* cos, sin */
-    double second, second_error;    /* cos 2 */
+    double first[2], first_error; /* cos, sin */
+    double second, second_error;  /* cos 2 */
     double effect;
     int middle; /* radius */
 } annulus;
@@ -70,8 +78,8 @@ static void sum_sectors(const polar_map *map, const expectation *e, double dark,
     }
 }
 
-/* Least squares over the sectors, those that stick out losing weight (Huber); harmonics of order 3 and 4 say how
- * much texture there is, which then also has some of order 2. */
+/* Least squares over the sectors, those that stick out losing weight (Huber); harmonics of order 3 and 4 say
+ * how much texture there is, which then also has some of order 2. */
 static bool fit(const double (*basis)[HARMONICS + 4], const double *counts, const double *expected,
                 annulus *out) {
     double p[HARMONICS], variance[HARMONICS], rest[POLAR_SECTORS] = {0}, chi = 1, texture[4] = {0, 0, 0, 0};
@@ -82,7 +90,8 @@ static bool fit(const double (*basis)[HARMONICS + 4], const double *counts, cons
         for (int s = 0; s < POLAR_SECTORS; s++) {
             if (expected[s] < LEAST_COUNTS) continue;
             double z = fabs(rest[s]) * sqrt(expected[s] / chi);
-            normal_equations_add(&e, basis[s], counts[s] / expected[s], expected[s] * fmin(1, 2 / fmax(z, 1e-6)));
+            normal_equations_add(&e, basis[s], counts[s] / expected[s],
+                                 expected[s] * fmin(1, 2 / fmax(z, 1e-6)));
         }
         if (!normal_equations_solve(&e, 0, p, variance) || p[0] < 0.3) return false;
         for (int s = 0; s < POLAR_SECTORS; s++) {
@@ -190,8 +199,8 @@ static void judge(const physical_view *view, const expectation *e, sl_physical_r
         snprintf(out->saw, sizeof out->saw, "%.1f of the polarisation's effect is missing around the beam",
                  best.missing);
     else
-        snprintf(out->saw, sizeof out->saw, "one side of the beam is %.1f %% brighter than isotropic scattering",
-                 100 * best.one_sided);
+        snprintf(out->saw, sizeof out->saw,
+                 "one side of the beam is %.1f %% brighter than isotropic scattering", 100 * best.one_sided);
 }
 
 sl_status physical_polarisation(const physical_view *view, sl_physical_result *out) {

@@ -7,11 +7,12 @@
 /* Lengths in bins of the polar map. */
 typedef struct ring_peak {
     double height, centre, ln_width; /* counts a pixel, radius, ln of the full width at half maximum */
-    double height_error, centre_error, ln_width_error; /* standard errors, of counting and of what the fit leaves */
+    double height_error, centre_error,
+        ln_width_error; /* standard errors, of counting and of what the fit leaves */
 } ring_peak;
 
-/* Fits the sectors first .. first + count - 1 within `reach` bins of `radius`; false where no peak stands there
- * that the fit can hold. */
+/* Fits the sectors first .. first + count - 1 within `reach` bins of `radius`; false where no peak stands
+ * there that the fit can hold. */
 bool ring_peak_fit(const polar_map *map, int first, int count, double radius, double reach, ring_peak *out);
 
 /* A ring of the image: where tracks were followed, each radius once. */

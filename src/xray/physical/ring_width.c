@@ -4,7 +4,14 @@
 #include <math.h>
 #include <stdio.h>
 
-enum { STEP = 2, GROUPS = POLAR_SECTORS / STEP, WIDE = 4, LEAST_GROUPS = 4, LEAST_SECTORS = 6, LEAST_REACH = 5 };
+enum {
+    STEP = 2,
+    GROUPS = POLAR_SECTORS / STEP,
+    WIDE = 4,
+    LEAST_GROUPS = 4,
+    LEAST_SECTORS = 6,
+    LEAST_REACH = 5
+};
 
 static const double usual = 0.1; /* what widths differ by for reasons of the detector, ln */
 
@@ -56,8 +63,8 @@ static double unevenness(const widths *w, int *at) {
 
 static void draw(const physical_view *view, const ring_place *place, const widths *w, int odd) {
     for (int g = 0; g < GROUPS; g++) {
-        double azimuth = (g * STEP + WIDE / 2) * 2 * M_PI / POLAR_SECTORS - M_PI, half = 0.5 * exp(w->ln_width[g]),
-               row[2], column[2], step = view->polar.step_px;
+        double azimuth = (g * STEP + WIDE / 2) * 2 * M_PI / POLAR_SECTORS - M_PI,
+               half = 0.5 * exp(w->ln_width[g]), row[2], column[2], step = view->polar.step_px;
         if (!w->known[g] ||
             !physical_position(view, (place->radius - half) * step, azimuth, &row[0], &column[0]) ||
             !physical_position(view, (place->radius + half) * step, azimuth, &row[1], &column[1]))
@@ -78,7 +85,8 @@ sl_status physical_ring_width(const physical_view *view, sl_physical_result *out
     int odd_ring = -1, odd = -1, rings = 0, count = ring_places(view, LEAST_SECTORS, place);
     bool judged[RING_TRACKS] = {false};
     snprintf(out->saw, sizeof out->saw, "%s",
-             view->is_grazing ? "refraction bends rings at grazing incidence" : "no ring whose width is clear");
+             view->is_grazing ? "refraction bends rings at grazing incidence"
+                              : "no ring whose width is clear");
     if (view->is_grazing) return SL_OK;
     for (int k = 0; k < count; k++) {
         int at = 0;
@@ -95,7 +103,7 @@ sl_status physical_ring_width(const physical_view *view, sl_physical_result *out
         if (judged[k]) draw(view, &place[k], &w[k], k == odd_ring ? odd : -2);
     double there = w[odd_ring].known[odd] ? w[odd_ring].ln_width[odd] : w[odd_ring].middle;
     snprintf(out->saw, sizeof out->saw, "%d rings; the one at %.0f px is %.1f px wide, at one place %.1f px",
-             rings, place[odd_ring].radius * view->polar.step_px, exp(w[odd_ring].middle) * view->polar.step_px,
-             exp(there) * view->polar.step_px);
+             rings, place[odd_ring].radius * view->polar.step_px,
+             exp(w[odd_ring].middle) * view->polar.step_px, exp(there) * view->polar.step_px);
     return SL_OK;
 }

@@ -9,8 +9,8 @@ enum { AXES = POLAR_SECTORS, REACH = 7, LEAST_PAIRS = 7, LEAST_SECTORS = 4, RING
 
 static const double axis_step_deg = 180.0 / AXES, usual_deg = 2, least_sure_deg = 12, clear = 0.35;
 
-/* How far a ring's counts around the beam are from a mirror image of themselves, for each axis: chi squared a pair of
- * sectors; NaN where too few pairs are seen. */
+/* How far a ring's counts around the beam are from a mirror image of themselves, for each axis: chi squared a
+ * pair of sectors; NaN where too few pairs are seen. */
 typedef struct ring_texture {
     double radius;
     double asymmetry[AXES];
@@ -87,7 +87,8 @@ static double vertex(double low, double middle, double high) {
     return curve > 0 ? fmax(-0.5, fmin(0.5, 0.5 * (low - high) / curve)) : 0;
 }
 
-/* The axis that the rings but `without` have in common, each with the same weight, in steps; NaN without one. */
+/* The axis that the rings but `without` have in common, each with the same weight, in steps; NaN without one.
+ */
 static double common_axis(const ring_texture *ring, int count, int without) {
     double mean[AXES], least = INFINITY, most = 0;
     int best = -1;
@@ -107,8 +108,8 @@ static double common_axis(const ring_texture *ring, int count, int without) {
     return isnan(low) || isnan(high) ? best : best + vertex(low, least, high);
 }
 
-/* By how much the ring's own axis, the nearest, is turned from `axis`, degrees; *error: standard error. NaN where
- * its counts do not say. */
+/* By how much the ring's own axis, the nearest, is turned from `axis`, degrees; *error: standard error. NaN
+ * where its counts do not say. */
 static double turn_of(const ring_texture *ring, double axis, double *error) {
     int best = -1, middle = (int)lround(axis);
     for (int k = middle - REACH; k <= middle + REACH; k++) {
@@ -130,8 +131,8 @@ static void draw(const physical_view *view, const ring_texture *ring, double axi
     for (int side = 0; side < 2; side++) {
         double row[2], column[2], azimuth = axis_deg * M_PI / 180 - M_PI + side * M_PI;
         for (int k = 0; k < 2; k++)
-            if (!physical_position(view, (ring->radius + (k ? 6 : -6)) * view->polar.step_px, azimuth, &row[k],
-                                   &column[k]))
+            if (!physical_position(view, (ring->radius + (k ? 6 : -6)) * view->polar.step_px, azimuth,
+                                   &row[k], &column[k]))
                 return;
         physical_mark(view, (sl_mark){.kind = SL_MARK_LINE,
                                       .test = SL_PHYSICAL_TEXTURE_ORDER,
@@ -148,7 +149,8 @@ sl_status physical_texture_order(const physical_view *view, sl_physical_result *
     double turn[RINGS], axis_deg[RINGS], worst = 0;
     int count = view->is_grazing ? 0 : find_rings(view, ring), judged = 0, odd = -1;
     snprintf(out->saw, sizeof out->saw, "%s",
-             view->is_grazing ? "refraction bends rings at grazing incidence" : "no two orders with a clear texture");
+             view->is_grazing ? "refraction bends rings at grazing incidence"
+                              : "no two orders with a clear texture");
     for (int k = 0; k < count; k++) {
         double error = INFINITY, axis = common_axis(ring, count, k);
         turn[k] = isnan(axis) ? (double)NAN : turn_of(&ring[k], axis, &error);
@@ -169,7 +171,7 @@ sl_status physical_texture_order(const physical_view *view, sl_physical_result *
     out->applicable = true;
     for (int k = 0; k < count; k++)
         if (!isnan(turn[k])) draw(view, &ring[k], axis_deg[k] + turn[k], k == odd);
-    snprintf(out->saw, sizeof out->saw, "%d textured orders; the one at %.0f px is turned by %.1f degrees", judged,
-             ring[odd].radius * view->polar.step_px, fabs(worst));
+    snprintf(out->saw, sizeof out->saw, "%d textured orders; the one at %.0f px is turned by %.1f degrees",
+             judged, ring[odd].radius * view->polar.step_px, fabs(worst));
     return SL_OK;
 }
