@@ -7,8 +7,8 @@
 enum {
     STEPS = 160,
     HALF = 1,
-    ASIDE = 6,
-    ASIDE_WIDE = 3,
+    ASIDE = 4,
+    ASIDE_WIDE = 2,
     NEAR = 3,
     FAR_FIRST = 5,
     FAR_LAST = 8,
@@ -94,15 +94,24 @@ static double rise_at(const rod *r, int k, double *error) {
     return sum[0] / n[0] - sum[1] / n[1];
 }
 
+/* How far a spot at a step stands out; 0 where there is none. */
+static double spot_at(const rod *r, int k) {
+    double error, unused, rise = rise_at(r, k, &error);
+    bool is_top = !(rise_at(r, k - 1, &unused) > rise || rise_at(r, k + 1, &unused) > rise);
+    return is_top && rise > clear * error && rise > least_rise ? rise : 0;
+}
+
 /* The step of the clearest spot, -1 without one. It is looked for around the expected height alone: far from
  * it, other things stand on the rod. One that stands where it should goes before a clearer one that does not.
  */
 static int find_spot(const rod *r) {
-    int best = -1, near = -1;
+    int best = -1, near = -1, expected = (int)r->expected;
     double most = 0, most_near = 0;
+    for (int k = expected - 2; k <= expected + 2; k++)
+        if (k < 0 || k >= r->steps || isnan(r->excess[k]))
+            return -1; /* it may be hidden where it should be */
     for (int k = (int)(lowest * r->expected); k < r->steps && k < highest * r->expected; k++) {
-        double error, rise = rise_at(r, k, &error);
-        if (!(rise > clear * error && rise > least_rise)) continue;
+        double rise = spot_at(r, k);
         if (rise > most) most = rise, best = k;
         if (fabs(k + 0.5 - r->expected) < 2 && rise > most_near) most_near = rise, near = k;
     }

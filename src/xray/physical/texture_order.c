@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { AXES = POLAR_SECTORS, REACH = 7, LEAST_PAIRS = 7, LEAST_SECTORS = 4, RINGS = 12 };
+enum { AXES = POLAR_SECTORS, REACH = 6, LEAST_PAIRS = 7, LEAST_SECTORS = 4, RINGS = 12 };
 
 static const double axis_step_deg = 180.0 / AXES, usual_deg = 2, least_sure_deg = 12, clear = 0.35;
 
