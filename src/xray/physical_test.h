@@ -42,6 +42,7 @@ typedef struct sl_physical_input {
     const sl_image
         *image; /* counts; masked pixels are not looked at, but by the tests of gaps and beamstop */
     sl_technique technique; /* as the caption says */
+    const char *caption;    /* what the image is said to show; NULL: nothing is said */
     bool beam_known;
     double beam_row_px, beam_column_px;
     const sl_geometry *geometry;       /* of the image's pixels; NULL: a flat detector is assumed */

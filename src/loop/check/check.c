@@ -13,6 +13,8 @@ const sl_option sl_check_options[] = {
         SETTINGS, technique, "technique", 0, "unknown", "saxs|waxs|gisaxs|giwaxs|unknown",
         "how the images were measured; unknown: as the caption says, else only tests that need no "
         "technique"),
+    SL_OPTION_TEXT(SETTINGS, caption, "caption", 0, NULL, "TEXT",
+                   "what the images are said to show (default: as recorded; of a file nothing is known)"),
     SL_OPTION_REAL(SETTINGS, beam_row_px, "beam-row", 0, "-1", -1, 1e6, "PX",
                    "row of the beam, counted from the top edge (-1: the file's, else it is estimated)"),
     SL_OPTION_REAL(SETTINGS, beam_column_px, "beam-column", 0, "-1", -1, 1e6, "PX",
@@ -53,6 +55,10 @@ static sl_status draw(const checker *c, const sl_image *image, const char *stem,
 static sl_status check_image(const checker *c, sl_physical_input *input, const char *stem,
                              sl_checked *checked) {
     const sl_check_settings *s = c->settings;
+    if (s->caption) {
+        input->caption = checked->caption = s->caption;
+        input->technique = sl_technique_of_caption(s->caption);
+    }
     if (s->technique != SL_TECHNIQUE_UNKNOWN) input->technique = (sl_technique)s->technique;
     if (s->beam_row_px >= 0 && s->beam_column_px >= 0) {
         input->beam_known = true;

@@ -8,7 +8,8 @@
 #include "loop/workspace.h"
 
 typedef struct sl_check_settings {
-    int technique; /* sl_technique; unknown: by the caption */
+    int technique;       /* sl_technique; unknown: by the caption */
+    const char *caption; /* NULL: the image's own, if it has one */
     double beam_row_px, beam_column_px;
     const char *draw;
     int64_t run, image;

@@ -54,6 +54,7 @@ sl_status sl_physics_input(const sl_workspace *workspace, const sl_image_record 
                            sl_physical_input *out) {
     json_t *provenance;
     *out = (sl_physical_input){.technique = sl_technique_of_caption(record->caption),
+                               .caption = record->caption,
                                .is_display = record->dtype && strcmp(record->dtype, "U8") == 0};
     SL_TRY(read_provenance(workspace, record->id, &provenance));
     read_beam(provenance, out);

@@ -53,6 +53,33 @@ void fault_shift_behind_gap(fault *f) {
         }
 }
 
+/* First line of the n-th gap that crosses the frame with an eighth of it and more on either side; -1 beyond
+ * the last. */
+static int32_t inner_gap(const sl_image *image, bool turned, int n) {
+    int32_t size = turned ? image->width_px : image->height_px;
+    for (int32_t line = size / 8; line < size - size / 8; line++)
+        if (sl_gap_crosses(image, turned, line) && !sl_gap_crosses(image, turned, line - 1) && n-- == 0)
+            return line;
+    return -1;
+}
+
+bool fault_has_inner_gap(const sl_image *image) {
+    return inner_gap(image, false, 0) >= 0 || inner_gap(image, true, 0) >= 0;
+}
+
+/* All that lies behind a gap is brighter. */
+void fault_step_behind_gap(fault *f) {
+    sl_sim_sample *s = f->sample;
+    bool turned = sl_random_uniform(&f->random) < 0.5;
+    if (inner_gap(&s->measured, turned, 0) < 0) turned = !turned;
+    int count = 0;
+    while (inner_gap(&s->measured, turned, count) >= 0) count++;
+    int32_t gap = inner_gap(&s->measured, turned, (int)sl_random_below(&f->random, (uint32_t)count));
+    for (int32_t i = 0; i < f->size; i++)
+        for (int32_t j = 0; j < f->size; j++)
+            if ((turned ? j : i) >= gap) s->mean_counts[(int64_t)i * f->size + j] *= (float)(1 + f->severity);
+}
+
 /* The frame at half its size, twice across and twice down; at low severity the copies are only laid over. */
 void fault_tile(fault *f) {
     sl_sim_sample *s = f->sample;

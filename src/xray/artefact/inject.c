@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-typedef enum stage { ON_EXPECTATION, ON_COUNTS } stage;
+typedef enum stage { ON_EXPECTATION, ON_COUNTS, ON_CAPTION } stage;
 
 static const struct {
     stage stage;
@@ -31,6 +31,12 @@ static const struct {
     [SL_ARTEFACT_BROKEN_FRIEDEL] = {ON_EXPECTATION, fault_dim_lobe},
     [SL_ARTEFACT_GAP_SHIFT] = {ON_EXPECTATION, fault_shift_behind_gap},
     [SL_ARTEFACT_TILED] = {ON_EXPECTATION, fault_tile},
+    [SL_ARTEFACT_WRONG_POLARISATION] = {ON_EXPECTATION, fault_change_polarisation},
+    [SL_ARTEFACT_GAP_STEP] = {ON_EXPECTATION, fault_step_behind_gap},
+    [SL_ARTEFACT_TURNED_ORDER] = {ON_EXPECTATION, fault_turn_order},
+    [SL_ARTEFACT_SWAPPED_CAPTION] = {ON_CAPTION, fault_swap_caption},
+    [SL_ARTEFACT_MOVED_SPECULAR] = {ON_EXPECTATION, fault_move_specular},
+    [SL_ARTEFACT_WIDENED_RING] = {ON_EXPECTATION, fault_widen_ring},
 };
 
 static const struct {
@@ -81,7 +87,8 @@ bool sl_artefact_applies(sl_artefact_kind kind, const sl_sim_sample *sample) {
          */
         return ring && (sample->is_grazing || ring->kind == SL_FEATURE_RING);
     case SL_ARTEFACT_RATIO_JITTER:
-        return ring && !sample->is_grazing && sample->attribute[SL_SIM_ATTRIBUTE_RING_COUNT] > 0.45f;
+        return ring && ring->kind == SL_FEATURE_RING && !sample->is_grazing &&
+               sample->attribute[SL_SIM_ATTRIBUTE_RING_COUNT] > 0.57f; /* five rings */
     case SL_ARTEFACT_BROKEN_MIRROR:
         return sample->is_grazing && sample->beam_column_px > 0.25 * sample->size_px &&
                sample->beam_column_px < 0.75 * sample->size_px;
@@ -105,6 +112,16 @@ bool sl_artefact_applies(sl_artefact_kind kind, const sl_sim_sample *sample) {
                fault_hidden_counts(sample) > 100;
     case SL_ARTEFACT_MISPLACED_BEAMSTOP:
         return stopped && sample->measurement.beamstop.shape == SL_BEAMSTOP_DISC;
+    case SL_ARTEFACT_WIDENED_RING:
+        return !sample->is_grazing && fault_pick_lone_ring(sample, SL_FEATURE_RING, FAULT_WIDE_ROOM) != NULL;
+    case SL_ARTEFACT_WRONG_POLARISATION:
+        return sample->technique == SL_TECHNIQUE_WAXS;
+    case SL_ARTEFACT_GAP_STEP:
+        return !sample->is_grazing && fault_has_inner_gap(&sample->measured);
+    case SL_ARTEFACT_TURNED_ORDER:
+        return !sample->is_grazing && fault_has_orders(sample);
+    case SL_ARTEFACT_MOVED_SPECULAR:
+        return fault_specular_is_seen(sample);
     default:
         return true;
     }
@@ -143,6 +160,12 @@ static sl_status measure_again(sl_sim_sample *s) {
 static sl_status inject(fault *f, float *before, sl_artefact *out) {
     sl_sim_sample *s = f->sample;
     size_t bytes = (size_t)f->size * (size_t)f->size * sizeof(float);
+    if (faults[f->kind].stage == ON_CAPTION) {
+        faults[f->kind].run(f);
+        /* no pixel is wrong: all of them contradict the words */
+        *out = (sl_artefact){f->kind, f->severity, 0, 0, f->size, f->size, (int64_t)f->size * f->size};
+        return SL_OK;
+    }
     if (faults[f->kind].stage == ON_COUNTS) {
         memcpy(before, s->measured.value, bytes);
         faults[f->kind].run(f);

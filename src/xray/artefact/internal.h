@@ -28,6 +28,12 @@ void fault_move_beamstop(fault *f);
 void fault_dim_lobe(fault *f);
 void fault_shift_behind_gap(fault *f);
 void fault_tile(fault *f);
+void fault_widen_ring(fault *f);
+void fault_move_specular(fault *f);
+void fault_swap_caption(fault *f);
+void fault_turn_order(fault *f);
+void fault_step_behind_gap(fault *f);
+void fault_change_polarisation(fault *f);
 
 /* After it: on the counts. */
 void fault_fill_gaps(fault *f);
@@ -47,6 +53,20 @@ double fault_hidden_counts(const sl_sim_sample *sample);
 /* First lines of the gaps across the frame that the picked ring crosses; returns how many, at most `most`. */
 enum { FAULT_GAPS = 64 };
 int fault_gaps_across(const sl_sim_sample *sample, bool turned, int32_t *out, int most);
+/* The clearest visible ring or arc in the frame with no other one within `widths` of its full widths; NULL:
+ * none. */
+const sl_feature *fault_pick_lone_ring(const sl_sim_sample *sample, sl_feature_kind kind, double widths);
+/* Full widths around a ring that becomes wider, or is turned. */
+enum { FAULT_WIDE_ROOM = 4, FAULT_TURN_ROOM = 2 };
+
+/* Whether there are two orders of arcs and more, one of which can be turned alone. */
+bool fault_has_orders(const sl_sim_sample *sample);
+
+/* Whether a gap crosses the frame with an eighth of it and more on either side. */
+bool fault_has_inner_gap(const sl_image *image);
+
+/* Whether the specular spot stands clear of horizon, beamstop and gaps, with room to be moved. */
+bool fault_specular_is_seen(const sl_sim_sample *sample);
 
 /* Bilinear value, borders repeated. */
 float fault_value_at(const float *image, int32_t size, double row, double column);

@@ -4,7 +4,8 @@
 
 sl_physical_input sl_physical_input_of(const sl_sim_sample *sample, sl_physical_stratum stratum,
                                        const sl_image *expectation) {
-    sl_physical_input input = {.image = &sample->measured, .technique = sample->technique};
+    sl_physical_input input = {
+        .image = &sample->measured, .technique = sample->technique, .caption = sample->caption};
     if (stratum == SL_STRATUM_EXPECTATION) {
         input.image = expectation;
         input.is_expectation = true;

@@ -1,0 +1,56 @@
+#include "xray/caption_words.h"
+
+#include "xray/technique.h"
+
+#include <math.h>
+#include <string.h>
+
+static const char *const texts[SL_CAPTION_WORD_COUNT] = {
+    [SL_CAPTION_GRAZING] = "grazing incidence",
+    [SL_CAPTION_WIDE] = "wide angles",
+#define SL_CAPTION_WORD(name, text, attribute) [SL_CAPTION_##name] = text,
+#include "xray/caption_word.def"
+#undef SL_CAPTION_WORD
+};
+
+/* What is usual of each feature: mean and spread over the images of the fit. */
+static const double usual[SL_CAPTION_EVIDENCE][2] = {
+#define SL_CAPTION_FEATURE(index, mean, spread) [index] = {mean, spread},
+#define SL_CAPTION_MODEL(word, constant, ...)
+#include "xray/caption_model.def"
+#undef SL_CAPTION_FEATURE
+#undef SL_CAPTION_MODEL
+};
+
+static const struct {
+    double constant, weight[SL_CAPTION_EVIDENCE];
+} models[SL_CAPTION_WORD_COUNT] = {
+#define SL_CAPTION_FEATURE(index, mean, spread)
+#define SL_CAPTION_MODEL(word, constant, ...) [word] = {constant, __VA_ARGS__},
+#include "xray/caption_model.def"
+#undef SL_CAPTION_FEATURE
+#undef SL_CAPTION_MODEL
+};
+
+const char *sl_caption_word_text(sl_caption_word word) {
+    return word < SL_CAPTION_WORD_COUNT ? texts[word] + (texts[word][0] == ' ') : "?";
+}
+
+int sl_caption_says(const char *caption, sl_caption_word word) {
+    sl_technique technique = sl_technique_of_caption(caption);
+    if (!caption) return 0;
+    if (word > SL_CAPTION_WIDE) return strstr(caption, texts[word]) ? 1 : 0;
+    if (technique == SL_TECHNIQUE_UNKNOWN) return 0;
+    if (word == SL_CAPTION_GRAZING) return sl_technique_is_grazing(technique) ? 1 : -1;
+    return technique == SL_TECHNIQUE_WAXS || technique == SL_TECHNIQUE_GIWAXS ? 1 : -1;
+}
+
+double sl_caption_word_probability(sl_caption_word word, const double evidence[SL_CAPTION_EVIDENCE]) {
+    double sum = models[word].constant;
+    for (int k = 0; k < SL_CAPTION_EVIDENCE; k++) {
+        double z = isfinite(evidence[k]) ? (evidence[k] - usual[k][0]) / usual[k][1] : 0;
+        /* far beyond what the fit has seen a straight line says nothing */
+        sum += models[word].weight[k] * fmax(-4, fmin(4, z));
+    }
+    return 1 / (1 + exp(-sum));
+}

@@ -1,0 +1,131 @@
+#include "xray/physical/ring_peak.h"
+
+#include "xray/physical/least_squares.h"
+
+#include <math.h>
+
+enum { ROUNDS = 24, BINS_MOST = 96, FREE = 5 };
+
+/* Mean counts over the radius and their variance. */
+typedef struct profile {
+    int count;
+    double radius[BINS_MOST], mean[BINS_MOST], variance[BINS_MOST];
+} profile;
+
+static int fill(const polar_map *map, int first, int count, double radius, double reach, profile *out) {
+    int from = (int)fmax(1, floor(radius - reach)), to = (int)fmin(POLAR_RADII - 1, ceil(radius + reach));
+    out->count = 0;
+    for (int r = from; r <= to && out->count < BINS_MOST; r++) {
+        double pixels, mean = polar_map_mean(map, first, count, r, &pixels);
+        if (pixels < 2) continue;
+        out->radius[out->count] = r + 0.5;
+        out->mean[out->count] = mean;
+        /* counting, and a hundredth that no flat field is better than */
+        out->variance[out->count++] = (fmax(mean, 0) * pixels + 1) / (pixels * pixels) + 1e-4 * mean * mean;
+    }
+    return out->count;
+}
+
+/* parameter: height, centre, ln of the Gaussian's sigma, background in the middle, its slope. */
+static double model(const double *p, double middle, double r, double *derivative) {
+    double sigma = exp(p[2]), u = (r - p[1]) / sigma, bell = exp(-u * u / 2);
+    derivative[0] = bell;
+    derivative[1] = p[0] * bell * u / sigma;
+    derivative[2] = p[0] * bell * u * u;
+    derivative[3] = 1;
+    derivative[4] = r - middle;
+    return p[0] * bell + p[3] + p[4] * (r - middle);
+}
+
+static double misfit(const profile *f, const double *p, double middle) {
+    double sum = 0, derivative[FREE];
+    for (int k = 0; k < f->count; k++) {
+        double rest = f->mean[k] - model(p, middle, f->radius[k], derivative);
+        sum += rest * rest / f->variance[k];
+    }
+    return sum;
+}
+
+/* Levenberg and Marquardt from one start; returns chi squared, NaN where it fails. */
+static double descend(const profile *f, double middle, double *p, double *variance) {
+    double damping = 0.01, chi = misfit(f, p, middle);
+    for (int round = 0; round < ROUNDS; round++) {
+        normal_equations e = {.n = FREE};
+        double derivative[FREE], step[FREE], next[FREE];
+        for (int k = 0; k < f->count; k++) {
+            double rest = f->mean[k] - model(p, middle, f->radius[k], derivative);
+            normal_equations_add(&e, derivative, rest, 1 / f->variance[k]);
+        }
+        if (!normal_equations_solve(&e, damping, step, variance)) return NAN;
+        for (int i = 0; i < FREE; i++) next[i] = p[i] + step[i];
+        next[2] = fmin(fmax(next[2], p[2] - 0.7), p[2] + 0.7);
+        double now = misfit(f, next, middle);
+        if (!(now < chi)) {
+            damping *= 8;
+            continue;
+        }
+        bool done = chi - now < 1e-4 * chi;
+        for (int i = 0; i < FREE; i++) p[i] = next[i];
+        chi = now, damping *= 0.2;
+        if (done) break;
+    }
+    return chi;
+}
+
+bool ring_peak_fit(const polar_map *map, int first, int count, double radius, double reach, ring_peak *out) {
+    profile f;
+    if (fill(map, first, count, radius, reach, &f) < 8 || f.count < 1.2 * reach) return false;
+    double least = INFINITY, best[FREE] = {0}, variance[FREE] = {0};
+    for (double sigma = 1.2; sigma < reach / 1.5; sigma *= 2) {
+        double p[FREE] = {0, radius, log(sigma), fmin(f.mean[0], f.mean[f.count - 1]), 0}, v[FREE];
+        for (int k = 0; k < f.count; k++) p[0] = fmax(p[0], f.mean[k] - p[3]);
+        double chi = descend(&f, radius, p, v);
+        if (!(chi < least)) continue;
+        least = chi;
+        for (int i = 0; i < FREE; i++) best[i] = p[i], variance[i] = v[i];
+    }
+    if (!isfinite(least) || best[0] <= 0 || fabs(best[1] - radius) > 0.5 * reach) return false;
+    /* a profile that no Gaussian fits makes all errors larger */
+    double scale = sqrt(fmax(1, least / fmax(f.count - FREE, 1)));
+    *out = (ring_peak){best[0], best[1], best[2] + log(2.3548), 0, 0, 0};
+    out->height_error = scale * sqrt(variance[0]);
+    out->centre_error = scale * sqrt(variance[1]);
+    out->ln_width_error = scale * sqrt(variance[2]);
+    return true;
+}
+
+static double mean_radius(const ring_track *track) {
+    double seen[POLAR_SECTORS];
+    int n = 0;
+    for (int s = 0; s < POLAR_SECTORS; s++)
+        if (track->radius[s] > 0) seen[n++] = track->radius[s];
+    return n ? physical_median(seen, n) : 0;
+}
+
+int ring_places(const physical_view *view, int least_sectors, ring_place out[RING_TRACKS]) {
+    enum { SAME = 3, REACH_MOST = 45 };
+    int count = 0;
+    for (int k = 0; k < view->track_count; k++) {
+        const ring_track *track = &view->track[k];
+        double radius = mean_radius(track);
+        int at = 0, same = -1;
+        for (int i = 0; i < count; i++) {
+            if (fabs(out[i].radius - radius) < SAME) same = i;
+            at += out[i].radius < radius;
+        }
+        if (same >= 0 && track->seen > out[same].track->seen) out[same].track = track;
+        if (same >= 0) continue;
+        for (int i = count; i > at; i--) out[i] = out[i - 1];
+        out[at] = (ring_place){radius, REACH_MOST, track};
+        count++;
+    }
+    for (int i = 0; i < count; i++)
+        for (int k = 0; k < count; k++)
+            /* what is followed along a short part of this ring alone belongs to it, or to a fault of it */
+            if (k != i && 3 * out[k].track->seen >= out[i].track->seen)
+                out[i].reach = fmin(out[i].reach, 0.5 * fabs(out[i].radius - out[k].radius));
+    int kept = 0;
+    for (int i = 0; i < count; i++)
+        if (out[i].track->seen >= least_sectors) out[kept++] = out[i];
+    return kept;
+}

@@ -1,0 +1,177 @@
+/* A16: the arcs of all orders are symmetric about one axis, the texture's. */
+#include "xray/physical/ring_peak.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { AXES = POLAR_SECTORS, REACH = 6, LEAST_PAIRS = 7, LEAST_SECTORS = 4, RINGS = 12 };
+
+static const double axis_step_deg = 180.0 / AXES, usual_deg = 2, least_sure_deg = 12, clear = 0.35;
+
+/* How far a ring's counts around the beam are from a mirror image of themselves, for each axis: chi squared a
+ * pair of sectors; NaN where too few pairs are seen. */
+typedef struct ring_texture {
+    double radius;
+    double asymmetry[AXES];
+    double most; /* of them */
+    int pairs[AXES];
+} ring_texture;
+
+/* Counts of the ring alone in each sector, less what is beside it; their variance is 0 where they are not
+ * known. */
+static void sector_heights(const polar_map *map, const ring_place *place, double half, double *height,
+                           double *variance) {
+    for (int s = 0; s < POLAR_SECTORS; s++) {
+        double counts[2] = {0, 0}, pixels[2] = {0, 0};
+        int from = (int)fmax(0, floor(place->radius - 2.5 * half)),
+            to = (int)fmin(POLAR_RADII - 1, ceil(place->radius + 2.5 * half));
+        for (int r = from; r <= to; r++) {
+            double away = fabs(r + 0.5 - place->radius);
+            int beside = away > 1.4 * half;
+            if (away > half && !beside) continue;
+            counts[beside] += map->counts[s][r], pixels[beside] += map->pixels[s][r];
+        }
+        variance[s] = height[s] = 0;
+        if (pixels[0] < 0.35 * half * place->radius * 2 * M_PI / POLAR_SECTORS || pixels[1] < 2) continue;
+        double mean[2] = {counts[0] / pixels[0], counts[1] / pixels[1]};
+        height[s] = mean[0] - mean[1];
+        variance[s] = (counts[0] + 1) / (pixels[0] * pixels[0]) + (counts[1] + 1) / (pixels[1] * pixels[1]) +
+                      9e-4 * (height[s] * height[s] + 0.1 * mean[1] * mean[1]);
+    }
+}
+
+/* False unless some axis fits far better than others: a ring without texture has none, single grains have
+ * none. */
+static bool measure(const double *height, const double *variance, ring_texture *out) {
+    double least = INFINITY;
+    out->most = 0;
+    for (int axis = 0; axis < AXES; axis++) {
+        double sum = 0;
+        int pairs = 0;
+        for (int s = 0; s < POLAR_SECTORS; s++) {
+            /* sector s has its middle at s + 1/2; an axis at axis / 2 sectors maps it to axis - s - 1 */
+            int mirrored = ((axis - s - 1) % POLAR_SECTORS + POLAR_SECTORS) % POLAR_SECTORS;
+            if (mirrored <= s || variance[s] <= 0 || variance[mirrored] <= 0) continue;
+            double rest = height[s] - height[mirrored];
+            sum += rest * rest / (variance[s] + variance[mirrored]);
+            pairs++;
+        }
+        out->pairs[axis] = pairs;
+        out->asymmetry[axis] = pairs >= LEAST_PAIRS ? sum / pairs : (double)NAN;
+        if (pairs < LEAST_PAIRS) continue;
+        least = fmin(least, sum / pairs);
+        out->most = fmax(out->most, sum / pairs);
+    }
+    return out->most > 8 && least < clear * out->most;
+}
+
+static int find_rings(const physical_view *view, ring_texture out[RINGS]) {
+    ring_place place[RING_TRACKS];
+    int count = 0, places = ring_places(view, LEAST_SECTORS, place);
+    for (int k = 0; k < places && count < RINGS; k++) {
+        ring_peak peak;
+        double height[POLAR_SECTORS], variance[POLAR_SECTORS];
+        if (!ring_peak_fit(&view->polar, 0, POLAR_SECTORS, place[k].radius, fmin(place[k].reach, 14), &peak))
+            continue;
+        sector_heights(&view->polar, &place[k], fmax(1, fmin(0.7 * exp(peak.ln_width), place[k].reach / 1.6)),
+                       height, variance);
+        if (measure(height, variance, &out[count])) out[count++].radius = place[k].radius;
+    }
+    return count;
+}
+
+/* Where a parabola through three values has its extreme, from the middle. */
+static double vertex(double low, double middle, double high) {
+    double curve = low + high - 2 * middle;
+    return curve > 0 ? fmax(-0.5, fmin(0.5, 0.5 * (low - high) / curve)) : 0;
+}
+
+/* The axis that the rings but `without` have in common, each with the same weight, in steps; NaN without one.
+ */
+static double common_axis(const ring_texture *ring, int count, int without) {
+    double mean[AXES], least = INFINITY, most = 0;
+    int best = -1;
+    for (int axis = 0; axis < AXES; axis++) {
+        double sum = 0;
+        int seen = 0;
+        for (int k = 0; k < count; k++)
+            if (k != without && !isnan(ring[k].asymmetry[axis]))
+                sum += ring[k].asymmetry[axis] / ring[k].most, seen++;
+        mean[axis] = seen ? sum / seen : (double)NAN;
+        if (seen == 0) continue;
+        most = fmax(most, mean[axis]);
+        if (mean[axis] < least) least = mean[axis], best = axis;
+    }
+    if (best < 0 || least > clear * most) return NAN;
+    double low = mean[(best + AXES - 1) % AXES], high = mean[(best + 1) % AXES];
+    return isnan(low) || isnan(high) ? best : best + vertex(low, least, high);
+}
+
+/* By how much the ring's own axis, the nearest, is turned from `axis`, degrees; *error: standard error. NaN
+ * where its counts do not say. */
+static double turn_of(const ring_texture *ring, double axis, double *error) {
+    int best = -1, middle = (int)lround(axis);
+    for (int k = middle - REACH; k <= middle + REACH; k++) {
+        double value = ring->asymmetry[(k + AXES) % AXES];
+        if (!isnan(value) && (best < 0 || value < ring->asymmetry[(best + AXES) % AXES])) best = k + AXES;
+    }
+    *error = INFINITY;
+    if (best < 0) return NAN;
+    double low = ring->asymmetry[(best + AXES - 1) % AXES], least = ring->asymmetry[best % AXES],
+           high = ring->asymmetry[(best + 1) % AXES], curve = low + high - 2 * least;
+    if (!(curve > 0) || least > clear * ring->most) return NAN;
+    /* what is left of the asymmetry at the best axis is no texture, and may turn the axis */
+    *error = hypot(axis_step_deg * sqrt(2 * fmax(1, least) / (ring->pairs[best % AXES] * curve)),
+                   usual_deg * (1 + 15 * least / ring->most));
+    return axis_step_deg * (best - AXES + vertex(low, least, high) - axis);
+}
+
+static void draw(const physical_view *view, const ring_texture *ring, double axis_deg, bool is_odd) {
+    for (int side = 0; side < 2; side++) {
+        double row[2], column[2], azimuth = axis_deg * M_PI / 180 - M_PI + side * M_PI;
+        for (int k = 0; k < 2; k++)
+            if (!physical_position(view, (ring->radius + (k ? 6 : -6)) * view->polar.step_px, azimuth,
+                                   &row[k], &column[k]))
+                return;
+        physical_mark(view, (sl_mark){.kind = SL_MARK_LINE,
+                                      .test = SL_PHYSICAL_TEXTURE_ORDER,
+                                      .is_odd = is_odd,
+                                      .row = (float)row[0],
+                                      .column = (float)column[0],
+                                      .row2 = (float)row[1],
+                                      .column2 = (float)column[1]});
+    }
+}
+
+sl_status physical_texture_order(const physical_view *view, sl_physical_result *out) {
+    ring_texture ring[RINGS];
+    double turn[RINGS], axis_deg[RINGS], worst = 0;
+    int count = view->is_grazing ? 0 : find_rings(view, ring), judged = 0, odd = -1;
+    snprintf(out->saw, sizeof out->saw, "%s",
+             view->is_grazing ? "refraction bends rings at grazing incidence"
+                              : "no two orders with a clear texture");
+    for (int k = 0; k < count; k++) {
+        double error = INFINITY, axis = common_axis(ring, count, k);
+        turn[k] = isnan(axis) ? (double)NAN : turn_of(&ring[k], axis, &error);
+        if (isnan(turn[k]) || error > least_sure_deg) {
+            turn[k] = NAN;
+            continue;
+        }
+        judged++;
+        axis_deg[k] = axis * axis_step_deg;
+        double value = fabs(turn[k]) / error;
+        if (odd >= 0 && value <= out->value) continue;
+        out->value = value, worst = turn[k], odd = k;
+    }
+    if (judged < 2) {
+        out->value = 0;
+        return SL_OK;
+    }
+    out->applicable = true;
+    for (int k = 0; k < count; k++)
+        if (!isnan(turn[k])) draw(view, &ring[k], axis_deg[k] + turn[k], k == odd);
+    snprintf(out->saw, sizeof out->saw, "%d textured orders; the one at %.0f px is turned by %.1f degrees",
+             judged, ring[odd].radius * view->polar.step_px, fabs(worst));
+    return SL_OK;
+}
