@@ -62,7 +62,7 @@ static void find_centre(physical_view *view) {
     }
     if (view->centre_known || view->is_grazing) return;
     sl_blind_centre centre;
-    if (sl_blind_centre_find(view->image, &centre)) return;
+    if (sl_blind_centre_find(view->image, &centre) || !centre.found) return;
     view->row_px = centre.row_px;
     view->column_px = centre.column_px;
 }
