@@ -6,6 +6,7 @@
  * (built by `ninja tools/blind-fit`). First the centre's, then compile, then the technique's, which go by it.
  * Both maximise a penalised likelihood by Adam (Kingma and Ba 2015) on all images at once. */
 #include "base/memory.h"
+#include "base/random.h"
 #include "xray/blind/candidates.h"
 #include "xray/blind/look.h"
 #include "xray/simulate.h"
@@ -81,10 +82,11 @@ static void add_choice(const void *image, const double *weight, double *gradient
 static sl_status fill_choice(const sl_sim_sample *s, blind_bins *b, choice *out) {
     blind_cells level[BLIND_LEVELS];
     blind_candidate place[BLIND_CANDIDATES];
-    blind_stop stop;
+    blind_stop stops[BLIND_STOPS];
     SL_TRY(blind_pyramid_make(&s->measured, level));
     double cell_px = level[BLIND_CANDIDATE_LEVEL].cell_px, near = 4.0 * s->size_px / 256;
-    *out = (choice){.count = blind_candidates_find(level, b, place, &stop)};
+    int stop_count = blind_stops_find(&level[BLIND_CANDIDATE_LEVEL], BLIND_STOPS, stops);
+    *out = (choice){.count = blind_candidates_find(level, b, stops, stop_count, place)};
     for (int k = 0; k < out->count; k++) {
         double off =
             hypot(place[k].row * cell_px - s->beam_row_px, place[k].column * cell_px - s->beam_column_px);
@@ -146,6 +148,36 @@ static void add_seen(const void *image, const double *weight, double *gradient) 
             gradient[t * BLIND_TRAITS + k] += ((t == s->technique) - share[t]) * s->trait[k];
 }
 
+/* Cuts a window out of the image: measured frames are strips and parts of larger ones, simulated ones never.
+ */
+static sl_status cut(const sl_image *image, uint32_t item, sl_image *out) {
+    sl_random random = sl_random_stream(seed, SL_STREAM_AUGMENT, item);
+    int32_t height = (int32_t)(image->height_px * sl_random_range(&random, 0.35, 1)),
+            width = (int32_t)(image->width_px * sl_random_range(&random, 0.6, 1));
+    int32_t top = (int32_t)((image->height_px - height) * sl_random_range(&random, 0, 1)),
+            left = (int32_t)((image->width_px - width) * sl_random_range(&random, 0, 1));
+    SL_TRY(sl_image_new(height, width, out));
+    for (int32_t i = 0; i < height; i++) {
+        size_t from = (size_t)(top + i) * (size_t)image->width_px + (size_t)left,
+               to = (size_t)i * (size_t)width;
+        memcpy(out->value + to, image->value + from, (size_t)width * sizeof *out->value);
+        memcpy(out->mask + to, image->mask + from, (size_t)width);
+    }
+    return SL_OK;
+}
+
+/* Traits of the sample, of every third transmission one as a window shows it. */
+static sl_status fill_seen(const sl_sim_sample *s, uint32_t item, seen *out) {
+    sl_blind_look look;
+    sl_image window;
+    out->technique = (int)s->technique;
+    if (s->is_grazing || item % 3) return blind_look_with_traits(&s->measured, &look, out->trait);
+    SL_TRY(cut(&s->measured, item, &window));
+    sl_status status = blind_look_with_traits(&window, &look, out->trait);
+    sl_image_free(&window);
+    return status;
+}
+
 static sl_status fit_technique(int images) {
     static const char *const names[] = {"SAXS", "WAXS", "GISAXS", "GIWAXS"};
     sl_sim_sample sample = {0};
@@ -157,14 +189,12 @@ static sl_status fit_technique(int images) {
     SL_TRY(sl_alloc(&all, (size_t)images, sizeof *all));
     sl_status status = SL_OK;
     for (uint32_t k = 0; count < images && !status; k++) {
-        sl_blind_look look;
         status = sl_sim_sample_make(seed, k, &options, &sample);
         if (status || sample.class_id == SL_SIM_EMPTY) continue; /* nothing there to tell it by */
-        all[count].technique = (int)sample.technique;
-        count += blind_look_with_traits(&sample.measured, &look, all[count].trait) == SL_OK;
+        count += fill_seen(&sample, k, &all[count]) == SL_OK;
     }
     if (!status) {
-        maximise(all, sizeof *all, count, WEIGHTS_MAX, 1, add_seen, weight);
+        maximise(all, sizeof *all, count, WEIGHTS_MAX, 0.3, add_seen, weight);
         printf("/* SL_TECHNIQUE_WEIGHTS(technique, weights of the traits in their order), made by blind-fit "
                "technique %d from\n * simulator version %d. */\n",
                images, SL_SIM_VERSION);

@@ -9,7 +9,7 @@
 
 /* Probabilities below which an estimate is none. */
 #define SL_BLIND_CENTRE_LEAST    0.5
-#define SL_BLIND_TECHNIQUE_LEAST 0.8
+#define SL_BLIND_TECHNIQUE_LEAST 0.9
 
 typedef struct sl_blind_centre {
     bool found;               /* the probability reaches SL_BLIND_CENTRE_LEAST */

@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-enum { RINGS = 12, INVERSIONS = 12, STOPS = 4, ALL = RINGS + INVERSIONS + STOPS + 1, APART = 3 };
+enum { RINGS = 10, INVERSIONS = 10, ALL = RINGS + INVERSIONS + BLIND_STOPS + 1, APART = 3 };
 
 /* Puts a place among the best `most`, those with the smallest `left` first, at most one within APART cells.
  */
@@ -28,16 +28,20 @@ static void search_rings(const blind_cells *c, blind_bins *b, blind_candidate be
     int margin_rows = c->rows / 4, margin_columns = c->columns / 4;
     clear(best, RINGS);
     for (int i = -margin_rows; i <= c->rows + margin_rows; i++)
-        for (int j = -margin_columns; j <= c->columns + margin_columns; j++)
+        for (int j = -margin_columns; j <= c->columns + margin_columns; j++) {
+            bool outside = i < 0 || j < 0 || i > c->rows || j > c->columns;
+            if (outside && ((i ^ j) & 1)) continue; /* the farther, the blunter */
             consider(best, RINGS, i, j, blind_left_over(c, b, i, j));
+        }
 }
 
 /* By inversion, within the image. A chance likeness of two small corners is no centre: the correlation counts
  * by the root of what is compared. */
 static void search_inversions(const blind_cells *c, blind_candidate best[INVERSIONS]) {
     clear(best, INVERSIONS);
-    for (int i = 2; i <= 2 * c->rows - 2; i++)
-        for (int j = 2; j <= 2 * c->columns - 2; j++) {
+    int edge_rows = c->rows / 8 + 1, edge_columns = c->columns / 8 + 1;
+    for (int i = edge_rows; i <= 2 * c->rows - edge_rows; i++)
+        for (int j = edge_columns + (i & 1); j <= 2 * c->columns - edge_columns; j += 2) {
             blind_inversion v = blind_inversion_at(c, i, j);
             if (v.correlation <= 0) continue;
             consider(best, INVERSIONS, 0.5 * i, 0.5 * j, -v.correlation * pow(v.overlap, 0.25));
@@ -163,15 +167,12 @@ static void weigh_evidence(const blind_cells *c, const blind_stop *stops, int st
     }
 }
 
-int blind_candidates_find(const blind_cells level[BLIND_LEVELS], blind_bins *b,
-                          blind_candidate out[BLIND_CANDIDATES], blind_stop *stop) {
+int blind_candidates_find(const blind_cells level[BLIND_LEVELS], blind_bins *b, const blind_stop *stops,
+                          int stop_count, blind_candidate out[BLIND_CANDIDATES]) {
     const blind_cells *coarse = &level[0], *middle = &level[1], *fine = &level[BLIND_CANDIDATE_LEVEL];
-    blind_candidate rings[RINGS], inversions[INVERSIONS], shadows[STOPS], all[ALL];
-    blind_stop stops[STOPS];
+    blind_candidate rings[RINGS], inversions[INVERSIONS], shadows[BLIND_STOPS], all[ALL];
     search_rings(coarse, b, rings);
     search_inversions(middle, inversions);
-    int stop_count = blind_stops_find(fine, STOPS, stops);
-    *stop = stop_count ? stops[0] : (blind_stop){0};
     for (int k = 0; k < stop_count; k++)
         shadows[k] = (blind_candidate){.row = stops[k].row, .column = stops[k].column};
     blind_candidate bright = brightest(coarse);
@@ -179,7 +180,7 @@ int blind_candidates_find(const blind_cells level[BLIND_LEVELS], blind_bins *b,
     count = gather(inversions, INVERSIONS, middle, middle, count, all);
     count = gather(shadows, stop_count, fine, middle, count, all);
     count = gather(&bright, 1, coarse, middle, count, all);
-    for (int k = 0; k < count; k++) descend(middle, b, 16, &all[k]);
+    for (int k = 0; k < count; k++) descend(middle, b, 10, &all[k]);
     count = sift(all, count, BLIND_CANDIDATES - 2);
     blind_candidate kept[BLIND_CANDIDATES];
     for (int k = 0; k < count; k++) kept[k] = all[k];
@@ -187,7 +188,7 @@ int blind_candidates_find(const blind_cells level[BLIND_LEVELS], blind_bins *b,
     /* a shadow is a place of its own, whatever the pattern says */
     if (stop_count > 2) stop_count = 2;
     count = gather(shadows, stop_count, fine, fine, count, out);
-    for (int k = 0; k < count; k++) descend(fine, b, 16, &out[k]);
+    for (int k = 0; k < count; k++) descend(fine, b, 8, &out[k]);
     count = sift(out, count, BLIND_CANDIDATES);
     weigh_evidence(fine, stops, stop_count, out, count);
     return count;

@@ -29,14 +29,15 @@ typedef struct blind_candidate {
     double evidence[BLIND_EVIDENCE];
 } blind_candidate;
 
-enum { BLIND_CANDIDATES = 12, BLIND_CANDIDATE_LEVEL = 2 };
+enum { BLIND_CANDIDATES = 10, BLIND_CANDIDATE_LEVEL = 2, BLIND_STOPS = 4 };
 
 /* The places of an image, in cells of level BLIND_CANDIDATE_LEVEL, with their evidence; returns their number.
- * *stop: the clearest dark disc, of contrast 0 where there is none. `b` is room to work in. */
-int blind_candidates_find(const blind_cells level[BLIND_LEVELS], blind_bins *b,
-                          blind_candidate out[BLIND_CANDIDATES], blind_stop *stop);
+ * stops[stop_count]: dark discs in the same cells, the clearest first. `b` is room to work in. */
+int blind_candidates_find(const blind_cells level[BLIND_LEVELS], blind_bins *b, const blind_stop *stops,
+                          int stop_count, blind_candidate out[BLIND_CANDIDATES]);
 
 /* The likeliest of them, refined in the finest cells, of which those in shadow are dropped. */
-sl_status blind_centre_choose(blind_cells level[BLIND_LEVELS], sl_blind_centre *out);
+sl_status blind_centre_choose(blind_cells level[BLIND_LEVELS], const blind_stop *stops, int stop_count,
+                              sl_blind_centre *out);
 
 #endif

@@ -43,42 +43,44 @@ static int choose(const blind_candidate *place, int count, double near, double *
     return first;
 }
 
-/* The best of a 3 x 3 grid about the place by rings, which the place moves to. */
+/* Goes to the best of the place and its four neighbours by rings. */
 static void refine(const blind_cells *c, blind_bins *b, double step, blind_candidate *place) {
+    static const double ways[4][2] = {{-1, 0}, {1, 0}, {0, -1}, {0, 1}};
     double row = place->row, column = place->column;
-    place->left = INFINITY;
-    for (int i = -1; i <= 1; i++)
-        for (int j = -1; j <= 1; j++) {
-            double left = blind_left_over(c, b, row + i * step, column + j * step);
-            if (left < place->left)
-                *place = (blind_candidate){row + i * step, column + j * step, left, place->inversion, {0}};
-        }
+    for (int k = 0; k < 4; k++) {
+        double y = row + ways[k][0] * step, x = column + ways[k][1] * step,
+               left = blind_left_over(c, b, y, x);
+        if (left < place->left) place->row = y, place->column = x, place->left = left;
+    }
 }
 
-sl_status blind_centre_choose(blind_cells level[BLIND_LEVELS], sl_blind_centre *out) {
+sl_status blind_centre_choose(blind_cells level[BLIND_LEVELS], const blind_stop *stops, int stop_count,
+                              sl_blind_centre *out) {
     const blind_cells *c = &level[BLIND_CANDIDATE_LEVEL];
     blind_cells *finest = &level[BLIND_FINEST];
     blind_candidate place[BLIND_CANDIDATES];
-    blind_stop stop;
     blind_bins *b;
     SL_TRY(sl_alloc(&b, 1, sizeof *b));
-    int count = blind_candidates_find(level, b, place, &stop);
+    int count = blind_candidates_find(level, b, stops, stop_count, place);
     sl_status status =
         count ? SL_OK : sl_fail(SL_NUMERIC, "nothing but a level: the beam's place cannot be told");
     if (count) {
         double factor = c->cell_px / finest->cell_px;
         blind_candidate found = place[choose(place, count, 2, &out->probability)];
         out->inversion = found.inversion.correlation;
+        out->explained = fmin(1, fmax(0, 1 - found.left));
         out->stop = found.evidence[BLIND_STOP];
         found.row *= factor, found.column *= factor;
-        blind_stop_drop(finest, &stop, c);
+        if (stop_count) blind_stop_drop(finest, &stops[0], c);
         blind_shadows_drop(finest, b, found.row, found.column);
-        refine(finest, b, 0.75, &found);
+        blind_narrow(finest, found.row, found.column);
+        found.left = blind_left_over(finest, b, found.row, found.column);
+        refine(finest, b, 1, &found);
+        refine(finest, b, 1, &found);
         refine(finest, b, 0.5, &found);
         refine(finest, b, 0.25, &found);
         out->row_px = found.row * finest->cell_px;
         out->column_px = found.column * finest->cell_px;
-        out->explained = fmin(1, fmax(0, 1 - found.left));
         out->found = out->probability >= SL_BLIND_CENTRE_LEAST;
     }
     sl_free(b);
@@ -88,7 +90,9 @@ sl_status blind_centre_choose(blind_cells level[BLIND_LEVELS], sl_blind_centre *
 sl_status sl_blind_centre_find(const sl_image *image, sl_blind_centre *out) {
     blind_cells level[BLIND_LEVELS];
     SL_TRY(blind_pyramid_make(image, level));
-    sl_status status = blind_centre_choose(level, out);
+    blind_stop stops[BLIND_STOPS];
+    int count = blind_stops_find(&level[BLIND_CANDIDATE_LEVEL], BLIND_STOPS, stops);
+    sl_status status = blind_centre_choose(level, stops, count, out);
     blind_pyramid_free(level);
     return status;
 }

@@ -26,8 +26,9 @@ void blind_pyramid_free(blind_cells cells[BLIND_LEVELS]);
 enum { BLIND_RADII = 192, BLIND_AXES = 6 };
 
 typedef struct blind_bins {
-    float sum[BLIND_RADII][BLIND_AXES], weight[BLIND_RADII][BLIND_AXES];
-    int filled[BLIND_RADII][BLIND_AXES];
+    struct {
+        float sum, weight, filled, unused;
+    } bin[BLIND_RADII][BLIND_AXES];
 } blind_bins;
 
 /* Share of the variance that remains inside bins of radius and axis (azimuth modulo 180 degrees) about
@@ -36,6 +37,10 @@ double blind_left_over(const blind_cells *c, blind_bins *b, double row, double c
 
 /* Drops cells far darker than their bin about (row, column): beamstop, arm, whatever throws a shadow. */
 void blind_shadows_drop(blind_cells *c, blind_bins *b, double row, double column);
+
+/* Lets cells count less the farther they are from (row, column): a leaning detector shifts outer rings more
+ * than inner ones, and a window's edge has a centre of its own. */
+void blind_narrow(blind_cells *c, double row, double column);
 
 typedef struct blind_inversion {
     double correlation; /* of the image with itself turned by 180 degrees, where both are seen; -1 to 1 */

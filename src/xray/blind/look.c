@@ -5,10 +5,8 @@
 #include <math.h>
 
 /* The row of a beamstop that stands on the specular column, not above the horizon. */
-static double beam_row(const blind_cells *c, const blind_mirror *mirror, const blind_horizon *horizon) {
-    enum { STOPS = 4 };
-    blind_stop stop[STOPS];
-    int count = blind_stops_find(c, STOPS, stop);
+static double beam_row(const blind_cells *c, const blind_stop *stop, int count, const blind_mirror *mirror,
+                       const blind_horizon *horizon) {
     for (int k = 0; k < count; k++)
         if (fabs(stop[k].column - mirror->column) < 0.02 * c->columns + 0.5 * stop[k].radius &&
             stop[k].row > horizon->row - 2)
@@ -22,10 +20,12 @@ sl_status blind_look_with_traits(const sl_image *image, sl_blind_look *out, doub
     const blind_cells *c = &level[BLIND_CANDIDATE_LEVEL];
     blind_mirror mirror = blind_mirror_find(c, false), turned = blind_mirror_find(c, true);
     blind_horizon horizon = blind_horizon_find(c, &level[BLIND_FINEST]);
-    double row = beam_row(c, &mirror, &horizon);
+    blind_stop stops[BLIND_STOPS];
+    int count = blind_stops_find(c, BLIND_STOPS, stops);
+    double row = beam_row(c, stops, count, &mirror, &horizon);
     out->grazing = (sl_blind_grazing){mirror.column * c->cell_px, mirror.correlation,
                                       horizon.row * c->cell_px, horizon.step, row * c->cell_px};
-    sl_status status = blind_centre_choose(level, &out->centre);
+    sl_status status = blind_centre_choose(level, stops, count, &out->centre);
     if (!status) blind_traits_of(c, &out->centre, &mirror, &turned, &horizon, trait);
     blind_pyramid_free(level);
     return status;

@@ -5,12 +5,11 @@
 #include <string.h>
 
 /* Which of the lines through the centre, of which opposite sides are one: even steps of the diamond angle,
- * which is cheaper than the arc tangent. */
-static int axis_of(float y, float x) {
-    float sign = y < 0 ? -1 : 1, sum = fabsf(x) + fabsf(y);
-    float turn = sum > 0 ? sign * x / sum : 0;
-    int axis = (int)((1 - turn) * (BLIND_AXES * 0.5f));
-    return axis < BLIND_AXES ? axis : 0;
+ * which needs neither arc tangent nor division. */
+static inline int axis_of(float y, float x) {
+    float sum = fabsf(x) + fabsf(y), across = y < 0 ? -x : x, third = sum * (1.0F / 3);
+    return (across <= 2 * third) + (across <= third) + (across <= 0) + (across <= -third) +
+           (across <= -2 * third);
 }
 
 /* Puts the cells into bins of radius and axis; returns the number of radii. */
@@ -27,9 +26,9 @@ static int fill_bins(const blind_cells *c, blind_bins *b, double row, double col
             int r = (int)(sqrtf(x * x + y * y) * scale), axis = axis_of(y, x);
             if (r >= BLIND_RADII) r = BLIND_RADII - 1;
             if (r >= radii) radii = r + 1;
-            b->sum[r][axis] += w * c->value[i * c->columns + j];
-            b->weight[r][axis] += w;
-            b->filled[r][axis]++;
+            b->bin[r][axis].sum += w * c->value[i * c->columns + j];
+            b->bin[r][axis].weight += w;
+            b->bin[r][axis].filled++;
         }
     }
     return radii;
@@ -39,10 +38,10 @@ static double left_over(const blind_bins *b, int radii, double square) {
     double between = 0, freedom = 0, all = 0;
     for (int r = 0; r < radii; r++)
         for (int a = 0; a < BLIND_AXES; a++) {
-            if (b->filled[r][a] == 0) continue;
-            double w = (double)b->weight[r][a], sum = (double)b->sum[r][a];
+            if (b->bin[r][a].filled <= 0) continue;
+            double w = (double)b->bin[r][a].weight, sum = (double)b->bin[r][a].sum;
             between += sum * sum / w;
-            freedom += w * (1 - 1.0 / b->filled[r][a]); /* a bin of one cell says nothing */
+            freedom += w * (1 - 1 / (double)b->bin[r][a].filled); /* a bin of one cell says nothing */
             all += w;
         }
     return freedom > 0.2 * all ? fmax((all * square - between) / freedom, 1e-4) : INFINITY;
@@ -63,10 +62,24 @@ void blind_shadows_drop(blind_cells *c, blind_bins *b, double row, double column
             float y = (float)(i + 0.5 - row), x = (float)(j + 0.5 - column);
             int r = (int)(sqrtf(x * x + y * y) * scale), axis = axis_of(y, x);
             if (r >= BLIND_RADII) r = BLIND_RADII - 1;
-            if (c->weight[at] > 0 && c->value[at] < b->sum[r][axis] / b->weight[r][axis] - (float)depth)
+            if (c->weight[at] > 0 &&
+                c->value[at] < b->bin[r][axis].sum / b->bin[r][axis].weight - (float)depth)
                 c->weight[at] = 0;
             double w = (double)c->weight[at], v = (double)c->value[at];
             weight += w, square += w * v * v;
+        }
+    c->square = weight > 0 ? square / weight : 1;
+}
+
+void blind_narrow(blind_cells *c, double row, double column) {
+    static const double reach = 0.2, least = 0.02; /* of the side; of the weight */
+    double scale = 1 / (2 * pow(reach * fmax(c->rows, c->columns), 2)), weight = 0, square = 0;
+    for (int i = 0; i < c->rows; i++)
+        for (int j = 0; j < c->columns; j++) {
+            int at = i * c->columns + j;
+            double y = i + 0.5 - row, x = j + 0.5 - column, v = (double)c->value[at];
+            c->weight[at] *= (float)(least + exp(-scale * (y * y + x * x)));
+            weight += (double)c->weight[at], square += (double)c->weight[at] * v * v;
         }
     c->square = weight > 0 ? square / weight : 1;
 }

@@ -33,6 +33,19 @@ static void fill_stencil(double radius, stencil *s) {
             }
 }
 
+/* A quick look: whether the cell is darker than most of eight around it. */
+static bool is_darker(const blind_cells *c, int row, int column, int apart) {
+    static const int ways[8][2] = {{-1, 0}, {1, 0}, {0, -1}, {0, 1}, {-1, -1}, {-1, 1}, {1, -1}, {1, 1}};
+    int brighter = 0, seen = 0, at = row * c->columns + column;
+    for (int k = 0; k < 8; k++) {
+        int i = row + ways[k][0] * apart, j = column + ways[k][1] * apart;
+        if (i < 0 || j < 0 || i >= c->rows || j >= c->columns || c->weight[i * c->columns + j] <= 0) continue;
+        seen++;
+        brighter += c->value[i * c->columns + j] > c->value[at];
+    }
+    return 8 * brighter >= 5 * seen;
+}
+
 /* The disc at (row, column), of contrast 0 where there is none. */
 static blind_stop disc_at(const blind_cells *c, const stencil *s, int row, int column) {
     blind_stop out = {row + 0.5, column + 0.5, s->radius, 0, 0, 0};
@@ -90,9 +103,10 @@ int blind_stops_find(const blind_cells *c, int most, blind_stop *out) {
     for (size_t k = 0; k < sizeof radii / sizeof *radii; k++) {
         stencil s;
         fill_stencil(radii[k], &s);
-        int step = radii[k] > 4 ? 2 : 1;
+        int step = radii[k] > 2.5 ? 2 : 1;
         for (int i = 0; i < c->rows; i += step)
             for (int j = 0; j < c->columns; j += step) {
+                if (!is_darker(c, i, j, (int)(1.5 * radii[k] + 1))) continue;
                 blind_stop found = disc_at(c, &s, i, j);
                 if (found.contrast > 0.5) keep(&found, most, &count, out);
             }

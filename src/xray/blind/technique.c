@@ -98,7 +98,6 @@ void blind_traits_of(const blind_cells *c, const sl_blind_centre *centre, const 
     out[BLIND_TRAIT_BELOW] = clip(horizon->below, -3, 3);
     out[BLIND_TRAIT_STEP_ROW] = horizon->row / c->rows;
     out[BLIND_TRAIT_SIGMA] = clip(c->sigma, 0, 4);
-    out[BLIND_TRAIT_MEAN] = clip(c->mean, 0, 8);
     out[BLIND_TRAIT_GRAIN] = clip(grain(c), 0, 2);
     out[BLIND_TRAIT_ROD] = clip(rod(c, mirror->column, horizon->row), -1, 4);
     look_at_rows(c, out);

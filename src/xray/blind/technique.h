@@ -22,7 +22,6 @@ typedef enum blind_trait {
     BLIND_TRAIT_BELOW,      /* brightness of all below it, in sigma */
     BLIND_TRAIT_STEP_ROW,   /* its place, 0 top to 1 bottom */
     BLIND_TRAIT_SIGMA,      /* sigma of ln(1 + counts) */
-    BLIND_TRAIT_MEAN,       /* its mean */
     BLIND_TRAIT_GRAIN,      /* mean square difference of a cell from its neighbours */
     BLIND_TRAIT_ROD,        /* brightness of the mirror line above the edge, in sigma, beyond its rows' */
     BLIND_TRAIT_BAND,       /* largest mean of a row beyond the rows' mean, in sigma */
