@@ -80,16 +80,17 @@ static void drop_hot(blind_cells *c) {
         }
 }
 
-static void coarsen(const blind_cells *fine, blind_cells *out) {
+/* Joins squares of `factor` cells a side, 1 or 2. */
+static void coarsen(const blind_cells *fine, int factor, blind_cells *out) {
     for (int i = 0; i < fine->rows; i++)
         for (int j = 0; j < fine->columns; j++) {
-            int from = i * fine->columns + j, to = (i / 2) * out->columns + j / 2;
+            int from = i * fine->columns + j, to = (i / factor) * out->columns + j / factor;
             out->value[to] += fine->weight[from] * fine->value[from];
             out->weight[to] += fine->weight[from];
         }
     for (size_t k = 0; k < count_of(out); k++) {
         if (out->weight[k] > 0) out->value[k] /= out->weight[k];
-        out->weight[k] *= 0.25f;
+        out->weight[k] /= (float)(factor * factor);
     }
 }
 
@@ -129,8 +130,12 @@ sl_status blind_pyramid_make(const sl_image *image, blind_cells out[BLIND_LEVELS
     sl_status status = fill_finest(image, &out[BLIND_FINEST]);
     for (int k = BLIND_FINEST - 1; k >= 0 && !status; k--) {
         const blind_cells *fine = &out[k + 1];
-        status = new_cells((fine->rows + 1) / 2, (fine->columns + 1) / 2, 2 * fine->cell_px, &out[k]);
-        if (!status) coarsen(fine, &out[k]);
+        /* small images keep enough cells for the coarse search */
+        int longer = fine->rows > fine->columns ? fine->rows : fine->columns,
+            factor = longer > (BLIND_SIDE >> (BLIND_FINEST - k)) ? 2 : 1;
+        status = new_cells((fine->rows + factor - 1) / factor, (fine->columns + factor - 1) / factor,
+                           factor * fine->cell_px, &out[k]);
+        if (!status) coarsen(fine, factor, &out[k]);
     }
     bool seen = true;
     for (int k = 0; k < BLIND_LEVELS && !status; k++) seen &= normalise(&out[k]);

@@ -73,7 +73,8 @@ sl_status blind_centre_choose(blind_cells level[BLIND_LEVELS], const blind_stop 
         found.row *= factor, found.column *= factor;
         if (stop_count) blind_stop_drop(finest, &stops[0], c);
         blind_shadows_drop(finest, b, found.row, found.column);
-        blind_narrow(finest, found.row, found.column);
+        if (found.row > 0 && found.column > 0 && found.row < finest->rows && found.column < finest->columns)
+            blind_narrow(finest, found.row, found.column);
         found.left = blind_left_over(finest, b, found.row, found.column);
         refine(finest, b, 1, &found);
         refine(finest, b, 1, &found);

@@ -16,8 +16,8 @@ typedef struct blind_cells {
 
 enum { BLIND_LEVELS = 4, BLIND_FINEST = BLIND_LEVELS - 1, BLIND_SIDE = 256 };
 
-/* The image at BLIND_LEVELS sizes, each of twice the cells of the one before; the last has at most BLIND_SIDE
- * cells a side. Pixels without a value, rows and columns of zeros alone (gaps that the file does not mark)
+/* The image at BLIND_LEVELS sizes, each of at most twice the cells a side of the one before; the last has at
+ * most BLIND_SIDE. Pixels without a value, rows and columns of zeros alone (gaps that the file does not mark)
  * and lone hot cells are left out; what a mask says of beamstop and horizon is not looked at, since measured
  * files do not say it. SL_NUMERIC where nothing but a level is there. */
 sl_status blind_pyramid_make(const sl_image *image, blind_cells out[BLIND_LEVELS]);
