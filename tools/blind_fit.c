@@ -194,7 +194,7 @@ static sl_status fit_technique(int images) {
         count += fill_seen(&sample, k, &all[count]) == SL_OK;
     }
     if (!status) {
-        maximise(all, sizeof *all, count, WEIGHTS_MAX, 0.3, add_seen, weight);
+        maximise(all, sizeof *all, count, WEIGHTS_MAX, 0.1, add_seen, weight);
         printf("/* SL_TECHNIQUE_WEIGHTS(technique, weights of the traits in their order), made by blind-fit "
                "technique %d from\n * simulator version %d. */\n",
                images, SL_SIM_VERSION);

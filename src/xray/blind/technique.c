@@ -100,6 +100,10 @@ void blind_traits_of(const blind_cells *c, const sl_blind_centre *centre, const 
     out[BLIND_TRAIT_SIGMA] = clip(c->sigma, 0, 4);
     out[BLIND_TRAIT_GRAIN] = clip(grain(c), 0, 2);
     out[BLIND_TRAIT_ROD] = clip(rod(c, mirror->column, horizon->row), -1, 4);
+    out[BLIND_TRAIT_EDGE] =
+        out[BLIND_TRAIT_STEP] * horizon->share * clip(2 * horizon->row / c->rows - 1, 0, 1);
+    out[BLIND_TRAIT_DARK] = out[BLIND_TRAIT_STEP] * clip(-horizon->below, 0, 2);
+    out[BLIND_TRAIT_SURFACE] = clip(mirror->correlation - fmax(centre->inversion, 0), 0, 1);
     look_at_rows(c, out);
     look_at_rings(c, row, column, out);
 }

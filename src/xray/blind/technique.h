@@ -25,6 +25,9 @@ typedef enum blind_trait {
     BLIND_TRAIT_GRAIN,      /* mean square difference of a cell from its neighbours */
     BLIND_TRAIT_ROD,        /* brightness of the mirror line above the edge, in sigma, beyond its rows' */
     BLIND_TRAIT_BAND,       /* largest mean of a row beyond the rows' mean, in sigma */
+    BLIND_TRAIT_EDGE,       /* loss across the edge times the columns in which it is, low in the image */
+    BLIND_TRAIT_DARK,       /* loss across it times how dark all below is */
+    BLIND_TRAIT_SURFACE,    /* how much better the mirror holds than inversion */
     BLIND_TRAIT_ROW_0,      /* BLIND_ROWS means of rows from top to bottom, in sigma */
     BLIND_TRAIT_RING_0 = BLIND_TRAIT_ROW_0 + BLIND_ROWS, /* means about the beam, ln radius */
     BLIND_TRAITS = BLIND_TRAIT_RING_0 + BLIND_RINGS_SEEN
