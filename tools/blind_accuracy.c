@@ -71,7 +71,7 @@ static const char distances_head[] = "| | n | median px | within 1 px, % | withi
                                      "px, % |\n|---|---|---|---|---|---|---|---|\n";
 
 typedef struct tables {
-    distances beam[CLASSES], all_beams, empty, outside, column, horizon, row;
+    distances beam[CLASSES], all_beams, empty, outside, column, horizon, row, stop;
     int technique[SL_TECHNIQUE_UNKNOWN][SL_TECHNIQUE_UNKNOWN + 1], best[SL_TECHNIQUE_UNKNOWN],
         empty_technique[SL_TECHNIQUE_UNKNOWN + 1];
 } tables;
@@ -104,6 +104,11 @@ static void add_grazing(const sl_sim_sample *s, const sl_blind_look *look, table
 
 static void add_sample(const sl_sim_sample *s, const sl_blind_look *look, tables *t) {
     double off = hypot(look->centre.row_px - s->beam_row_px, look->centre.column_px - s->beam_column_px);
+    const sl_beamstop *stop = &s->measurement.beamstop;
+    if (stop->shape != SL_BEAMSTOP_NONE && s->attribute[SL_SIM_ATTRIBUTE_CENTRE_INSIDE] > 0)
+        add_distance(&t->stop,
+                     hypot(look->stop.row_px - stop->row_px, look->stop.column_px - stop->column_px),
+                     look->stop.contrast > 2);
     if (s->class_id == SL_SIM_EMPTY) {
         add_distance(&t->empty, off, look->centre.found);
         t->empty_technique[look->technique]++;
@@ -146,7 +151,7 @@ static void print_techniques(const tables *t) {
 
 static sl_status new_tables(int most, tables *t) {
     for (int k = 0; k < CLASSES; k++) SL_TRY(new_distances(most, &t->beam[k]));
-    distances *others[] = {&t->all_beams, &t->empty, &t->outside, &t->column, &t->horizon, &t->row};
+    distances *others[] = {&t->all_beams, &t->empty, &t->outside, &t->column, &t->horizon, &t->row, &t->stop};
     for (size_t k = 0; k < sizeof others / sizeof *others; k++) SL_TRY(new_distances(most, others[k]));
     return SL_OK;
 }
@@ -173,6 +178,7 @@ static sl_status measure_simulated(int images) {
     print_distances("specular column", &t.column);
     print_distances("horizon", &t.horizon);
     print_distances("beam's row", &t.row);
+    print_distances("beamstop", &t.stop);
     print_techniques(&t);
     return SL_OK;
 }

@@ -36,7 +36,15 @@ typedef struct sl_blind_grazing {
     double beam_row_px;        /* of a beamstop on the specular column, below the horizon; NAN: none seen */
 } sl_blind_grazing;
 
+/* The clearest dark disc in bright surroundings, as of a beamstop. */
+typedef struct sl_blind_stop {
+    double row_px, column_px, radius_px;
+    double
+        contrast; /* ln of the counts around over those within, over its doubt; 0: none seen, clear above 2 */
+} sl_blind_stop;
+
 typedef struct sl_blind_look {
+    sl_blind_stop stop;
     sl_blind_centre centre;                   /* as of a transmission image */
     sl_blind_grazing grazing;                 /* as of one at grazing incidence */
     double probability[SL_TECHNIQUE_UNKNOWN]; /* of each technique, by a multinomial logit on what the image

@@ -22,6 +22,10 @@ sl_status blind_look_with_traits(const sl_image *image, sl_blind_look *out, doub
     blind_horizon horizon = blind_horizon_find(c, &level[BLIND_FINEST]);
     blind_stop stops[BLIND_STOPS];
     int count = blind_stops_find(c, BLIND_STOPS, stops);
+    out->stop = (sl_blind_stop){0};
+    if (count)
+        out->stop = (sl_blind_stop){stops[0].row * c->cell_px, stops[0].column * c->cell_px,
+                                    stops[0].radius * c->cell_px, stops[0].contrast};
     double row = beam_row(c, stops, count, &mirror, &horizon);
     out->grazing = (sl_blind_grazing){mirror.column * c->cell_px, mirror.correlation,
                                       horizon.row * c->cell_px, horizon.step, row * c->cell_px};
