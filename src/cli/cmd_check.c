@@ -38,6 +38,9 @@ static void tell(void *context, const sl_checked *checked) {
     json_t *tests = json_array();
     sl_cli_print(t->cli, "%s%s%s (%s)", checked->name, checked->caption ? ": " : "",
                  checked->caption ? checked->caption : "", sl_technique_name(checked->technique));
+    if (checked->technique_probability > 0)
+        sl_cli_print(t->cli, "  technique found: %s, %.0f %%", sl_technique_name(checked->technique),
+                     100 * checked->technique_probability);
     print_tests(t->cli, p, t->settings->all);
     if (p->applicable == 0)
         sl_cli_print(t->cli, "  no test applies: nothing can be said");
@@ -49,7 +52,9 @@ static void tell(void *context, const sl_checked *checked) {
     for (int k = 0; k < SL_PHYSICAL_COUNT; k++)
         json_array_append_new(tests, result_json(&p->result[k], (sl_physical_test)k));
     json_array_append_new(json_object_get(t->cli->result, "images"),
-                          json_pack("{s:s, s:b, s:i, s:f, s:s?, s:o}", "name", checked->name, "possible",
+                          json_pack("{s:s, s:s, s:f, s:b, s:i, s:f, s:s?, s:o}", "name", checked->name,
+                                    "technique", sl_technique_name(checked->technique),
+                                    "technique_probability", checked->technique_probability, "possible",
                                     checked->possible, "applicable", p->applicable, "family_p", p->family_p,
                                     "picture", checked->picture, "tests", tests));
 }

@@ -12,7 +12,7 @@
 #include <stdbool.h>
 
 /* Raised whenever the same image gives other numbers. */
-enum { SL_IMAGE_FEATURES_VERSION = 1 };
+enum { SL_IMAGE_FEATURES_VERSION = 2 };
 
 typedef enum sl_image_feature {
 #define SL_IMAGE_FEATURE(name, id, words) SL_IMAGE_FEATURE_##name,
@@ -32,8 +32,8 @@ typedef struct sl_beam_place {
     double row_px, column_px;
 } sl_beam_place;
 
-/* Blind: the brightest place, then the mean of the brightness around it until that stands still, so that the
- * shadow of a beamstop within it does not shift it. SL_MEMORY. */
+/* Blind (xray/blind.h): the beam's likeliest place; at grazing incidence, where the specular plane meets the
+ * horizon; the middle of an image that shows nothing. SL_MEMORY. */
 sl_status sl_image_beam_find(const sl_image *image, sl_beam_place *out);
 
 /* All features of `image`; `beam` NULL: look for it. A feature that cannot be computed (no maxima, too few

@@ -99,6 +99,10 @@ struct sl_sim_sample;
 sl_physical_input sl_physical_input_of(const struct sl_sim_sample *sample, sl_physical_stratum stratum,
                                        const sl_image *expectation);
 
+/* Where the technique of measured counts is not known, fills in what the image shows (xray/blind.h). Returns
+ * the probability of that, 0 where nothing was filled in. */
+double sl_physical_technique_find(sl_physical_input *input);
+
 /* All tests of one image. SL_MISMATCH where the measurement's view has another size. */
 sl_status sl_physical_tests_run(const sl_physical_input *input, sl_physical_result out[SL_PHYSICAL_COUNT]);
 

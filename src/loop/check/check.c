@@ -11,8 +11,7 @@
 const sl_option sl_check_options[] = {
     SL_OPTION_CHOICE(
         SETTINGS, technique, "technique", 0, "unknown", "saxs|waxs|gisaxs|giwaxs|unknown",
-        "how the images were measured; unknown: as the caption says, else only tests that need no "
-        "technique"),
+        "how the images were measured; unknown: as the caption says, else as the image itself shows it"),
     SL_OPTION_TEXT(SETTINGS, caption, "caption", 0, NULL, "TEXT",
                    "what the images are said to show (default: as recorded; of a file nothing is known)"),
     SL_OPTION_REAL(SETTINGS, beam_row_px, "beam-row", 0, "-1", -1, 1e6, "PX",
@@ -67,6 +66,7 @@ static sl_status check_image(const checker *c, sl_physical_input *input, const c
     }
     c->drawing->count = 0;
     input->drawing = c->drawing;
+    checked->technique_probability = sl_physical_technique_find(input);
     SL_TRY(sl_physical_tests_run(input, checked->physics.result));
     sl_physics_summarise(&checked->physics);
     checked->technique = input->technique;

@@ -24,6 +24,7 @@ typedef struct sl_checked {
     const char *name; /* file, or "image 12" */
     const char *caption;
     sl_technique technique;
+    double technique_probability; /* where it was found in the image; 0: it was known, or not found */
     sl_physics physics;
     bool possible;       /* family_p is above the level */
     const char *picture; /* the file that shows what was seen; NULL without --draw */

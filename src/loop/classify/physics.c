@@ -45,6 +45,7 @@ static sl_status judge(const sl_workspace *workspace, const char *object_hash, s
     sl_image image;
     SL_TRY(sl_workspace_get_image(workspace, object_hash, &image));
     input->image = &image;
+    sl_physical_technique_find(input);
     sl_status status = sl_physical_tests_run(input, out->result);
     sl_image_free(&image);
     return status;

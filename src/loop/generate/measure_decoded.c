@@ -12,18 +12,16 @@
 /* Count levels of usual exposures: from a faint frame to a strong calibrant. */
 static const double level_low = 30, level_high = 6000;
 
-/* Where the beam is in a decoded expectation: the centre of symmetry where the prompt names a transmission
- * technique and there is one, else the brightest place. `blank` is an image of that size without masked
- * pixels. */
+/* Where the beam is in a decoded expectation: as it is found blind where the prompt names a transmission
+ * technique, else the brightest place. `blank` is an image of that size without masked pixels. */
 static void estimate_beam(float *mean_counts, const sl_image *blank, const char *prompt, double *row,
                           double *column) {
-    static const double clear = 0.5; /* of the variance, explained by symmetry */
     sl_technique technique = sl_technique_of_caption(prompt);
     const sl_image expectation = {blank->height_px, blank->width_px, mean_counts, blank->mask};
     sl_blind_centre centre;
     sl_beam_estimate(mean_counts, blank->height_px, blank->width_px, row, column);
     if (technique == SL_TECHNIQUE_UNKNOWN || sl_technique_is_grazing(technique)) return;
-    if (sl_blind_centre_find(&expectation, &centre) || centre.explained < clear) return;
+    if (sl_blind_centre_find(&expectation, &centre) || !centre.found) return;
     *row = centre.row_px;
     *column = centre.column_px;
 }

@@ -33,7 +33,7 @@ typedef struct physical_view {
     double row_px, column_px;
     sl_projection projection; /* where input->geometry */
     double unit_px;           /* image pixels that count as one */
-    polar_map polar;          /* empty at grazing incidence */
+    polar_map polar;          /* empty at grazing incidence, and without a beam */
     int track_count;
     ring_track track[RING_TRACKS]; /* the strongest first */
 } physical_view;

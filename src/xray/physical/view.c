@@ -51,9 +51,9 @@ static void follow_rings(physical_view *view) {
     }
 }
 
-/* The beam where a grazing-incidence image has none recorded: only its column matters, and the mirror test
- * finds it. */
-static void find_centre(physical_view *view) {
+/* False where nobody knows the beam and it is not found: what is looked at around it stays empty then. At
+ * grazing incidence only its column matters, and the mirror test finds it. */
+static bool find_centre(physical_view *view) {
     const sl_physical_input *input = view->input;
     view->centre_known = input->beam_known || input->geometry;
     if (input->geometry) {
@@ -61,11 +61,12 @@ static void find_centre(physical_view *view) {
         if (!input->beam_known)
             sl_projection_hit(&view->projection, 1, 0, 0, &view->row_px, &view->column_px);
     }
-    if (view->centre_known || view->is_grazing) return;
+    if (view->centre_known || view->is_grazing) return true;
     sl_blind_centre centre;
-    if (sl_blind_centre_find(view->image, &centre)) return;
+    if (sl_blind_centre_find(view->image, &centre) || !centre.found) return false;
     view->row_px = centre.row_px;
     view->column_px = centre.column_px;
+    return true;
 }
 
 void physical_view_free(physical_view *view) {
@@ -82,7 +83,7 @@ sl_status physical_view_prepare(const sl_physical_input *input, physical_view *v
     view->row_px = input->beam_known ? input->beam_row_px : image->height_px * 0.5;
     view->column_px = input->beam_known ? input->beam_column_px : image->width_px * 0.5;
     view->polar.step_px = fmax(1, view->unit_px);
-    find_centre(view);
+    if (!find_centre(view)) return SL_OK;
     bool shaded;
     SL_TRY(physical_aperture_mask(view, &view->opened, &shaded));
     if (shaded) view->image = &view->opened;
