@@ -7,6 +7,7 @@
 #include "loop/classify/train_classifier.h"
 #include "loop/judge/logistic.h"
 #include "loop/judge/metrics.h"
+#include "loop/report/report.h"
 #include "train/classifier.h"
 #include "xray/simulate.h"
 
@@ -249,6 +250,19 @@ static void verdicts_say_what_moved_them(void **state) {
     sl_free(verdicts);
 }
 
+static void the_report_shows_both_probabilities(void **state) {
+    (void)state;
+    const sl_report_settings settings = {.thumbnails = 80};
+    const char *path;
+    char *page;
+    size_t bytes;
+    assert_ok(sl_report_write(workspace, &settings, NULL, arena, &path));
+    assert_ok(sl_file_read(path, 1 << 26, &page, &bytes));
+    assert_non_null(strstr(page, "(classifier alone 0."));
+    assert_non_null(strstr(page, "evidence of "));
+    sl_free(page);
+}
+
 static void without_evidence_the_verdict_is_the_classifiers(void **state) {
     (void)state;
     sl_classify_result made;
@@ -295,6 +309,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_damaged_one_is_named),
     cmocka_unit_test(evidence_raises_detection),
     cmocka_unit_test(verdicts_say_what_moved_them),
+    cmocka_unit_test(the_report_shows_both_probabilities),
     cmocka_unit_test(without_evidence_the_verdict_is_the_classifiers),
     cmocka_unit_test(few_images_leave_the_classifier_alone),
 };

@@ -1,7 +1,6 @@
 /* A classifier for each fold: trained as `train classifier` trains one. */
 #include "transfer.h"
 
-#include "base/clock.h"
 #include "base/memory.h"
 #include "loop/classify/classifier_model.h"
 #include "loop/shipped.h"
@@ -113,16 +112,15 @@ done:
     return status;
 }
 
-sl_status learn_folds(pictures *all, const int fold_of[SL_ARTEFACT_COUNT], bool full, learned *out) {
+sl_status learn_folds(const transfer_plan *plan, pictures *all, const int fold_of[SL_ARTEFACT_COUNT]) {
     const char *backbone;
     sl_arena *arena;
-    *out = (learned){0};
     SL_TRY(sl_arena_new(&arena));
     sl_status status = sl_shipped_model(arena, "backbone", &backbone);
     for (int fold = 0; fold < FOLDS && !status; fold++) {
         char folder[] = "/tmp/transfer-XXXXXX", command[64];
         if (!mkdtemp(folder)) status = sl_fail_errno("no temporary folder");
-        if (!status) status = learn_fold(all, fold_of, fold, backbone, full, folder);
+        if (!status) status = learn_fold(all, fold_of, fold, backbone, plan->full, folder);
         snprintf(command, sizeof command, "rm -rf '%s'", folder);
         if (system(command)) status = sl_fail(SL_IO, "cannot remove '%s'", folder);
         fprintf(stderr, "transfer: fold %d of %d learnt\n", fold + 1, FOLDS);

@@ -22,9 +22,10 @@ static part part_of(int64_t seed_index) {
 
 /* ---- one image ---- */
 
-/* What is known of an image that was generated here: technique, beam, and how it was measured. */
-static sl_status look(const sl_sim_sample *sample, picture *out) {
-    const sl_physical_input input = sl_physical_input_of(sample, SL_STRATUM_BEAM, NULL);
+/* What is known of an image that was made here: technique, beam, and how it was measured. */
+static sl_status look(const transfer_plan *plan, const sl_sim_sample *sample, picture *out) {
+    sl_physical_input input = sl_physical_input_of(sample, SL_STRATUM_BEAM, NULL);
+    if (plan->detector_unknown) input.measurement = NULL;
     SL_TRY(sl_physical_tests_run(&input, out->physics.result));
     sl_physics_summarise(&out->physics);
     SL_TRY(sl_alloc(&out->seen, (size_t)SEEN_PX * SEEN_PX, sizeof *out->seen));
@@ -32,7 +33,7 @@ static sl_status look(const sl_sim_sample *sample, picture *out) {
 }
 
 /* `applies`: where not NULL, which faults the clean image can have. */
-static sl_status make_picture(picture *out, bool applies[SL_ARTEFACT_COUNT]) {
+static sl_status make_picture(const transfer_plan *plan, picture *out, bool applies[SL_ARTEFACT_COUNT]) {
     sl_sim_sample sample = {0};
     sl_sim_options options = SL_SIM_OPTIONS_DEFAULT;
     options.size_px = SIMULATED_PX;
@@ -43,7 +44,7 @@ static sl_status make_picture(picture *out, bool applies[SL_ARTEFACT_COUNT]) {
     if (!status && out->family != CLEAN)
         status = sl_artefact_inject((sl_artefact_kind)out->family, out->severity, &sample);
     if (!status && out->family != CLEAN) out->changed_px = sample.artefact[0].changed_px;
-    if (!status) status = look(&sample, out);
+    if (!status) status = look(plan, &sample, out);
     sl_sim_sample_free(&sample);
     return status;
 }
@@ -51,6 +52,7 @@ static sl_status make_picture(picture *out, bool applies[SL_ARTEFACT_COUNT]) {
 /* ---- many ---- */
 
 typedef struct work {
+    const transfer_plan *plan;
     picture *item;
     bool (*applies)[SL_ARTEFACT_COUNT];
     sl_status *status;
@@ -59,12 +61,13 @@ typedef struct work {
 static void make_task(void *context, int64_t task, int worker) {
     const work *w = context;
     (void)worker;
-    w->status[task] = make_picture(&w->item[task], w->applies ? w->applies[task] : NULL);
+    w->status[task] = make_picture(w->plan, &w->item[task], w->applies ? w->applies[task] : NULL);
     if (w->status[task]) fprintf(stderr, "transfer: image %lld: %s\n", (long long)task, sl_error_message());
 }
 
-static sl_status make_all(picture *item, int64_t count, bool (*applies)[SL_ARTEFACT_COUNT]) {
-    work w = {item, applies, NULL};
+static sl_status make_all(const transfer_plan *plan, picture *item, int64_t count,
+                          bool (*applies)[SL_ARTEFACT_COUNT]) {
+    work w = {plan, item, applies, NULL};
     SL_TRY(sl_alloc(&w.status, (size_t)count, sizeof *w.status));
     sl_parallel_for(count, make_task, &w);
     sl_status status = SL_OK;
@@ -103,7 +106,8 @@ static int64_t room_for(int64_t seeds) {
     return count;
 }
 
-sl_status pictures_make(int64_t seeds, pictures *out) {
+sl_status pictures_make(const transfer_plan *plan, pictures *out) {
+    int64_t seeds = plan->seeds;
     int64_t so_far[PART_COUNT][SL_ARTEFACT_COUNT] = {{0}};
     bool(*applies)[SL_ARTEFACT_COUNT] = NULL;
     sl_status status;
@@ -113,11 +117,11 @@ sl_status pictures_make(int64_t seeds, pictures *out) {
     for (int64_t k = 0; k < seeds; k++)
         out->item[k] = (picture){.seed_index = k, .part = part_of(k), .family = CLEAN};
     out->count = seeds;
-    SL_GUARD(status, make_all(out->item, seeds, applies), done);
+    SL_GUARD(status, make_all(plan, out->item, seeds, applies), done);
     for (int64_t k = 0; k < seeds; k++)
         out->count +=
             plan_faults(&out->item[k], applies[k], so_far[out->item[k].part], &out->item[out->count]);
-    status = make_all(out->item + seeds, out->count - seeds, NULL);
+    status = make_all(plan, out->item + seeds, out->count - seeds, NULL);
 done:
     sl_free(applies);
     return status;
