@@ -90,6 +90,7 @@ static void find_twins(work *w) {
 typedef struct question {
     const work *work;
     judge by;
+    int than;   /* a judge whose value is taken off, or -1 */
     int family; /* or CLEAN: the mean over all families */
     bool of_strong, is_area;
     double *room; /* [3][count] */
@@ -117,7 +118,7 @@ static double caught(const double *faulty, int64_t n, double *clean, int64_t m) 
     return (double)above / (double)n;
 }
 
-static double of_family(const question *q, int family, const int64_t *index, int64_t count) {
+static double of_judge(const question *q, judge by, int family, const int64_t *index, int64_t count) {
     const work *w = q->work;
     int fold = w->table->fold_of[family];
     double *faulty = q->room, *clean = faulty + count;
@@ -125,11 +126,16 @@ static double of_family(const question *q, int family, const int64_t *index, int
     for (int64_t i = 0; i < count; i++) {
         const score_row *r = w->item[index[i]];
         if (is_asked_about(q, r, family))
-            faulty[n++] = unreality(w, r, q->by, fold);
+            faulty[n++] = unreality(w, r, by, fold);
         else if (r->family == CLEAN && (!q->is_area || *twin_of(w, index[i], family, q->of_strong)))
-            clean[m++] = unreality(w, r, q->by, fold);
+            clean[m++] = unreality(w, r, by, fold);
     }
     return q->is_area ? area(faulty, n, clean, m) : caught(faulty, n, clean, m);
+}
+
+static double of_family(const question *q, int family, const int64_t *index, int64_t count) {
+    double value = of_judge(q, q->by, family, index, count);
+    return q->than < 0 ? value : value - of_judge(q, (judge)q->than, family, index, count);
 }
 
 static double answer(const void *context, const int64_t *index, int64_t count) {
@@ -168,19 +174,25 @@ static int64_t count_images(const work *w, int family, bool of_strong) {
     return n;
 }
 
-static sl_status print_means(const work *w) {
-    printf("| mean over families | area, strong | caught, strong | area, weak | caught, weak "
-           "|\n|---|---|---|---|---|\n");
-    for (int by = 0; by < JUDGES; by++) {
-        printf("| %s |", judge_words[by]);
-        for (int k = 0; k < 4; k++) {
-            question q = {w, (judge)by, CLEAN, k < 2, k % 2 == 0, NULL};
-            sl_estimate e;
-            SL_TRY(ask(&q, &e));
-            print_estimate(&e, q.is_area);
-        }
-        printf("\n");
+static sl_status print_mean(const work *w, const char *words, judge by, int than) {
+    printf("| %s |", words);
+    for (int k = 0; k < 4; k++) {
+        question q = {w, by, than, CLEAN, k < 2, k % 2 == 0, NULL};
+        sl_estimate e;
+        SL_TRY(ask(&q, &e));
+        print_estimate(&e, q.is_area);
     }
+    printf("\n");
+    return SL_OK;
+}
+
+static sl_status print_means(const work *w) {
+    printf("| mean over families | area, strong | caught, strong | area, weak | caught, weak |\n"
+           "|---|---|---|---|---|\n");
+    for (int by = 0; by < JUDGES; by++) SL_TRY(print_mean(w, judge_words[by], (judge)by, -1));
+    SL_TRY(print_mean(w, "evidence less classifier, unseen", BOTH, ALONE));
+    SL_TRY(print_mean(w, "evidence less rule", BOTH, RULE));
+    SL_TRY(print_mean(w, "evidence less physical tests", BOTH, TESTS));
     printf("\n");
     return SL_OK;
 }
@@ -195,7 +207,7 @@ static sl_status print_families(const work *w, bool is_area) {
         printf("| %s | %d | %lld |", w->table->family[f], w->table->fold_of[f] + 1,
                (long long)count_images(w, f, true));
         for (size_t k = 0; k < sizeof shown / sizeof *shown; k++) {
-            question q = {w, shown[k], f, true, is_area, NULL};
+            question q = {w, shown[k], -1, f, true, is_area, NULL};
             sl_estimate e;
             SL_TRY(ask(&q, &e));
             print_estimate(&e, is_area);
