@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { SEEDS_MIN = 140 };
+
 static sl_status make_rows(const transfer_plan *plan) {
     int fold_of[SL_ARTEFACT_COUNT];
     pictures all = {0};
@@ -36,22 +38,32 @@ static int usage(void) {
     return 2;
 }
 
+static bool read_plan(int count, char **word, transfer_plan *out) {
+    *out = (transfer_plan){.seeds = atoll(word[0])};
+    for (int k = 1; k < count; k++) {
+        bool full = strcmp(word[k], "--full") == 0, unknown = strcmp(word[k], "--detector-unknown") == 0;
+        if (!full && !unknown) return false;
+        out->full |= full;
+        out->detector_unknown |= unknown;
+    }
+    return true;
+}
+
+static sl_status run_rows(const transfer_plan *plan) {
+    if (plan->seeds < SEEDS_MIN)
+        return sl_fail(SL_INVALID, "%lld seeds, expected %d or more: evidence is weighed on 20 clean images",
+                       (long long)plan->seeds, SEEDS_MIN);
+    return make_rows(plan);
+}
+
 int main(int argc, char **argv) {
     sl_status status = SL_OK;
+    transfer_plan plan;
     if (argc < 3) return usage();
     if (strcmp(argv[1], "tables") == 0) {
         for (int k = 2; k < argc && !status; k++) status = print_tables(argv[k]);
-    } else if (strcmp(argv[1], "rows") == 0) {
-        transfer_plan plan = {.seeds = atoll(argv[2])};
-        for (int k = 3; k < argc; k++) {
-            plan.full |= strcmp(argv[k], "--full") == 0;
-            plan.detector_unknown |= strcmp(argv[k], "--detector-unknown") == 0;
-        }
-        if (plan.seeds < 40) {
-            fprintf(stderr, "transfer: at least 40 seeds: each part needs both kinds of images\n");
-            return 2;
-        }
-        status = make_rows(&plan);
+    } else if (strcmp(argv[1], "rows") == 0 && read_plan(argc - 2, argv + 2, &plan)) {
+        status = run_rows(&plan);
     } else {
         return usage();
     }
