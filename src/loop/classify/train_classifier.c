@@ -16,6 +16,7 @@
 #include <string.h>
 
 enum { MODE_AUTO, MODE_HEAD, MODE_FULL };
+enum { EVIDENCE_NONE, EVIDENCE_PHYSICAL };
 static const char *const architectures[] = {"resnet18", "resnet50", "vit_b_16"};
 
 const sl_option sl_train_classifier_options[] = {
@@ -42,6 +43,9 @@ const sl_option sl_train_classifier_options[] = {
                    "flips and turns that the geometry allows"),
     SL_OPTION_REAL(sl_train_classifier_settings, target_precision, "target-precision", 0, "0.95", 0.5, 1, "",
                    "precision of the accepted that the threshold aims at"),
+    SL_OPTION_CHOICE(sl_train_classifier_settings, evidence, "evidence", 0, "none", "none|physical",
+                     "what the verdict takes beside the classifier's score; physical: how odd the physical "
+                     "tests find the image, weighed on the calibration split (docs/transfer.md)"),
     SL_OPTION_CHOICE(sl_train_classifier_settings, dtype, "dtype", 0, "fp32", "fp32|bf16", "arithmetic"),
     SL_OPTION_INT(sl_train_classifier_settings, seed, "seed", 's', "0", 0, 4294967295.0, "N",
                   "of the order and first values"),
@@ -122,8 +126,34 @@ static sl_status train(training *t, const sl_progress *progress) {
     return status;
 }
 
-/* Probabilities and threshold from the calibration split; where it has not both labels, raw ones and one
- * half. */
+/* What the physical tests add, from the calibration split; where it cannot tell, the classifier stays alone
+ * and the result says why. */
+static sl_status weigh_evidence(training *t, sl_scores *scores) {
+    sl_evidence *evidence = &t->classifier.evidence;
+    if (t->settings->evidence != EVIDENCE_PHYSICAL) return SL_OK;
+    SL_TRY(sl_scores_see_physics(scores, t->workspace, t->labels.calibration));
+    sl_status status =
+        sl_evidence_fit(scores->logit, scores->oddness, scores->label, scores->count, evidence);
+    json_t *said = status == SL_INVALID ? json_sprintf("not used: %s", sl_error_message())
+                                        : sl_evidence_to_json(evidence);
+    json_object_set_new(t->result, "evidence", said);
+    return status == SL_INVALID ? SL_OK : status;
+}
+
+static sl_status choose_threshold(training *t, sl_scores *scores) {
+    sl_classifier_model *c = &t->classifier;
+    sl_threshold threshold;
+    sl_scores_judge(scores, c);
+    SL_TRY(sl_threshold_choose(scores->p_real, scores->label, scores->count, t->settings->target_precision,
+                               0.95, &threshold));
+    c->threshold = threshold.threshold;
+    json_object_set_new(t->result, "threshold", sl_threshold_to_json(&threshold));
+    json_object_set_new(t->result, "calibration", sl_calibration_to_json(&c->calibration));
+    return SL_OK;
+}
+
+/* Probabilities, evidence and threshold from the calibration split; where it has not both labels, raw ones
+ * and one half. */
 static sl_status calibrate(training *t) {
     sl_classifier_model *c = &t->classifier;
     c->calibration = SL_CALIBRATION_NONE;
@@ -138,43 +168,57 @@ static sl_status calibrate(training *t) {
         sl_scores_free(&scores);
         return SL_OK;
     }
-    if (!status) {
-        sl_threshold threshold;
-        sl_scores_apply(&scores, &c->calibration);
-        status = sl_threshold_choose(scores.p_real, scores.label, scores.count, t->settings->target_precision,
-                                     0.95, &threshold);
-        if (!status) {
-            c->threshold = threshold.threshold;
-            json_object_set_new(t->result, "threshold", sl_threshold_to_json(&threshold));
-            json_object_set_new(t->result, "calibration", sl_calibration_to_json(&c->calibration));
-        }
-    }
+    if (!status) status = weigh_evidence(t, &scores);
+    if (!status) status = choose_threshold(t, &scores);
     sl_scores_free(&scores);
     return status;
 }
 
-/* The numbers that may be quoted: test split, calibrated, at the chosen threshold. */
+static json_t *number_or_null(double value) {
+    return isfinite(value) ? json_real(value) : json_null();
+}
+
+/* How well the scores' p_real tells the labels, at any threshold. */
+static json_t *ranking(const sl_scores *s) {
+    return json_pack("{s:o, s:o}", "brier", json_real(s->count ? sl_brier(s->p_real, s->label, s->count) : 0),
+                     "roc_auc", number_or_null(s->count ? sl_roc_auc(s->p_real, s->label, s->count) : NAN));
+}
+
+static json_t *describe_test(const sl_scores *s, double threshold) {
+    int64_t right = 0, accepted = 0, good = 0, real = 0;
+    for (int64_t i = 0; i < s->count; i++) {
+        bool accepts = s->p_real[i] >= threshold;
+        right += accepts == s->label[i];
+        accepted += accepts;
+        good += accepts && s->label[i];
+        real += s->label[i];
+    }
+    sl_estimate accuracy = sl_proportion(right, s->count, 0, 0),
+                precision = sl_proportion(good, accepted, 0, 0), recall = sl_proportion(good, real, 0, 0);
+    json_t *test = json_pack("{s:I, s:o, s:o, s:o}", "n", (json_int_t)s->count, "accuracy",
+                             sl_estimate_to_json(&accuracy), "precision", sl_estimate_to_json(&precision),
+                             "recall", sl_estimate_to_json(&recall));
+    json_t *rank = ranking(s);
+    json_object_update(test, rank);
+    json_decref(rank);
+    return test;
+}
+
+/* The numbers that may be quoted: test split, calibrated, at the chosen threshold; with evidence also those
+ * of the classifier alone. */
 static sl_status measure(training *t) {
     sl_scores s = {0};
-    SL_TRY(sl_scores_compute(&t->classifier, t->workspace, t->labels.test, t->labels.test_count, &s));
-    sl_scores_apply(&s, &t->classifier.calibration);
-    int64_t right = 0, accepted = 0, good = 0, real = 0;
-    for (int64_t i = 0; i < s.count; i++) {
-        bool accepts = s.p_real[i] >= t->classifier.threshold;
-        right += accepts == s.label[i];
-        accepted += accepts;
-        good += accepts && s.label[i];
-        real += s.label[i];
+    const sl_classifier_model *c = &t->classifier;
+    SL_TRY(sl_scores_compute(c, t->workspace, t->labels.test, t->labels.test_count, &s));
+    if (c->evidence.used) {
+        sl_status status = sl_scores_see_physics(&s, t->workspace, t->labels.test);
+        if (status) sl_scores_free(&s);
+        SL_TRY(status);
+        sl_scores_apply(&s, &c->calibration);
+        json_object_set_new(t->result, "test_without_evidence", ranking(&s));
     }
-    sl_estimate accuracy = sl_proportion(right, s.count, 0, 0),
-                precision = sl_proportion(good, accepted, 0, 0), recall = sl_proportion(good, real, 0, 0);
-    json_t *test = json_pack("{s:I, s:o, s:o, s:o, s:f}", "n", (json_int_t)s.count, "accuracy",
-                             sl_estimate_to_json(&accuracy), "precision", sl_estimate_to_json(&precision),
-                             "recall", sl_estimate_to_json(&recall), "brier",
-                             s.count ? sl_brier(s.p_real, s.label, s.count) : 0.0);
-    double auc = s.count ? sl_roc_auc(s.p_real, s.label, s.count) : NAN;
-    json_object_set_new(test, "roc_auc", isnan(auc) ? json_null() : json_real(auc));
-    json_object_set_new(t->result, "test", test);
+    sl_scores_judge(&s, c);
+    json_object_set_new(t->result, "test", describe_test(&s, c->threshold));
     sl_scores_free(&s);
     return SL_OK;
 }
