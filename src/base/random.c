@@ -9,7 +9,7 @@ sl_random sl_random_stream(uint64_t seed, sl_stream purpose, uint32_t item) {
     return (sl_random){.seed = seed, .stream = {(uint32_t)purpose, item}};
 }
 
-static void refill(sl_random *random) {
+void sl_random_refill(sl_random *random) {
     philox4x32_ctr_t counter = {
         {(uint32_t)random->counter, (uint32_t)(random->counter >> 32), random->stream[0], random->stream[1]}};
     philox4x32_key_t key = {{(uint32_t)random->seed, (uint32_t)(random->seed >> 32)}};
@@ -17,20 +17,6 @@ static void refill(sl_random *random) {
     for (int i = 0; i < 4; i++) random->block[i] = block.v[i];
     random->counter++;
     random->left = 4;
-}
-
-uint32_t sl_random_u32(sl_random *random) {
-    if (random->left == 0) refill(random);
-    return random->block[4 - random->left--];
-}
-
-uint64_t sl_random_u64(sl_random *random) {
-    uint64_t high = sl_random_u32(random);
-    return high << 32 | sl_random_u32(random);
-}
-
-double sl_random_uniform(sl_random *random) {
-    return (double)(sl_random_u64(random) >> 11) * 0x1p-53;
 }
 
 double sl_random_range(sl_random *random, double low, double high) {

@@ -37,9 +37,20 @@ typedef enum sl_stream {
 } sl_stream;
 
 sl_random sl_random_stream(uint64_t seed, sl_stream purpose, uint32_t item);
-uint32_t sl_random_u32(sl_random *random);
-uint64_t sl_random_u64(sl_random *random);
-double sl_random_uniform(sl_random *random);                        /* [0,1), 53 bits */
+void sl_random_refill(sl_random *random); /* the next block of four numbers */
+/* In line, since a detector draws some for every pixel. */
+static inline uint32_t sl_random_u32(sl_random *random) {
+    if (random->left == 0) sl_random_refill(random);
+    return random->block[4 - random->left--];
+}
+static inline uint64_t sl_random_u64(sl_random *random) {
+    uint64_t high = sl_random_u32(random);
+    return high << 32 | sl_random_u32(random);
+}
+/* [0,1), 53 bits */
+static inline double sl_random_uniform(sl_random *random) {
+    return (double)(sl_random_u64(random) >> 11) * 0x1p-53;
+}
 double sl_random_range(sl_random *random, double low, double high); /* [low,high) */
 double sl_random_log_range(sl_random *random, double low, double high);
 uint32_t sl_random_below(sl_random *random, uint32_t bound); /* 0..bound-1, unbiased; bound > 0 */

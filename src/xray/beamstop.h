@@ -7,7 +7,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-typedef enum sl_beamstop_shape { SL_BEAMSTOP_NONE, SL_BEAMSTOP_DISC, SL_BEAMSTOP_BAR } sl_beamstop_shape;
+typedef enum sl_beamstop_shape {
+    SL_BEAMSTOP_NONE,
+    SL_BEAMSTOP_DISC,
+    SL_BEAMSTOP_BAR,
+    SL_BEAMSTOP_RACETRACK, /* a bar with round ends */
+    SL_BEAMSTOP_SHAPE_COUNT
+} sl_beamstop_shape;
+const char *sl_beamstop_shape_id(sl_beamstop_shape shape); /* "disc" */
 
 typedef struct sl_beamstop {
     sl_beamstop_shape shape;
@@ -16,8 +23,10 @@ typedef struct sl_beamstop {
     bool has_arm;
     double arm_angle_rad; /* 0 to the right, pi/2 down; the arm reaches the border */
     double arm_width_px;
-    double transmission; /* of the stop; the arm is opaque */
-    double edge_px;      /* width (sigma) of the edge's blur */
+    double transmission;                    /* of the stop; the arm is opaque */
+    double edge_px;                         /* width (sigma) of the edge's blur */
+    bool arm_through;                       /* a wire across the whole image, both ways from the stop */
+    double holder_from_px, holder_width_px; /* from there on the arm is this wide; width 0: nowhere */
 } sl_beamstop;
 
 /* Fraction of the photons that pass at (row, column), 1 far from the stop. */
@@ -28,7 +37,7 @@ double sl_beamstop_pass(const sl_beamstop *beamstop, double row, double column);
 void sl_beamstop_apply(const sl_beamstop *beamstop, int32_t height_px, int32_t width_px, float *values,
                        uint8_t *mask);
 
-/* From text: "none", or "disc" or "bar" with settings after a colon, as in
+/* From text: "none", or "disc", "bar" or "racetrack" with settings after a colon, as in
  * "disc:radius=12,arm=270,x=0.5,y=0.4". radius (px, of the half height and half width), width (of the arm,
  * px), arm (degrees, 0 right, 90 down, or "none"), x and y (centre as fractions of the image), transmission.
  * What is not named comes from `out`, which must hold a usable stop. SL_INVALID names the word. */

@@ -4,6 +4,7 @@
 #include "xray/poisson.h"
 
 #include <ctype.h>
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -116,33 +117,48 @@ static void blur_little(double sigma, int32_t height, int32_t width, float *imag
     }
 }
 
-enum { FIBRE_REACH = 4, FIBRE_SIDE = 2 * FIBRE_REACH + 1 };
+enum { FIBRE_REACH = 4 };
+
+/* The sum of two rows with FIBRE_REACH more at both ends, which repeat them. */
+static void add_rows(const float *first, const float *second, int32_t width, float *out) {
+    for (int32_t j = 0; j < width; j++) out[j + FIBRE_REACH] = first[j] + second[j];
+    for (int x = 0; x < FIBRE_REACH; x++) {
+        out[x] = out[FIBRE_REACH];
+        out[width + FIBRE_REACH + x] = out[width + FIBRE_REACH - 1];
+    }
+}
 
 /* Point spread of a fibre-coupled CCD, g / (2 pi (g^2 + r^2)^(3/2)) (Holton, Nielsen and Frankel 2012), after
  * the counts are drawn, since one photon's light is shared: neighbouring pixels are correlated. */
-static void blur_fibre(double g, int32_t height, int32_t width, float *image, float *scratch) {
-    float kernel[FIBRE_SIDE][FIBRE_SIDE], sum = 0;
-    for (int y = 0; y < FIBRE_SIDE; y++)
-        for (int x = 0; x < FIBRE_SIDE; x++) {
-            double r2 = (y - FIBRE_REACH) * (y - FIBRE_REACH) + (x - FIBRE_REACH) * (x - FIBRE_REACH);
+static sl_status blur_fibre(double g, int32_t height, int32_t width, float *image, float *scratch) {
+    float kernel[FIBRE_REACH + 1][FIBRE_REACH + 1], sum = 0;
+    for (int y = 0; y <= FIBRE_REACH; y++)
+        for (int x = 0; x <= FIBRE_REACH; x++) {
+            double r2 = y * y + x * x;
             kernel[y][x] = (float)(g / (2 * M_PI * (g * g + r2) * sqrt(g * g + r2)));
-            sum += kernel[y][x];
+            sum += kernel[y][x] * (y > 0 ? 2 : 1) * (x > 0 ? 2 : 1);
         }
+    float *pair;
+    SL_TRY(sl_alloc(&pair, (size_t)width + 2 * FIBRE_REACH, sizeof *pair));
     memset(scratch, 0, (size_t)height * (size_t)width * sizeof *scratch);
     for (int32_t i = 0; i < height; i++)
-        for (int y = 0; y < FIBRE_SIDE; y++) {
-            int32_t from = i + y - FIBRE_REACH;
-            from = from < 0 ? 0 : from >= height ? height - 1 : from;
-            const float *in = image + (int64_t)from * width;
-            float *out = scratch + (int64_t)i * width;
-            for (int x = 0; x < FIBRE_SIDE; x++) {
-                float weight = kernel[y][x] / sum;
-                int32_t shift = x - FIBRE_REACH;
-                int32_t first = shift < 0 ? -shift : 0, last = shift > 0 ? width - shift : width;
-                for (int32_t j = first; j < last; j++) out[j] += weight * in[j + shift];
+        for (int y = 0; y <= FIBRE_REACH; y++) {
+            add_rows(image + (int64_t)(i >= y ? i - y : 0) * width,
+                     image + (int64_t)(i + y < height ? i + y : height - 1) * width, width, pair);
+            float *restrict out = scratch + (int64_t)i * width;
+            for (int x = 0; x <= FIBRE_REACH; x++) {
+                float weight = kernel[y][x] / sum * (y > 0 ? 1.0f : 0.5f) * (x > 0 ? 1.0f : 0.5f);
+                const float *restrict left = pair + FIBRE_REACH - x, *restrict right = pair + FIBRE_REACH + x;
+                int32_t j = 0;
+                /* four at a time: one vector of every machine */
+                for (; j + 4 <= width; j += 4)
+                    for (int t = 0; t < 4; t++) out[j + t] += weight * (left[j + t] + right[j + t]);
+                for (; j < width; j++) out[j] += weight * (left[j] + right[j]);
             }
         }
     memcpy(image, scratch, (size_t)height * (size_t)width * sizeof *image);
+    sl_free(pair);
+    return SL_OK;
 }
 
 static void draw_counts(const sl_measurement *m, int32_t height, int32_t width, uint64_t seed, uint32_t item,
@@ -175,17 +191,22 @@ static void draw_cosmics(const sl_measurement *m, int32_t height, int32_t width,
     }
 }
 
-static void read_out(const sl_measurement *m, int32_t height, int32_t width, uint64_t seed, uint32_t item,
-                     float *value) {
-    if (m->read_noise <= 0 && m->offset == 0) return;
+static sl_status read_out(const sl_measurement *m, int32_t height, int32_t width, uint64_t seed,
+                          uint32_t item, float *value) {
+    float *noise;
+    if (m->read_noise <= 0 && m->offset == 0) return SL_OK;
+    SL_TRY(sl_alloc(&noise, (size_t)width, sizeof *noise));
     for (int32_t i = 0; i < height; i++) {
         sl_random random = stage_random(seed, item, STAGE_READ, i);
         float *row = value + (int64_t)i * width;
+        sl_random_normals(&random, noise, (size_t)width);
         for (int32_t j = 0; j < width; j++) {
-            double read = (double)row[j] + m->offset + m->read_noise * sl_random_normal(&random);
+            double read = (double)row[j] + m->offset + m->read_noise * (double)noise[j];
             row[j] = (float)fmax(rint(read), 0);
         }
     }
+    sl_free(noise);
+    return SL_OK;
 }
 
 static void draw_bad_pixels(const sl_measurement *m, uint64_t seed, uint32_t item, sl_image *image) {
@@ -203,6 +224,18 @@ static void draw_bad_pixels(const sl_measurement *m, uint64_t seed, uint32_t ite
         uint32_t at = sl_random_below(&random, count);
         image->value[at] = 0;
         image->mask[at] |= SL_MASK_DEAD;
+    }
+}
+
+static void drop_chip(const sl_measurement *m, sl_image *image) {
+    const sl_dead_chip *c = &m->dead_chip;
+    for (int32_t i = 0; c->rows > 0 && i < image->height_px; i++) {
+        double row = m->view.row0 + (i + 0.5) * m->view.scale - c->row;
+        for (int32_t j = 0; row >= 0 && row < c->rows && j < image->width_px; j++) {
+            double column = m->view.column0 + (j + 0.5) * m->view.scale - c->column;
+            int64_t at = (int64_t)i * image->width_px + j;
+            if (column >= 0 && column < c->columns) image->value[at] = 0, image->mask[at] |= SL_MASK_DEAD;
+        }
     }
 }
 
@@ -228,7 +261,7 @@ static sl_status check(const float *mean_counts, int32_t height, int32_t width, 
     if (!(m->exposure >= 0) || !isfinite(m->exposure))
         return sl_fail(SL_INVALID, "exposure %g, expected a number not below 0", m->exposure);
     for (int64_t k = 0; k < (int64_t)height * width; k++)
-        if (!(mean_counts[k] >= 0) || !isfinite(mean_counts[k]))
+        if (!(mean_counts[k] >= 0 && mean_counts[k] <= FLT_MAX))
             return sl_fail(SL_NUMERIC,
                            "mean counts of %g at row %lld, column %lld, expected a number not below 0",
                            (double)mean_counts[k], (long long)(k / width), (long long)(k % width));
@@ -246,9 +279,10 @@ static sl_status run_stages(const sl_measurement *m, uint64_t seed, uint32_t ite
     if (spread && !fibre) blur_little(m->point_spread_px, height, width, image->value, scratch);
     draw_counts(m, height, width, seed, item, image->value);
     draw_cosmics(m, height, width, seed, item, image->value);
-    if (spread && fibre) blur_fibre(m->point_spread_px, height, width, image->value, scratch);
-    read_out(m, height, width, seed, item, image->value);
+    if (spread && fibre) SL_TRY(blur_fibre(m->point_spread_px, height, width, image->value, scratch));
+    SL_TRY(read_out(m, height, width, seed, item, image->value));
     draw_bad_pixels(m, seed, item, image);
+    drop_chip(m, image);
     finish(m, image);
     return SL_OK;
 }

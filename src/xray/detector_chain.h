@@ -2,8 +2,8 @@
  * known.
  *
  * In this order: flat field and module-edge pixels, beamstop, point spread, dead time, Poisson counts, cosmic
- * tracks, read-out noise (CCD only), hot and dead pixels, saturation, gaps. It knows nothing of how the
- * expectation came about: a simulator's and a decoded one are measured alike. */
+ * tracks, read-out noise (CCD only), hot and dead pixels and chips, saturation, gaps. It knows nothing of how
+ * the expectation came about: a simulator's and a decoded one are measured alike. */
 #ifndef SL_XRAY_DETECTOR_CHAIN_H
 #define SL_XRAY_DETECTOR_CHAIN_H
 
@@ -11,6 +11,11 @@
 #include "image/image.h"
 #include "xray/beamstop.h"
 #include "xray/detector.h"
+
+/* A read-out chip that gives nothing, in the detector's pixels; rows 0: none. */
+typedef struct sl_dead_chip {
+    int32_t row, column, rows, columns;
+} sl_dead_chip;
 
 typedef struct sl_measurement {
     const sl_detector *detector; /* NULL: no gaps, counts photons, never saturates */
@@ -22,7 +27,8 @@ typedef struct sl_measurement {
     double edge_gain;                   /* of the pixels along module edges, 1 when corrected */
     double dead_time_fraction;          /* dead time over exposure time: counts lost as exp(-mean * this) */
     double hot_fraction, dead_fraction; /* of all pixels */
-    double cosmic_count;                /* mean number of tracks */
+    sl_dead_chip dead_chip;
+    double cosmic_count; /* mean number of tracks */
     double offset,
         read_noise; /* CCD: added to the counts, so that they may be below zero after an offset is taken */
     double highest_count;      /* saturation; 0: the detector's, or none */

@@ -26,25 +26,38 @@ sl_projection sl_projection_of(const sl_geometry *geometry) {
     return projection;
 }
 
-sl_pixel sl_projection_pixel(const sl_projection *projection, double row, double column) {
+/* d1, d2 from the point of normal incidence, along rows and columns. */
+static inline sl_pixel pixel_at(const sl_projection *projection, double d1, double d2) {
     const sl_geometry *g = &projection->geometry;
     const double(*m)[3] = projection->matrix;
-    double d1 = row * g->pixel_m - g->poni1_m, d2 = column * g->pixel_m - g->poni2_m, d3 = g->distance_m;
+    double d3 = g->distance_m;
     double t1 = m[0][0] * d1 + m[0][1] * d2 + m[0][2] * d3;
     double t2 = m[1][0] * d1 + m[1][1] * d2 + m[1][2] * d3;
     double t3 = m[2][0] * d1 + m[2][1] * d2 + m[2][2] * d3;
-    double across = t1 * t1 + t2 * t2, length = sqrt(across + t3 * t3);
-    sl_pixel pixel = {.x = t3 / length, .y = t2 / length, .z = -t1 / length};
+    double across = t1 * t1 + t2 * t2, inverse = 1 / sqrt(across + t3 * t3);
+    sl_pixel pixel = {.x = t3 * inverse, .y = t2 * inverse, .z = -t1 * inverse};
     pixel.cos_two_theta = pixel.x;
-    double sin_squared = across / (length * length);
+    double sin_squared = across * inverse * inverse;
     /* 1 - cos(2 theta) without cancellation at small angles */
     double versine = pixel.x > 0 ? sin_squared / (1 + pixel.x) : 1 - pixel.x;
     pixel.q_per_ang = projection->k0_per_ang * sqrt(2 * versine);
-    double cos_detector = d3 / length;
+    double cos_detector = d3 * inverse;
     pixel.solid_angle = cos_detector * cos_detector * cos_detector;
     double sin_squared_cos_two_chi = pixel.y * pixel.y - pixel.z * pixel.z;
     pixel.polarisation = 0.5 * (1 + pixel.x * pixel.x - g->polarisation * sin_squared_cos_two_chi);
     return pixel;
+}
+
+sl_pixel sl_projection_pixel(const sl_projection *projection, double row, double column) {
+    const sl_geometry *g = &projection->geometry;
+    return pixel_at(projection, row * g->pixel_m - g->poni1_m, column * g->pixel_m - g->poni2_m);
+}
+
+void sl_projection_row(const sl_projection *projection, double row, int32_t count, sl_pixel *out) {
+    const sl_geometry *g = &projection->geometry;
+    double d1 = row * g->pixel_m - g->poni1_m;
+    for (int32_t j = 0; j < count; j++)
+        out[j] = pixel_at(projection, d1, (j + 0.5) * g->pixel_m - g->poni2_m);
 }
 
 double sl_pixel_two_theta_rad(const sl_pixel *pixel) {

@@ -49,6 +49,8 @@ typedef struct sl_pixel {
 } sl_pixel;
 /* `row` and `column` count from the corner: the centre of pixel (i, j) is (i + 0.5, j + 0.5). */
 sl_pixel sl_projection_pixel(const sl_projection *projection, double row, double column);
+/* The same for the centres of the first `count` pixels of a row, whose own centre is at `row`. */
+void sl_projection_row(const sl_projection *projection, double row, int32_t count, sl_pixel *out);
 
 double sl_pixel_two_theta_rad(const sl_pixel *pixel);
 double sl_pixel_chi_rad(const sl_pixel *pixel); /* pyFAI's: atan2(down, right) */

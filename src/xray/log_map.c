@@ -3,6 +3,8 @@
 #include "xray/quantile.h"
 
 #include <math.h>
+#include <stdint.h>
+#include <string.h>
 
 sl_status sl_log_map_level(const float *mean_counts, size_t count, double *out_level) {
     double quantile;
@@ -11,10 +13,27 @@ sl_status sl_log_map_level(const float *mean_counts, size_t count, double *out_l
     return SL_OK;
 }
 
+/* log(1 + x), x >= 0, within 2e-7: by the exponent and the series of artanh, several times as fast as the
+ * library's, which counts for images of a quarter of a million pixels. */
+static inline float log1p_near(float x) {
+    if (x < 0.02f) return x * (1 - x * (0.5f - x * (1.0f / 3 - x * 0.25f)));
+    float y = 1 + x;
+    if (!(y < 0x1p126f)) return logf(y);
+    uint32_t bits;
+    memcpy(&bits, &y, sizeof bits);
+    /* mantissa from sqrt(1/2) to sqrt(2) */
+    int32_t exponent = (int32_t)(bits - 0x3f3504f3u) >> 23;
+    bits -= (uint32_t)exponent << 23;
+    memcpy(&y, &bits, sizeof y);
+    float f = (y - 1) / (y + 1), f2 = f * f;
+    float series = 2 * f * (1 + f2 * (1.0f / 3 + f2 * (0.2f + f2 * (1.0f / 7 + f2 * (1.0f / 9)))));
+    return (float)exponent * 0.69314718f + series;
+}
+
 void sl_log_map_encode(const float *mean_counts, size_t count, double level_counts, float *out) {
     float scale = (float)(1 / log1p(level_counts / SL_LOG_MAP_COUNTS));
     for (size_t i = 0; i < count; i++) {
-        float e = log1pf(mean_counts[i] * (float)(1 / SL_LOG_MAP_COUNTS)) * scale;
+        float e = log1p_near(mean_counts[i] * (float)(1 / SL_LOG_MAP_COUNTS)) * scale;
         out[i] = e > 1 ? 1 : e < 0 ? 0 : e;
     }
 }

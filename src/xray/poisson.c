@@ -2,12 +2,23 @@
 
 #include <math.h>
 
+/* (0,1). 32 bits are enough: what lies beyond them is one count in 10^9. */
+static double uniform(sl_random *random) {
+    return (sl_random_u32(random) + 0.5) * 0x1p-32;
+}
+
 static double by_inversion(sl_random *random, double mean) {
-    double u = sl_random_uniform(random), term = exp(-mean), k = 0;
+    /* a division would be waited for at every step */
+    static const double inverse[25] = {1.0,      1.0,      1.0 / 2,  1.0 / 3,  1.0 / 4,  1.0 / 5,  1.0 / 6,
+                                       1.0 / 7,  1.0 / 8,  1.0 / 9,  1.0 / 10, 1.0 / 11, 1.0 / 12, 1.0 / 13,
+                                       1.0 / 14, 1.0 / 15, 1.0 / 16, 1.0 / 17, 1.0 / 18, 1.0 / 19, 1.0 / 20,
+                                       1.0 / 21, 1.0 / 22, 1.0 / 23, 1.0 / 24};
+    double u = uniform(random), term = exp(-mean);
+    int k = 0;
     while (u >= term && k < 200) {
         u -= term;
-        k += 1;
-        term *= mean / k;
+        k++;
+        term *= k < 25 ? mean * inverse[k] : mean / k;
     }
     return k;
 }
@@ -36,8 +47,9 @@ double sl_poisson(sl_random *random, double mean) {
     double b = 0.931 + 2.53 * sqrt(mean), a = -0.059 + 0.02483 * b;
     double inverse_alpha = 1.1239 + 1.1328 / (b - 3.4), accept = 0.9277 - 3.6224 / (b - 2);
     for (;;) {
-        double u = sl_random_uniform(random) - 0.5, v = sl_random_uniform(random), us = 0.5 - fabs(u);
-        double k = floor((2 * a / us + b) * u + mean + 0.43);
+        double u = uniform(random) - 0.5, v = uniform(random), us = 0.5 - fabs(u);
+        /* whole part by conversion: floor() of what is negative is rejected anyway */
+        double at = (2 * a / us + b) * u + mean + 0.43, k = at < 0 ? -1 : (double)(int64_t)at;
         if (us >= 0.07 && v <= accept) return k;
         if (k < 0 || (us < 0.013 && v > us)) continue;
         if (log(v * inverse_alpha / (a / (us * us) + b)) <= k * log(mean) - mean - log_factorial(k)) return k;

@@ -77,10 +77,10 @@ double complex sl_parratt(double k0, double sin_alpha, int count, const sl_layer
 }
 
 void sl_island_weights(double k0, double sin_incidence, double sin_exit, double middle,
-                       sl_refraction substrate, double complex weight[2]) {
+                       sl_refraction substrate, double roughness, double complex weight[2]) {
     double ki = k0 * sin_incidence, kf = k0 * sin_exit;
-    double complex ri = sl_fresnel(ki, sl_kappa(k0, sin_incidence, substrate), 0);
-    double complex rf = sl_fresnel(kf, sl_kappa(k0, sin_exit, substrate), 0);
+    double complex ri = sl_fresnel(ki, sl_kappa(k0, sin_incidence, substrate), roughness);
+    double complex rf = sl_fresnel(kf, sl_kappa(k0, sin_exit, substrate), roughness);
     double complex sum = cexp(-I * (kf + ki) * middle), difference = cexp(-I * (kf - ki) * middle);
     weight[0] = sum + ri * rf * conj(sum);
     weight[1] = ri * difference + rf * conj(difference);
@@ -89,7 +89,7 @@ void sl_island_weights(double k0, double sin_incidence, double sin_exit, double 
 double sl_island_sphere(double k0, double sin_incidence, double sin_exit, double q_parallel, double radius,
                         sl_refraction substrate) {
     double complex weight[2];
-    sl_island_weights(k0, sin_incidence, sin_exit, radius, substrate, weight);
+    sl_island_weights(k0, sin_incidence, sin_exit, radius, substrate, 0, weight);
     double plus = k0 * (sin_exit + sin_incidence), minus = k0 * (sin_exit - sin_incidence);
     double volume = 4 * M_PI / 3 * radius * radius * radius;
     double complex amplitude =

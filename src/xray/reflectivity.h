@@ -53,9 +53,10 @@ double sl_island_sphere(double k0, double sin_incidence, double sin_exit, double
                         sl_refraction substrate);
 
 /* The two complex weights by which |A|^2 = |weight[0] f(q+) + weight[1] f(q-)|^2 for any particle whose
- * amplitude f is real about its middle at height `middle`: q+- with z parts k0 (sin_exit +- sin_incidence).
+ * amplitude f is real about its middle at height `middle` over a substrate of that roughness: q+- with z
+ * parts k0 (sin_exit +- sin_incidence).
  */
 void sl_island_weights(double k0, double sin_incidence, double sin_exit, double middle,
-                       sl_refraction substrate, double complex weight[2]);
+                       sl_refraction substrate, double roughness, double complex weight[2]);
 
 #endif

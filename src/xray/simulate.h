@@ -28,7 +28,7 @@
 #include <stdint.h>
 
 /* Raised whenever the same (seed, index) gives another image. */
-enum { SL_SIM_VERSION = 2 };
+enum { SL_SIM_VERSION = 3 };
 
 typedef enum sl_sim_attribute {
 #define SL_SIM_ATTRIBUTE(name, id) SL_SIM_ATTRIBUTE_##name,

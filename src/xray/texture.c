@@ -26,6 +26,22 @@ double sl_texture_march_dollase(double chi, double march) {
     return pow(march * march * c * c + s * s / march, -1.5);
 }
 
+double sl_texture_march_pole(double chi, double psi, double march) {
+    double along = cos(chi) * cos(psi), across = sin(chi) * sin(psi), sum = 0;
+    double slope = march * march - 1 / march;
+    /* the density's peak about the axis is as narrow as march^(3/2): so many turns resolve it */
+    int count = across < 1e-9 ? 1 : 24 + (int)fmin(12 / march + 6 * march, 200);
+    /* cosines of even steps, each from the two before it */
+    double twice = 2 * cos(M_PI / count), turn = cos(0.5 * M_PI / count), last = turn;
+    for (int i = 0; i < count; i++) {
+        double c = along + across * turn, base = 1 / march + slope * c * c, next = twice * turn - last;
+        sum += 1 / (base * sqrt(base));
+        last = turn;
+        turn = next;
+    }
+    return sum / count;
+}
+
 double sl_texture_hermans(double kappa) {
     enum { POINTS = 150 };
     double u[POINTS], weight[POINTS], sum = 0, square = 0;

@@ -14,6 +14,9 @@ double sl_texture_uniaxial(double chi_rad, double kappa);
 /* March-Dollase density at angle chi from the axis (Dollase, J. Appl. Cryst. 19 (1986) 267): platelets that
  * lie flat for march < 1, needles for march > 1, none at 1. Mean over the sphere 1. */
 double sl_texture_march_dollase(double chi_rad, double march);
+/* The same of a pole at angle psi from the crystals' axis that has this density: averaged over turns about
+ * that axis. */
+double sl_texture_march_pole(double chi_rad, double psi_rad, double march);
 
 /* Hermans' order parameter (3 <cos^2 chi> - 1)/2 of sl_texture_uniaxial, with the sphere's weight sin(chi): 0
  * for kappa 0, 1 in the limit. */

@@ -60,7 +60,15 @@ static void measurement_is_exact(void **state) {
     sl_measurement m = sl_measurement_usual(detector, SIDE, SIDE);
     m.exposure = 2;
     m.flat_pixel = m.flat_module = m.hot_fraction = m.dead_fraction = m.cosmic_count = 0;
-    m.beamstop = (sl_beamstop){SL_BEAMSTOP_DISC, 100, 90, 20, 20, true, M_PI / 2, 6, 0, 0.5};
+    m.beamstop = (sl_beamstop){.shape = SL_BEAMSTOP_DISC,
+                               .row_px = 100,
+                               .column_px = 90,
+                               .half_height_px = 20,
+                               .half_width_px = 20,
+                               .has_arm = true,
+                               .arm_angle_rad = M_PI / 2,
+                               .arm_width_px = 6,
+                               .edge_px = 0.5};
     float *mean = flat_expectation(12);
     sl_image image, again;
     assert_ok(sl_detector_measure(mean, SIDE, SIDE, &m, 5, 3, &image));
@@ -116,9 +124,67 @@ static void bad_pixels_and_saturation_are_marked(void **state) {
     free(mean);
 }
 
+static void stops_have_their_shapes(void **state) {
+    (void)state;
+    sl_beamstop stop = {.shape = SL_BEAMSTOP_RACETRACK,
+                        .row_px = 50,
+                        .column_px = 50,
+                        .half_height_px = 20,
+                        .half_width_px = 5,
+                        .has_arm = true,
+                        .arm_width_px = 2,
+                        .holder_from_px = 30,
+                        .holder_width_px = 12,
+                        .edge_px = 0.1};
+    assert_true(sl_beamstop_pass(&stop, 66, 50) == 0 &&
+                sl_beamstop_pass(&stop, 69, 54.5) == 1);                                       /* no corner */
+    assert_true(sl_beamstop_pass(&stop, 50, 70) == 0 && sl_beamstop_pass(&stop, 53, 70) == 1); /* the arm */
+    assert_true(sl_beamstop_pass(&stop, 53, 85) == 0 &&
+                sl_beamstop_pass(&stop, 50, 30) == 1); /* its holder */
+    stop.arm_through = true;
+    assert_true(sl_beamstop_pass(&stop, 50, 30) == 0);
+    /* the whole frame at once says the same */
+    float *pass = flat_expectation(1);
+    uint8_t *mask = calloc((size_t)SIDE * SIDE, 1);
+    sl_beamstop_apply(&stop, SIDE, SIDE, pass, mask);
+    for (int k = 0; k < SIDE * SIDE; k++)
+        assert_true(pass[k] == (float)sl_beamstop_pass(&stop, k / SIDE + 0.5, k % SIDE + 0.5));
+    free(pass);
+    free(mask);
+}
+
+static void dead_chips_give_nothing(void **state) {
+    (void)state;
+    const sl_detector *detector;
+    assert_ok(sl_detector_find("Pilatus 1M", &detector));
+    sl_measurement m = sl_measurement_usual(detector, SIDE, SIDE);
+    m.dead_fraction = m.hot_fraction = 0;
+    double row = m.view.row0 + 10 * m.view.scale, column = m.view.column0 + 20 * m.view.scale;
+    m.dead_chip = (sl_dead_chip){(int32_t)row, (int32_t)column, (int32_t)(30 * m.view.scale),
+                                 (int32_t)(40 * m.view.scale)};
+    float *mean = flat_expectation(50);
+    sl_image image;
+    assert_ok(sl_detector_measure(mean, SIDE, SIDE, &m, 1, 0, &image));
+    int dead = 0;
+    for (int k = 0; k < SIDE * SIDE; k++) {
+        bool masked = (image.mask[k] & SL_MASK_DEAD) != 0;
+        if (masked) assert_true(image.value[k] == 0);
+        dead += masked;
+    }
+    assert_in_range(dead, 29 * 39, 31 * 41);
+    sl_image_free(&image);
+    free(mean);
+}
+
 static void beamstops_are_read_from_text(void **state) {
     (void)state;
-    sl_beamstop stop = {SL_BEAMSTOP_NONE, 50, 50, 5, 5, true, 0, 2, 0, 0.5};
+    sl_beamstop stop = {.row_px = 50,
+                        .column_px = 50,
+                        .half_height_px = 5,
+                        .half_width_px = 5,
+                        .has_arm = true,
+                        .arm_width_px = 2,
+                        .edge_px = 0.5};
     assert_ok(sl_beamstop_parse("disc:radius=12,arm=270,x=0.25,y=0.5", 100, 200, &stop));
     assert_int_equal(stop.shape, SL_BEAMSTOP_DISC);
     assert_true(stop.half_width_px == 12 && stop.column_px == 50 && stop.row_px == 50);
@@ -165,6 +231,8 @@ int main(void) {
         cmocka_unit_test(counts_follow_the_poisson_law),
         cmocka_unit_test(measurement_is_exact),
         cmocka_unit_test(bad_pixels_and_saturation_are_marked),
+        cmocka_unit_test(stops_have_their_shapes),
+        cmocka_unit_test(dead_chips_give_nothing),
         cmocka_unit_test(beamstops_are_read_from_text),
         cmocka_unit_test(captions_set_the_chain),
         cmocka_unit_test(the_log_map_goes_back),

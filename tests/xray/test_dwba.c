@@ -51,6 +51,24 @@ static void slices_of_a_film_are_the_film(void **state) {
     }
 }
 
+/* A rough substrate sends back less, by Nevot and Croce's exp(-2 k kappa sigma^2) in the amplitude. */
+static void rough_substrates_reflect_less_to_islands(void **state) {
+    (void)state;
+    double si = sin(0.5 * DEGREE), sf = sin(0.9 * DEGREE), sigma = 12;
+    double complex kappa_i = sl_kappa(k0, si, silicon), kappa_f = sl_kappa(k0, sf, silicon), smooth[2],
+                   rough[2];
+    double complex ri = (k0 * si - kappa_i) / (k0 * si + kappa_i),
+                   rf = (k0 * sf - kappa_f) / (k0 * sf + kappa_f);
+    double complex less_i = cexp(-2 * k0 * si * kappa_i * sigma * sigma),
+                   less_f = cexp(-2 * k0 * sf * kappa_f * sigma * sigma);
+    sl_island_weights(k0, si, sf, 0, silicon, 0, smooth);
+    sl_island_weights(k0, si, sf, 0, silicon, sigma, rough);
+    assert_true(cabs(smooth[1] - (ri + rf)) < 1e-14);
+    assert_true(cabs(rough[1] - (ri * less_i + rf * less_f)) < 1e-14);
+    assert_true(cabs(rough[0] - (1 + ri * less_i * rf * less_f)) < 1e-14);
+    assert_true(cabs(rough[1]) < 0.9 * cabs(smooth[1]));
+}
+
 /* Nothing is lost where nothing absorbs: what is not reflected flows down in the substrate. */
 static void energy_is_kept_without_absorption(void **state) {
     (void)state;
@@ -174,6 +192,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reflectivity_has_reference_values),
         cmocka_unit_test(slices_of_a_film_are_the_film),
+        cmocka_unit_test(rough_substrates_reflect_less_to_islands),
         cmocka_unit_test(energy_is_kept_without_absorption),
         cmocka_unit_test(rough_boundaries_are_graded_ones),
         cmocka_unit_test(particles_in_an_empty_film_are_islands),

@@ -212,6 +212,32 @@ static void march_dollase_has_mean_one(void **state) {
     }
 }
 
+/* Mean 1 over the sphere for every pole; the axis' own density at psi 0; the same the other way round; and
+ * the sum over turns taken one by one. */
+static void march_dollase_poles_have_mean_one(void **state) {
+    (void)state;
+    static const double psi[] = {0, 0.4, 1.2, M_PI / 2}, march[] = {0.35, 0.7, 1, 1.8};
+    enum { N = 4000 };
+    for (int a = 0; a < 4; a++)
+        for (int p = 0; p < 4; p++) {
+            double mean = 0;
+            for (int i = 0; i < N; i++) {
+                double chi = (i + 0.5) * M_PI / N;
+                mean += 0.5 * sl_texture_march_pole(chi, psi[p], march[a]) * sin(chi) * M_PI / N;
+            }
+            near_to(mean, 1, 1e-5);
+            near_to(sl_texture_march_pole(0.3, 0, march[a]), sl_texture_march_dollase(0.3, march[a]), 1e-12);
+            near_to(sl_texture_march_pole(psi[p], 0.8, march[a]),
+                    sl_texture_march_pole(0.8, psi[p], march[a]), 1e-12);
+            double sum = 0;
+            for (int i = 0; i < N; i++) {
+                double c = cos(0.7) * cos(psi[p]) + sin(0.7) * sin(psi[p]) * cos(2 * M_PI * i / N);
+                sum += sl_texture_march_dollase(acos(c), march[a]) / N;
+            }
+            near_to(sl_texture_march_pole(0.7, psi[p], march[a]), sum, 1e-6);
+        }
+}
+
 /* <u^2> = (e^a/D - 1)/(2a) of the density exp(a u^2) on [0, 1], a = 2 kappa, D its integral by its power
  * series.
  */
@@ -449,6 +475,7 @@ int main(void) {
         cmocka_unit_test(structure_factors_have_reference_values),
         cmocka_unit_test(texture_has_mean_one),
         cmocka_unit_test(march_dollase_has_mean_one),
+        cmocka_unit_test(march_dollase_poles_have_mean_one),
         cmocka_unit_test(order_parameter_is_hermans),
         cmocka_unit_test(absorption_has_its_limits),
         cmocka_unit_test(calibrants_have_their_rings),

@@ -23,7 +23,8 @@ static void radial_profile(const sl_sim_sample *sample, double *mean, double *pi
     double step = 2.0 * sample->size_px / PROFILE;
     for (int32_t i = 0; i < sample->size_px; i += 2)
         for (int32_t j = 0; j < sample->size_px; j += 2) {
-            int r = (int)(hypot(i + 0.5 - sample->beam_row_px, j + 0.5 - sample->beam_column_px) / step);
+            double y = i + 0.5 - sample->beam_row_px, x = j + 0.5 - sample->beam_column_px;
+            int r = (int)(sqrt(y * y + x * x) / step);
             if (r >= PROFILE) continue;
             mean[r] += (double)sample->log_map[(int64_t)i * sample->size_px + j];
             pixels[r]++;
@@ -78,6 +79,7 @@ static void say_grazing(sl_scene *scene, sl_sim_sample *sample, words *w) {
     int rods = visible(sample, SL_FEATURE_ROD);
     bool bragg = false;
     for (int i = 0; i < scene->rod_count; i++) bragg |= scene->rod[i].has_peaks;
+    if (visible(sample, SL_FEATURE_SPOT) >= 2) say(w, "peaks");
     if (rods) say(w, bragg || scene->rod_count == 0 || scene_chance(scene, 0.5) ? "peaks" : "rods");
     if (visible(sample, SL_FEATURE_ARC))
         say(w, scene->technique == SL_TECHNIQUE_GISAXS && scene_chance(scene, 0.4) ? "peaks" : "arcs");
@@ -98,6 +100,19 @@ static const char *place_word(const sl_sim_sample *sample) {
     return places[row][column];
 }
 
+/* Whether the round aperture cuts off some of the frame. */
+static bool aperture_shows(const sl_scene *scene) {
+    enum { GRID = 32 };
+    int outside = 0;
+    for (int k = 0; scene->aperture_radius_px > 0 && k < GRID * GRID; k++) {
+        double row = (k / GRID + 0.5) * scene->size_px / GRID,
+               column = (k % GRID + 0.5) * scene->size_px / GRID;
+        outside += hypot(row - scene->aperture_row_px, column - scene->aperture_column_px) >
+                   scene->aperture_radius_px;
+    }
+    return outside > GRID * GRID / 64;
+}
+
 static void add_tags(sl_scene *scene, const sl_sim_sample *sample, sl_text *text) {
     /* one share for all tags of an image: short and long captions are both common */
     double share = scene_range(scene, 0, 1);
@@ -115,7 +130,7 @@ static void add_tags(sl_scene *scene, const sl_sim_sample *sample, sl_text *text
         sl_text_add(text, width < 5 ? "; sharp" : "; broad");
     }
     if (scene->spotty && scene_chance(scene, share)) sl_text_add(text, "; spotty");
-    if (scene->aperture_radius_px > 0 && scene_chance(scene, share)) sl_text_add(text, "; round aperture");
+    if (aperture_shows(scene) && scene_chance(scene, share)) sl_text_add(text, "; round aperture");
     if (scene_chance(scene, share)) {
         if (inside)
             sl_text_printf(text, "; beam %s", place_word(sample));
@@ -167,7 +182,7 @@ static void set_attributes(const sl_scene *scene, sl_sim_sample *sample, const w
     a[SL_SIM_ATTRIBUTE_YONEDA] = visible(sample, SL_FEATURE_YONEDA) > 0;
     a[SL_SIM_ATTRIBUTE_SPECULAR] = visible(sample, SL_FEATURE_SPECULAR) > 0;
     a[SL_SIM_ATTRIBUTE_HORIZON] = visible(sample, SL_FEATURE_HORIZON) > 0;
-    a[SL_SIM_ATTRIBUTE_APERTURE] = scene->aperture_radius_px > 0;
+    a[SL_SIM_ATTRIBUTE_APERTURE] = aperture_shows(scene);
     a[SL_SIM_ATTRIBUTE_TECHNIQUE_SAXS + (int)scene->technique] = 1;
     a[SL_SIM_ATTRIBUTE_SPOTTY] = scene->spotty;
     a[SL_SIM_ATTRIBUTE_BEAMSTOP] = sample->measurement.beamstop.shape != SL_BEAMSTOP_NONE;
@@ -210,8 +225,9 @@ static bool shows_its_class(const sl_scene *scene, const sl_sim_sample *sample, 
         return visible(sample, SL_FEATURE_ARC) + visible(sample, SL_FEATURE_RING) >= 1;
     case SL_SIM_GISAXS_LATTICE:
         return visible(sample, SL_FEATURE_ROD) + visible(sample, SL_FEATURE_ARC) +
-                   visible(sample, SL_FEATURE_RING) >=
-               1;
+                       visible(sample, SL_FEATURE_RING) >=
+                   1 ||
+               visible(sample, SL_FEATURE_SPOT) >= 2;
     case SL_SIM_GISAXS_PARTICLES:
         return visible(sample, SL_FEATURE_HORIZON) + visible(sample, SL_FEATURE_YONEDA) >= 1;
     case SL_SIM_GIWAXS:

@@ -34,20 +34,24 @@ static void find_grazing_reach(sl_scene *scene) {
     }
 }
 
+/* Film, where there is one, and substrate; returns how many. */
+static int layers_of(const sl_scene *scene, sl_layer layer[2]) {
+    int count = 0;
+    if (scene->film_thickness_ang > 0)
+        layer[count++] = (sl_layer){scene->film, scene->film_thickness_ang, scene->roughness_ang};
+    layer[count++] = (sl_layer){scene->substrate, 0, scene->roughness_ang};
+    return count;
+}
+
 /* Amplitudes squared of the wave in the film (or at the substrate's surface), for the way in and out. */
 static double wave_strength(const sl_scene *scene, double sin_alpha, double *kappa_real) {
-    double k0 = scene->projection.k0_per_ang;
-    if (scene->film_thickness_ang > 0) {
-        sl_film_wave wave =
-            sl_film_wave_of(k0, sin_alpha, scene->film, scene->film_thickness_ang, scene->substrate);
-        *kappa_real = creal(wave.kappa);
-        double t = cabs(wave.transmitted), r = cabs(wave.reflected);
-        return t * t + 0.5 * fmin(r * r, 4);
-    }
-    double complex inside = sl_kappa(k0, sin_alpha, scene->substrate);
-    *kappa_real = creal(inside);
-    double t = cabs(2 * k0 * sin_alpha / (k0 * sin_alpha + inside));
-    return t * t;
+    sl_layer layer[2];
+    sl_wave wave[2];
+    int count = layers_of(scene, layer);
+    sl_parratt(scene->projection.k0_per_ang, sin_alpha, count, layer, wave);
+    *kappa_real = creal(wave[0].kappa);
+    double t = cabs(wave[0].down), r = cabs(wave[0].up);
+    return t * t + (count > 1 ? 0.5 * fmin(r * r, 4) : 0);
 }
 
 static void fill_optics(sl_scene *scene) {
@@ -94,11 +98,16 @@ static int draw_layers(sl_scene *scene, bool has_film, int film) {
         scene->film_thickness_ang =
             scene_number(scene, SL_PARAMETER_FILM_THICKNESS_ANG, scene_log_range(scene, 200, 3000));
     }
+    scene->roughness_ang = scene_number(scene, SL_PARAMETER_ROUGHNESS_ANG, scene_log_range(scene, 1, 40));
     fill_optics(scene);
     smooth_exit(scene, scene->transmission);
     scene->below_horizon =
         scene_chance(scene, 0.25) ? scene_log_range(scene, 0.01, 0.2) : scene_log_range(scene, 1e-5, 1e-2);
     scene->below_horizon = scene_number(scene, SL_PARAMETER_BELOW_HORIZON, scene->below_horizon);
+    scene->air_below = scene_range(scene, 0.1, 0.7);
+    /* the sample's length and the beam's height: its edge rises over one pixel to some */
+    scene->horizon_blur =
+        scene_log_range(scene, 0.8, 5) * scene->geometry.pixel_m / scene->geometry.distance_m;
     return film;
 }
 
@@ -131,10 +140,12 @@ static void draw_surface(sl_scene *scene, double diffuse_low, double diffuse_hig
     double fall = scene_range(scene, 1.2, 3), visibility = 0;
     if (scene->film_thickness_ang > 0 && scene_chance(scene, 0.4))
         visibility = scene_range(scene, 0.05, 0.35);
-    double fringe_ang = fmin(scene->film_thickness_ang, 500);
+    double fringe_ang = fmin(scene->film_thickness_ang, 500),
+           fade = scene_range(scene, 0.1, 0.7) * scene->sin_exit_max;
     for (int i = 0; i < SL_SCENE_EXIT; i++) {
         double alpha = i * sine_step(scene), x = alpha / (critical + scene->grazing.incidence_rad);
-        double fringe = 1 + visibility * cos(2 * k0 * alpha * fringe_ang);
+        /* roughness and divergence leave fewer and fewer of the fringes */
+        double fringe = 1 + visibility * exp(-alpha / fade) * cos(2 * k0 * alpha * fringe_ang);
         scene->rod_profile[i] =
             (float)((0.1 + (double)scene->transmission[i]) * fringe * exp(-0.5 * fall * log1p(x * x)));
     }
@@ -176,7 +187,7 @@ static void add_size(sl_scene *scene, const particle *p, const float *sphere, do
         double sf = scene->sin_exit_max * i / (SL_SCENE_GRID_EXIT - 1);
         double complex w[2] = {1, 0};
         double plus = k0 * (sf + si), minus = k0 * (sf - si);
-        sl_island_weights(k0, si, sf, middle, scene->substrate, w);
+        sl_island_weights(k0, si, sf, middle, scene->substrate, scene->roughness_ang, w);
         double a2 = creal(w[0]) * creal(w[0]) + cimag(w[0]) * cimag(w[0]);
         double b2 = creal(w[1]) * creal(w[1]) + cimag(w[1]) * cimag(w[1]);
         double cross = 2 * (creal(w[0]) * creal(w[1]) + cimag(w[0]) * cimag(w[1]));
@@ -199,12 +210,13 @@ static void add_size(sl_scene *scene, const particle *p, const float *sphere, do
 static sl_dwba_mean film_waves(const sl_scene *scene, const particle *p, const sl_wave *in, double row) {
     enum { ANGLES = 8, DEPTHS = 9 };
     double k0 = scene->projection.k0_per_ang;
-    const sl_layer stack[2] = {{scene->film, scene->film_thickness_ang, 0}, {scene->substrate, 0, 0}};
+    sl_layer stack[2];
+    int layers = layers_of(scene, stack);
     sl_dwba_waves waves[ANGLES * DEPTHS];
     for (int a = 0; a < ANGLES; a++) {
         sl_wave out[2];
         double at = (row + (a + 0.5) / ANGLES - 0.5) / (SL_SCENE_GRID_EXIT - 1);
-        sl_parratt(k0, at * scene->sin_exit_max, 2, stack, out);
+        sl_parratt(k0, at * scene->sin_exit_max, layers, stack, out);
         for (int d = 0; d < DEPTHS; d++) {
             double share = (double)d / (DEPTHS - 1);
             waves[a * DEPTHS + d] = sl_dwba_waves_in(
@@ -239,9 +251,10 @@ static void fill_grid(sl_scene *scene, const particle *p) {
     sphere_table(sphere);
     scene->grid = SL_NEW(scene->arena, float, SL_SCENE_GRID_EXIT *SL_SCENE_GRID_Q);
     if (p->buried) {
-        const sl_layer stack[2] = {{scene->film, scene->film_thickness_ang, 0}, {scene->substrate, 0, 0}};
+        sl_layer stack[2];
         sl_wave in[2];
-        sl_parratt(scene->projection.k0_per_ang, scene->grazing.sin_incidence, 2, stack, in);
+        sl_parratt(scene->projection.k0_per_ang, scene->grazing.sin_incidence, layers_of(scene, stack), stack,
+                   in);
         for (int i = 0; i < SL_SCENE_GRID_EXIT; i++) rows[i] = film_waves(scene, p, &in[0], i);
     }
     for (int k = 0; k < SIZES; k++) {
@@ -257,13 +270,33 @@ static void fill_grid(sl_scene *scene, const particle *p) {
     for (int k = 0; k < SL_SCENE_GRID_EXIT * SL_SCENE_GRID_Q; k++) scene->grid[k] /= top;
 }
 
-static void fill_in_plane(sl_scene *scene, double distance_ang, double spread, double damping,
-                          double strength) {
+/* Indices of the words of "arrangement". */
+enum { ARRANGED_RADIAL, ARRANGED_SQUARE, ARRANGED_HEXAGONAL };
+
+/* Angle between neighbours' directions. */
+static double arrangement_angle(int arrangement) {
+    return arrangement == ARRANGED_SQUARE ? M_PI / 2 : M_PI / 3;
+}
+
+/* A plane's paracrystal takes an average over directions: at fewer points, by cubics between them. */
+static void fill_in_plane(sl_scene *scene, int arrangement, double distance_ang, double spread,
+                          double damping, double strength) {
+    enum { COARSE = 256 };
+    float coarse[COARSE];
+    double sigma = spread * distance_ang, reach = damping * distance_ang;
+    bool plane = arrangement != ARRANGED_RADIAL && distance_ang > 0;
+    for (int i = 0; plane && i < COARSE; i++)
+        coarse[i] =
+            (float)sl_structure_plane_paracrystal(scene->q_parallel_max_per_ang * i / (COARSE - 1),
+                                                  distance_ang, arrangement_angle(arrangement), sigma, reach);
+    /* straight through the beam the damped lattice is one bright line, behind the stop and under the rod */
+    for (int i = 0; plane && i < COARSE; i++) coarse[i] = fminf(coarse[i], 12);
     for (int i = 0; i < SL_SCENE_RADIAL; i++) {
-        double q = scene->q_parallel_max_per_ang * i / (SL_SCENE_RADIAL - 1);
-        double s = distance_ang > 0 ? sl_structure_radial_paracrystal(q, distance_ang, spread * distance_ang,
-                                                                      damping * distance_ang)
-                                    : 1;
+        double at = (double)i / (SL_SCENE_RADIAL - 1), q = scene->q_parallel_max_per_ang * at, s = 1;
+        if (plane)
+            s = fmax(sl_table_cubic(coarse, COARSE, at * (COARSE - 1)), 0);
+        else if (distance_ang > 0)
+            s = sl_structure_radial_paracrystal(q, distance_ang, sigma, reach);
         scene->in_plane[i] = (float)(1 + strength * (s - 1));
     }
 }
@@ -310,16 +343,19 @@ sl_status scene_draw_particles(sl_scene *scene) {
     distance = scene_number(scene, SL_PARAMETER_DISTANCE_ANG, distance);
     double spread = scene_number(scene, SL_PARAMETER_DISTANCE_SPREAD, scene_log_range(scene, 0.08, 0.35));
     double damping = scene_log_range(scene, 3, 30);
-    fill_in_plane(scene, distance, spread, damping, scene_range(scene, 0.6, 1));
+    int arrangement = scene_chance(scene, 0.3) ? 1 + scene_below(scene, 2) : ARRANGED_RADIAL;
+    arrangement = scene_word(scene, SL_PARAMETER_ARRANGEMENT, arrangement);
+    fill_in_plane(scene, arrangement, distance, spread, damping, scene_range(scene, 0.6, 1));
     if (distance > 0) {
-        scene->peak_q_per_ang = 2 * M_PI / distance;
+        double row = arrangement == ARRANGED_RADIAL ? 1 : sin(arrangement_angle(arrangement));
+        scene->peak_q_per_ang = 2 * M_PI / (distance * row);
         scene->peak_fwhm_per_ang = scene->peak_q_per_ang * fmin(0.9, 12 * spread * spread + 0.12);
     }
     draw_surface(scene, 0.01, 0.4, 1);
     return SL_OK;
 }
 
-static scene_rod *add_rod(sl_scene *scene, double q, double fwhm, double lorentz) {
+scene_rod *scene_add_rod(sl_scene *scene, double q, double fwhm, double lorentz) {
     if (scene->rod_count >= SL_SCENE_RODS || q >= scene->q_parallel_max_per_ang) return NULL;
     scene_rod *rod = &scene->rod[scene->rod_count++];
     *rod = (scene_rod){q, hypot(fwhm, least_q_fwhm(scene)), lorentz,
@@ -362,7 +398,8 @@ static void draw_standing_rods(sl_scene *scene, double q_first) {
             reflection[i].multiplicity * (f * f + 0.01) * exp(-blur * blur / 2) / (lines ? 1 : x);
         if (i == 0) first = strength;
         if (strength < 1e-3 * first) continue;
-        scene_rod *rod = add_rod(scene, q, q_first * (share + 6 * disorder * disorder * x * x), lorentz);
+        scene_rod *rod =
+            scene_add_rod(scene, q, q_first * (share + 6 * disorder * disorder * x * x), lorentz);
         if (rod) fill_standing_profile(scene, height, spread, strength / first, rod->profile);
     }
     scene->tag = lines ? "line pattern" : "hexagonal";
@@ -422,7 +459,8 @@ static void draw_bragg_rods(sl_scene *scene, double q_first) {
         scene_rod *rod = NULL;
         for (int k = 0; k < scene->rod_count; k++)
             if (fabs(scene->rod[k].q_per_ang - across) < 1e-3 * q_first) rod = &scene->rod[k];
-        if (!rod) rod = add_rod(scene, across, q_first * (share + 6 * disorder * disorder * x * x), lorentz);
+        if (!rod)
+            rod = scene_add_rod(scene, across, q_first * (share + 6 * disorder * disorder * x * x), lorentz);
         if (!rod) continue;
         rod->has_peaks = true;
         if (up > kappa_in)
@@ -467,15 +505,22 @@ static void draw_film_rings(sl_scene *scene, double q_first) {
 }
 
 sl_status scene_draw_film_lattice(sl_scene *scene) {
-    /* in the order of the words of "order" */
-    static void (*const orders[])(sl_scene *, double) = {draw_standing_rods, draw_bragg_rods,
-                                                         draw_film_rings};
+    enum { ORDER_GRATING = 3 }; /* in the order of the words of "order" */
+    static void (*const orders[])(sl_scene *, double) = {draw_standing_rods, draw_bragg_rods, draw_film_rings,
+                                                         scene_draw_grating};
     draw_layers(scene, true, FILM_ANY);
-    double q_first = q_of_offset(scene, scene_log_range(scene, 16, 60) * scene->size_px / 256),
-           kind = scene_range(scene, 0, 1);
+    double kind = scene_range(scene, 0, 1);
+    int order = scene_word(scene, SL_PARAMETER_ORDER,
+                           kind < 0.35   ? 0
+                           : kind < 0.65 ? 1
+                           : kind < 0.85 ? 2
+                                         : ORDER_GRATING);
+    /* gratings are coarse: many orders fit between beam and horizon */
+    double first_px = order == ORDER_GRATING ? scene_log_range(scene, 5, 18) : scene_log_range(scene, 16, 60);
+    double q_first = q_of_offset(scene, first_px * scene->size_px / 256);
     double spacing = scene_number(scene, SL_PARAMETER_SPACING_ANG, 2 * M_PI / q_first);
     if (scene_is_given(scene, SL_PARAMETER_SPACING_ANG)) q_first = 2 * M_PI / spacing;
-    orders[scene_word(scene, SL_PARAMETER_ORDER, kind < 0.4 ? 0 : kind < 0.75 ? 1 : 2)](scene, q_first);
+    orders[order](scene, q_first);
     draw_surface(scene, 0.01, 0.3, 1.5);
     return SL_OK;
 }
@@ -572,6 +617,7 @@ static void draw_molecular_film(sl_scene *scene) {
 
 sl_status scene_draw_film_crystals(sl_scene *scene) {
     double kind = scene_range(scene, 0, 1);
+    if (kind < 0.75) scene_draw_march(scene, 0.15);
     int film = draw_layers(scene, true, kind < 0.4 ? FILM_P3HT : kind < 0.75 ? FILM_MAPBI3 : FILM_PENTACENE);
     if (film == FILM_MAPBI3)
         draw_perovskite_film(scene);
@@ -582,8 +628,9 @@ sl_status scene_draw_film_crystals(sl_scene *scene) {
     bool halo = scene_chance(scene, kind < 0.4 ? 0.9 : 0.5);
     if (halo || scene_is_given(scene, SL_PARAMETER_HALO_PER_ANG)) {
         double q = scene_number(scene, SL_PARAMETER_HALO_PER_ANG, scene_range(scene, 1.25, 1.6)),
-               height = scene_log_range(scene, 0.02, 0.3), low = scene_range(scene, 0.4, 0.7),
-               high = scene_range(scene, 0.5, 0.9);
+               height = scene_chance(scene, 0.35) ? scene_log_range(scene, 0.3, 1.5)
+                                                  : scene_log_range(scene, 0.02, 0.3),
+               low = scene_range(scene, 0.4, 0.7), high = scene_range(scene, 0.5, 0.9);
         scene_add_halo(scene, scene->sample, q, height, low, high);
     }
     scene->axis[0] = scene->axis[1] = 0;

@@ -42,11 +42,13 @@ static void draw_energy(sl_scene *scene, double pixel_m) {
     double energy = 8.048, distance;
     switch (scene->technique) {
     case SL_TECHNIQUE_WAXS: {
-        if (!lab) energy = scene_chance(scene, 0.25) ? scene_range(scene, 20, 70) : scene_range(scene, 9, 18);
+        if (!lab) energy = scene_chance(scene, 0.35) ? scene_range(scene, 20, 70) : scene_range(scene, 9, 18);
         energy = scene_number_unnoted(scene, SL_PARAMETER_ENERGY_KEV, energy);
         /* how far out the half side reaches, in q: from a few tenths to what a powder's lines need */
         bool fibre = scene->class_id == SL_SIM_WAXS_TEXTURED;
-        double q = fibre ? scene_log_range(scene, 1.5, 2.8) : scene_log_range(scene, 2.2, 5),
+        double q = fibre         ? scene_log_range(scene, 1.5, 2.8)
+                   : energy > 20 ? scene_log_range(scene, 2.6, 9)
+                                 : scene_log_range(scene, 2.2, 5),
                s = fmin(q * 12.39842 / energy / (4 * M_PI), 0.42);
         distance = side_m / 2 / tan(2 * asin(s));
         break;
@@ -123,42 +125,95 @@ static void find_reach(sl_scene *scene) {
     }
 }
 
+/* A strip or a rounded block over beam and specular rod. */
+static void stretch_stop(sl_scene *scene, double radius, sl_beamstop *stop) {
+    double tall = scene_range(scene, 0.04, 0.16) * scene->size_px;
+    stop->shape = scene_chance(scene, 0.4) ? SL_BEAMSTOP_RACETRACK : SL_BEAMSTOP_BAR;
+    stop->half_height_px = tall;
+    stop->half_width_px = fmax(1.5, radius * 0.4);
+    stop->row_px = scene->beam_row_px - 0.6 * tall;
+    stop->has_arm = scene_chance(scene, 0.5);
+}
+
+/* What carries the stop: a bar, a wire across the whole frame, or a thin bar from a thick holder at the
+ * border. */
+static void draw_arm(sl_scene *scene, double radius, sl_beamstop *stop) {
+    double angle = scene_below(scene, 4) * M_PI / 2;
+    if (scene_chance(scene, 0.3)) angle = scene_range(scene, 0, 2 * M_PI);
+    if (scene->is_grazing) angle = M_PI / 2;
+    stop->arm_angle_rad = angle + scene_range(scene, -3, 3) * DEGREE;
+    stop->has_arm = scene_chance(scene, 0.8);
+    stop->arm_width_px = fmax(1.5, radius * scene_range(scene, 0.15, 0.6));
+    double kind = scene_range(scene, 0, 1), from = scene_range(scene, 0.12, 0.5) * scene->size_px,
+           wide = scene_range(scene, 2, 5);
+    if (kind < 0.12) {
+        stop->arm_through = true;
+        stop->arm_width_px = fmax(1, 0.3 * stop->arm_width_px);
+    } else if (kind < 0.4) {
+        stop->holder_from_px = from;
+        stop->holder_width_px = wide * stop->arm_width_px;
+    }
+}
+
 static sl_beamstop draw_beamstop(sl_scene *scene) {
     double s = scene->size_px, margin = 0.02 * s;
     bool inside = scene->beam_row_px > -margin && scene->beam_row_px < s + margin &&
                   scene->beam_column_px > -margin && scene->beam_column_px < s + margin;
     bool present = scene_chance(scene, 0.75) && inside;
-    double radius = scene_log_range(scene, 0.014, 0.05) * s, angle = scene_below(scene, 4) * M_PI / 2;
-    if (scene_chance(scene, 0.3)) angle = scene_range(scene, 0, 2 * M_PI);
-    angle += scene_range(scene, -3, 3) * DEGREE;
+    double radius = scene_log_range(scene, 0.014, 0.05) * s;
     double down = scene_range(scene, -0.3, 0.3) * radius, right = scene_range(scene, -0.3, 0.3) * radius;
-    bool arm = scene_chance(scene, 0.8);
-    double arm_width = fmax(1.5, radius * scene_range(scene, 0.15, 0.6));
-    double transmission = scene_chance(scene, 0.7) ? 0 : scene_log_range(scene, 3e-4, 3e-2);
-    double blur = scene_range(scene, 0.4, 1.2);
+    double transmission = scene_chance(scene, 0.65) ? 0 : scene_log_range(scene, 3e-4, 3e-2);
     sl_beamstop stop = {.shape = SL_BEAMSTOP_DISC,
                         .row_px = scene->beam_row_px + down,
                         .column_px = scene->beam_column_px + right,
                         .half_height_px = radius,
                         .half_width_px = radius,
-                        .has_arm = arm,
-                        .arm_angle_rad = angle,
-                        .arm_width_px = arm_width,
                         .transmission = transmission,
-                        .edge_px = blur};
-    if (scene->is_grazing) {
-        stop.arm_angle_rad = M_PI / 2 + scene_range(scene, -3, 3) * DEGREE;
-        if (scene_chance(scene, 0.35)) { /* a strip over beam and specular rod */
-            double tall = scene_range(scene, 0.04, 0.16) * s;
-            stop.shape = SL_BEAMSTOP_BAR;
-            stop.half_height_px = tall;
-            stop.half_width_px = fmax(1.5, radius * 0.4);
-            stop.row_px = scene->beam_row_px - 0.6 * tall;
-            stop.has_arm = scene_chance(scene, 0.5);
-        }
-    }
+                        .edge_px = scene_range(scene, 0.4, 1.2)};
+    draw_arm(scene, radius, &stop);
+    if (scene->is_grazing && scene_chance(scene, 0.4)) stretch_stop(scene, radius, &stop);
     if (!present) stop.shape = SL_BEAMSTOP_NONE;
     return stop;
+}
+
+/* The direct beam, seen through a stop that is not quite opaque; so narrow that none of it passes beside. */
+static void draw_direct_beam(sl_scene *scene, const sl_beamstop *stop) {
+    double height = scene_log_range(scene, 0.02, 2), unit = scene->size_px / 256.0;
+    double narrow = fmin(stop->half_width_px, stop->half_height_px) / 7;
+    height = scene_number(scene, SL_PARAMETER_DIRECT_BEAM, height);
+    if (stop->shape == SL_BEAMSTOP_NONE || !(stop->transmission > 0)) return;
+    scene->direct_height = height * scene->level_counts / stop->transmission;
+    scene->direct_sigma_px = fmin(fmax(narrow, 0.4), 0.8 * unit);
+}
+
+/* One read-out chip of a hybrid detector, two rows of them a module, in the part that is shown. */
+static sl_dead_chip draw_dead_chip(sl_scene *scene, const sl_detector *d, const sl_view *view) {
+    bool present = scene_chance(scene, 0.02) && d->module_rows > 0;
+    double side = view->scale * scene->size_px;
+    double row = view->row0 + scene_range(scene, 0, side),
+           column = view->column0 + scene_range(scene, 0, side);
+    sl_dead_chip chip = {0};
+    if (!present) return chip;
+    /* modules of Pilatus hold 2 x 8 chips, of Eiger 2 x 4; small ones are one chip */
+    int across = d->module_columns < 300 ? 1 : d->module_rows > 300 ? 4 : 8;
+    chip.rows = across > 1 ? d->module_rows / 2 : d->module_rows;
+    chip.columns = d->module_columns / across;
+    double pitch_rows = d->module_rows + d->gap_rows, pitch_columns = d->module_columns + d->gap_columns;
+    double module_row = floor(row / pitch_rows) * pitch_rows,
+           module_column = floor(column / pitch_columns) * pitch_columns;
+    chip.row = (int32_t)(module_row + floor((row - module_row) / chip.rows) * chip.rows);
+    chip.column = (int32_t)(module_column + floor((column - module_column) / chip.columns) * chip.columns);
+    return chip;
+}
+
+/* Silicon of usual thickness, or a thin scintillator. */
+static void draw_sensor(sl_scene *scene, const sl_detector *detector) {
+    static const double thickness_m[] = {320e-6, 450e-6, 450e-6, 1000e-6};
+    double thickness = thickness_m[scene_below(scene, 4)], ratio = 10 / scene->energy_kev;
+    /* 74/cm of silicon at 10 keV, falling with the cube of the energy */
+    double depth = detector->kind == SL_DETECTOR_HYBRID ? 7400 * thickness * ratio * ratio * ratio
+                                                        : 4 * ratio * ratio * ratio;
+    scene->sensor_depth = scene_number(scene, SL_PARAMETER_SENSOR_DEPTH, fmin(fmax(depth, 1e-3), 50));
 }
 
 static void draw_measurement(sl_scene *scene, const sl_detector *detector, const sl_view *view,
@@ -179,6 +234,7 @@ static void draw_measurement(sl_scene *scene, const sl_detector *detector, const
     m->hot_fraction = scene_log_range(scene, 1e-6, 2e-4);
     m->dead_fraction = scene_log_range(scene, 1e-6, 1e-4);
     m->cosmic_count = scene_log_range(scene, 0.05, 3);
+    m->dead_chip = draw_dead_chip(scene, detector, view);
 }
 
 void scene_draw_instrument(sl_scene *scene, sl_measurement *measurement) {
@@ -193,17 +249,24 @@ void scene_draw_instrument(sl_scene *scene, sl_measurement *measurement) {
         /* a small part of what the image spans, so that the horizon stays near the beam */
         double span = atan(scene->size_px * scene->geometry.pixel_m / scene->geometry.distance_m) / DEGREE;
         double incidence = scene_range(scene, 0.1, waxs ? 0.35 : fmin(0.45, 0.16 * span)) * DEGREE;
-        double roll = (scene_chance(scene, 0.9) ? 0.15 : 0.8) * sl_random_normal(&scene->random) * DEGREE;
+        double roll =
+            (scene_chance(scene, waxs ? 0.7 : 0.9) ? 0.15 : 0.8) * sl_random_normal(&scene->random) * DEGREE;
         incidence = scene_scaled(scene, SL_PARAMETER_INCIDENCE_DEG, incidence, DEGREE);
         roll = scene_scaled(scene, SL_PARAMETER_ROLL_DEG, roll, DEGREE);
         scene->grazing = sl_grazing_of(incidence, roll);
     }
     draw_measurement(scene, detector, &view, measurement);
-    double level = scene_log_range(scene, detector->kind == SL_DETECTOR_HYBRID ? 12 : 400, 6e4);
+    draw_sensor(scene, detector);
+    /* people show the frames they counted long enough; short ones are a minority */
+    bool brief = scene_chance(scene, 0.3);
+    double least = brief ? 12 : 120, most = brief ? 400 : 1e5;
+    if (detector->kind != SL_DETECTOR_HYBRID) least = 400, most = 6e4;
+    double level = scene_log_range(scene, least, most);
     scene->level_counts = scene_number(scene, SL_PARAMETER_LEVEL_COUNTS, level);
     double background = scene_log_range(scene, 3e-5, scene->is_grazing ? 3e-3 : 0.03);
     scene->background_counts =
         scene_number(scene, SL_PARAMETER_BACKGROUND_COUNTS, 2e-3 + scene->level_counts * background);
+    draw_direct_beam(scene, &measurement->beamstop);
 }
 
 static void add_streaks(sl_scene *scene) {
@@ -224,16 +287,47 @@ static void add_streaks(sl_scene *scene) {
     }
 }
 
+/* A round flight tube or window, about the beam or about the frame's middle. */
 static void add_aperture(sl_scene *scene) {
     bool small_angle = scene->technique == SL_TECHNIQUE_SAXS || scene->technique == SL_TECHNIQUE_GISAXS;
-    if (!small_angle) return;
-    bool present = scene_chance(scene, 0.09);
-    if (!present && !scene_is_given(scene, SL_PARAMETER_APERTURE_RADIUS_PX)) return;
-    double radius = scene_range(scene, 0.48, 0.8) * scene->size_px;
+    bool given = scene_is_given(scene, SL_PARAMETER_APERTURE_RADIUS_PX);
+    if (!small_angle && !given) return;
+    bool present = scene_chance(scene, 0.2);
+    if (!present && !given) return;
+    double s = scene->size_px, radius = scene_range(scene, 0.42, 0.8) * s;
+    double down = scene_range(scene, -0.08, 0.08) * s, right = scene_range(scene, -0.08, 0.08) * s;
+    double row = 0.5 * s, column = 0.5 * s, beam_row = scene->beam_row_px,
+           beam_column = scene->beam_column_px;
+    bool about_beam = scene_chance(scene, 0.6) && beam_row > 0.1 * s && beam_row < 0.9 * s &&
+                      beam_column > 0.1 * s && beam_column < 0.9 * s;
+    if (about_beam || scene->is_grazing) row = beam_row, column = beam_column;
+    /* a sample's scattering goes up from the beam, and the window is built for it */
+    if (scene->is_grazing) row -= 0.6 * radius;
     scene->aperture_radius_px = scene_number(scene, SL_PARAMETER_APERTURE_RADIUS_PX, radius);
-    scene->aperture_row_px = (0.5 + scene_range(scene, -0.08, 0.08)) * scene->size_px;
-    scene->aperture_column_px = (0.5 + scene_range(scene, -0.08, 0.08)) * scene->size_px;
+    scene->aperture_row_px = row + down;
+    scene->aperture_column_px = column + right;
     scene->aperture_pass = scene_log_range(scene, 3e-3, 0.1);
+    double rim = scene_range(scene, 1.03, 1.15);
+    if (scene_chance(scene, 0.35)) scene->aperture_rim_px = rim * scene->aperture_radius_px;
+}
+
+/* Part of the frame behind a holder, a slit or a tape, on the side away from the beam. */
+static void add_shadow(sl_scene *scene) {
+    bool present = scene_chance(scene, 0.07);
+    double angle = scene_chance(scene, 0.7)
+                       ? scene_below(scene, 4) * M_PI / 2 + scene_range(scene, -4, 4) * DEGREE
+                       : scene_range(scene, -M_PI, M_PI);
+    double loss = scene_chance(scene, 0.4) ? scene_range(scene, 0.05, 0.3) : scene_range(scene, 0.5, 0.995);
+    double from = scene_range(scene, 0.2, 0.46) * scene->size_px,
+           blur = scene_log_range(scene, 0.6, 6) * scene->size_px / 256;
+    if (!present && !scene_is_given(scene, SL_PARAMETER_SHADOW)) return;
+    double middle = 0.5 * scene->size_px, toward_beam = (scene->beam_column_px - middle) * cos(angle) +
+                                                        (scene->beam_row_px - middle) * sin(angle);
+    if (toward_beam > 0) angle += angle > 0 ? -M_PI : M_PI;
+    scene->shadow_loss = scene_number(scene, SL_PARAMETER_SHADOW, loss);
+    scene->shadow_angle_rad = scene_scaled(scene, SL_PARAMETER_SHADOW_ANGLE_DEG, angle, DEGREE);
+    scene->shadow_from_px = from;
+    scene->shadow_blur_px = blur;
 }
 
 /* Air, windows and slits, relative to a sample whose main feature has height 1. */
@@ -241,7 +335,8 @@ void scene_draw_parasitic(sl_scene *scene) {
     bool wide = scene->technique == SL_TECHNIQUE_WAXS || scene->technique == SL_TECHNIQUE_GIWAXS;
     double air = wide ? scene_log_range(scene, 0.01, 0.4) : scene_log_range(scene, 0.002, 0.2);
     if (scene->is_grazing)
-        air *= 0.15; /* the sample's horizon hides half of the path, and the stop the rest */
+        air *= wide && scene_chance(scene, 0.4) ? 1
+                                                : 0.15; /* the stop hides the rest, unless it is far behind */
     air = scene_number(scene, SL_PARAMETER_AIR, air);
     double core_px = scene_range(scene, 2, 7) * scene->size_px / 256, power = scene_range(scene, 1.4, 3.2);
     double core = scene_log_range(scene, 0.3, 30) * (wide ? 0.3 : 1),
@@ -255,10 +350,11 @@ void scene_draw_parasitic(sl_scene *scene) {
             (float)(air * (core * exp(-0.5 * power * log1p(x * x)) + exp(-radius / reach_px)));
     }
     bool kapton = wide && scene_chance(scene, 0.12);
-    if (kapton || (wide && scene_is_given(scene, SL_PARAMETER_KAPTON))) {
+    if (kapton || scene_is_given(scene, SL_PARAMETER_KAPTON)) {
         double height = scene_number(scene, SL_PARAMETER_KAPTON, scene_log_range(scene, 0.004, 0.1));
         scene_add_halo(scene, scene->radial, 0.4, height, 0.05, 0.06);
     }
     add_streaks(scene);
     add_aperture(scene);
+    add_shadow(scene);
 }

@@ -57,7 +57,9 @@ static const char *listed(const char *const *words, int count, int index) {
 const char *sl_sim_parameter_word(sl_sim_parameter parameter, int index) {
     static const char *const films[] = {"ps", "p3ht", "acrylate", "pentacene", "fe3o4", "cdse", "mapbi3"};
     static const char *const substrates[] = {"si", "sio2"}, *const particles[] = {"cylinder", "sphere"};
-    static const char *const orders[] = {"standing", "crystal", "layers"}, *const flags[] = {"false", "true"};
+    static const char *const orders[] = {"standing", "crystal", "layers", "grating"}, *const flags[] = {
+                                                                                          "false", "true"};
+    static const char *const arrangements[] = {"radial", "square", "hexagonal"};
     if (index < 0) return NULL;
     if (parameters[parameter].kind == SL_SIM_PARAMETER_IS_FLAG) return listed(flags, 2, index);
     switch (parameter) {
@@ -76,7 +78,9 @@ const char *sl_sim_parameter_word(sl_sim_parameter parameter, int index) {
     case SL_PARAMETER_PARTICLE:
         return listed(particles, 2, index);
     case SL_PARAMETER_ORDER:
-        return listed(orders, 3, index);
+        return listed(orders, 4, index);
+    case SL_PARAMETER_ARRANGEMENT:
+        return listed(arrangements, 3, index);
     default:
         return NULL;
     }

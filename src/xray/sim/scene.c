@@ -18,7 +18,7 @@ double scene_radius_of_q(const sl_scene *scene, double q_per_ang) {
 }
 
 double scene_least_fwhm(const sl_scene *scene, double q_per_ang) {
-    return 2.3548 * 1.25 * sl_projection_q_step(&scene->projection, q_per_ang);
+    return 2.3548 * 0.9 * sl_projection_q_step(&scene->projection, q_per_ang);
 }
 
 double scene_fwhm(const sl_scene *scene, double q_per_ang, double fwhm_per_ang) {
@@ -78,9 +78,19 @@ void scene_set_fibre(sl_scene *scene, scene_ring *ring, double psi, double sigma
     ring->sigma_rad = sigma;
     ring->isotropic = isotropic;
     ring->axis_table = SL_NEW(scene->arena, float, SL_SCENE_AXIS);
+    /* broad distributions: every third point, and cubics between them */
+    int step = scene->march > 0.4 || (!(scene->march > 0) && sigma > 0.03) ? 3 : 1,
+        few = (SL_SCENE_AXIS - 1) / step + 1;
+    float coarse[SL_SCENE_AXIS];
+    for (int i = 0; i < few; i++) {
+        double chi = i * step * (M_PI / 2) / (SL_SCENE_AXIS - 1);
+        coarse[i] = (float)(scene->march > 0 ? sl_texture_march_pole(chi, psi, scene->march)
+                                             : sl_texture_fibre(chi, psi, sigma));
+    }
     for (int i = 0; i < SL_SCENE_AXIS; i++) {
-        double chi = i * (M_PI / 2) / (SL_SCENE_AXIS - 1);
-        ring->axis_table[i] = (float)(isotropic + (1 - isotropic) * sl_texture_fibre(chi, psi, sigma));
+        double density =
+            fmax(step > 1 ? sl_table_cubic(coarse, few, (double)i / step) : (double)coarse[i], 0);
+        ring->axis_table[i] = (float)(isotropic + (1 - isotropic) * density);
     }
 }
 
@@ -100,4 +110,12 @@ const sl_material *scene_pick_material(sl_scene *scene, const char *const *ids, 
     int index = 0;
     while (sl_material_at(index) != drawn) index++;
     return sl_material_at(scene_word(scene, SL_PARAMETER_MATERIAL, index));
+}
+
+void scene_draw_march(sl_scene *scene, double probability) {
+    bool present = scene_chance(scene, probability);
+    double march =
+        scene_chance(scene, 0.6) ? scene_log_range(scene, 0.25, 0.8) : scene_log_range(scene, 1.3, 3);
+    if (present || scene_is_given(scene, SL_PARAMETER_MARCH))
+        scene->march = scene_number(scene, SL_PARAMETER_MARCH, march);
 }

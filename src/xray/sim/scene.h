@@ -12,8 +12,8 @@
 
 enum {
     SL_SCENE_RADIAL = 4096,  /* points of tables over q */
-    SL_SCENE_AXIS = 361,     /* points over the angle to the texture axis, 0 to pi/2 */
-    SL_SCENE_AZIMUTH = 1440, /* points over the pixel's azimuth, 0 to 2 pi */
+    SL_SCENE_AXIS = 364,     /* points over the angle to the texture axis, 0 to pi/2 */
+    SL_SCENE_AZIMUTH = 2880, /* points over the pixel's azimuth, 0 to 2 pi */
     SL_SCENE_EXIT = 2048,    /* points over the sine of the exit angle */
     SL_SCENE_RINGS = 128,
     SL_SCENE_SPOTS = 160,
@@ -78,6 +78,11 @@ typedef struct sl_scene {
     int streak_count;
     scene_streak streak[3];
     double aperture_radius_px, aperture_row_px, aperture_column_px, aperture_pass; /* radius 0: none */
+    double aperture_rim_px; /* radius of the next aperture behind it; 0: none */
+    double shadow_loss, shadow_angle_rad, shadow_from_px, shadow_blur_px; /* beyond a line; loss 0: none */
+    double direct_height, direct_sigma_px; /* counts of the direct beam where a stop lets some through */
+    double sensor_depth, sample_depth;     /* optical depths; sensor 0: ideal, sample 0: thin */
+    double march;                          /* March-Dollase parameter of textures; 0: Gaussian spread */
 
     bool is_grazing;
     sl_grazing grazing;
@@ -95,6 +100,9 @@ typedef struct sl_scene {
     scene_rod rod[SL_SCENE_RODS];
     double specular_height, specular_sigma_px[2]; /* across, along */
     double below_horizon;                         /* what passes through the sample */
+    double air_below;                             /* share of the air's scattering that it lets pass */
+    double horizon_blur;                          /* sine of the exit angle over which the edge rises */
+    double roughness_ang;                         /* of surface and substrate */
 
     double level_counts, background_counts;
     double fringe_contrast; /* log10 depth of a form factor's oscillations that fall in the frame */
@@ -161,7 +169,7 @@ void scene_note(sl_scene *scene, sl_sim_parameter parameter, double value);
 /* q at a distance from the beam, and the step of q over a pixel there. */
 double scene_q_of_radius(const sl_scene *scene, double radius_px);
 double scene_radius_of_q(const sl_scene *scene, double q_per_ang);
-/* The narrowest full width a ring may have at q: a Gaussian of 1.2 pixels. */
+/* The narrowest full width a ring may have at q: a Gaussian of 0.9 pixels. */
 double scene_least_fwhm(const sl_scene *scene, double q_per_ang);
 /* fwhm and the instrument's width added in quadrature. */
 double scene_fwhm(const sl_scene *scene, double q_per_ang, double fwhm_per_ang);
@@ -176,6 +184,15 @@ void scene_add_halo(sl_scene *scene, float *table, double q_per_ang, double heig
                     double fwhm_high);
 scene_ring *scene_add_ring(sl_scene *scene, double q_per_ang, double area, double fwhm_per_ang,
                            double lorentz);
+/* A rod at q_parallel; NULL where it lies outside or there are too many. */
+scene_rod *scene_add_rod(sl_scene *scene, double q_per_ang, double fwhm_per_ang, double lorentz);
+/* Lines on a substrate, of period 2 pi / q_first: a spot for each order, on the arc where the Ewald sphere
+ * cuts its rod. */
+void scene_draw_grating(sl_scene *scene, double q_first);
+bool scene_grating_order(double k0_per_ang, double sin_incidence, double q_first_per_ang, double azimuth_rad,
+                         int order, double *sin_exit, double *exit_azimuth_rad);
+/* March-Dollase texture in place of a Gaussian spread, with this probability or where it is given. */
+void scene_draw_march(sl_scene *scene, double probability);
 void scene_set_fibre(sl_scene *scene, scene_ring *ring, double psi_rad, double sigma_rad, double isotropic);
 /* A random powder intensity for a reflection, falling with q. */
 double scene_random_intensity(sl_scene *scene, double q_per_ang);

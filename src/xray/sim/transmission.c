@@ -3,6 +3,7 @@
 
 #include "xray/form_factor.h"
 #include "xray/special.h"
+#include "xray/structure_factor.h"
 #include "xray/texture.h"
 
 #include <math.h>
@@ -114,13 +115,29 @@ static void note_maximum(sl_scene *scene, const double *intensity) {
     }
 }
 
+/* Averages over orientation are dear and smooth: every third or fifth point, and cubics in the logarithm
+ * between. */
+static sl_status form_intensity(const sl_scene *scene, const sl_form *form, const double *q,
+                                double *intensity) {
+    if (form->kind != SL_FORM_CYLINDER && form->kind != SL_FORM_ELLIPSOID && form->kind != SL_FORM_BOX)
+        return sl_form_intensity(form, COARSE, q, intensity);
+    double at[COARSE], value[COARSE];
+    float table[COARSE];
+    int step = form->kind == SL_FORM_BOX ? 5 : 3, few = (COARSE + step - 2) / step + 1;
+    for (int i = 0; i < few; i++) at[i] = fmax(scene->q_max_per_ang * i * step / (COARSE - 1), 1e-6);
+    SL_TRY(sl_form_intensity(form, few, at, value));
+    for (int i = 0; i < few; i++) table[i] = (float)log(fmax(value[i], 1e-300));
+    for (int i = 0; i < COARSE; i++) intensity[i] = exp(sl_table_cubic(table, few, (double)i / step));
+    return SL_OK;
+}
+
 sl_status scene_draw_form(sl_scene *scene) {
     double q[COARSE], intensity[COARSE];
     even_q(scene, q);
     sl_form form = draw_form(scene);
     /* beamline resolution keeps minima from being ideally deep: a spread below 4 % is not drawn for one size
      */
-    SL_TRY(sl_form_intensity(&form, COARSE, q, intensity));
+    SL_TRY(form_intensity(scene, &form, q, intensity));
     double top = 0, floor_share = scene_log_range(scene, 1e-6, 3e-3);
     for (int i = 0; i < COARSE; i++) top = fmax(top, intensity[i]);
     for (int i = 0; i < COARSE; i++) intensity[i] = intensity[i] / top + floor_share;
@@ -177,8 +194,10 @@ static nano_lattice draw_nano_lattice(sl_scene *scene, double low_px, double hig
 
 static double powder_intensity(sl_scene *scene, const sl_material *m, int line, const sl_reflection *r) {
     if (line < SL_MATERIAL_LINES && m->intensity[line] > 0) return m->intensity[line] / 100;
+    /* orders of layers die away, lines of crystals go on */
+    double fade = m->cell.rule == SL_LATTICE_LAMELLAR ? exp(-0.3 * fmax(line - 12, 0)) : 1;
     if (m->intensity[0] > 0)
-        return 0.08 * scene_range(scene, 0.3, 1) * exp(-0.02 * r->q_per_ang * r->q_per_ang);
+        return 0.08 * fade * scene_range(scene, 0.3, 1) * exp(-0.02 * r->q_per_ang * r->q_per_ang);
     return 0.15 * sqrt(r->multiplicity) * scene_random_intensity(scene, r->q_per_ang);
 }
 
@@ -220,9 +239,33 @@ static void add_low_q(sl_scene *scene, double q_first, double height) {
     }
 }
 
+/* A stack of lamellae as a paracrystal, whose maxima widen and sink by themselves. The rings tell where they
+ * are. */
+static void add_lamellar_stack(sl_scene *scene, const nano_lattice *n, int layers, double filled) {
+    double value[COARSE], repeat = 2 * M_PI / n->q_first, spread = fmax(n->disorder, 0.02);
+    double at_first = sl_lamellar_paracrystal(n->q_first, filled * repeat, layers, repeat, spread, 1);
+    /* below the first maximum the formula rises as 1/q^2 for an infinite stack; the beamstop's side is
+     * add_low_q's */
+    for (int i = 0; i < COARSE; i++) {
+        double q = fmax(scene->q_max_per_ang * i / (COARSE - 1), 0.35 * n->q_first);
+        value[i] = sl_lamellar_paracrystal(q, filled * repeat, layers, repeat, spread, 1) / at_first;
+    }
+    scene_add_table(scene, value, COARSE, 1, scene->sample);
+    for (int order = 1; order <= 8; order++) {
+        double q = order * n->q_first, widening = 6 * spread * spread * order * order;
+        scene_add_ring(scene, q, 0, scene_fwhm(scene, q, n->q_first * (1.0 / layers + widening)), 0);
+    }
+}
+
 sl_status scene_draw_lattice(sl_scene *scene) {
     nano_lattice n = draw_nano_lattice(scene, 16, 85);
-    add_nano_rings(scene, &n);
+    bool stacked = scene_chance(scene, 0.4) && n.cell.rule == SL_LATTICE_LAMELLAR && !n.is_agbh;
+    double layers = floor(scene_log_range(scene, 4, 40)), filled = scene_range(scene, 0.25, 0.75);
+    layers = scene_number(scene, SL_PARAMETER_LAYERS, stacked ? layers : 0);
+    if (layers > 0 && n.cell.rule == SL_LATTICE_LAMELLAR)
+        add_lamellar_stack(scene, &n, (int)layers, filled);
+    else
+        add_nano_rings(scene, &n);
     add_low_q(scene, n.q_first, scene_log_range(scene, 0.004, 0.4));
     return SL_OK;
 }
@@ -268,16 +311,17 @@ sl_status scene_draw_oriented(sl_scene *scene) {
 }
 
 /* Few grains in the beam: each ring broken into spots. Mean 1 over azimuth. */
-static float *grain_table(sl_scene *scene, double grains, double width_rad, double smooth) {
+static float *grain_table(sl_scene *scene, double grains, double width_rad, double least_rad, double smooth) {
     float *table = SL_NEW(scene->arena, float, SL_SCENE_AZIMUTH);
     double step = 2 * M_PI / SL_SCENE_AZIMUTH, sum = 0;
-    int reach = (int)ceil(3.5 * width_rad / step);
     for (int g = 0; g < (int)grains; g++) {
         double centre = scene_range(scene, 0, SL_SCENE_AZIMUTH);
-        double strength = exp(0.9 * sl_random_normal(&scene->random));
+        double strength = exp(1.2 * sl_random_normal(&scene->random));
+        double width = fmin(fmax(width_rad * scene_log_range(scene, 0.3, 1.2), least_rad), 0.5);
+        int reach = (int)ceil(3.5 * width / step);
         for (int k = -reach; k <= reach; k++) {
             int at = (int)floor(centre) + k;
-            double x = (at - centre) * step / width_rad;
+            double x = (at - centre) * step / width;
             table[(at % SL_SCENE_AZIMUTH + SL_SCENE_AZIMUTH) % SL_SCENE_AZIMUTH] +=
                 (float)(strength * exp(-x * x / 2));
         }
@@ -297,6 +341,13 @@ static void add_amorphous(sl_scene *scene, double probability) {
     scene_add_halo(scene, scene->sample, q, height, low, high);
 }
 
+/* How much of the sample is in the way out, at wide angles. */
+static void draw_sample_depth(sl_scene *scene) {
+    double depth = scene_log_range(scene, 0.01, 1.5);
+    if (scene->technique == SL_TECHNIQUE_WAXS || scene_is_given(scene, SL_PARAMETER_SAMPLE_DEPTH))
+        scene->sample_depth = scene_number(scene, SL_PARAMETER_SAMPLE_DEPTH, depth);
+}
+
 sl_status scene_draw_powder(sl_scene *scene) {
     static const char *const ids[] = {"agbh",       "lab6", "lab6", "si",   "ceo2",  "ceo2",
                                       "au",         "al",   "fe",   "nacl", "zno",   "tio2",
@@ -307,21 +358,26 @@ sl_status scene_draw_powder(sl_scene *scene) {
     double share = scene_log_range(scene, 0.002, 0.03), strain = scene_log_range(scene, 1e-4, 6e-3);
     double lorentz = scene_range(scene, 0, 0.7), height = 0;
     scene->spotty = scene_flag(scene, SL_PARAMETER_SPOTTY, scene_chance(scene, 0.22));
-    double grains = scene_log_range(scene, 40, 500), width = scene_log_range(scene, 0.35, 2) * DEGREE,
-           smooth = scene_range(scene, 0.05, 0.6);
+    double grains = scene_log_range(scene, 40, 900), width = scene_log_range(scene, 0.3, 1.2) * DEGREE,
+           smooth = scene_range(scene, 0.02, 0.6);
     if (scene->spotty) lorentz = 0;
     for (int i = 0; i < count; i++) {
-        double q = reflection[i].q_per_ang, fwhm = scene_fwhm(scene, q, hypot(share, 2 * strain * q));
+        double q = reflection[i].q_per_ang,
+               fwhm = scene_fwhm(scene, q, fmin(hypot(share, 2 * strain * q), 0.1 * q));
         height = powder_intensity(scene, m, i, &reflection[i]);
         scene_ring *ring = scene_add_ring(scene, q, height * fwhm, fwhm, lorentz);
         if (ring && scene->spotty)
             ring->azimuth_table =
-                grain_table(scene, grains * reflection[i].multiplicity / 12 + 4, width, smooth);
+                grain_table(scene, grains * fmin(reflection[i].multiplicity / 12.0, 1.5) + 4, width,
+                            fmax(0.12 * DEGREE, 0.9 / scene_radius_of_q(scene, q)), smooth);
     }
-    double base = scene_log_range(scene, 0.003, 0.2), slope = scene_range(scene, 0.1, 0.6);
+    double base = scene_chance(scene, 0.5) ? scene_log_range(scene, 0.003, 0.1)
+                                           : scene_log_range(scene, 0.1, 1.2),
+           slope = scene_range(scene, 0, 2.2);
     for (int i = 0; i < SL_SCENE_RADIAL; i++)
-        scene->sample[i] += (float)(base * exp(-slope * scene->q_max_per_ang * i / (SL_SCENE_RADIAL - 1)));
+        scene->sample[i] += (float)(base * exp(-slope * i / (SL_SCENE_RADIAL - 1)));
     add_amorphous(scene, 0.25);
+    draw_sample_depth(scene);
     scene->tag = m->words;
     return SL_OK;
 }
@@ -342,6 +398,7 @@ sl_status scene_draw_fibre(sl_scene *scene) {
     double sigma = scene_log_range(scene, 2.5, 20) * DEGREE, isotropic = scene_log_range(scene, 0.01, 0.4);
     sigma = scene_scaled(scene, SL_PARAMETER_TEXTURE_SIGMA_DEG, sigma, DEGREE);
     isotropic = scene_number(scene, SL_PARAMETER_ISOTROPIC, isotropic);
+    scene_draw_march(scene, 0.25);
     const int along_c[3] = {0, 0, 1};
     sl_reflection reflection[240];
     int count =
@@ -357,6 +414,7 @@ sl_status scene_draw_fibre(sl_scene *scene) {
                         sigma, isotropic);
     }
     add_amorphous(scene, 0.8);
+    draw_sample_depth(scene);
     scene->tag = m->words;
     return SL_OK;
 }
@@ -417,6 +475,7 @@ sl_status scene_draw_crystal(sl_scene *scene) {
         add_spot(scene, g, mosaic, size, 8 * strength);
     }
     add_amorphous(scene, 0.6);
+    draw_sample_depth(scene);
     double base = scene_log_range(scene, 0.02, 0.2),
            slope = scene_range(scene, 0.3, 1.2) / scene->q_max_per_ang;
     for (int i = 0; i < SL_SCENE_RADIAL; i++)

@@ -67,6 +67,16 @@ static json_t *masks(const sl_image *image) {
     return object;
 }
 
+static json_t *beamstop(const sl_beamstop *b) {
+    return json_pack("{s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:b, s:f, s:f, s:f}", "shape",
+                     sl_beamstop_shape_id(b->shape), "row_px", b->row_px, "column_px", b->column_px,
+                     "half_height_px", b->half_height_px, "half_width_px", b->half_width_px, "arm_angle_rad",
+                     b->has_arm ? b->arm_angle_rad : -1.0, "arm_width_px", b->has_arm ? b->arm_width_px : 0.0,
+                     "arm_through", (int)(b->has_arm && b->arm_through), "holder_from_px",
+                     b->holder_width_px > 0 ? b->holder_from_px : 0.0, "holder_width_px", b->holder_width_px,
+                     "transmission", b->transmission);
+}
+
 static json_t *measurement(const sl_measurement *m) {
     json_t *object =
         json_pack("{s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "detector",
@@ -74,15 +84,12 @@ static json_t *measurement(const sl_measurement *m) {
                   "view_column0", m->view.column0, "view_scale", m->view.scale, "point_spread_px",
                   m->point_spread_px, "flat_pixel", m->flat_pixel, "flat_module", m->flat_module, "edge_gain",
                   m->edge_gain, "offset", m->offset, "read_noise", m->read_noise);
-    const sl_beamstop *b = &m->beamstop;
-    if (object && b->shape != SL_BEAMSTOP_NONE)
-        json_object_set_new(object, "beamstop",
-                            json_pack("{s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "shape",
-                                      b->shape == SL_BEAMSTOP_DISC ? "disc" : "bar", "row_px", b->row_px,
-                                      "column_px", b->column_px, "half_height_px", b->half_height_px,
-                                      "half_width_px", b->half_width_px, "arm_angle_rad",
-                                      b->has_arm ? b->arm_angle_rad : -1.0, "arm_width_px",
-                                      b->has_arm ? b->arm_width_px : 0.0, "transmission", b->transmission));
+    if (object && m->beamstop.shape != SL_BEAMSTOP_NONE)
+        json_object_set_new(object, "beamstop", beamstop(&m->beamstop));
+    const sl_dead_chip *c = &m->dead_chip;
+    if (object && c->rows > 0)
+        json_object_set_new(object, "dead_chip",
+                            json_pack("[i,i,i,i]", c->row, c->column, c->rows, c->columns));
     return object;
 }
 
