@@ -156,7 +156,8 @@ static sl_status judge_chunk(const ensemble *e, const sl_classify_settings *sett
     sl_feed_item items[CHUNK];
     sl_verdict verdicts[CHUNK];
     sl_physics *physics = SL_NEW(arena, sl_physics, count);
-    for (int64_t i = 0; i < count; i++) items[i] = (sl_feed_item){records[i].id, -1, SL_FEED_TEST};
+    for (int64_t i = 0; i < count; i++)
+        items[i] = (sl_feed_item){.image = records[i].id, .label = -1, .split = SL_FEED_TEST};
     SL_TRY(test_chunk(workspace, records, count, arena, physics));
     SL_TRY(score_chunk(e, workspace, items, count, physics, opinions));
     for (int64_t i = 0; i < count; i++) {

@@ -5,11 +5,15 @@
 
 enum { BATCH = 16, CHUNK = 128 };
 
-static sl_status reserve(sl_scores *scores, int64_t count) {
-    SL_TRY(sl_alloc(&scores->logit, (size_t)count, sizeof *scores->logit));
-    SL_TRY(sl_alloc(&scores->p_real, (size_t)count, sizeof *scores->p_real));
-    SL_TRY(sl_alloc(&scores->oddness, (size_t)count, sizeof *scores->oddness));
-    return sl_alloc(&scores->label, (size_t)count, sizeof *scores->label);
+sl_status sl_scores_new(int64_t count, sl_scores *out) {
+    size_t items = count > 0 ? (size_t)count : 1;
+    *out = (sl_scores){.count = count};
+    sl_status status = sl_alloc(&out->logit, items, sizeof *out->logit);
+    if (!status) status = sl_alloc(&out->p_real, items, sizeof *out->p_real);
+    if (!status) status = sl_alloc(&out->oddness, items, sizeof *out->oddness);
+    if (!status) status = sl_alloc(&out->label, items, sizeof *out->label);
+    if (status) sl_scores_free(out);
+    return status;
 }
 
 static sl_status predict_all(const sl_feed *feed, const sl_feed_item *items, sl_predictor *predictor,
@@ -38,7 +42,7 @@ sl_status sl_scores_compute(const sl_classifier_model *classifier, const sl_work
     sl_predictor *predictor = NULL;
     float *images = NULL;
     int size = (int)classifier->size_px;
-    sl_status status = reserve(out, count);
+    sl_status status = sl_scores_new(count, out);
     if (!status) status = sl_workspace_feed_open(workspace, items, count, size, &feed);
     if (!status) status = sl_alloc(&images, (size_t)BATCH * (size_t)size * (size_t)size, sizeof *images);
     if (!status) status = sl_predictor_new(classifier->model, BATCH, size, size, 1, SL_F32, &predictor);

@@ -16,6 +16,9 @@ typedef struct sl_scores {
     bool *label;     /* of the items, where known */
 } sl_scores;
 
+/* Room for `count` scores, all zero. */
+sl_status sl_scores_new(int64_t count, sl_scores *out);
+
 /* Scores of the items in their order; count 0 gives empty ones. Free with sl_scores_free. */
 sl_status sl_scores_compute(const sl_classifier_model *classifier, const sl_workspace *workspace,
                             const sl_feed_item *items, int64_t count, sl_scores *out);
