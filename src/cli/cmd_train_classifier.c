@@ -11,6 +11,16 @@ static void print_estimate(sl_cli *cli, const char *name, const json_t *e) {
                  (long long)json_integer_value(json_object_get(e, "n")));
 }
 
+static void print_evidence(sl_cli *cli) {
+    const json_t *evidence = json_object_get(cli->result, "evidence");
+    const json_t *alone = json_object_get(json_object_get(cli->result, "test_without_evidence"), "roc_auc");
+    const json_t *with = json_object_get(json_object_get(cli->result, "test"), "roc_auc");
+    if (json_is_string(evidence)) sl_cli_print(cli, "physical evidence %s", json_string_value(evidence));
+    if (json_is_real(alone) && json_is_real(with))
+        sl_cli_print(cli, "area under the ROC curve %.3f, without physical evidence %.3f",
+                     json_real_value(with), json_real_value(alone));
+}
+
 static sl_status run(sl_cli *cli, void *settings) {
     sl_workspace *workspace;
     sl_id model = 0;
@@ -24,6 +34,7 @@ static sl_status run(sl_cli *cli, void *settings) {
     print_estimate(cli, "accuracy", json_object_get(test, "accuracy"));
     print_estimate(cli, "precision", json_object_get(test, "precision"));
     print_estimate(cli, "recall", json_object_get(test, "recall"));
+    print_evidence(cli);
     json_object_set_new(cli->result, "model", json_integer(model));
     return SL_OK;
 }
@@ -32,11 +43,12 @@ const sl_command sl_command_train_classifier = {
     .name = "train classifier",
     .summary = "train a classifier of real against unreal on the workspace's labels",
     .arguments = "",
-    .description = "Labels are what reviewers decided, what is known of simulated images, and that measured "
-                   "images are real. Weights\n"
-                   "are chosen on held-out groups of the training split, probabilities and threshold on the "
-                   "calibration split;\n"
-                   "the numbers printed are those of the test split, with 95 % intervals.",
+    .description =
+        "Labels are what reviewers decided, what is known of simulated images, and that measured "
+        "images are real. Weights\n"
+        "are chosen on held-out groups of the training split, probabilities, weight of physical evidence and "
+        "threshold on\nthe calibration split;\n"
+        "the numbers printed are those of the test split, with 95 % intervals.",
     .examples = "  scatterloop train classifier\n"
                 "  scatterloop train classifier --architecture resnet50 --begin-from resnet50.safetensors\n",
     .options = sl_train_classifier_options,

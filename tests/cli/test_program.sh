@@ -36,6 +36,9 @@ expect 2 completion bash --dry-run -- "no --dry-run"
 expect 2 help --jsn -- "did you mean --json?"
 expect 2 help --json nonsense -- '"error":"INVALID"'
 expect 3 help --config /nowhere/at/all.yaml -- "cannot open"
+expect 0 train classifier --help -- "--evidence"
+expect 0 round --help -- "--evidence"
+expect 2 train classifier --evidence optical -- "none|physical"
 for shell in bash zsh fish; do
     expect 0 completion $shell -- "completion"
 done

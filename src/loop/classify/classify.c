@@ -1,8 +1,5 @@
 #include "loop/classify/classify.h"
 
-#include "base/threads.h"
-#include "loop/classify/physics.h"
-#include "base/threads.h"
 #include "loop/classify/physics.h"
 #include "loop/classify/scores.h"
 #include "loop/job.h"
@@ -78,16 +75,31 @@ static double entropy(double p) {
     return -(p * log2(p) + (1 - p) * log2(1 - p));
 }
 
-/* Calibrated predictions of every member, recorded; mean[count] gets their mean. */
+/* What the ensemble makes of an image: means over its members. */
+typedef struct opinion {
+    double p_real; /* that the verdict rests on */
+    double
+        p_without_odds; /* the same, had the physical tests found it as odd as real images are on average */
+} opinion;
+
+static void add_opinion(const ensemble *e, int member, double logit, const sl_physics *physics,
+                        opinion *out) {
+    const sl_classifier_model *c = &e->member[member];
+    out->p_real += sl_classifier_model_p_real(c, logit, sl_physics_oddness(physics)) / e->count;
+    out->p_without_odds += sl_classifier_model_p_real(c, logit, c->evidence.usual) / e->count;
+}
+
+/* Calibrated predictions of every member, each for itself, recorded; opinions[count] gets what they say
+ * together with the evidence. */
 static sl_status score_chunk(const ensemble *e, const sl_workspace *workspace, const sl_feed_item *items,
-                             int64_t count, double *mean) {
+                             int64_t count, const sl_physics *physics, opinion *opinions) {
     sl_prediction predictions[CHUNK];
     for (int m = 0; m < e->count; m++) {
         sl_scores scores;
         SL_TRY(sl_scores_compute(&e->member[m], workspace, items, count, &scores));
         sl_scores_apply(&scores, &e->member[m].calibration);
         for (int64_t i = 0; i < count; i++) {
-            mean[i] += scores.p_real[i] / e->count;
+            add_opinion(e, m, scores.logit[i], &physics[i], &opinions[i]);
             predictions[i] = (sl_prediction){.image = items[i].image,
                                              .model = e->id[m],
                                              .p_real = scores.p_real[i],
@@ -100,62 +112,61 @@ static sl_status score_chunk(const ensemble *e, const sl_workspace *workspace, c
     return SL_OK;
 }
 
-typedef struct physics_work {
-    const sl_workspace *workspace;
-    const sl_image_record *records;
-    sl_physics *physics;
-    sl_status *status;
-    char (*message)[256];
-} physics_work;
-
-static void test_one(void *context, int64_t task, int worker) {
-    const physics_work *w = context;
-    (void)worker;
-    w->status[task] = sl_physics_judge(w->workspace, &w->records[task], &w->physics[task]);
-    if (w->status[task]) snprintf(w->message[task], sizeof w->message[task], "%s", sl_error_message());
-}
-
 /* The physical tests of all images, recorded where they apply. */
 static sl_status test_chunk(const sl_workspace *workspace, const sl_image_record *records, int64_t count,
                             sl_arena *arena, sl_physics *physics) {
-    physics_work work = {workspace, records, physics, SL_NEW(arena, sl_status, count),
-                         sl_arena_alloc(arena, (size_t)count, 256)};
-    sl_parallel_for(count, test_one, &work);
+    SL_TRY(sl_physics_judge_many(workspace, records, count, arena, physics));
     for (int64_t i = 0; i < count; i++) {
         sl_test_result results[SL_PHYSICAL_COUNT];
-        if (work.status[i]) return sl_fail(work.status[i], "%s", work.message[i]);
         int count_applicable = sl_physics_records(&physics[i], records[i].id, results);
         if (count_applicable) SL_TRY(sl_store_tests_add(workspace->store, results, count_applicable));
     }
     return SL_OK;
 }
 
+/* Accepted, or why not: the score where the classifiers alone suffice to reject it, "evidence" where only the
+ * physical tests' weight does, and the test that makes it impossible. */
+static sl_verdict conclude(const sl_classify_settings *settings, double threshold, const opinion *said,
+                           const sl_physics *physics, sl_arena *arena) {
+    bool scored = said->p_real >= threshold, alone = said->p_without_odds >= threshold;
+    bool possible = physics->family_p > settings->physics_level;
+    const char *worst = sl_physical_id(physics->worst), *score = "";
+    if (!scored) score = alone ? sl_arena_printf(arena, "evidence of %s", worst) : "score";
+    return (sl_verdict){.accepted = scored && possible,
+                        .p_real = said->p_real,
+                        .threshold = threshold,
+                        .reasons = sl_arena_printf(arena, "%s%s%s", score, !scored && !possible ? ", " : "",
+                                                   possible ? "" : worst)};
+}
+
+static void count_verdict(const sl_verdict *verdict, const opinion *said, const sl_physics *physics,
+                          const sl_classify_settings *settings, sl_classify_result *result) {
+    bool scored = verdict->p_real >= verdict->threshold, alone = said->p_without_odds >= verdict->threshold;
+    result->images++;
+    result->accepted += verdict->accepted;
+    result->impossible += physics->family_p <= settings->physics_level;
+    result->lowered += alone && !scored;
+    result->raised += scored && !alone;
+}
+
 static sl_status judge_chunk(const ensemble *e, const sl_classify_settings *settings,
                              const sl_workspace *workspace, sl_id round, const sl_image_record *records,
                              int64_t count, sl_arena *arena, sl_classify_result *result) {
-    double mean[CHUNK] = {0};
+    opinion opinions[CHUNK] = {0};
     sl_feed_item items[CHUNK];
     sl_verdict verdicts[CHUNK];
     sl_physics *physics = SL_NEW(arena, sl_physics, count);
-    for (int64_t i = 0; i < count; i++) items[i] = (sl_feed_item){records[i].id, -1, SL_FEED_TEST};
-    SL_TRY(score_chunk(e, workspace, items, count, mean));
+    for (int64_t i = 0; i < count; i++)
+        items[i] = (sl_feed_item){.image = records[i].id, .label = -1, .split = SL_FEED_TEST};
     SL_TRY(test_chunk(workspace, records, count, arena, physics));
+    SL_TRY(score_chunk(e, workspace, items, count, physics, opinions));
     for (int64_t i = 0; i < count; i++) {
-        bool scored = mean[i] >= e->threshold;
-        bool possible = physics[i].family_p > settings->physics_level;
-        const char *test = possible ? "" : sl_physical_id(physics[i].worst);
-        result->accepted += scored && possible;
-        result->impossible += !possible;
-        verdicts[i] = (sl_verdict){.image = items[i].image,
-                                   .round = round,
-                                   .model = e->id[0],
-                                   .accepted = scored && possible,
-                                   .p_real = mean[i],
-                                   .threshold = e->threshold,
-                                   .reasons = sl_arena_printf(arena, "%s%s%s", scored ? "" : "score",
-                                                              !scored && !possible ? ", " : "", test)};
+        verdicts[i] = conclude(settings, e->threshold, &opinions[i], &physics[i], arena);
+        verdicts[i].image = items[i].image;
+        verdicts[i].round = round;
+        verdicts[i].model = e->id[0];
+        count_verdict(&verdicts[i], &opinions[i], &physics[i], settings, result);
     }
-    result->images += count;
     return round ? sl_store_verdicts_add(workspace->store, verdicts, (int)count) : SL_OK;
 }
 
@@ -201,6 +212,7 @@ sl_status sl_classify(const sl_classify_settings *settings, const sl_workspace *
         sl_arena_free(arena);
     }
     return sl_job_end(&job, status,
-                      json_pack("{s:I, s:I, s:f}", "images", (json_int_t)out->images, "accepted",
-                                (json_int_t)out->accepted, "threshold", out->threshold));
+                      json_pack("{s:I, s:I, s:f, s:I, s:I}", "images", (json_int_t)out->images, "accepted",
+                                (json_int_t)out->accepted, "threshold", out->threshold, "lowered_by_evidence",
+                                (json_int_t)out->lowered, "raised_by_evidence", (json_int_t)out->raised));
 }

@@ -6,10 +6,14 @@
 #include "loop/workspace.h"
 #include "train/feed.h"
 
+#include <stdbool.h>
+
 typedef struct sl_feed_item {
     sl_id image;
     int32_t label; /* -1: none */
     sl_feed_split split;
+    bool reviewed;  /* the label is what reviewers said */
+    uint64_t group; /* hash of its group */
 } sl_feed_item;
 
 /* Counts to what a network sees, out[size_px, size_px]: all of the frame between masked bars, log1p from 0 to

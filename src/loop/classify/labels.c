@@ -2,6 +2,7 @@
 
 #include "base/hash.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum { HOLDOUT_PARTS = 5 };
@@ -38,21 +39,23 @@ static sl_status label_of(const sl_workspace *workspace, sl_arena *arena, const 
     return SL_OK;
 }
 
-/* A fixed fifth of the groups, whatever else is in the workspace. */
-static bool is_held_out(const char *group) {
+static uint64_t group_hash(const char *group) {
     uint8_t digest[SL_SHA256_BYTES];
+    uint64_t hash = 0;
     sl_sha256(group ? group : "", group ? strlen(group) : 0, digest);
-    return digest[7] % HOLDOUT_PARTS == 0;
+    for (int i = 0; i < 8; i++) hash = hash << 8 | digest[i];
+    return hash;
 }
 
-static void place(const sl_image_record *record, int32_t label, sl_labelled *out) {
-    sl_feed_item item = {record->id, label, SL_FEED_TEST};
-    out->counts.real += label == 1;
-    out->counts.unreal += label == 0;
-    out->counts.split[record->split]++;
+bool sl_label_is_held_out(uint64_t group) {
+    return (group & 0xff) % HOLDOUT_PARTS == 0;
+}
+
+static void place(const sl_image_record *record, int32_t label, bool reviewed, sl_labelled *out) {
+    sl_feed_item item = {record->id, label, SL_FEED_TEST, reviewed, group_hash(record->group_key)};
     switch (record->split) {
     case SL_SPLIT_TRAIN:
-        item.split = is_held_out(record->group_key) ? SL_FEED_HOLDOUT : SL_FEED_TRAIN;
+        item.split = sl_label_is_held_out(item.group) ? SL_FEED_HOLDOUT : SL_FEED_TRAIN;
         out->train[out->train_count++] = item;
         break;
     case SL_SPLIT_CALIBRATION:
@@ -61,6 +64,66 @@ static void place(const sl_image_record *record, int32_t label, sl_labelled *out
     default:
         out->test[out->test_count++] = item;
     }
+}
+
+static int by_group(const void *a, const void *b) {
+    const sl_feed_item *x = a, *y = b;
+    if (x->group != y->group) return x->group < y->group ? -1 : 1;
+    return x->image < y->image ? -1 : x->image > y->image;
+}
+
+static int by_image(const void *a, const void *b) {
+    const sl_feed_item *x = a, *y = b;
+    return x->image < y->image ? -1 : x->image > y->image;
+}
+
+/* Whether reviews alone could be learnt from: enough of each label, and in training some held out. */
+static bool reviews_are_enough(const sl_feed_item *items, int64_t count) {
+    int64_t of_label[2] = {0}, held_out = 0;
+    for (int64_t i = 0; i < count; i++) {
+        if (!items[i].reviewed) continue;
+        if (items[i].split == SL_FEED_HOLDOUT)
+            held_out++;
+        else
+            of_label[items[i].label]++;
+    }
+    bool training = count > 0 && items[0].split != SL_FEED_TEST;
+    return of_label[0] + of_label[1] >= SL_REVIEWS_MIN && of_label[0] >= SL_REVIEWS_OF_A_LABEL_MIN &&
+           of_label[1] >= SL_REVIEWS_OF_A_LABEL_MIN && (held_out || !training);
+}
+
+/* Sets aside all but `share` times as many unreviewed items as there are reviewed ones, where those are
+ * enough; the same ones stay when others come. Whether they were enough. */
+static bool thin(sl_feed_item *items, int64_t *count, double share, int64_t *set_aside) {
+    if (!reviews_are_enough(items, *count)) return false;
+    int64_t reviewed = 0, kept = 0;
+    for (int64_t i = 0; i < *count; i++) reviewed += items[i].reviewed;
+    int64_t left = (int64_t)(share * (double)reviewed);
+    qsort(items, (size_t)*count, sizeof *items, by_group);
+    for (int64_t i = 0; i < *count; i++)
+        if (items[i].reviewed || left-- > 0) items[kept++] = items[i];
+    *set_aside += *count - kept;
+    *count = kept;
+    qsort(items, (size_t)kept, sizeof *items, by_image);
+    return true;
+}
+
+static void count(const sl_feed_item *items, int64_t n, sl_split split, sl_label_counts *counts) {
+    for (int64_t i = 0; i < n; i++) {
+        counts->real += items[i].label == 1;
+        counts->unreal += items[i].label == 0;
+    }
+    counts->split[split] = n;
+}
+
+static void choose(sl_labelled *l) {
+    const double in_training = 0.5;
+    l->from_reviews = thin(l->train, &l->train_count, in_training, &l->counts.set_aside);
+    thin(l->calibration, &l->calibration_count, 0, &l->counts.set_aside);
+    thin(l->test, &l->test_count, 0, &l->counts.set_aside);
+    count(l->train, l->train_count, SL_SPLIT_TRAIN, &l->counts);
+    count(l->calibration, l->calibration_count, SL_SPLIT_CALIBRATION, &l->counts);
+    count(l->test, l->test_count, SL_SPLIT_TEST, &l->counts);
 }
 
 static sl_status check_enough(const sl_labelled *l) {
@@ -89,11 +152,13 @@ sl_status sl_labels_collect(const sl_workspace *workspace, sl_arena *arena, sl_l
         SL_TRY(sl_store_images(workspace->store, &filter, arena, &records, &count));
         for (int i = 0; i < count; i++) {
             int32_t label;
+            int64_t before = out->counts.reviewed;
             SL_TRY(label_of(workspace, arena, &records[i], &out->counts, &label));
-            if (label >= 0) place(&records[i], label, out);
+            if (label >= 0) place(&records[i], label, out->counts.reviewed > before, out);
         }
         if (!count) break;
         filter.after = records[count - 1].id;
     }
+    choose(out);
     return check_enough(out);
 }

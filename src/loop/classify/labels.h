@@ -4,12 +4,15 @@
 
 #include "loop/classify/feed_workspace.h"
 
+#include <stdbool.h>
+
 /* Where a label comes from, most trusted first: what reviewers decided, what is known of a simulated image,
  * that an image was measured. */
 typedef struct sl_label_counts {
     int64_t reviewed, known, measured;
     int64_t real, unreal;
-    int64_t split[3]; /* by store split: train, calibration, test */
+    int64_t split[3];  /* by store split: train, calibration, test */
+    int64_t set_aside; /* labelled, but left out: see sl_labels_collect */
 } sl_label_counts;
 
 typedef struct sl_labelled {
@@ -19,11 +22,24 @@ typedef struct sl_labelled {
     sl_feed_item *test;        /* for the numbers; seen by nothing else */
     int64_t train_count, calibration_count, test_count;
     sl_label_counts counts;
+    bool from_reviews; /* enough reviews that the others are few: what is learnt is what reviewers said */
 } sl_labelled;
 
+/* Reviews from which on a part of the labels is what reviewers said. */
+enum { SL_REVIEWS_MIN = 10, SL_REVIEWS_OF_A_LABEL_MIN = 3 };
+
 /* All labelled images; texts and arrays in the arena. Unsure images teach nothing, nor do simulated
- * faults too faint to see. SL_INVALID where real or
- * unreal ones lack in the training part, or training or hold-out is empty. */
+ * faults too faint to see.
+ *
+ * A generator's errors are not the simulator's faults, and measured images come from other instruments:
+ * where a part holds SL_REVIEWS_MIN reviewed images, SL_REVIEWS_OF_A_LABEL_MIN of each label, the others are
+ * set aside: in training all but half as many as there are reviews, else all (docs/first-run.md has the
+ * numbers).
+ *
+ * SL_INVALID where real or unreal ones lack in the training part, or training or hold-out is empty. */
 sl_status sl_labels_collect(const sl_workspace *workspace, sl_arena *arena, sl_labelled *out);
+
+/* A fixed fifth of the groups (their hash), whatever else is in the workspace: weights are chosen on them. */
+bool sl_label_is_held_out(uint64_t group);
 
 #endif

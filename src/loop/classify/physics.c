@@ -1,11 +1,13 @@
 #include "loop/classify/physics.h"
 
 #include "base/json.h"
+#include "base/threads.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
-static const char tests_version[] = "2";
+static const char tests_version[] = "3";
 
 static sl_status read_provenance(const sl_workspace *workspace, sl_id image, json_t **out) {
     const char *text;
@@ -84,6 +86,36 @@ sl_status sl_physics_judge_expectation(const sl_workspace *workspace, const sl_i
     json_decref(provenance);
     sl_physics_summarise(out);
     return sl_context(status, "physical tests of the expectation of image %lld", (long long)record->id);
+}
+
+double sl_physics_oddness(const sl_physics *physics) {
+    return -log10(physics->family_p);
+}
+
+typedef struct many {
+    const sl_workspace *workspace;
+    const sl_image_record *records;
+    sl_physics *out;
+    sl_status *status;
+    char (*message)[256];
+} many;
+
+static void judge_one(void *context, int64_t task, int worker) {
+    const many *m = context;
+    (void)worker;
+    m->status[task] = sl_physics_judge(m->workspace, &m->records[task], &m->out[task]);
+    /* messages belong to threads: keep it for the caller's */
+    if (m->status[task]) snprintf(m->message[task], sizeof m->message[task], "%s", sl_error_message());
+}
+
+sl_status sl_physics_judge_many(const sl_workspace *workspace, const sl_image_record *records, int64_t count,
+                                sl_arena *arena, sl_physics *out) {
+    many m = {workspace, records, out, SL_NEW(arena, sl_status, count),
+              sl_arena_alloc(arena, (size_t)count, 256)};
+    sl_parallel_for(count, judge_one, &m);
+    for (int64_t i = 0; i < count; i++)
+        if (m.status[i]) return sl_fail(m.status[i], "%s", m.message[i]);
+    return SL_OK;
 }
 
 int sl_physics_records(const sl_physics *physics, sl_id image, sl_test_result *out) {

@@ -24,8 +24,15 @@ void sl_physics_summarise(sl_physics *physics);
  * {row_px, column_px}) where it is recorded; all else is estimated. */
 sl_status sl_physics_judge(const sl_workspace *workspace, const sl_image_record *record, sl_physics *out);
 
-/* The same on the mean counts that a generated image was measured from (provenance, "expectation"): no noise
- * or shadow hides a fault. Only tests of shape apply. *found: whether there are any. */
+/* Many at once, each by a thread, into out[count]; the arena takes scratch. */
+sl_status sl_physics_judge_many(const sl_workspace *workspace, const sl_image_record *records, int64_t count,
+                                sl_arena *arena, sl_physics *out);
+
+/* How odd the tests together find it: -log10 of the family-wise p, from 0 to 6; 0 where none applies. */
+double sl_physics_oddness(const sl_physics *physics);
+
+/* sl_physics_judge on the mean counts that a generated image was measured from (provenance, "expectation"):
+ * no noise or shadow hides a fault. Only tests of shape apply. *found: whether there are any. */
 sl_status sl_physics_judge_expectation(const sl_workspace *workspace, const sl_image_record *record,
                                        sl_physics *out, bool *found);
 

@@ -5,6 +5,7 @@
 #include "loop/picture.h"
 #include "loop/report/page.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -147,15 +148,27 @@ static sl_status write_origin_sheet(writer *w, sl_origin origin, const char *tit
     return SL_OK;
 }
 
+/* P(real) of the verdict, of the classifier alone where evidence made another of it, and the reasons. */
+static sl_status describe_verdict(writer *w, const sl_verdict *verdict, char **out) {
+    sl_prediction *predictions;
+    int count;
+    const char *why = verdict->reasons && verdict->reasons[0] ? verdict->reasons : "", *alone = "";
+    SL_TRY(sl_store_predictions(w->workspace->store, verdict->image, w->arena, &predictions, &count));
+    for (int i = 0; i < count; i++)
+        if (predictions[i].model == verdict->model && fabs(predictions[i].p_real - verdict->p_real) >= 0.005)
+            alone = sl_arena_printf(w->arena, " (classifier alone %.2f)", predictions[i].p_real);
+    *out = sl_arena_printf(w->arena, "P(real) %.2f%s%s%s", verdict->p_real, alone, why[0] ? " · " : "", why);
+    return SL_OK;
+}
+
 static sl_status write_verdict_half(writer *w, const sl_verdict *verdicts, int64_t count, bool accepted) {
     int64_t left = w->settings->thumbnails / 2;
     sl_text_add(&w->page,
                 accepted ? "<h3>Accepted</h3><div class=sheet>\n" : "<h3>Rejected</h3><div class=sheet>\n");
     for (int64_t i = 0; i < count && left; i++) {
         if (verdicts[i].accepted != accepted) continue;
-        const char *why = verdicts[i].reasons && verdicts[i].reasons[0] ? verdicts[i].reasons : "";
-        char *note =
-            sl_arena_printf(w->arena, "P(real) %.2f%s%s", verdicts[i].p_real, why[0] ? " · " : "", why);
+        char *note;
+        SL_TRY(describe_verdict(w, &verdicts[i], &note));
         SL_TRY(add_picture(w, verdicts[i].image, accepted ? "real" : "unreal", note));
         left--;
     }

@@ -47,6 +47,8 @@ const sl_option sl_round_options[] = {
                    "share of the queue: simulated images of known truth, where the workspace has some"),
     SL_OPTION_FLAG(SETTINGS, assisted, "assisted", 0, "show scores on images that are not for measuring"),
     SL_OPTION_REAL(SETTINGS, target, "target", 't', "0.95", 0.5, 1, NULL, "precision wanted of the accepted"),
+    SL_OPTION_CHOICE(SETTINGS, evidence, "evidence", 0, "none", "none|physical",
+                     "what the verdict takes beside the score of classifiers trained here"),
     SL_OPTION_REAL(SETTINGS, confidence, "confidence", 0, "0.95", 0.5, 0.999, NULL, "of all intervals"),
     {0}};
 

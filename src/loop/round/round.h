@@ -29,6 +29,7 @@ typedef struct sl_round_settings {
     bool assisted;
     /* machine */
     double target; /* precision of the accepted that the threshold is chosen for */
+    int evidence;  /* of the classifiers trained in the round, as sl_train_classifier_settings has it */
     double confidence;
 } sl_round_settings;
 

@@ -152,6 +152,7 @@ static sl_status train(sl_round *round, json_t *result, sl_id *out) {
     SL_TRY(sl_options_default(sl_train_classifier_options, round->arena, &settings));
     settings.seed = (int64_t)(round->seed & UINT32_MAX);
     settings.target_precision = round->settings->target;
+    settings.evidence = round->settings->evidence;
     *out = 0;
     sl_status status =
         sl_train_classifier_run(&settings, round->workspace, round->id, round->progress, result, out);
@@ -176,6 +177,8 @@ static sl_status step_classify(sl_round *round, json_t *result) {
     json_object_set_new(result, "images", json_integer(judged.images));
     json_object_set_new(result, "accepted", json_integer(judged.accepted));
     json_object_set_new(result, "threshold", json_real(judged.threshold));
+    json_object_set_new(result, "lowered_by_evidence", json_integer(judged.lowered));
+    json_object_set_new(result, "raised_by_evidence", json_integer(judged.raised));
     return SL_OK;
 }
 

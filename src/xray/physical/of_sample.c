@@ -11,12 +11,12 @@ sl_physical_input sl_physical_input_of(const sl_sim_sample *sample, sl_physical_
         input.is_expectation = true;
         return input;
     }
-    input.measurement = &sample->measurement;
     if (stratum == SL_STRATUM_BLIND) return input;
     input.beam_known = true;
     input.beam_row_px = sample->beam_row_px;
     input.beam_column_px = sample->beam_column_px;
     if (stratum == SL_STRATUM_BEAM) return input;
+    input.measurement = &sample->measurement;
     input.geometry = &sample->geometry;
     if (sample->is_grazing) input.grazing = &sample->grazing;
     return input;
