@@ -65,8 +65,8 @@ typedef struct sl_physical_result {
 
 /* How much is known of an image: with its technique, what its values are compared with. */
 typedef enum sl_physical_stratum {
-    SL_STRATUM_GEOMETRY,    /* measured, geometry known */
-    SL_STRATUM_BEAM,        /* measured, beam known */
+    SL_STRATUM_GEOMETRY,    /* measured, detector and geometry known */
+    SL_STRATUM_BEAM,        /* measured, beam known, the detector not */
     SL_STRATUM_BLIND,       /* measured, nothing known but the technique */
     SL_STRATUM_EXPECTATION, /* mean counts, nothing known but the technique */
     SL_STRATUM_COUNT

@@ -24,8 +24,8 @@ static part part_of(int64_t seed_index) {
 
 /* What is known of an image that was made here: technique, beam, and how it was measured. */
 static sl_status look(const transfer_plan *plan, const sl_sim_sample *sample, picture *out) {
-    sl_physical_input input = sl_physical_input_of(sample, SL_STRATUM_BEAM, NULL);
-    if (plan->detector_unknown) input.measurement = NULL;
+    sl_physical_input input =
+        sl_physical_input_of(sample, plan->detector_unknown ? SL_STRATUM_BEAM : SL_STRATUM_GEOMETRY, NULL);
     SL_TRY(sl_physical_tests_run(&input, out->physics.result));
     sl_physics_summarise(&out->physics);
     SL_TRY(sl_alloc(&out->seen, (size_t)SEEN_PX * SEEN_PX, sizeof *out->seen));
