@@ -44,11 +44,17 @@ const sl_command sl_command_train_classifier = {
     .summary = "train a classifier of real against unreal on the workspace's labels",
     .arguments = "",
     .description =
-        "Labels are what reviewers decided, what is known of simulated images, and that measured "
-        "images are real. Weights\n"
-        "are chosen on held-out groups of the training split, probabilities, weight of physical evidence and "
-        "threshold on\nthe calibration split;\n"
-        "the numbers printed are those of the test split, with 95 % intervals.",
+        "Labels are what reviewers decided, what is known of simulated images, and that measured images are "
+        "real;\n"
+        "once 10 images are reviewed (3 of each label), those alone. Weights are chosen on held-out groups "
+        "of "
+        "the\n"
+        "training split; probabilities, weight of physical evidence and threshold on the calibration split, "
+        "or "
+        "on the\n"
+        "reviewed images, each scored by a fit that has not seen it. The numbers printed are those of the "
+        "test\n"
+        "split, with 95 % intervals.",
     .examples = "  scatterloop train classifier\n"
                 "  scatterloop train classifier --architecture resnet50 --begin-from resnet50.safetensors\n",
     .options = sl_train_classifier_options,

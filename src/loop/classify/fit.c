@@ -42,12 +42,12 @@ sl_status sl_fit_train(sl_fit *fit, const sl_feed_item *items, int64_t count, co
                        const sl_progress *progress) {
     const sl_train_classifier_settings *s = fit->settings;
     bool head = fit->head_only;
-    double rate = s->rate > 0 ? s->rate : head ? 0.01 : 0.0005;
+    double rate = s->rate > 0 ? s->rate : head ? 0.002 : 0.0005;
     sl_workspace_feed *feed;
     SL_TRY(sl_workspace_feed_open(fit->workspace, items, count, (int32_t)s->size_px, &feed));
     sl_classifier_recipe recipe = {.batch = (int)s->batch,
                                    .epochs = s->epochs ? s->epochs
-                                             : head    ? 40
+                                             : head    ? 100
                                                        : 12,
                                    .head_only = head,
                                    .balance = true,

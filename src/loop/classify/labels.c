@@ -2,7 +2,6 @@
 
 #include "base/hash.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 enum { HOLDOUT_PARTS = 5 };
@@ -66,17 +65,6 @@ static void place(const sl_image_record *record, int32_t label, bool reviewed, s
     }
 }
 
-static int by_group(const void *a, const void *b) {
-    const sl_feed_item *x = a, *y = b;
-    if (x->group != y->group) return x->group < y->group ? -1 : 1;
-    return x->image < y->image ? -1 : x->image > y->image;
-}
-
-static int by_image(const void *a, const void *b) {
-    const sl_feed_item *x = a, *y = b;
-    return x->image < y->image ? -1 : x->image > y->image;
-}
-
 /* Whether reviews alone could be learnt from: enough of each label, and in training some held out. */
 static bool reviews_are_enough(const sl_feed_item *items, int64_t count) {
     int64_t of_label[2] = {0}, held_out = 0;
@@ -92,19 +80,14 @@ static bool reviews_are_enough(const sl_feed_item *items, int64_t count) {
            of_label[1] >= SL_REVIEWS_OF_A_LABEL_MIN && (held_out || !training);
 }
 
-/* Sets aside all but `share` times as many unreviewed items as there are reviewed ones, where those are
- * enough; the same ones stay when others come. Whether they were enough. */
-static bool thin(sl_feed_item *items, int64_t *count, double share, int64_t *set_aside) {
+/* Sets aside what nobody reviewed, where the reviews are enough. Whether they were. */
+static bool keep_reviewed(sl_feed_item *items, int64_t *count, int64_t *set_aside) {
     if (!reviews_are_enough(items, *count)) return false;
-    int64_t reviewed = 0, kept = 0;
-    for (int64_t i = 0; i < *count; i++) reviewed += items[i].reviewed;
-    int64_t left = (int64_t)(share * (double)reviewed);
-    qsort(items, (size_t)*count, sizeof *items, by_group);
+    int64_t kept = 0;
     for (int64_t i = 0; i < *count; i++)
-        if (items[i].reviewed || left-- > 0) items[kept++] = items[i];
+        if (items[i].reviewed) items[kept++] = items[i];
     *set_aside += *count - kept;
     *count = kept;
-    qsort(items, (size_t)kept, sizeof *items, by_image);
     return true;
 }
 
@@ -117,10 +100,9 @@ static void count(const sl_feed_item *items, int64_t n, sl_split split, sl_label
 }
 
 static void choose(sl_labelled *l) {
-    const double in_training = 0.5;
-    l->from_reviews = thin(l->train, &l->train_count, in_training, &l->counts.set_aside);
-    thin(l->calibration, &l->calibration_count, 0, &l->counts.set_aside);
-    thin(l->test, &l->test_count, 0, &l->counts.set_aside);
+    l->from_reviews = keep_reviewed(l->train, &l->train_count, &l->counts.set_aside);
+    keep_reviewed(l->calibration, &l->calibration_count, &l->counts.set_aside);
+    keep_reviewed(l->test, &l->test_count, &l->counts.set_aside);
     count(l->train, l->train_count, SL_SPLIT_TRAIN, &l->counts);
     count(l->calibration, l->calibration_count, SL_SPLIT_CALIBRATION, &l->counts);
     count(l->test, l->test_count, SL_SPLIT_TEST, &l->counts);

@@ -22,7 +22,7 @@ typedef struct sl_labelled {
     sl_feed_item *test;        /* for the numbers; seen by nothing else */
     int64_t train_count, calibration_count, test_count;
     sl_label_counts counts;
-    bool from_reviews; /* enough reviews that the others are few: what is learnt is what reviewers said */
+    bool from_reviews; /* training has reviewed images alone */
 } sl_labelled;
 
 /* Reviews from which on a part of the labels is what reviewers said. */
@@ -32,9 +32,8 @@ enum { SL_REVIEWS_MIN = 10, SL_REVIEWS_OF_A_LABEL_MIN = 3 };
  * faults too faint to see.
  *
  * A generator's errors are not the simulator's faults, and measured images come from other instruments:
- * where a part holds SL_REVIEWS_MIN reviewed images, SL_REVIEWS_OF_A_LABEL_MIN of each label, the others are
- * set aside: in training all but half as many as there are reviews, else all (docs/first-run.md has the
- * numbers).
+ * where a part holds SL_REVIEWS_MIN reviewed images, SL_REVIEWS_OF_A_LABEL_MIN of each label, all others are
+ * set aside there. Mixed in, they make a classifier of generated images worse (docs/first-run.md).
  *
  * SL_INVALID where real or unreal ones lack in the training part, or training or hold-out is empty. */
 sl_status sl_labels_collect(const sl_workspace *workspace, sl_arena *arena, sl_labelled *out);

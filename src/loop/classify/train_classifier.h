@@ -18,7 +18,8 @@ extern const sl_option sl_train_classifier_options[];
 extern const sl_preset sl_train_classifier_presets[];
 
 /* Weights are chosen on a held-out fifth of the training groups; probabilities are calibrated, physical
- * evidence weighed and the threshold chosen on the calibration split; the numbers in `result` (an object, may
+ * evidence weighed and the threshold chosen on the calibration split, or by cross-fitting where reviews alone
+ * teach (labels.h, cross_fit.h); the numbers in `result` (an object, may
  * be NULL) are those of the test split, which nothing else has seen, with intervals. *out_model is the new
  * record of kind "classifier". */
 sl_status sl_train_classifier_run(const sl_train_classifier_settings *settings, const sl_workspace *workspace,

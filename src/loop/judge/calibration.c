@@ -53,14 +53,17 @@ static int falling(const void *a, const void *b) {
 /* The deepest cut of each rule; cuts fall only between different scores. */
 static void search(const scored *order, int64_t n, int64_t real, double target, double confidence,
                    sl_threshold *out) {
-    int rank = 0; /* of the rule met so far: 3 lower bound, 2 value, 1 best */
+    enum { VALUE_OF_AT_LEAST = 10 }; /* the value of a few images says nothing */
+    int rank = 0;                    /* of the rule met so far: 3 lower bound, 2 value, 1 best */
     int64_t hits = 0;
     static const char *const rules[] = {"", "best", "value", "lower bound"};
     for (int64_t i = 0; i < n; i++) {
         hits += order[i].real;
         if (i + 1 < n && order[i + 1].p == order[i].p) continue;
         sl_estimate precision = sl_proportion(hits, i + 1, 0, confidence);
-        int met = precision.low >= target ? 3 : precision.value >= target ? 2 : 1;
+        int met = precision.low >= target                                   ? 3
+                  : precision.value >= target && i + 1 >= VALUE_OF_AT_LEAST ? 2
+                                                                            : 1;
         bool better = met > rank || (met == rank && (met > 1 || precision.low > out->precision_low));
         if (!better) continue;
         rank = met;

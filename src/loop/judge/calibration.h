@@ -28,7 +28,7 @@ sl_status sl_calibration_from_json(const json_t *object, sl_calibration *out);
 
 /* The lowest threshold t on p_real (accept where p_real >= t) whose acceptance on the calibration split has a
  * precision of at least `target`, by its lower bound at `confidence` where that can be reached, else by its
- * value, else the threshold of best precision. */
+ * value over ten images and more, else the threshold of the best lower bound. */
 typedef struct sl_threshold {
     double threshold;
     double precision, precision_low; /* on the calibration split */
