@@ -270,7 +270,7 @@ def sustained(expert, decisions):
     times = sorted(page.evaluate("strokeTimes"))
     p95 = times[int(0.95 * (len(times) - 1))]
     check("60 decisions a minute and more", decisions / minutes >= 60, f"{decisions / minutes:.0f} a minute")
-    check("key to next image painted, p95 under 250 ms (target 50)", len(times) >= decisions and p95 < 250,
+    check("key to next image painted, p95 under 400 ms (target 50)", len(times) >= decisions and p95 < 400,
           f"median {times[len(times) // 2]:.0f} ms, p95 {p95:.0f} ms, most {times[-1]:.0f} ms")
 
 
