@@ -28,7 +28,7 @@ blind_mirror blind_mirror_find(const blind_cells *c, bool turned) {
     int length = turned ? c->rows : c->columns;
     blind_mirror best = {0.5 * length, -1, 0};
     double most = -INFINITY;
-    for (int twice = length / 6; twice <= 2 * length - length / 6; twice++) {
+    for (int twice = length / 6 > 0 ? length / 6 : 1; twice <= 2 * length - length / 6; twice++) {
         blind_mirror here = mirror_at(c, turned, twice);
         double score = here.correlation * sqrt(here.overlap);
         if (score > most) most = score, best = here;

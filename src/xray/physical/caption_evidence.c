@@ -25,6 +25,7 @@ sl_status sl_caption_evidence(const sl_image *image, double out[SL_CAPTION_EVIDE
     SL_TRY(sl_alloc(&view, 1, sizeof *view));
     sl_status status = physical_view_prepare(&input, view);
     if (!status) look_blind(view, &out[SL_IMAGE_FEATURE_COUNT]);
+    physical_view_free(view);
     sl_free(view);
     return status;
 }
