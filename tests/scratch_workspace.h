@@ -33,4 +33,12 @@ static int scratch_close(void **state) {
     return system(command);
 }
 
+/* A group that `split` takes, a new one for each `number`. */
+static inline const char *group_in(sl_split split, int number) {
+    for (int k = 0;; k++) {
+        const char *name = sl_arena_printf(arena, "%d-%d", number, k);
+        if (sl_workspace_split(workspace, name) == split) return name;
+    }
+}
+
 #endif

@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "base/sort.h"
 #include "image/frame.h"
+#include "../tests/xray/measured_frames.h"
 #include "xray/blind.h"
 #include "xray/simulate.h"
 
@@ -182,16 +183,6 @@ static sl_status measure_simulated(int images) {
     print_techniques(&t);
     return SL_OK;
 }
-
-static const struct {
-    const char *file;
-    sl_technique technique;
-    double row_px, column_px;
-} measured[] = {
-#define SL_MEASURED_FRAME(file, technique, row, column) {file, SL_TECHNIQUE_##technique, row, column},
-#include "../tests/xray/measured_frames.def"
-#undef SL_MEASURED_FRAME
-};
 
 static void print_off(double off) {
     if (isnan(off))

@@ -188,16 +188,8 @@ typedef struct alarms {
 
 /* All techniques together as they are in the default mix. */
 static void write_pooled(const alarms *a, int test) {
-    static const struct {
-        sl_technique technique;
-        double share;
-    } mix[] = {
-#define SL_SIM_CLASS(name, id, technique, share) {SL_TECHNIQUE_##technique, share},
-#include "xray/sim_class.def"
-#undef SL_SIM_CLASS
-    };
     double share[TECHNIQUES] = {0}, applied = 0, failed = 0, all = 0;
-    for (size_t c = 0; c < sizeof mix / sizeof mix[0]; c++) share[mix[c].technique] += mix[c].share;
+    for (int c = 0; c < CLEAN_CLASSES; c++) share[clean_mix[c].technique] += clean_mix[c].share;
     for (int k = 0; k < TECHNIQUES; k++) {
         all += a->applied[k][test];
         applied += share[k] * a->applied[k][test], failed += share[k] * a->failed[k][test];

@@ -147,14 +147,6 @@ static void a_damaged_one_is_named(void **state) {
 enum { SIDE_PX = 128, PARTS = 3 };
 static const int wanted[PARTS] = {24, 60, 40}; /* images of the splits, half of them tiled */
 
-/* Its split follows from its group: the first name that gives the wanted one. */
-static char *group_in(sl_split split, int number) {
-    for (int k = 0;; k++) {
-        char *name = sl_arena_printf(arena, "%d-%d", number, k);
-        if (sl_workspace_split(workspace, name) == split) return name;
-    }
-}
-
 static void add_image(sl_split split, int number, bool tiled, sl_id round) {
     sl_sim_sample sample = {0};
     sl_sim_options options = {.size_px = SIDE_PX, .class_id = SL_SIM_CLASS_ANY, .measure = true};

@@ -3,6 +3,7 @@
 #include "base/random.h"
 #include "image/frame.h"
 #include "shared.h"
+#include "measured_frames.h"
 #include "xray/blind.h"
 #include "xray/simulate.h"
 #include "xray/technique.h"
@@ -159,16 +160,6 @@ static void simulated_images_give_beam_and_technique(void **state) {
         fail_msg("technique: %d of %d answered, %d right", t.answered, t.techniques, t.right);
     sl_sim_sample_free(&sample);
 }
-
-static const struct {
-    const char *file;
-    sl_technique technique;
-    double row_px, column_px;
-} measured[] = {
-#define SL_MEASURED_FRAME(file, technique, row, column) {file, SL_TECHNIQUE_##technique, row, column},
-#include "measured_frames.def"
-#undef SL_MEASURED_FRAME
-};
 
 /* Measured frames of which a calibration says where the beam is, within the frame: nine of ten within 4
  * pixels of an image of 256; at grazing incidence the column. No technique that is given is a grazing one
