@@ -67,6 +67,7 @@ typedef struct sl_call {
     void *scratch;        /* dead after the call */
     char *worker_scratch; /* one block for each worker: sl_call_worker_scratch() */
     size_t worker_scratch_stride;
+    void *device; /* the context of the device that runs the call; NULL on the CPU */
 } sl_call;
 
 static inline void *sl_call_worker_scratch(const sl_call *call, int worker) {

@@ -39,8 +39,14 @@ bool sl_kernel_fits(const sl_kernel *kernel, const sl_call *call, unsigned isa) 
     return !kernel->code->accepts || kernel->code->accepts(call);
 }
 
-const sl_kernel *sl_kernel_find(const sl_call *call, unsigned isa) {
-    for (const sl_kernel *kernel = table; kernel->code; kernel++)
-        if (sl_kernel_fits(kernel, call, isa)) return kernel;
+const sl_kernel *sl_kernel_find_in(const sl_kernel *rows, int count, const sl_call *call, unsigned isa) {
+    for (int i = 0; i < count; i++)
+        if (sl_kernel_fits(&rows[i], call, isa)) return &rows[i];
     return NULL;
+}
+
+const sl_kernel *sl_kernel_find(const sl_call *call, unsigned isa) {
+    int count;
+    const sl_kernel *rows = sl_kernels(&count);
+    return sl_kernel_find_in(rows, count, call, isa);
 }

@@ -64,6 +64,9 @@ const sl_kernel *sl_kernels(int *out_count);
 /* The best kernel for a call among the levels in `isa` (see sl_isa_available), or NULL: use the reference. */
 const sl_kernel *sl_kernel_find(const sl_call *call, unsigned isa);
 
+/* The first row of a list that can run a call where `isa` is to be had, or NULL. */
+const sl_kernel *sl_kernel_find_in(const sl_kernel *rows, int count, const sl_call *call, unsigned isa);
+
 /* Whether this one row can run the call on a CPU with `isa`. */
 bool sl_kernel_fits(const sl_kernel *kernel, const sl_call *call, unsigned isa);
 
