@@ -35,7 +35,7 @@ typedef struct sl_device_host {
 } sl_device_host;
 
 /* What a module gives to the program. Functions report failures by host->fail; `device` is what open() made.
- * All functions of one device are called by one thread at a time. */
+ * All functions of one device are called by one thread at a time. The table outlives its devices. */
 typedef struct sl_device_module_table {
     uint32_t abi;
     const char *name;
@@ -90,6 +90,11 @@ const sl_kernel *sl_device_kernel(const sl_device *device, const sl_call *call);
  * which says how to get it; "auto": a device where module and device are there, else the CPU. */
 sl_status sl_device_use(const char *name);
 const sl_device *sl_device_current(void);
+
+/* Held while a device's functions are called: plans are of many threads, a device of one at a time. NULL is
+ * fine. */
+void sl_device_lock(const sl_device *device);
+void sl_device_unlock(const sl_device *device);
 
 /* Tests: use the devices of this table in place of a module's; NULL ends that. */
 sl_status sl_device_use_table(const sl_device_module_table *table);

@@ -10,10 +10,6 @@ static size_t aligned(size_t bytes) {
     return (bytes + SL_ALIGNMENT - 1) / SL_ALIGNMENT * SL_ALIGNMENT;
 }
 
-static size_t operand_bytes(const sl_operand *operand) {
-    return (size_t)sl_operand_count(operand) * sl_dtype_bytes(operand->dtype);
-}
-
 /* ---- liveness ---- */
 
 /* Marks values that outputs and updates need, from the last node to the first. */
@@ -53,8 +49,11 @@ static unsigned flags_of(const sl_plan *plan, int32_t id) {
 
 static void make_call(const sl_plan *plan, const graph_node *node, sl_call *call) {
     const sl_graph *graph = plan->graph;
-    *call = (sl_call){
-        .op = node->op, .attrs = &node->attrs, .in_count = node->in_count, .out_count = node->out_count};
+    *call = (sl_call){.op = node->op,
+                      .attrs = &node->attrs,
+                      .in_count = node->in_count,
+                      .out_count = node->out_count,
+                      .device = plan->device ? plan->device->context : NULL};
     for (int i = 0; i < node->in_count; i++) {
         call->in[i] = graph->values[node->in[i]].operand;
         call->in[i].data = NULL;
@@ -71,12 +70,21 @@ static const char *scope_or_top(const graph_node *node) {
     return node->scope[0] ? node->scope : "top level";
 }
 
+static const sl_kernel *best_kernel(const sl_plan *plan, const sl_call *call) {
+    if (plan->device) return sl_device_kernel(plan->device, call);
+    return sl_kernel_find(call, plan->options.force_isa ? plan->options.isa & sl_isa_available()
+                                                        : sl_isa_available());
+}
+
 static sl_status choose_kernel(sl_plan *plan, plan_node *p) {
     const graph_node *node = &plan->graph->nodes[p->node];
-    unsigned isa = plan->options.force_isa ? plan->options.isa & sl_isa_available() : sl_isa_available();
     sl_call *call = &p->call;
     p->flops = sl_op_flops(call);
-    p->kernel = sl_kernel_find(call, isa);
+    p->kernel = best_kernel(plan, call);
+    if (!p->kernel && plan->device)
+        return sl_fail(SL_UNSUPPORTED, "device '%s' has no kernel for %s of %s in '%s'",
+                       plan->device->module->name, sl_op_name(node->op), sl_dtype_name(call->out[0].dtype),
+                       scope_or_top(node));
     if (!p->kernel) {
         plan->fallbacks++;
         p->scratch_bytes = sl_op_reference_scratch(call);
@@ -90,7 +98,7 @@ static sl_status choose_kernel(sl_plan *plan, plan_node *p) {
         SL_TRY(sl_context(code->prepare(call, &call->state), "preparing %s for %s in '%s'", p->kernel->name,
                           sl_op_name(node->op), scope_or_top(node)));
     p->scratch_bytes = code->scratch ? code->scratch(call) : 0;
-    p->worker_bytes = code->worker_scratch ? code->worker_scratch(call) : 0;
+    p->worker_bytes = code->worker_scratch && !plan->device ? code->worker_scratch(call) : 0;
     p->packed_bytes = code->packed ? code->packed(call) : 0;
     p->packs_once = p->packed_bytes && call->in_count > 1 && call->in[1].flags & SL_OPERAND_FROZEN;
     return SL_OK;
@@ -144,7 +152,7 @@ static void find_homes(sl_plan *plan) {
         else if (source->kind != VALUE_NODE) {
             value->home = HOME_OWN;
             value->offset = plan->own_bytes;
-            plan->own_bytes += aligned(operand_bytes(&source->operand));
+            plan->own_bytes += aligned(sl_plan_operand_bytes(&source->operand));
         }
     }
 }
@@ -199,7 +207,8 @@ static void assign_blocks(sl_plan *plan, const int32_t *last) {
                 value->block = plan->values[plan->values[node->in[shared]].root].block;
                 plan->blocks[value->block].last = last[node->out[i]];
             } else {
-                value->block = add_block(plan, operand_bytes(&entry->call.out[i]), p, last[node->out[i]]);
+                value->block =
+                    add_block(plan, sl_plan_operand_bytes(&entry->call.out[i]), p, last[node->out[i]]);
             }
         }
         if (entry->scratch_bytes) entry->scratch_block = add_block(plan, entry->scratch_bytes, p, p);
@@ -235,6 +244,7 @@ sl_status sl_plan_new(sl_graph *graph, const sl_plan_options *options, sl_plan *
     sl_plan *plan = SL_NEW(arena, sl_plan, 1);
     plan->arena = arena;
     plan->graph = graph;
+    plan->device = sl_device_current();
     if (options) plan->options = *options;
     sl_status status = build(plan);
     if (status != SL_OK) {
@@ -251,10 +261,7 @@ void sl_plan_free(sl_plan *plan) {
         const plan_node *p = &plan->nodes[i];
         if (p->kernel && p->kernel->code->release && p->call.state) p->kernel->code->release(p->call.state);
     }
-    sl_free(plan->own);
-    sl_free(plan->packed);
-    sl_free(plan->workspace);
-    sl_free(plan->worker_scratch);
+    sl_plan_release(plan);
     sl_arena_free(plan->arena);
 }
 
@@ -268,11 +275,11 @@ sl_plan_memory sl_plan_memory_of(const sl_plan *plan) {
                              .workers = plan->worker_stride * (size_t)plan->workers};
     for (int32_t i = 0; i < plan->graph->parameter_count; i++) {
         const sl_operand *operand = &plan->graph->values[plan->graph->parameters[i]].operand;
-        memory.parameters += operand_bytes(operand);
+        memory.parameters += sl_plan_operand_bytes(operand);
     }
     for (int32_t i = 0; i < plan->node_count; i++) {
         const graph_node *node = &plan->graph->nodes[plan->nodes[i].node];
-        if (node->target_is_gradient) memory.gradients += operand_bytes(&plan->nodes[i].call.out[0]);
+        if (node->target_is_gradient) memory.gradients += sl_plan_operand_bytes(&plan->nodes[i].call.out[0]);
     }
     return memory;
 }

@@ -3,6 +3,7 @@
 #define SL_GRAPH_PLAN_INTERNAL_H
 
 #include "backend/kernel.h"
+#include "backend/mirror.h"
 #include "graph/internal.h"
 #include "graph/plan.h"
 
@@ -35,14 +36,16 @@ typedef enum home { HOME_NONE, HOME_WORKSPACE, HOME_OWN, HOME_BOUND } home;
 typedef struct plan_value {
     int32_t root;
     home home;
-    int32_t block;          /* HOME_WORKSPACE */
-    size_t offset;          /* HOME_OWN: in the memory of inputs and constants */
-    void *bound, *gradient; /* from outside */
-    bool used, wanted;      /* read by a live node; an output */
+    int32_t block;                       /* HOME_WORKSPACE */
+    size_t offset;                       /* HOME_OWN: in the memory of inputs and constants */
+    void *bound, *gradient;              /* from outside, the host's */
+    sl_mirror *mirror, *gradient_mirror; /* their places on a device */
+    bool used, wanted;                   /* read by a live node; an output */
 } plan_value;
 
 struct sl_plan {
     sl_graph *graph;
+    const sl_device *device; /* NULL: the CPU */
     sl_plan_options options;
     sl_arena *arena;
     plan_node *nodes;
@@ -55,7 +58,29 @@ struct sl_plan {
     char *own, *packed, *workspace, *worker_scratch; /* NULL before sl_plan_reserve */
     bool resolved;                                   /* operands point at the memory */
     bool packed_ready;                               /* frozen weights are packed */
+    void *recording;                                 /* the device's; NULL: none */
+    int plain_runs;                                  /* since the addresses changed */
 };
+
+size_t sl_plan_operand_bytes(const sl_operand *operand);
+sl_status sl_plan_check_value(const sl_plan *plan, sl_value value);
+/* Where a value lies, in the memory of what runs the plan. */
+sl_status sl_plan_address(const sl_plan *plan, int32_t id, void **out);
+sl_status sl_plan_reserve_workers(sl_plan *plan);
+void sl_plan_release(sl_plan *plan); /* all memory, mirrors and recordings */
+void sl_plan_forget_recording(sl_plan *plan);
+
+/* Into the plan's memory, on whichever side that is. */
+sl_status sl_plan_copy_in(const sl_plan *plan, void *to, const void *from, size_t bytes);
+sl_status sl_plan_fill(const sl_plan *plan, void *to, int byte, size_t bytes);
+/* On a device: bring what is bound there before a run (what may have changed), and fetch what a run writes
+ * (gradients, running statistics) after it. Nothing on the CPU. */
+sl_status sl_plan_push_bound(const sl_plan *plan);
+sl_status sl_plan_pull_bound(const sl_plan *plan);
+
+sl_status sl_plan_guard(const sl_plan *plan, const plan_node *p);
+/* Memory that nothing may rely on turns into NaN: blocks before their first use, and after their last. */
+sl_status sl_plan_poison(const sl_plan *plan, int32_t at, bool before);
 
 /* Fill operands with addresses; SL_INVALID names what is not bound. */
 sl_status sl_plan_resolve(sl_plan *plan);

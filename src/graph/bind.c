@@ -1,0 +1,214 @@
+/* Binding, reserving, addresses. */
+#include "graph/plan_internal.h"
+
+#include "base/memory.h"
+#include "base/threads.h"
+
+sl_status sl_plan_check_value(const sl_plan *plan, sl_value value) {
+    if (value.id > 0 && value.id < plan->graph->value_count) return SL_OK;
+    return sl_fail(SL_INVALID, "value %d is not of this graph", value.id);
+}
+
+/* ---- binding ---- */
+
+sl_status sl_plan_bind(sl_plan *plan, sl_value value, void *data) {
+    SL_TRY(sl_plan_check_value(plan, value));
+    value_kind kind = plan->graph->values[value.id].kind;
+    if (kind != VALUE_PARAMETER && kind != VALUE_INPUT)
+        return sl_fail(SL_INVALID, "only parameters and inputs are bound");
+    plan->values[value.id].bound = data;
+    plan->resolved = false;
+    if (kind == VALUE_PARAMETER) plan->packed_ready = false;
+    return SL_OK;
+}
+
+sl_status sl_plan_bind_gradient(sl_plan *plan, sl_value parameter, void *data) {
+    SL_TRY(sl_plan_check_value(plan, parameter));
+    plan->values[parameter.id].gradient = data;
+    plan->resolved = false;
+    return SL_OK;
+}
+
+void sl_plan_weights_changed(sl_plan *plan) {
+    plan->packed_ready = false;
+}
+
+/* ---- reserving ---- */
+
+static sl_status reserve_block(const sl_plan *plan, char **block, size_t bytes, const char *what) {
+    const sl_device *device = plan->device;
+    if (*block || bytes == 0) return SL_OK;
+    void *memory = NULL;
+    sl_status status =
+        device ? device->module->allocate(device->context, bytes, &memory) : sl_alloc(&memory, bytes, 1);
+    *block = memory;
+    return sl_context(status, "reserving %s", what);
+}
+
+static void release_block(const sl_plan *plan, char **block) {
+    if (plan->device)
+        plan->device->module->release(plan->device->context, *block);
+    else
+        sl_free(*block);
+    *block = NULL;
+}
+
+static sl_status copy_constants(sl_plan *plan) {
+    for (int32_t id = 1; id < plan->graph->value_count; id++) {
+        const graph_value *value = &plan->graph->values[id];
+        if (value->kind == VALUE_CONSTANT)
+            SL_TRY(sl_plan_copy_in(plan, plan->own + plan->values[id].offset, value->operand.data,
+                                   sl_plan_operand_bytes(&value->operand)));
+    }
+    return SL_OK;
+}
+
+sl_status sl_plan_reserve_workers(sl_plan *plan) {
+    int workers = sl_threads_count();
+    if (plan->worker_stride == 0 || (plan->worker_scratch && workers <= plan->workers)) return SL_OK;
+    release_block(plan, &plan->worker_scratch);
+    plan->workers = workers;
+    plan->resolved = false;
+    return reserve_block(plan, &plan->worker_scratch, plan->worker_stride * (size_t)workers,
+                         "the threads' scratch memory");
+}
+
+/* What the device must hold is compared with what is free before anything is taken. */
+static sl_status check_room(const sl_plan *plan) {
+    sl_device_info info;
+    sl_plan_memory memory = sl_plan_memory_of(plan);
+    size_t needed = sl_plan_bytes(plan) + memory.parameters + memory.gradients;
+    if (!plan->device) return SL_OK;
+    SL_TRY(plan->device->module->describe(plan->device->index, &info));
+    /* parameters that another plan brought are counted twice: only what can never fit is refused here */
+    if (needed <= info.total_bytes) return SL_OK;
+    return sl_fail(
+        SL_MEMORY,
+        "the device %s has %.2f GB (%.2f GB free); the work takes %.2f GB: parameters %.2f, gradients %.2f, "
+        "activations %.2f, weights in the kernels' layout %.2f",
+        info.name, 1e-9 * (double)info.total_bytes, 1e-9 * (double)info.free_bytes, 1e-9 * (double)needed,
+        1e-9 * (double)memory.parameters, 1e-9 * (double)memory.gradients,
+        1e-9 * (double)(memory.workspace + memory.inputs), 1e-9 * (double)memory.packed);
+}
+
+static sl_status reserve(sl_plan *plan) {
+    bool first = !plan->own;
+    if (first) SL_TRY(check_room(plan));
+    SL_TRY(reserve_block(plan, &plan->own, plan->own_bytes, "inputs and constants"));
+    SL_TRY(reserve_block(plan, &plan->packed, plan->packed_bytes, "packed weights"));
+    SL_TRY(reserve_block(plan, &plan->workspace, plan->workspace_bytes, "the workspace"));
+    SL_TRY(sl_plan_reserve_workers(plan));
+    if (first && plan->own) SL_TRY(copy_constants(plan));
+    if (plan->options.poison && plan->workspace)
+        SL_TRY(sl_plan_fill(plan, plan->workspace, 0xff, plan->workspace_bytes));
+    return SL_OK;
+}
+
+sl_status sl_plan_reserve(sl_plan *plan) {
+    sl_device_lock(plan->device);
+    sl_status status = reserve(plan);
+    sl_device_unlock(plan->device);
+    return status;
+}
+
+static void drop_mirrors(sl_plan *plan) {
+    for (int32_t id = 0; plan->device && plan->values && id < plan->graph->value_count; id++) {
+        sl_mirror_release(plan->values[id].mirror);
+        sl_mirror_release(plan->values[id].gradient_mirror);
+        plan->values[id].mirror = plan->values[id].gradient_mirror = NULL;
+    }
+}
+
+void sl_plan_release(sl_plan *plan) {
+    const sl_device *device = plan->device;
+    sl_device_lock(device);
+    sl_plan_forget_recording(plan);
+    drop_mirrors(plan);
+    release_block(plan, &plan->own);
+    release_block(plan, &plan->packed);
+    release_block(plan, &plan->workspace);
+    release_block(plan, &plan->worker_scratch);
+    sl_device_unlock(device);
+}
+
+/* ---- addresses ---- */
+
+sl_status sl_plan_address(const sl_plan *plan, int32_t id, void **out) {
+    const plan_value *value = &plan->values[plan->values[id].root];
+    switch (value->home) {
+    case HOME_WORKSPACE:
+        *out = plan->workspace + plan->blocks[value->block].offset;
+        return SL_OK;
+    case HOME_OWN:
+        *out = value->bound && !plan->device ? value->bound : plan->own + value->offset;
+        return SL_OK;
+    case HOME_BOUND:
+        if (!value->bound)
+            return sl_fail(SL_INVALID, "parameter '%s' is not bound", plan->graph->values[value->root].name);
+        *out = plan->device ? sl_mirror_address(value->mirror) : value->bound;
+        return SL_OK;
+    default:
+        return sl_fail(SL_INVALID, "a value without memory");
+    }
+}
+
+static sl_status resolve_target(const sl_plan *plan, const graph_node *node, void **out) {
+    const plan_value *target = &plan->values[node->target];
+    void *host = node->target_is_gradient ? target->gradient : target->bound;
+    if (!host)
+        return sl_fail(SL_INVALID, "the %s of '%s' is not bound",
+                       node->target_is_gradient ? "gradient" : "storage",
+                       plan->graph->values[node->target].name);
+    const sl_mirror *mirror = node->target_is_gradient ? target->gradient_mirror : target->mirror;
+    *out = plan->device ? sl_mirror_address(mirror) : host;
+    return SL_OK;
+}
+
+static sl_status resolve_node(sl_plan *plan, plan_node *p) {
+    const graph_node *node = &plan->graph->nodes[p->node];
+    sl_call *call = &p->call;
+    for (int i = 0; i < call->in_count; i++)
+        if (sl_call_has(call, i)) SL_TRY(sl_plan_address(plan, node->in[i], &call->in[i].data));
+    if (node->target) SL_TRY(resolve_target(plan, node, &call->out[0].data));
+    for (int i = 0; !node->target && i < call->out_count; i++)
+        if (sl_call_wants(call, i)) SL_TRY(sl_plan_address(plan, node->out[i], &call->out[i].data));
+    if (p->scratch_block >= 0) call->scratch = plan->workspace + plan->blocks[p->scratch_block].offset;
+    if (p->packs_once)
+        call->packed = plan->packed + p->packed_offset;
+    else if (p->packed_block >= 0)
+        call->packed = plan->workspace + plan->blocks[p->packed_block].offset;
+    call->worker_scratch = plan->worker_scratch;
+    call->worker_scratch_stride = plan->worker_stride;
+    return SL_OK;
+}
+
+/* Parameters and gradients that are read or written get their place on the device. New mirrors come before
+ * the old ones go, so that what stays bound keeps its place. */
+static sl_status acquire_mirrors(sl_plan *plan) {
+    for (int32_t id = 1; plan->device && id < plan->graph->value_count; id++) {
+        plan_value *value = &plan->values[id];
+        const sl_operand *operand = &plan->graph->values[id].operand;
+        sl_mirror *was = value->mirror, *gradient_was = value->gradient_mirror;
+        if (value->home != HOME_BOUND) continue;
+        if (value->bound) {
+            SL_TRY(sl_mirror_acquire(plan->device, value->bound, sl_plan_operand_bytes(operand),
+                                     &value->mirror));
+            sl_mirror_release(was);
+        }
+        if (value->gradient) {
+            size_t bytes = (size_t)sl_operand_count(operand) * sl_dtype_bytes(sl_dtype_wide(operand->dtype));
+            SL_TRY(sl_mirror_acquire(plan->device, value->gradient, bytes, &value->gradient_mirror));
+            sl_mirror_release(gradient_was);
+        }
+    }
+    return SL_OK;
+}
+
+sl_status sl_plan_resolve(sl_plan *plan) {
+    if (plan->resolved) return SL_OK;
+    sl_plan_forget_recording(plan);
+    SL_TRY(acquire_mirrors(plan));
+    for (int32_t i = 0; i < plan->node_count; i++) SL_TRY(resolve_node(plan, &plan->nodes[i]));
+    plan->resolved = true;
+    return SL_OK;
+}

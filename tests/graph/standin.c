@@ -1,0 +1,269 @@
+#include "standin.h"
+
+#include "test.h"
+
+#include "base/memory.h"
+#include "op/op.h"
+
+#include <string.h>
+#include <sys/mman.h>
+
+enum { BLOCKS = 4096, CALLS = 4096 };
+
+standin_counts standin;
+size_t standin_total_bytes = (size_t)1 << 30;
+int standin_failing_op = -1;
+
+typedef struct block {
+    void *memory;
+    size_t bytes;
+} block;
+
+typedef struct recording {
+    const sl_kernel_code *code[CALLS];
+    sl_call call[CALLS];
+    int count;
+} recording;
+
+static block blocks[BLOCKS];
+static recording *tape; /* while calls are recorded */
+static int a_context;
+
+static void protect(int protection) {
+    for (int i = 0; i < BLOCKS; i++)
+        if (blocks[i].memory) assert_int_equal(mprotect(blocks[i].memory, blocks[i].bytes, protection), 0);
+}
+
+static void open_memory(void) {
+    protect(PROT_READ | PROT_WRITE);
+}
+
+static void close_memory(void) {
+    protect(PROT_NONE);
+}
+
+/* ---- memory ---- */
+
+static sl_status allocate(void *device, size_t bytes, void **out) {
+    assert_ptr_equal(device, &a_context);
+    size_t rounded = (bytes + 4095) / 4096 * 4096;
+    if (standin.live_bytes + rounded > standin_total_bytes)
+        return sl_fail(SL_MEMORY, "no room for %zu bytes", bytes);
+    int i = 0;
+    while (i < BLOCKS && blocks[i].memory) i++;
+    assert_true(i < BLOCKS);
+    void *memory = mmap(NULL, rounded, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_true(memory != MAP_FAILED);
+    memset(memory, 0xff, rounded);
+    blocks[i] = (block){memory, rounded};
+    close_memory();
+    standin.allocations++;
+    standin.live++;
+    standin.live_bytes += rounded;
+    *out = memory;
+    return SL_OK;
+}
+
+static void release(void *device, void *memory) {
+    assert_ptr_equal(device, &a_context);
+    for (int i = 0; memory && i < BLOCKS; i++) {
+        if (blocks[i].memory != memory) continue;
+        munmap(memory, blocks[i].bytes);
+        standin.live--;
+        standin.live_bytes -= blocks[i].bytes;
+        blocks[i] = (block){0};
+        return;
+    }
+    assert_null(memory);
+}
+
+static sl_status move(void *to, const void *from, size_t bytes) {
+    assert_null(tape); /* no copy while work is recorded */
+    open_memory();
+    memmove(to, from, bytes);
+    close_memory();
+    return SL_OK;
+}
+
+static sl_status upload(void *device, void *to, const void *from, size_t bytes) {
+    (void)device;
+    standin.uploads++;
+    return move(to, from, bytes);
+}
+
+static sl_status download(void *device, void *to, const void *from, size_t bytes) {
+    (void)device;
+    standin.downloads++;
+    return move(to, from, bytes);
+}
+
+static sl_status copy(void *device, void *to, const void *from, size_t bytes) {
+    (void)device;
+    return move(to, from, bytes);
+}
+
+static sl_status fill(void *device, void *to, int byte, size_t bytes) {
+    (void)device;
+    open_memory();
+    memset(to, byte, bytes);
+    close_memory();
+    return SL_OK;
+}
+
+static sl_status synchronize(void *device) {
+    (void)device;
+    return SL_OK;
+}
+
+/* ---- kernels ---- */
+
+static sl_status run_now(const sl_call *call, const sl_kernel_code *code);
+static sl_status run(const sl_call *call);
+static sl_status run_packed(const sl_call *call);
+
+static size_t weight_bytes(const sl_call *call) {
+    return (size_t)sl_operand_count(&call->in[1]) * sl_dtype_bytes(call->in[1].dtype);
+}
+
+static sl_status pack(const sl_call *call) {
+    if (tape) {
+        assert_true(tape->count < CALLS);
+        tape->code[tape->count] = NULL; /* pack, not run */
+        tape->call[tape->count++] = *call;
+        return SL_OK;
+    }
+    return move(call->packed, call->in[1].data, weight_bytes(call));
+}
+
+static const sl_kernel_code code_plain = {.scratch = sl_op_reference_scratch, .run = run};
+/* Takes its weight from `packed` alone. */
+static const sl_kernel_code code_packed = {
+    .scratch = sl_op_reference_scratch, .packed = weight_bytes, .pack = pack, .run = run_packed};
+
+static sl_status run_now(const sl_call *call, const sl_kernel_code *code) {
+    sl_call own = *call;
+    assert_ptr_equal(call->device, &a_context);
+    if (code == &code_packed) own.in[1].data = call->packed;
+    open_memory();
+    sl_status status = sl_op_reference(&own);
+    close_memory();
+    standin.runs++;
+    return status;
+}
+
+static sl_status run_or_record(const sl_call *call, const sl_kernel_code *code) {
+    if (!tape) return run_now(call, code);
+    assert_true(tape->count < CALLS);
+    tape->code[tape->count] = code;
+    tape->call[tape->count++] = *call;
+    return SL_OK;
+}
+
+static sl_status run(const sl_call *call) {
+    return run_or_record(call, &code_plain);
+}
+
+static sl_status run_packed(const sl_call *call) {
+    return run_or_record(call, &code_packed);
+}
+
+static sl_status record_begin(void *device) {
+    (void)device;
+    assert_null(tape);
+    standin.records++;
+    return sl_alloc(&tape, 1, sizeof *tape);
+}
+
+static sl_status record_end(void *device, void **out) {
+    (void)device;
+    *out = tape;
+    tape = NULL;
+    return SL_OK;
+}
+
+static sl_status launch(void *device, void *recorded) {
+    const recording *r = recorded;
+    (void)device;
+    standin.launches++;
+    for (int i = 0; i < r->count; i++)
+        SL_TRY(r->code[i] ? run_now(&r->call[i], r->code[i]) : pack(&r->call[i]));
+    return SL_OK;
+}
+
+static void recording_free(void *device, void *recorded) {
+    (void)device;
+    sl_free(recorded);
+}
+
+static sl_status mark_s(void *device, double *out_s) {
+    (void)device;
+    *out_s = 0.5;
+    return SL_OK;
+}
+
+/* ---- the table ---- */
+
+enum { ALL_DTYPES = SL_TAKES_F32 | SL_TAKES_BF16 | 1 << SL_F64 };
+
+static sl_kernel rows[SL_OP_COUNT];
+
+static sl_status count(int *out) {
+    *out = 1;
+    return SL_OK;
+}
+
+static sl_status describe(int index, sl_device_info *out) {
+    assert_int_equal(index, 0);
+    *out = (sl_device_info){.name = "stand-in",
+                            .total_bytes = standin_total_bytes,
+                            .free_bytes = standin_total_bytes - standin.live_bytes};
+    return SL_OK;
+}
+
+static sl_status open_device(int index, void **out) {
+    assert_int_equal(index, 0);
+    *out = &a_context;
+    return SL_OK;
+}
+
+static void close_device(void *device) {
+    assert_ptr_equal(device, &a_context);
+}
+
+static const sl_device_module_table table = {.abi = SL_DEVICE_ABI,
+                                             .name = "stand-in",
+                                             .kernels = rows,
+                                             .kernel_count = SL_OP_COUNT,
+                                             .count = count,
+                                             .describe = describe,
+                                             .open = open_device,
+                                             .close = close_device,
+                                             .allocate = allocate,
+                                             .release = release,
+                                             .upload = upload,
+                                             .download = download,
+                                             .copy = copy,
+                                             .fill = fill,
+                                             .synchronize = synchronize,
+                                             .record_begin = record_begin,
+                                             .record_end = record_end,
+                                             .launch = launch,
+                                             .recording_free = recording_free,
+                                             .mark_s = mark_s};
+
+void standin_use(void) {
+    standin = (standin_counts){0};
+    for (int op = 0; op < SL_OP_COUNT; op++) {
+        bool packs = op == SL_OP_LINEAR || op == SL_OP_CONV2D;
+        rows[op] = (sl_kernel){.op = op == standin_failing_op ? SL_OP_COUNT : (sl_op)op,
+                               .name = "stand-in",
+                               .dtypes = ALL_DTYPES,
+                               .code = packs ? &code_packed : &code_plain};
+    }
+    assert_ok(sl_device_use_table(&table));
+}
+
+void standin_end(void) {
+    assert_int_equal(standin.live, 0);
+    assert_ok(sl_device_use_table(NULL));
+}

@@ -1,0 +1,244 @@
+/* Plans on a device, which here is a stand-in: the same bits as on the CPU's references, and no byte read or
+ * written past the device's functions. */
+#include "test.h"
+
+#include "net.h"
+#include "standin.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void *gradient_of(const net *n, int i, size_t *out_bytes) {
+    sl_parameter_info info = sl_graph_parameter(n->graph, i);
+    *out_bytes = (size_t)sl_shape_count(&info.shape) * sizeof(float);
+    return n->gradients[i];
+}
+
+static void same_gradients(const net *a, const net *b) {
+    for (int i = 0; i < sl_graph_parameter_count(a->graph); i++) {
+        size_t bytes;
+        void *left = gradient_of(a, i, &bytes), *right = gradient_of(b, i, &bytes);
+        if (left && memcmp(left, right, bytes) != 0)
+            fail_msg("other bits in the gradient of %s", sl_graph_parameter(a->graph, i).name);
+    }
+}
+
+static void on_cpu_and_device(net_options options, int runs) {
+    net here, there;
+    options.plan.force_isa = true; /* the references alone */
+    net_new(&here, &options);
+    options.plan.force_isa = false;
+    standin_use();
+    net_new(&there, &options);
+    for (int run = 0; run < runs; run++) assert_true(net_run(&here) == net_run(&there));
+    same_gradients(&here, &there);
+    net_free(&there);
+    standin_end();
+    net_free(&here);
+}
+
+static void a_device_gives_what_the_cpu_gives(void **state) {
+    (void)state;
+    for (int variant = 0; variant < 8; variant++)
+        on_cpu_and_device(
+            (net_options){
+                .dtype = SL_F32, .bf16 = variant & 1, .lora = variant & 2, .recompute = variant & 4},
+            4);
+}
+
+static void poison_and_guard_work_on_a_device(void **state) {
+    (void)state;
+    on_cpu_and_device((net_options){.dtype = SL_F32, .plan = {.poison = true, .nan_guard = true}}, 2);
+}
+
+static void runs_are_recorded_once(void **state) {
+    (void)state;
+    net n;
+    standin_use();
+    net_new(&n, &(net_options){.dtype = SL_F32, .lora = true});
+    for (int run = 0; run < 5; run++) net_run(&n);
+    assert_int_equal(standin.records, 1);
+    assert_int_equal(standin.launches, 4);
+    /* new addresses: plain first, then recorded anew */
+    sl_parameter_info info = sl_graph_parameter(n.graph, 0);
+    assert_ok(sl_plan_bind(n.plan, info.value, n.parameters[0]));
+    for (int run = 0; run < 3; run++) net_run(&n);
+    assert_int_equal(standin.records, 2);
+    assert_int_equal(standin.launches, 6);
+    net_free(&n);
+    standin_end();
+}
+
+/* Frozen weights go to the device once; what is trained goes there, and comes back, with each run. */
+static void frozen_weights_stay_on_the_device(void **state) {
+    (void)state;
+    net n;
+    standin_use();
+    net_new(&n, &(net_options){.dtype = SL_F32, .lora = true});
+    net_run(&n);
+    int after_first = standin.uploads;
+    net_run(&n);
+    assert_int_equal(standin.uploads - after_first, 2); /* one weight and its gradient */
+    sl_plan_weights_changed(n.plan);
+    int before = standin.uploads;
+    net_run(&n);
+    assert_int_equal(standin.uploads - before, sl_graph_parameter_count(n.graph) + 1);
+    net_free(&n);
+    standin_end();
+}
+
+static void changed_weights_are_seen(void **state) {
+    (void)state;
+    net here, there;
+    net_new(&here, &(net_options){.dtype = SL_F32, .lora = true, .plan.force_isa = true});
+    standin_use();
+    net_new(&there, &(net_options){.dtype = SL_F32, .lora = true});
+    for (int run = 0; run < 3; run++) {
+        for (int i = 0; i < sl_graph_parameter_count(here.graph); i++) {
+            ((float *)here.parameters[i])[0] += 0.25f;
+            ((float *)there.parameters[i])[0] += 0.25f;
+        }
+        sl_plan_weights_changed(here.plan);
+        sl_plan_weights_changed(there.plan);
+        assert_true(net_run(&here) == net_run(&there));
+    }
+    net_free(&there);
+    standin_end();
+    net_free(&here);
+}
+
+static void plans_share_the_weights_they_bind(void **state) {
+    (void)state;
+    net n;
+    sl_plan *second;
+    standin_use();
+    net_new(&n, &(net_options){.dtype = SL_F32, .lora = true});
+    net_run(&n);
+    size_t bytes = standin.live_bytes;
+    assert_ok(sl_plan_new(n.graph, NULL, &second));
+    for (int i = 0; i < sl_graph_parameter_count(n.graph); i++) {
+        sl_parameter_info info = sl_graph_parameter(n.graph, i);
+        assert_ok(sl_plan_bind(second, info.value, n.parameters[i]));
+        if (n.gradients[i]) assert_ok(sl_plan_bind_gradient(second, info.value, n.gradients[i]));
+    }
+    assert_ok(sl_plan_reserve(second));
+    size_t own = standin.live_bytes - bytes;
+    assert_ok(sl_plan_run(second));
+    assert_int_equal(standin.live_bytes - bytes, own); /* no second copy of any weight */
+    sl_plan_free(second);
+    assert_int_equal(standin.live_bytes, bytes);
+    net_run(&n);
+    net_free(&n);
+    standin_end();
+}
+
+static void a_bound_input_is_brought_before_each_run(void **state) {
+    (void)state;
+    sl_graph *g;
+    sl_plan *plan;
+    float x[4] = {1, 2, 3, 4}, y[4];
+    standin_use();
+    assert_ok(sl_graph_new(&g));
+    sl_value in = sl_input(g, "x", SL_F32, SL_SHAPE(4)), out = sl_square(g, in);
+    sl_output(g, "y", out);
+    assert_ok(sl_plan_new(g, NULL, &plan));
+    assert_ok(sl_plan_bind(plan, in, x));
+    assert_ok(sl_plan_reserve(plan));
+    for (int run = 0; run < 3; run++) {
+        x[2] = (float)run;
+        assert_ok(sl_plan_run(plan));
+        assert_ok(sl_plan_download(plan, out, y, sizeof y));
+        assert_true(y[1] == 4 && y[2] == (float)(run * run));
+    }
+    sl_plan_free(plan);
+    sl_graph_free(g);
+    standin_end();
+}
+
+static void profiles_ask_the_device_for_the_time(void **state) {
+    (void)state;
+    net n;
+    standin_use();
+    net_new(&n, &(net_options){.dtype = SL_F32, .plan.profile = true});
+    net_run(&n);
+    net_run(&n);
+    assert_true(sl_plan_node(n.plan, 0).seconds == 1.0 && sl_plan_node(n.plan, 0).runs == 2);
+    assert_string_equal(sl_plan_node(n.plan, 0).kernel, "stand-in");
+    net_free(&n);
+    standin_end();
+}
+
+/* ---- what goes wrong ---- */
+
+static sl_status plan_square(void) {
+    sl_graph *g;
+    sl_plan *plan = NULL;
+    assert_ok(sl_graph_new(&g));
+    sl_output(g, "y", sl_square(g, sl_input(g, "x", SL_F32, SL_SHAPE(1024, 1024))));
+    sl_status status = sl_plan_new(g, NULL, &plan);
+    if (status == SL_OK) status = sl_plan_reserve(plan);
+    sl_plan_free(plan);
+    sl_graph_free(g);
+    return status;
+}
+
+static void too_little_memory_is_told_before_the_run(void **state) {
+    (void)state;
+    size_t total = standin_total_bytes;
+    standin_total_bytes = 5 << 20;
+    standin_use();
+    assert_status(plan_square(), SL_MEMORY);
+    assert_non_null(strstr(sl_error_message(), "stand-in has 0.01 GB"));
+    assert_int_equal(standin.allocations, 0);
+    standin_end();
+    standin_total_bytes = total;
+}
+
+static void an_operation_without_kernel_is_named(void **state) {
+    (void)state;
+    standin_failing_op = SL_OP_SQUARE;
+    standin_use();
+    assert_status(plan_square(), SL_UNSUPPORTED);
+    assert_non_null(strstr(sl_error_message(), "no kernel for square of F32"));
+    standin_end();
+    standin_failing_op = -1;
+}
+
+static void devices_that_are_not_there_are_errors(void **state) {
+    (void)state;
+    static const struct {
+        const char *name;
+        sl_status status;
+        const char *says;
+    } cases[] = {
+        {"", SL_INVALID, "expected cpu, auto, cuda"}, {"cuda:", SL_INVALID, "expected cpu"},
+        {"cuda:-1", SL_INVALID, "expected cpu"},      {"cuda:x", SL_INVALID, "expected cpu"},
+        {"../evil", SL_INVALID, "expected cpu"},      {"rocm", SL_UNSUPPORTED, "no module for device 'rocm'"},
+        {"cuda", SL_UNSUPPORTED, "./run build-cuda"},
+    };
+    setenv("SL_DEVICE_FOLDER", "/nonexistent", 1);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_status(sl_device_use(cases[i].name), cases[i].status);
+        assert_non_null(strstr(sl_error_message(), cases[i].says));
+    }
+    assert_ok(sl_device_use("auto"));
+    assert_null(sl_device_current());
+    assert_ok(sl_device_use("cpu"));
+    unsetenv("SL_DEVICE_FOLDER");
+}
+
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(a_device_gives_what_the_cpu_gives),
+    cmocka_unit_test(poison_and_guard_work_on_a_device),
+    cmocka_unit_test(runs_are_recorded_once),
+    cmocka_unit_test(frozen_weights_stay_on_the_device),
+    cmocka_unit_test(changed_weights_are_seen),
+    cmocka_unit_test(plans_share_the_weights_they_bind),
+    cmocka_unit_test(a_bound_input_is_brought_before_each_run),
+    cmocka_unit_test(profiles_ask_the_device_for_the_time),
+    cmocka_unit_test(too_little_memory_is_told_before_the_run),
+    cmocka_unit_test(an_operation_without_kernel_is_named),
+    cmocka_unit_test(devices_that_are_not_there_are_errors),
+};
+TEST_MAIN(tests)
