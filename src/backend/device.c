@@ -10,7 +10,13 @@
 #include <string.h>
 #include <unistd.h>
 
+static struct {
+    char name[32]; /* "" until something is chosen: the CPU */
+    int index;
+    bool settled; /* nothing is left to be opened */
+} chosen = {.settled = true};
 static sl_device opened; /* .module NULL: plans run on the CPU */
+static pthread_mutex_t choice = PTHREAD_MUTEX_INITIALIZER;
 static pthread_mutex_t in_use = PTHREAD_MUTEX_INITIALIZER;
 
 /* ---- the module's file ---- */
@@ -41,12 +47,12 @@ static void program_folder(char *out, size_t bytes) {
 static void *open_file(const char *name, char *found, size_t bytes) {
     char folder[SL_LIMIT_PATH_BYTES], path[SL_LIMIT_PATH_BYTES + 64];
     program_folder(folder, sizeof folder);
-    const char *chosen = getenv("SL_DEVICE_FOLDER");
+    const char *forced = getenv("SL_DEVICE_FOLDER");
     const char *const patterns[] = {"%s/libscatterloop-%s.so", "%s/../lib/libscatterloop-%s.so"};
-    for (size_t i = 0; i < (chosen ? 1 : sizeof patterns / sizeof *patterns); i++) {
+    for (size_t i = 0; i < (forced ? 1 : sizeof patterns / sizeof *patterns); i++) {
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
-        snprintf(path, sizeof path, patterns[i], chosen ? chosen : folder, name);
+        snprintf(path, sizeof path, patterns[i], forced ? forced : folder, name);
 #pragma GCC diagnostic pop
         if (i == 0) snprintf(found, bytes, "%s", path);
         if (access(path, F_OK) != 0) continue;
@@ -115,32 +121,39 @@ static sl_status parse(const char *text, char *name, size_t bytes, int *out_inde
 }
 
 sl_status sl_device_use(const char *text) {
-    char name[32];
+    char name[sizeof chosen.name];
     int index = 0;
     SL_TRY(parse(text, name, sizeof name, &index));
-    bool search = strcmp(name, "auto") == 0;
-    if (strcmp(name, "cpu") == 0) {
-        close_current();
-        return SL_OK;
-    }
+    close_current();
+    memcpy(chosen.name, name, sizeof name);
+    chosen.index = index;
+    chosen.settled = strcmp(name, "cpu") == 0;
+    return SL_OK;
+}
+
+static sl_status open_chosen(void) {
+    bool search = strcmp(chosen.name, "auto") == 0;
     const sl_device_module_table *module = NULL;
-    sl_status status = open_module(search ? "cuda" : name, &module);
-    if (status == SL_OK) status = open_device(module, index);
+    sl_status status = open_module(search ? "cuda" : chosen.name, &module);
+    if (status == SL_OK) status = open_device(module, chosen.index);
     if (status == SL_OK || !search) return status;
     sl_debug("no device: %s", sl_error_message());
     sl_error_clear();
-    close_current();
     return SL_OK;
+}
+
+sl_status sl_device_current(const sl_device **out) {
+    pthread_mutex_lock(&choice);
+    sl_status status = chosen.settled ? SL_OK : open_chosen();
+    if (status == SL_OK) chosen.settled = true;
+    pthread_mutex_unlock(&choice);
+    if (status == SL_OK) *out = opened.module ? &opened : NULL;
+    return status;
 }
 
 sl_status sl_device_use_table(const sl_device_module_table *table) {
-    if (table) return open_device(table, 0);
-    close_current();
-    return SL_OK;
-}
-
-const sl_device *sl_device_current(void) {
-    return opened.module ? &opened : NULL;
+    SL_TRY(sl_device_use("cpu"));
+    return table ? open_device(table, 0) : SL_OK;
 }
 
 const sl_kernel *sl_device_kernel(const sl_device *device, const sl_call *call) {

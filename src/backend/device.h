@@ -1,7 +1,7 @@
 /* Where plans run: the CPU, or a device whose code is a module opened at run time.
  *
- *     sl_device_use("cuda")                 once, at the start; "cpu" is the default
- *     sl_device_current()                   what new plans run on; NULL is the CPU
+ *     sl_device_use("cuda")                 once, at the start
+ *     sl_device_current(&device)            what new plans run on
  *
  * A module is a shared library (libscatterloop-NAME.so) that exports one function, sl_device_module; it is
  * handed the program's way to report failures and gives its table back. Both sides carry SL_DEVICE_ABI, so
@@ -86,10 +86,13 @@ typedef struct sl_device {
 /* The best kernel of the device's module for a call, or NULL: the device cannot run it. */
 const sl_kernel *sl_device_kernel(const sl_device *device, const sl_call *call);
 
-/* Choose what plans made from now on run on: "cpu"; "cuda" or "cuda:1", an error where that is not to be had,
- * which says how to get it; "auto": a device where module and device are there, else the CPU. */
+/* Choose what plans made from now on run on: "cpu" (the default); "cuda" or "cuda:1"; "auto": a device where
+ * module and device are there, else the CPU. SL_INVALID for other words. Nothing is opened yet. */
 sl_status sl_device_use(const char *name);
-const sl_device *sl_device_current(void);
+
+/* The chosen device, opened by the first call; NULL: the CPU. SL_UNSUPPORTED where it is not to be had, which
+ * says how to get it. It stays as it is until sl_device_use, before which all plans are freed. */
+sl_status sl_device_current(const sl_device **out);
 
 /* Held while a device's functions are called: plans are of many threads, a device of one at a time. NULL is
  * fine. */

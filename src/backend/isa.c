@@ -39,18 +39,26 @@ unsigned sl_isa_available(void) {
     return available;
 }
 
+static const struct {
+    const char *name;
+    unsigned mask;
+} levels[] = {
+    {"ref", 0}, {"avx2", SL_ISA_AVX2}, {"avx512", SL_ISA_AVX2 | SL_ISA_AVX512}, {"avx512bf16", SL_ISA_ALL}};
+enum { LEVELS = sizeof levels / sizeof levels[0] };
+
 sl_status sl_isa_parse(const char *name, unsigned *out) {
-    static const struct {
-        const char *name;
-        unsigned mask;
-    } levels[] = {{"ref", 0},
-                  {"avx2", SL_ISA_AVX2},
-                  {"avx512", SL_ISA_AVX2 | SL_ISA_AVX512},
-                  {"avx512bf16", SL_ISA_ALL}};
-    for (size_t i = 0; i < sizeof levels / sizeof levels[0]; i++) {
+    for (size_t i = 0; i < LEVELS; i++) {
         if (strcmp(name, levels[i].name) != 0) continue;
         *out = levels[i].mask;
         return SL_OK;
     }
     return sl_fail(SL_INVALID, "unknown CPU level '%.32s', expected ref, avx2, avx512 or avx512bf16", name);
+}
+
+const char *sl_isa_best_name(void) {
+    unsigned mask = sl_isa_available();
+    size_t best = 0;
+    for (size_t i = 0; i < LEVELS; i++)
+        if ((levels[i].mask & mask) == levels[i].mask) best = i;
+    return levels[best].name;
 }

@@ -16,6 +16,9 @@ typedef enum sl_isa {
  * once and ignored. */
 unsigned sl_isa_available(void);
 
+/* The highest level of sl_isa_available(): "avx512"; "ref" where there is none. */
+const char *sl_isa_best_name(void);
+
 /* The mask of a level's name ("avx2"), those below it included. */
 sl_status sl_isa_parse(const char *name, unsigned *out);
 

@@ -9,6 +9,7 @@ struct sl_mirror {
     void *host, *address;
     size_t bytes;
     int holders;
+    bool held;
     sl_mirror *next; /* in its bucket */
 };
 
@@ -50,6 +51,14 @@ void sl_mirror_release(sl_mirror *mirror) {
     *link = mirror->next;
     mirror->device->module->release(mirror->device->context, mirror->address);
     sl_free(mirror);
+}
+
+void sl_mirror_hold(sl_mirror *mirror, bool held) {
+    mirror->held = held;
+}
+
+bool sl_mirror_held(const sl_mirror *mirror) {
+    return mirror->held;
 }
 
 void *sl_mirror_address(const sl_mirror *mirror) {

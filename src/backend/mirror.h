@@ -12,6 +12,10 @@ typedef struct sl_mirror sl_mirror;
 sl_status sl_mirror_acquire(const sl_device *device, void *host, size_t bytes, sl_mirror **out);
 void sl_mirror_release(sl_mirror *mirror); /* NULL is fine */
 
+/* A held mirror is the master: plans neither push nor pull it, until it is held no more. */
+void sl_mirror_hold(sl_mirror *mirror, bool held);
+bool sl_mirror_held(const sl_mirror *mirror);
+
 void *sl_mirror_address(const sl_mirror *mirror); /* in the device's memory */
 sl_status sl_mirror_push(sl_mirror *mirror);      /* host to device */
 sl_status sl_mirror_pull(sl_mirror *mirror);      /* device to host; waits */

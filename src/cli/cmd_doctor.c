@@ -1,6 +1,7 @@
 #include "cli/command.h"
 
 #include "base/threads.h"
+#include "loop/engine.h"
 #include "loop/workspace.h"
 
 #include <sys/statvfs.h>
@@ -9,6 +10,11 @@
 static void tell_machine(sl_cli *cli, const char *folder) {
     struct statvfs disk;
     double memory_gib = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE) / 0x1p30;
+    char engine[320];
+    if (sl_engine_text(engine, sizeof engine) != SL_OK)
+        snprintf(engine, sizeof engine, "none: %s", sl_error_message());
+    sl_cli_print(cli, "models on    %s", engine);
+    json_object_set_new(cli->result, "device", json_string(engine));
     sl_cli_print(cli, "threads      %d", sl_threads_count());
     sl_cli_print(cli, "memory       %.1f GiB", memory_gib);
     json_object_set_new(cli->result, "threads", json_integer(sl_threads_count()));

@@ -18,7 +18,7 @@
 /* The options that every command takes. */
 typedef struct sl_cli_globals {
     bool help, version, json, quiet, verbose, dry_run;
-    const char *workspace, *config;
+    const char *workspace, *config, *device;
     int64_t threads;
 } sl_cli_globals;
 

@@ -19,6 +19,8 @@ const sl_option sl_cli_global_options[] = {
         "workspace folder; by default the current folder or the nearest one above that is a workspace"),
     SL_OPTION_PATH(GLOBAL, config, "config", 0, NULL, "FILE", "read options from a YAML file"),
     SL_OPTION_INT(GLOBAL, threads, "threads", 'j', "0", 0, 256, "N", "threads to use; 0: one per CPU"),
+    SL_OPTION_TEXT(GLOBAL, device, "device", 0, "cpu", "cpu|cuda[:N]|auto",
+                   "what models run on; auto: a GPU where one is to be had"),
     SL_OPTION_FLAG(GLOBAL, json, "json", 0, "print the result as one line of JSON"),
     SL_OPTION_FLAG(GLOBAL, quiet, "quiet", 'q', "print errors only"),
     SL_OPTION_FLAG(GLOBAL, verbose, "verbose", 'v', "print more about what is done"),

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/threads.h"
+#include "loop/engine.h"
 
 #include <signal.h>
 #include <stdarg.h>
@@ -115,6 +116,7 @@ static sl_status prepare(sl_cli *cli, const sl_command *command, const sl_option
         *out_settings = sl_arena_alloc(cli->arena, 1, command->settings_bytes);
         SL_TRY(sl_options_apply(command->options, command->presets, given, *out_settings));
     }
+    SL_TRY(sl_engine_use(cli->globals.device));
     return sl_threads_set((int)cli->globals.threads);
 }
 

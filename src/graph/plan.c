@@ -244,9 +244,9 @@ sl_status sl_plan_new(sl_graph *graph, const sl_plan_options *options, sl_plan *
     sl_plan *plan = SL_NEW(arena, sl_plan, 1);
     plan->arena = arena;
     plan->graph = graph;
-    plan->device = sl_device_current();
     if (options) plan->options = *options;
-    sl_status status = build(plan);
+    sl_status status = sl_device_current(&plan->device);
+    if (status == SL_OK) status = build(plan);
     if (status != SL_OK) {
         sl_plan_free(plan);
         return status;

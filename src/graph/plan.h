@@ -7,6 +7,11 @@
  *     loop: sl_plan_upload(...), sl_plan_run(plan), sl_plan_download(...)
  *     sl_plan_free(plan)
  *
+ * A plan runs on what sl_device_current says when it is made (backend/device.h). What is bound stays the
+ * caller's and in the caller's memory: on a device, frozen parameters are brought there when they are new;
+ * what changes on the host (bound inputs, trained parameters, gradients) before each run; what a run changes
+ * (gradients, running statistics) is fetched after it.
+ *
  * All activations lie in one 64-byte-aligned workspace, planned by lifetime. A run allocates nothing and
  * gives the same bits for any number of threads. A plan is used by one thread at a time. */
 #ifndef SL_GRAPH_PLAN_H
@@ -57,7 +62,9 @@ sl_status sl_plan_reserve(sl_plan *plan);
 sl_status sl_plan_upload(sl_plan *plan, sl_value input, const void *data, size_t bytes);
 sl_status sl_plan_download(sl_plan *plan, sl_value value, void *data, size_t bytes);
 
+/* On a device the work may go on when this returns: downloads and sl_plan_wait wait for it. */
 sl_status sl_plan_run(sl_plan *plan);
+sl_status sl_plan_wait(const sl_plan *plan);
 
 /* What each operation is, and took in the runs since the last reset (zeros without the profile option). */
 typedef struct sl_node_profile {

@@ -105,3 +105,11 @@ sl_status sl_plan_run(sl_plan *plan) {
     sl_device_unlock(plan->device);
     return status;
 }
+
+sl_status sl_plan_wait(const sl_plan *plan) {
+    if (!plan->device) return SL_OK;
+    sl_device_lock(plan->device);
+    sl_status status = plan->device->module->synchronize(plan->device->context);
+    sl_device_unlock(plan->device);
+    return status;
+}

@@ -75,15 +75,19 @@ static bool changes_on_host(const graph_value *value) {
     return value->trainable || value->is_state;
 }
 
+static bool moves(const sl_mirror *mirror) {
+    return mirror && !sl_mirror_held(mirror);
+}
+
 static sl_status push_value(const sl_plan *plan, int32_t id) {
     const graph_value *source = &plan->graph->values[id];
     const plan_value *value = &plan->values[id];
     if (source->kind == VALUE_INPUT && value->bound)
         return sl_plan_copy_in(plan, plan->own + value->offset, value->bound,
                                sl_plan_operand_bytes(&source->operand));
-    if (value->mirror && (changes_on_host(source) || !plan->packed_ready))
+    if (moves(value->mirror) && (changes_on_host(source) || !plan->packed_ready))
         SL_TRY(sl_mirror_push(value->mirror));
-    return value->gradient_mirror ? sl_mirror_push(value->gradient_mirror) : SL_OK;
+    return moves(value->gradient_mirror) ? sl_mirror_push(value->gradient_mirror) : SL_OK;
 }
 
 sl_status sl_plan_push_bound(const sl_plan *plan) {
@@ -96,8 +100,8 @@ sl_status sl_plan_push_bound(const sl_plan *plan) {
 sl_status sl_plan_pull_bound(const sl_plan *plan) {
     for (int32_t id = 1; plan->device && id < plan->graph->value_count; id++) {
         const plan_value *value = &plan->values[id];
-        if (value->mirror && plan->graph->values[id].is_state) SL_TRY(sl_mirror_pull(value->mirror));
-        if (value->gradient_mirror) SL_TRY(sl_mirror_pull(value->gradient_mirror));
+        if (moves(value->mirror) && plan->graph->values[id].is_state) SL_TRY(sl_mirror_pull(value->mirror));
+        if (moves(value->gradient_mirror)) SL_TRY(sl_mirror_pull(value->gradient_mirror));
     }
     return SL_OK;
 }

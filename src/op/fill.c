@@ -25,4 +25,4 @@ static sl_status reference_update(const sl_call *call, double *const *in, double
 
 const sl_op_desc sl_op_desc_FILL = {.infer = infer_fill, .reference = reference_fill};
 const sl_op_desc sl_op_desc_UPDATE = {
-    .in_min = 1, .in_max = 1, .infer = infer_update, .reference = reference_update};
+    .in_min = 1, .in_max = 1, .infer = infer_update, .reference = reference_update, .reads_outputs = true};

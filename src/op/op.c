@@ -74,10 +74,11 @@ static double *widen(const sl_operand *operand, char **scratch, bool read) {
 sl_status sl_op_reference(const sl_call *call) {
     double *in[SL_INPUTS_MAX] = {NULL}, *out[SL_OUTPUTS_MAX] = {NULL};
     char *scratch = call->scratch;
+    bool reads = sl_op_describe(call->op)->reads_outputs;
     for (int i = 0; i < call->in_count; i++)
         if (sl_call_has(call, i)) in[i] = widen(&call->in[i], &scratch, true);
     for (int i = 0; i < call->out_count; i++)
-        if (sl_call_wants(call, i)) out[i] = widen(&call->out[i], &scratch, call->op == SL_OP_UPDATE);
+        if (sl_call_wants(call, i)) out[i] = widen(&call->out[i], &scratch, reads);
     SL_TRY(sl_op_describe(call->op)->reference(call, in, out));
     for (int i = 0; i < call->out_count; i++)
         if (out[i])

@@ -48,7 +48,8 @@ typedef struct sl_op_desc {
     void (*grad)(sl_emitter *emitter, sl_grad_call *call); /* NULL: no gradient flows through */
     double (*flops)(const sl_call *call);                  /* NULL: one for each element of the result */
     unsigned integers;                                     /* bit i: in[i] is I32; all others are floating */
-    unsigned in_place; /* bit i: out[0] may be written over in[i] where dtype and shape are equal */
+    unsigned in_place;  /* bit i: out[0] may be written over in[i] where dtype and shape are equal */
+    bool reads_outputs; /* results are storage from outside, which is read too */
     const char *source;
 } sl_op_desc;
 

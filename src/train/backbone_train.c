@@ -127,7 +127,6 @@ static void explain(void *context, char *text, size_t bytes) {
 }
 
 static void changed(void *context) {
-    sl_learner_changed(&((backbone_task *)context)->train.learner);
     sl_learner_changed(&((backbone_task *)context)->eval.learner);
 }
 

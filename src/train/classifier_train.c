@@ -274,9 +274,7 @@ static void explain(void *context, char *text, size_t bytes) {
 }
 
 static void changed(void *context) {
-    classifier_task *t = context;
-    sl_learner_changed(&t->learner);
-    sl_predictor_changed(t->predictor);
+    sl_predictor_changed(((classifier_task *)context)->predictor);
 }
 
 /* The epochs of history.jsonl as history.json, in the form that the paper's tools write. */

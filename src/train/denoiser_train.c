@@ -163,10 +163,6 @@ static void explain(void *context, char *text, size_t bytes) {
     sl_learner_explain(&((denoiser_task *)context)->learner, text, bytes);
 }
 
-static void changed(void *context) {
-    sl_learner_changed(&((denoiser_task *)context)->learner);
-}
-
 /* ---- the run ---- */
 
 static sl_status add_slots(const denoiser_task *t, sl_slot_set *set) {
@@ -204,8 +200,7 @@ sl_status sl_train_denoiser(const sl_denoiser_models *models, const sl_denoiser_
                           .gradient = gradient,
                           .holdout =
                               holdout && holdout->count && recipe->holdout_draws > 0 ? holdout_loss : NULL,
-                          .explain = explain,
-                          .changed = changed};
+                          .explain = explain};
     status = sl_train_run(&task, options, &set, progress, out);
 done:
     sl_slot_set_free(&set);

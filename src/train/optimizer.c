@@ -17,56 +17,58 @@ int sl_optimizer_moments(const sl_optimizer *optimizer) {
     return optimizer->momentum != 0 ? 1 : 0;
 }
 
+void sl_optimizer_coefficients(const sl_optimizer *o, int64_t step, double rate, double gradient_scale,
+                               bool decays, float out[8]) {
+    double decay = decays ? o->weight_decay : 0;
+    if (o->kind == SL_OPTIMIZER_SGD) {
+        const double sgd[] = {gradient_scale, decay, o->momentum, rate};
+        for (int i = 0; i < 4; i++) out[i] = (float)sgd[i];
+        return;
+    }
+    double correction1 = 1 - pow(o->beta1, (double)step), correction2 = 1 - pow(o->beta2, (double)step);
+    const double adamw[] = {gradient_scale,     1 - o->beta1,          o->beta2,   1 - o->beta2,
+                            rate / correction1, 1 / sqrt(correction2), o->epsilon, 1 - rate * decay};
+    for (int i = 0; i < 8; i++) out[i] = (float)adamw[i];
+}
+
 typedef struct step_work {
-    float keep, beta2, share1, share2 /* 1 - beta, rounded once */, scale, epsilon, rate, root_correction,
-        decay, momentum;
+    float decayed[8], undecayed[8];
 } step_work;
 
 static void adamw(void *context, const sl_slot *slot, int64_t begin, int64_t end) {
-    const step_work *w = context;
-    float keep = slot->decay ? w->keep : 1;
+    const step_work *work = context;
+    const float *c = slot->decay ? work->decayed : work->undecayed;
+    float scale = c[0], share1 = c[1], beta2 = c[2], share2 = c[3], rate = c[4], root_correction = c[5],
+          epsilon = c[6], keep = c[7];
     float *x = slot->value, *m = slot->moment1, *v = slot->moment2;
     const float *gradient = slot->gradient;
     for (int64_t i = begin; i < end; i++) {
-        float g = gradient[i] * w->scale;
-        m[i] += w->share1 * (g - m[i]);
-        v[i] = w->beta2 * v[i] + w->share2 * g * g;
-        x[i] = x[i] * keep - w->rate * (m[i] / (sqrtf(v[i]) * w->root_correction + w->epsilon));
+        float g = gradient[i] * scale;
+        m[i] += share1 * (g - m[i]);
+        v[i] = beta2 * v[i] + share2 * g * g;
+        x[i] = x[i] * keep - rate * (m[i] / (sqrtf(v[i]) * root_correction + epsilon));
     }
 }
 
 static void sgd(void *context, const sl_slot *slot, int64_t begin, int64_t end) {
-    const step_work *w = context;
-    float decay = slot->decay ? w->decay : 0;
+    const step_work *work = context;
+    const float *c = slot->decay ? work->decayed : work->undecayed;
+    float scale = c[0], decay = c[1], momentum = c[2], rate = c[3];
     float *x = slot->value, *m = slot->moment1;
     const float *gradient = slot->gradient;
     for (int64_t i = begin; i < end; i++) {
-        float g = gradient[i] * w->scale + decay * x[i];
-        if (m) g = m[i] = w->momentum * m[i] + g;
-        x[i] -= w->rate * g;
+        float g = gradient[i] * scale + decay * x[i];
+        if (m) g = m[i] = momentum * m[i] + g;
+        x[i] -= rate * g;
     }
 }
 
 void sl_optimizer_step(const sl_optimizer *optimizer, sl_slot_set *set, int64_t step, double rate,
                        double gradient_scale) {
-    step_work work = {.scale = (float)gradient_scale};
-    if (optimizer->kind == SL_OPTIMIZER_SGD) {
-        work.rate = (float)rate;
-        work.decay = (float)optimizer->weight_decay;
-        work.momentum = (float)optimizer->momentum;
-        sl_slot_for_each(set, sgd, &work);
-        return;
-    }
-    double correction1 = 1 - pow(optimizer->beta1, (double)step),
-           correction2 = 1 - pow(optimizer->beta2, (double)step);
-    work.keep = (float)(1 - rate * optimizer->weight_decay);
-    work.share1 = (float)(1 - optimizer->beta1);
-    work.share2 = (float)(1 - optimizer->beta2);
-    work.beta2 = (float)optimizer->beta2;
-    work.epsilon = (float)optimizer->epsilon;
-    work.rate = (float)(rate / correction1);
-    work.root_correction = (float)(1 / sqrt(correction2));
-    sl_slot_for_each(set, adamw, &work);
+    step_work work;
+    sl_optimizer_coefficients(optimizer, step, rate, gradient_scale, true, work.decayed);
+    sl_optimizer_coefficients(optimizer, step, rate, gradient_scale, false, work.undecayed);
+    sl_slot_for_each(set, optimizer->kind == SL_OPTIMIZER_SGD ? sgd : adamw, &work);
 }
 
 double sl_clip_factor(double norm, double limit) {

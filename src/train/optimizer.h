@@ -25,6 +25,10 @@ int sl_optimizer_moments(const sl_optimizer *optimizer); /* arrays of the gradie
 void sl_optimizer_step(const sl_optimizer *optimizer, sl_slot_set *set, int64_t step, double rate,
                        double gradient_scale);
 
+/* The step's numbers as the operations ADAMW (8) and SGD (4 of them) of backend/ops.def take them. */
+void sl_optimizer_coefficients(const sl_optimizer *optimizer, int64_t step, double rate,
+                               double gradient_scale, bool decays, float out[8]);
+
 /* Factor that brings a gradient of this norm to at most limit: min(1, limit/(norm + 1e-6)); 1 where limit is
  * 0. */
 double sl_clip_factor(double norm, double limit);

@@ -5,6 +5,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "train/history.h"
+#include "train/residence.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -17,6 +18,7 @@ typedef struct trainer {
     const sl_train_task *task;
     sl_train_options options;
     sl_slot_set *set;
+    sl_residence *residence;
     const sl_progress *progress;
     sl_train_outcome *out;
     sl_train_state *state; /* = &out->state */
@@ -36,7 +38,7 @@ static void values_changed(trainer *t) {
 static sl_status diverged(trainer *t, const char *what, double value) {
     char where[256] = "";
     if (t->task->explain) t->task->explain(t->task->context, where, sizeof where);
-    if (!where[0]) {
+    if (!where[0] && sl_residence_fetch(t->residence) == SL_OK) {
         const sl_slot *slot = sl_slot_not_finite(t->set);
         if (slot) snprintf(where, sizeof where, "weight '%s'", slot->name);
     }
@@ -49,7 +51,7 @@ static sl_status diverged(trainer *t, const char *what, double value) {
 static sl_status gradients(trainer *t, double *out_loss) {
     int micros = t->options.accumulate;
     *out_loss = 0;
-    sl_slot_zero_gradients(t->set);
+    SL_TRY(sl_residence_zero_gradients(t->residence));
     for (int micro = 0; micro < micros; micro++) {
         double loss = 0;
         SL_TRY(t->task->gradient(t->task->context, t->state->step, micro, &loss));
@@ -83,15 +85,16 @@ static sl_status update(trainer *t) {
     const sl_train_options *o = &t->options;
     double loss, norm;
     SL_TRY(gradients(t, &loss));
-    norm = sl_slot_gradient_norm(t->set) / o->accumulate;
+    SL_TRY(sl_residence_gradient_norm(t->residence, &norm));
+    norm /= o->accumulate;
     if (!isfinite(norm)) return diverged(t, "gradient's norm", norm);
     double rate = sl_schedule_rate(&o->schedule, t->state->step);
-    sl_optimizer_step(&o->optimizer, t->set, t->state->step + 1, rate,
-                      sl_clip_factor(norm, o->clip_norm) / o->accumulate);
+    SL_TRY(sl_residence_step(t->residence, &o->optimizer, t->state->step + 1, rate,
+                             sl_clip_factor(norm, o->clip_norm) / o->accumulate));
     values_changed(t);
     if (o->ema_decay > 0) {
         double n = (double)t->state->step, early = (1 + n) / (10 + n);
-        sl_slot_average(t->set, early < o->ema_decay ? early : o->ema_decay);
+        SL_TRY(sl_residence_average(t->residence, early < o->ema_decay ? early : o->ema_decay));
     }
     watch(t, loss);
     t->loss_sum += loss;
@@ -108,12 +111,13 @@ static sl_status update(trainer *t) {
 static sl_status evaluate(trainer *t, double *out_loss) {
     bool averaged = t->options.ema_decay > 0;
     if (averaged) {
-        sl_slot_exchange(t->set);
+        SL_TRY(sl_residence_exchange(t->residence));
         values_changed(t);
     }
     sl_status status = t->task->holdout(t->task->context, out_loss);
     if (averaged) {
-        sl_slot_exchange(t->set);
+        sl_status exchanged = sl_residence_exchange(t->residence);
+        if (status == SL_OK) status = exchanged;
         values_changed(t);
     }
     return status;
@@ -129,6 +133,7 @@ static sl_status consider_best(trainer *t, double loss) {
     if (!t->options.folder) return SL_OK;
     char path[SL_LIMIT_PATH_BYTES];
     snprintf(path, sizeof path, "%s/best.safetensors", t->options.folder);
+    SL_TRY(sl_residence_fetch(t->residence));
     return sl_slot_set_save(path, t->set, true);
 }
 
@@ -162,6 +167,7 @@ static sl_status write_line(trainer *t, const double *holdout) {
 static sl_status save(trainer *t) {
     t->saved_s = sl_clock_s();
     if (!t->options.folder) return SL_OK;
+    SL_TRY(sl_residence_fetch(t->residence));
     return sl_context(
         sl_train_state_keep(t->options.folder, t->set, t->state, t->options.settings, t->options.keep),
         "saving the training at step %lld", (long long)t->state->step);
@@ -263,7 +269,10 @@ sl_status sl_train_run(const sl_train_task *task, const sl_train_options *option
     sl_status status = begin(&t);
     t.earlier_s = t.state->elapsed_s;
     t.begin_s = t.saved_s = t.line_s = sl_clock_s();
+    if (status == SL_OK) status = sl_residence_begin(set, &t.residence);
     if (status == SL_OK) status = steps(&t);
+    sl_status ended = sl_residence_end(t.residence);
+    if (status == SL_OK) status = ended;
     double seconds = sl_clock_s() - t.begin_s;
     out->samples_per_s = seconds > 0 ? (double)(out->steps_run * task->samples_per_step) / seconds : 0;
     out->loss = t.state->loss_mean;

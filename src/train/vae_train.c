@@ -153,10 +153,6 @@ static void explain(void *context, char *text, size_t bytes) {
     sl_learner_explain(&((vae_task *)context)->learner, text, bytes);
 }
 
-static void changed(void *context) {
-    sl_learner_changed(&((vae_task *)context)->learner);
-}
-
 static sl_status check(const sl_vae_recipe *r, const sl_model *vae, const sl_feed *feed) {
     int64_t multiple = sl_vae_block(vae->config) * sl_vae_reduction(vae->config);
     if (r->crop_px < multiple || r->crop_px % multiple || r->crop_px > feed->height_px ||
@@ -190,8 +186,7 @@ sl_status sl_train_vae(sl_model *vae, const sl_vae_recipe *recipe, const sl_feed
                           .samples_per_step = (int64_t)recipe->batch * options->accumulate,
                           .gradient = gradient,
                           .holdout = holdout ? holdout_loss : NULL,
-                          .explain = explain,
-                          .changed = changed};
+                          .explain = explain};
     status = sl_train_run(&task, options, &set, progress, out);
 done:
     sl_slot_set_free(&set);

@@ -331,6 +331,11 @@ static void make_pool(maker *m) {
     c->integer_below = x.dim[1] * x.dim[2];
 }
 
+static void make_step(maker *m) {
+    add_input(m, ROLE_WIDE, image(m, 1));
+    add_input(m, ROLE_WIDE, SL_SHAPE(m->c->call.op == SL_OP_ADAMW ? 8 : 4));
+}
+
 static void make_sum(maker *m) {
     sl_attrs *a = &m->c->attrs;
     sl_shape x = image(m, 1);
@@ -435,6 +440,8 @@ static const make_fn makers[SL_OP_COUNT] = {
     [SL_OP_AVG_POOL] = make_pool,
     [SL_OP_AVG_POOL_BWD] = make_pool,
     [SL_OP_SUM] = make_sum,
+    [SL_OP_ADAMW] = make_step,
+    [SL_OP_SGD] = make_step,
     [SL_OP_BROADCAST] = make_sum,
     [SL_OP_EMBEDDING] = make_embedding,
     [SL_OP_EMBEDDING_BWD] = make_embedding,
@@ -527,6 +534,9 @@ static void derive_positions(op_case *c, sl_random *random) {
 
 static void derive_inputs(op_case *c, sl_random *random) {
     switch (c->call.op) {
+    case SL_OP_ADAMW:
+        make_positive(&c->call.in[1]);
+        break;
     case SL_OP_MAX_POOL_BWD:
         derive_positions(c, random);
         break;
@@ -564,10 +574,11 @@ void op_case_reset_outputs(op_case *c) {
         sl_operand *out = &c->call.out[i];
         if (out->flags & SL_OPERAND_ABSENT) continue;
         memset((char *)out->data - GUARD_BYTES, 0xa5, bytes_of(out) + 2 * GUARD_BYTES);
-        if (c->call.op == SL_OP_UPDATE)
+        if (sl_op_describe(c->call.op)->reads_outputs)
             fill_operand(out, 0, &random);
         else
             memset(out->data, 0xff, bytes_of(out));
+        if (c->call.op == SL_OP_ADAMW && i == 2) make_positive(out);
     }
 }
 

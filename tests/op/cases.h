@@ -27,7 +27,7 @@ void op_case_make(op_case *c, sl_op op, op_sizes sizes, sl_dtype activation, sl_
  * GUARD_BYTES of a pattern on either side. */
 void op_case_allocate(op_case *c, sl_random *random);
 void op_case_free(op_case *c);
-/* Outputs anew: filled with NaN; for SL_OP_UPDATE with the same numbers each time. */
+/* Outputs anew: filled with NaN; results that are read too get the same numbers each time. */
 void op_case_reset_outputs(op_case *c);
 /* Whether nobody wrote outside the outputs. */
 int op_case_guards_hold(const op_case *c);

@@ -98,7 +98,8 @@ static sl_status add_slots(sl_bench *b) {
             SL_TRY(sl_slot_add(&b->slots, p->name, &p->value.shape, p->value.data, p->gradient.data, true));
     }
     b->optimizer = sl_optimizer_adamw();
-    return sl_slot_set_ready(&b->slots, sl_optimizer_moments(&b->optimizer), false);
+    SL_TRY(sl_slot_set_ready(&b->slots, sl_optimizer_moments(&b->optimizer), false));
+    return sl_residence_begin(&b->slots, &b->residence);
 }
 
 static sl_status set_up(sl_bench *b) {
@@ -152,9 +153,10 @@ sl_status sl_bench_open(const char *name, const sl_bench_settings *settings, sl_
 
 sl_status sl_bench_run(sl_bench *b, double *out_seconds) {
     double start = sl_clock_s();
-    if (b->trains) sl_slot_zero_gradients(&b->slots);
+    if (b->trains) SL_TRY(sl_residence_zero_gradients(b->residence));
     for (int i = 0; i < (b->kind->plan_runs ? b->kind->plan_runs : 1); i++) SL_TRY(sl_plan_run(b->plan));
-    if (b->trains) sl_optimizer_step(&b->optimizer, &b->slots, ++b->step, 1e-6, 1.0);
+    if (b->trains) SL_TRY(sl_residence_step(b->residence, &b->optimizer, ++b->step, 1e-6, 1.0));
+    SL_TRY(sl_plan_wait(b->plan));
     *out_seconds = sl_clock_s() - start;
     return SL_OK;
 }
@@ -205,6 +207,7 @@ void sl_bench_close(sl_bench *b) {
     sl_plan_free(b->plan);
     sl_nn_close(&b->nn);
     sl_graph_free(b->graph);
+    (void)sl_residence_end(b->residence);
     if (b->slots.arena) sl_slot_set_free(&b->slots);
     sl_lora_free(b->lora);
     sl_model_free(b->model);

@@ -5,7 +5,7 @@
 #include "loop/bench/bench.h"
 #include "model/model.h"
 #include "nn/lora.h"
-#include "train/optimizer.h"
+#include "train/residence.h"
 
 enum { SL_BENCH_INPUTS_MAX = 6 };
 
@@ -19,6 +19,7 @@ struct sl_bench {
     sl_nn nn;
     bool trains;
     sl_slot_set slots; /* of a training step */
+    sl_residence *residence;
     sl_optimizer optimizer;
     int64_t step;
     sl_plan_options plan_options;

@@ -5,6 +5,7 @@
 #include "base/hash.h"
 #include "diffusion/pipeline.h"
 #include "image/frame.h"
+#include "loop/engine.h"
 #include "loop/job.h"
 #include "loop/generate/measure_decoded.h"
 #include "loop/picture.h"
@@ -136,9 +137,10 @@ static sl_status load_model(run *r) {
     return sl_pipeline_new(r->bundle, &options, &r->pipeline);
 }
 
-static void describe_run(run *r) {
+static sl_status describe_run(run *r) {
     const sl_generate_settings *s = r->settings;
-    char seed[24];
+    char seed[24], engine[320];
+    SL_TRY(sl_engine_text(engine, sizeof engine));
     snprintf(seed, sizeof seed, "%lld", (long long)s->seed);
     json_object_set_new(r->common, "scatterloop", json_string(SL_VERSION));
     json_object_set_new(r->common, "origin", json_string("generated"));
@@ -152,7 +154,9 @@ static void describe_run(run *r) {
     if (s->guidance_rescale > 0)
         json_object_set_new(r->common, "guidance_rescale", json_real(s->guidance_rescale));
     json_object_set_new(r->common, "dtype", json_string(s->dtype ? "bf16" : "fp32"));
+    json_object_set_new(r->common, "engine", json_string(engine));
     if (s->negative) json_object_set_new(r->common, "negative", json_string(s->negative));
+    return SL_OK;
 }
 
 static sl_status read_mask(run *r) {
@@ -335,7 +339,7 @@ static sl_status generate_into(run *r, const sl_progress *progress) {
     sl_file_writer metadata = {0};
     SL_TRY(load_model(r));
     SL_TRY(read_mask(r));
-    describe_run(r);
+    SL_TRY(describe_run(r));
     if (r->settings->out) {
         SL_TRY(sl_folder_make(r->settings->out));
         SL_TRY(sl_file_writer_open(&metadata, sl_path_join(r->arena, r->settings->out, "metadata.jsonl")));
