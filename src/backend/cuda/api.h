@@ -4,6 +4,7 @@
 #ifndef SL_BACKEND_CUDA_API_H
 #define SL_BACKEND_CUDA_API_H
 
+#include "backend/cuda/lib/pieces.h"
 #include "base/status.h"
 
 #include <cublasLt.h>
