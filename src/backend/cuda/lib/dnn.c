@@ -2,7 +2,10 @@
 
 #include "base/memory.h"
 
-enum { DESCRIPTORS_MAX = 24, ENGINES_MAX = 32, NOTES_MAX = CUDNN_NUMERICAL_NOTE_TYPE_COUNT };
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { DESCRIPTORS_MAX = 24, ENGINES_MAX = 64, NOTES_MAX = CUDNN_NUMERICAL_NOTE_TYPE_COUNT };
 
 struct sl_cuda_dnn {
     cudnnBackendDescriptor_t made[DESCRIPTORS_MAX]; /* in order of making */
@@ -12,6 +15,7 @@ struct sl_cuda_dnn {
 };
 
 sl_status sl_cuda_dnn_new(sl_cuda_dnn **out) {
+    SL_TRY(sl_cuda_api_load()); /* done already where a device is open */
     return sl_alloc(out, 1, sizeof **out);
 }
 
@@ -62,6 +66,43 @@ sl_status sl_cuda_dnn_tensor(sl_cuda_dnn *graph, int64_t uid, const sl_cuda_dnn_
     return SL_OK;
 }
 
+/* ---- the device that engines are asked for ---- */
+
+/* An opened one, one that a file describes (cuDNN 9.8's device properties), or none. */
+typedef struct target {
+    const sl_cuda_context *context;
+    cudnnBackendDescriptor_t described;
+    bool exact; /* inputs may not be rounded */
+} target;
+
+enum { DESCRIPTION_MAX = 16 << 10 };
+
+static sl_status read_description(const char *path, cudnnBackendDescriptor_t *out) {
+    static char text[DESCRIPTION_MAX];
+    FILE *file = fopen(path, "r");
+    if (!file) return sl_fail(SL_NOT_FOUND, "no description of a device in '%s'", path);
+    size_t bytes = fread(text, 1, sizeof text - 1, file);
+    fclose(file);
+    text[bytes] = '\0';
+    SL_TRY(
+        sl_cuda_check_dnn(sl_cuda_api.cudnnBackendCreateDescriptor(CUDNN_BACKEND_DEVICEPROP_DESCRIPTOR, out),
+                          "making a descriptor"));
+    SL_TRY(sl_cuda_dnn_set(*out, CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION, CUDNN_TYPE_CHAR,
+                           (int64_t)bytes + 1, text));
+    return sl_context(sl_cuda_dnn_finalize(*out, "describing a device"), "%s", path);
+}
+
+/* Without a device, SL_CUDA_DESCRIBED_DEVICE names a file that describes one: plans for it are made, though
+ * they cannot be run. Read once. */
+static sl_status target_of(const sl_cuda_context *context, sl_dtype dtype, target *out) {
+    static cudnnBackendDescriptor_t described;
+    const char *path = context ? NULL : getenv("SL_CUDA_DESCRIBED_DEVICE");
+    *out = (target){.context = context, .exact = dtype == SL_F32 && !(context && context->tf32)};
+    if (path && !described) SL_TRY(read_description(path, &described));
+    if (path) out->described = described;
+    return SL_OK;
+}
+
 /* ---- engines ---- */
 
 /* Whether an engine's results are the same at every run, and as exact as asked for. */
@@ -90,12 +131,16 @@ static sl_status check_notes(sl_cuda_dnn *graph, cudnnBackendDescriptor_t config
     return SL_OK;
 }
 
-static sl_status make_plan(const sl_cuda_context *context, sl_cuda_dnn *graph,
-                           cudnnBackendDescriptor_t config) {
+static sl_status make_plan(const target *t, sl_cuda_dnn *graph, cudnnBackendDescriptor_t config) {
     cudnnBackendDescriptor_t plan;
     int64_t bytes = 0, count;
     SL_TRY(sl_cuda_dnn_make(graph, CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR, &plan));
-    SL_TRY(sl_cuda_dnn_set(plan, CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, 1, &context->dnn));
+    if (t->context)
+        SL_TRY(
+            sl_cuda_dnn_set(plan, CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, 1, &t->context->dnn));
+    else
+        SL_TRY(sl_cuda_dnn_set(plan, CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1,
+                               &t->described));
     SL_TRY(sl_cuda_dnn_set(plan, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1,
                            &config));
     SL_TRY(sl_cuda_dnn_finalize(plan, "making a plan"));
@@ -109,19 +154,17 @@ static sl_status make_plan(const sl_cuda_context *context, sl_cuda_dnn *graph,
 }
 
 /* An engine's own failures only mean that the next is tried. */
-static void try_configs(const sl_cuda_context *context, sl_cuda_dnn *graph, cudnnBackendDescriptor_t *configs,
-                        int64_t count, bool exact) {
+static void try_configs(const target *t, sl_cuda_dnn *graph, cudnnBackendDescriptor_t *configs,
+                        int64_t count) {
     for (int64_t i = 0; i < count && !graph->plan; i++) {
         int mark = graph->count;
         bool good = false;
-        if (check_notes(graph, configs[i], exact, &good) == SL_OK && good)
-            make_plan(context, graph, configs[i]);
+        if (check_notes(graph, configs[i], t->exact, &good) == SL_OK && good) make_plan(t, graph, configs[i]);
         if (!graph->plan) destroy_from(graph, mark);
     }
 }
 
-static sl_status try_mode(const sl_cuda_context *context, sl_cuda_dnn *graph, cudnnBackendHeurMode_t mode,
-                          bool exact) {
+static sl_status try_mode(const target *t, sl_cuda_dnn *graph, cudnnBackendHeurMode_t mode) {
     cudnnBackendDescriptor_t heuristic, configs[ENGINES_MAX] = {0};
     int64_t count = 0;
     int made = 0;
@@ -129,6 +172,9 @@ static sl_status try_mode(const sl_cuda_context *context, sl_cuda_dnn *graph, cu
     SL_TRY(sl_cuda_dnn_set(heuristic, CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1,
                            &graph->operations));
     SL_TRY(sl_cuda_dnn_set(heuristic, CUDNN_ATTR_ENGINEHEUR_MODE, CUDNN_TYPE_HEUR_MODE, 1, &mode));
+    if (t->described)
+        SL_TRY(sl_cuda_dnn_set(heuristic, CUDNN_ATTR_ENGINEHEUR_DEVICEPROP, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1,
+                               &t->described));
     SL_TRY(sl_cuda_dnn_finalize(heuristic, "asking for engines"));
     sl_status status = SL_OK;
     for (; made < ENGINES_MAX && status == SL_OK; made++)
@@ -140,18 +186,17 @@ static sl_status try_mode(const sl_cuda_context *context, sl_cuda_dnn *graph, cu
             sl_cuda_api.cudnnBackendGetAttribute(heuristic, CUDNN_ATTR_ENGINEHEUR_RESULTS,
                                                  CUDNN_TYPE_BACKEND_DESCRIPTOR, ENGINES_MAX, &count, configs),
             "asking for engines");
-    if (status == SL_OK) try_configs(context, graph, configs, count < made ? count : made, exact);
+    if (status == SL_OK) try_configs(t, graph, configs, count < made ? count : made);
     for (int i = 0; i < made; i++)
         if (configs[i]) sl_cuda_api.cudnnBackendDestroyDescriptor(configs[i]);
     return status;
 }
 
-static sl_status choose(const sl_cuda_context *context, sl_cuda_dnn *graph, sl_dtype dtype) {
+static sl_status choose(const target *t, sl_cuda_dnn *graph) {
     static const cudnnBackendHeurMode_t modes[] = {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK};
-    bool exact = dtype == SL_F32 && !context->tf32;
     for (int i = 0; i < 2 && !graph->plan; i++) {
         int mark = graph->count;
-        sl_status status = try_mode(context, graph, modes[i], exact);
+        sl_status status = try_mode(t, graph, modes[i]);
         if (status != SL_OK && status != SL_UNSUPPORTED) return status;
         if (!graph->plan) destroy_from(graph, mark);
     }
@@ -160,14 +205,16 @@ static sl_status choose(const sl_cuda_context *context, sl_cuda_dnn *graph, sl_d
 
 sl_status sl_cuda_dnn_finish(const sl_cuda_context *context, sl_cuda_dnn *graph,
                              cudnnBackendDescriptor_t operation, sl_dtype dtype) {
+    target t;
     SL_TRY(sl_cuda_dnn_make(graph, CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR, &graph->operations));
     SL_TRY(sl_cuda_dnn_set(graph->operations, CUDNN_ATTR_OPERATIONGRAPH_OPS, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1,
                            &operation));
-    if (!context) return SL_OK; /* the graph itself is finalized with a device's handle */
-    SL_TRY(sl_cuda_dnn_set(graph->operations, CUDNN_ATTR_OPERATIONGRAPH_HANDLE, CUDNN_TYPE_HANDLE, 1,
-                           &context->dnn));
+    if (context)
+        SL_TRY(sl_cuda_dnn_set(graph->operations, CUDNN_ATTR_OPERATIONGRAPH_HANDLE, CUDNN_TYPE_HANDLE, 1,
+                               &context->dnn));
     SL_TRY(sl_cuda_dnn_finalize(graph->operations, "making a graph"));
-    return choose(context, graph, dtype);
+    SL_TRY(target_of(context, dtype, &t));
+    return t.context || t.described ? choose(&t, graph) : SL_OK;
 }
 
 size_t sl_cuda_dnn_workspace(const sl_cuda_dnn *graph) {
@@ -186,7 +233,7 @@ static sl_status fill_variant(cudnnBackendDescriptor_t variant, int count, const
 sl_status sl_cuda_dnn_run(const sl_cuda_context *context, const sl_cuda_dnn *graph, int count,
                           const int64_t *uids, void *const *addresses, void *workspace) {
     cudnnBackendDescriptor_t variant;
-    if (!graph->plan) return sl_fail(SL_INTERNAL, "a graph that was only described is run");
+    if (!context || !graph->plan) return sl_fail(SL_INTERNAL, "a graph that was only described is run");
     SL_TRY(sl_cuda_check_dnn(
         sl_cuda_api.cudnnBackendCreateDescriptor(CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR, &variant),
         "making a descriptor"));

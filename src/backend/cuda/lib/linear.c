@@ -59,8 +59,7 @@ static bool is_there(const sl_operand *operand) {
 static bool accepts(const sl_call *call) {
     if (!sl_cuda_can_multiply(call->in[0].dtype) || !sl_cuda_can_multiply(call->in[1].dtype)) return false;
     if (!is_there(&call->in[0]) || !is_there(&call->in[1])) return false;
-    bool gradient = call->op == SL_OP_LINEAR_BWD_WEIGHT, matmul = call->op == SL_OP_MATMUL;
-    if ((gradient || matmul) && call->in[1].dtype != call->in[0].dtype) return false;
+    if (call->op == SL_OP_MATMUL && call->in[1].dtype != call->in[0].dtype) return false;
     return !sl_call_has(call, 2) || sl_cuda_can_multiply(call->in[2].dtype);
 }
 
@@ -120,22 +119,31 @@ static sl_status run(const sl_call *call) {
 
 /* ---- gradients of weights: the product's workspace and the sums' memory are the same ---- */
 
+/* dy in the dtype of x, where it has another: packed() says how much that is, but it is no weight. */
+static size_t converted_bytes(const sl_call *call) {
+    return sl_cuda_aligned(packed(call));
+}
+
 static size_t gradient_scratch(const sl_call *call) {
     size_t product = sl_cuda_product_workspace(call->state), sums = 0;
     if (sl_call_wants(call, 1))
         sums = sl_cuda_sum_columns_bytes(sl_operand_rows(&call->in[1]), sl_operand_columns(&call->in[1]));
-    return product > sums ? product : sums;
+    return converted_bytes(call) + (product > sums ? product : sums);
 }
 
 static sl_status gradient_run(const sl_call *call) {
-    sl_cuda_product_data data = {.alpha = 1,
-                                 .a = call->in[1].data,
-                                 .b = call->in[0].data,
-                                 .d = call->out[0].data,
-                                 .workspace = call->scratch};
+    const sl_operand *x = &call->in[0], *dy = &call->in[1];
+    char *room = call->scratch;
+    sl_cuda_product_data data = {.alpha = 1, .a = dy->data, .b = x->data, .d = call->out[0].data};
     float *bias = sl_cuda_wanted(call, 1);
+    if (converted_bytes(call)) {
+        void *converted = sl_cuda_take(&room, converted_bytes(call));
+        SL_TRY(sl_cuda_convert_array(call, dy->dtype, dy->data, x->dtype, converted, sl_operand_count(dy)));
+        data.a = converted;
+    }
+    data.workspace = room;
     SL_TRY(sl_cuda_product_run(sl_cuda_context_of(call), call->state, &data));
-    return bias ? sl_cuda_sum_columns(call, &call->in[1], bias, call->scratch) : SL_OK;
+    return bias ? sl_cuda_sum_columns(call, dy, bias, room) : SL_OK;
 }
 
 #define PRODUCT                                                                                              \

@@ -112,6 +112,7 @@ static sl_status choose(const sl_cuda_context *context, const sl_cuda_product_sh
 sl_status sl_cuda_product_new(const sl_cuda_context *context, const sl_cuda_product_shape *shape,
                               sl_cuda_product **out) {
     sl_cuda_product *p;
+    SL_TRY(sl_cuda_api_load()); /* done already where a device is open */
     SL_TRY(sl_alloc(&p, 1, sizeof *p));
     p->bias = shape->bias;
     sl_status status = describe(context, shape, p);
