@@ -18,8 +18,6 @@ typedef struct stand_in {
     int alive;         /* things made and not destroyed */
     char log[1 << 16]; /* "cudaMalloc 100\n..." */
     bool capturing;
-    size_t workspace; /* cuBLASLt's and cuDNN's answer */
-    bool no_engine;   /* their heuristics know nothing */
 } stand_in;
 
 extern stand_in stand;

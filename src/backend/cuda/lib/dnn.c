@@ -153,14 +153,21 @@ static sl_status make_plan(const target *t, sl_cuda_dnn *graph, cudnnBackendDesc
     return SL_OK;
 }
 
-/* An engine's own failures only mean that the next is tried. */
+/* An engine's own failures only mean that the next is tried. The configuration of the plan that is made stays
+ * with the graph, its place in `configs` is emptied. */
 static void try_configs(const target *t, sl_cuda_dnn *graph, cudnnBackendDescriptor_t *configs,
                         int64_t count) {
-    for (int64_t i = 0; i < count && !graph->plan; i++) {
+    for (int64_t i = 0; i < count && !graph->plan && graph->count < DESCRIPTORS_MAX; i++) {
         int mark = graph->count;
         bool good = false;
+        graph->made[graph->count++] = configs[i];
         if (check_notes(graph, configs[i], t->exact, &good) == SL_OK && good) make_plan(t, graph, configs[i]);
-        if (!graph->plan) destroy_from(graph, mark);
+        if (graph->plan) {
+            configs[i] = NULL;
+            return;
+        }
+        destroy_from(graph, mark + 1);
+        graph->count = mark;
     }
 }
 
