@@ -5,12 +5,13 @@
 #include "backend/cuda/api.h"
 #include "tensor/tensor.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { WORKSPACE = 100 }; /* what every plan asks for, and writes over */
 
-bool host_has_no_mixed_gradient, host_has_no_engine;
+bool host_has_no_mixed_gradient, host_has_no_attention, host_has_no_engine;
 static int alive;
 
 int host_libraries_alive(void) {
@@ -180,7 +181,7 @@ static cublasStatus_t host_cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmu
 
 /* ---- cuDNN: descriptors keep what they are given; a convolution is read out of them when it runs ---- */
 
-enum { ATTRIBUTES_MAX = 12, VALUES_BYTES = 64 };
+enum { ATTRIBUTES_MAX = 12, VALUES_BYTES = 128 };
 
 typedef struct attribute {
     cudnnBackendAttributeName_t name;
@@ -277,6 +278,11 @@ static bool is_mixed_gradient(const thing *operation) {
     return x && is_bf16(x) != is_bf16(thing_of(operation, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DW));
 }
 
+static bool is_attention(const thing *operation) {
+    return operation->type == CUDNN_BACKEND_OPERATION_SDPA_FWD_DESCRIPTOR ||
+           operation->type == CUDNN_BACKEND_OPERATION_SDPA_BWD_DESCRIPTOR;
+}
+
 static cudnnStatus_t host_cudnnBackendGetAttribute(cudnnBackendDescriptor_t const of,
                                                    cudnnBackendAttributeName_t name,
                                                    cudnnBackendAttributeType_t type, int64_t wanted,
@@ -286,7 +292,9 @@ static cudnnStatus_t host_cudnnBackendGetAttribute(cudnnBackendDescriptor_t cons
     *found = 0;
     if (name == CUDNN_ATTR_ENGINEHEUR_RESULTS) {
         thing *graph = thing_of(t, CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH);
-        if (host_has_no_engine || (host_has_no_mixed_gradient && is_mixed_gradient(operation_of(graph))))
+        thing *operation = operation_of(graph);
+        if (host_has_no_engine || (host_has_no_mixed_gradient && is_mixed_gradient(operation)) ||
+            (host_has_no_attention && is_attention(operation)))
             return CUDNN_STATUS_SUCCESS;
         thing *config = *(thing **)values;
         config->of = graph, config->finalized = true;
@@ -359,6 +367,100 @@ static void convolve(passes *p) {
     free(p->sums);
 }
 
+/* ---- attention: dimensions are image, head, token, feature ---- */
+
+typedef struct attention {
+    tensor q, k, v, o, stats, scale, dy, dq, dk, dv;
+} attention;
+
+static double get(const tensor *t, int64_t n, int64_t h, int64_t token, int64_t d) {
+    return read_at(t->bf16, t->data, offset(t, n, h, token, d));
+}
+
+static double dot(const tensor *a, int64_t i, const tensor *b, int64_t j, int64_t n, int64_t h) {
+    double sum = 0;
+    for (int64_t d = 0; d < a->dim[3]; d++) sum += get(a, n, h, i, d) * get(b, n, h, j, d);
+    return sum;
+}
+
+static void add_to(const tensor *t, int64_t n, int64_t h, int64_t token, int64_t d, double value) {
+    int64_t at = offset(t, n, h, token, d);
+    write_at(t->bf16, t->data, at, read_at(t->bf16, t->data, at) + value);
+}
+
+/* One query: o, and its statistics where they are wanted. */
+static void attend(const attention *a, int64_t n, int64_t h, int64_t i) {
+    double scale = read_at(false, a->scale.data, 0), highest = -INFINITY, sum = 0;
+    for (int64_t j = 0; j < a->k.dim[2]; j++) highest = fmax(highest, scale * dot(&a->q, i, &a->k, j, n, h));
+    for (int64_t j = 0; j < a->k.dim[2]; j++) sum += exp(scale * dot(&a->q, i, &a->k, j, n, h) - highest);
+    for (int64_t d = 0; d < a->v.dim[3]; d++) {
+        double o = 0;
+        for (int64_t j = 0; j < a->k.dim[2]; j++)
+            o += exp(scale * dot(&a->q, i, &a->k, j, n, h) - highest) / sum * get(&a->v, n, h, j, d);
+        write_at(a->o.bf16, a->o.data, offset(&a->o, n, h, i, d), o);
+    }
+    if (a->stats.data) write_at(false, a->stats.data, offset(&a->stats, n, h, i, 0), highest + log(sum));
+}
+
+/* The gradients, kept in fp32 until all queries are through. */
+static void attend_bwd(const attention *a, int64_t n, int64_t h, int64_t i) {
+    double scale = read_at(false, a->scale.data, 0), delta = dot(&a->dy, i, &a->o, i, n, h);
+    for (int64_t j = 0; j < a->k.dim[2]; j++) {
+        double p = exp(scale * dot(&a->q, i, &a->k, j, n, h) - get(&a->stats, n, h, i, 0));
+        double ds = p * (dot(&a->dy, i, &a->v, j, n, h) - delta) * scale;
+        for (int64_t d = 0; d < a->q.dim[3]; d++) {
+            add_to(&a->dq, n, h, i, d, ds * get(&a->k, n, h, j, d));
+            add_to(&a->dk, n, h, j, d, ds * get(&a->q, n, h, i, d));
+            add_to(&a->dv, n, h, j, d, p * get(&a->dy, n, h, i, d));
+        }
+    }
+}
+
+static int64_t count_of(const tensor *t) {
+    return t->dim[0] * t->dim[1] * t->dim[2] * t->dim[3];
+}
+
+static void *widen(tensor *t) {
+    void *narrow = t->data;
+    t->data = calloc((size_t)count_of(t), sizeof(float));
+    t->bf16 = false;
+    return narrow;
+}
+
+static void narrow_into(const tensor *t, void *narrow) {
+    for (int64_t i = 0; i < count_of(t); i++) write_at(true, narrow, i, read_at(false, t->data, i));
+    free(t->data);
+}
+
+static void for_queries(const attention *a, void (*of)(const attention *, int64_t, int64_t, int64_t)) {
+    for (int64_t n = 0; n < a->q.dim[0]; n++)
+        for (int64_t h = 0; h < a->q.dim[1]; h++)
+            for (int64_t i = 0; i < a->q.dim[2]; i++) of(a, n, h, i);
+}
+
+#define TENSOR(name) tensor_of(thing_of(operation, CUDNN_ATTR_OPERATION_SDPA_##name), variant)
+
+static void run_attention(const thing *operation, const thing *variant) {
+    attention a = {.q = TENSOR(FWD_QDESC),
+                   .k = TENSOR(FWD_KDESC),
+                   .v = TENSOR(FWD_VDESC),
+                   .o = TENSOR(FWD_ODESC),
+                   .scale = TENSOR(FWD_SCALEDESC)};
+    if (thing_of(operation, CUDNN_ATTR_OPERATION_SDPA_FWD_STATSDESC)) a.stats = TENSOR(FWD_STATSDESC);
+    for_queries(&a, attend);
+}
+
+static void run_attention_bwd(const thing *operation, const thing *variant) {
+    attention a = {TENSOR(BWD_QDESC),     TENSOR(BWD_KDESC),     TENSOR(BWD_VDESC),   TENSOR(BWD_ODESC),
+                   TENSOR(BWD_STATSDESC), TENSOR(BWD_SCALEDESC), TENSOR(BWD_DODDESC), TENSOR(BWD_DQDESC),
+                   TENSOR(BWD_DKDESC),    TENSOR(BWD_DVDESC)};
+    tensor *gradients[] = {&a.dq, &a.dk, &a.dv};
+    void *narrow[3];
+    for (int i = 0; i < 3; i++) narrow[i] = widen(gradients[i]);
+    for_queries(&a, attend_bwd);
+    for (int i = 0; i < 3; i++) narrow_into(gradients[i], narrow[i]);
+}
+
 static cudnnStatus_t host_cudnnBackendExecute(cudnnHandle_t handle, cudnnBackendDescriptor_t of,
                                               cudnnBackendDescriptor_t with) {
     const thing *plan = (const thing *)of, *variant = (const thing *)with;
@@ -375,6 +477,11 @@ static cudnnStatus_t host_cudnnBackendExecute(cudnnHandle_t handle, cudnnBackend
     const thing *shape = thing_of(operation, CUDNN_ATTR_OPERATION_CONVOLUTION_##prefix##_CONV_DESC);         \
     memcpy(p.pad, values_of(shape, CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS), sizeof p.pad);                      \
     memcpy(p.stride, values_of(shape, CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES), sizeof p.stride)
+    if (is_attention(operation)) {
+        bool forward = operation->type == CUDNN_BACKEND_OPERATION_SDPA_FWD_DESCRIPTOR;
+        (forward ? run_attention : run_attention_bwd)(operation, variant);
+        return CUDNN_STATUS_SUCCESS;
+    }
     if (operation->type == CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR) {
         READ(FORWARD, X, W, Y);
         p.target = &p.y;
@@ -391,10 +498,14 @@ static cudnnStatus_t host_cudnnBackendExecute(cudnnHandle_t handle, cudnnBackend
     return CUDNN_STATUS_SUCCESS;
 }
 
+static size_t host_cudnnGetVersion(void) {
+    return 92801;
+}
+
 #define HOST(name) sl_cuda_api.name = host_##name
 
 void host_libraries_use(void) {
-    host_has_no_mixed_gradient = host_has_no_engine = false;
+    host_has_no_mixed_gradient = host_has_no_attention = host_has_no_engine = false;
     HOST(cublasLtMatmulDescCreate), HOST(cublasLtMatmulDescDestroy), HOST(cublasLtMatmulDescSetAttribute);
     HOST(cublasLtMatrixLayoutCreate), HOST(cublasLtMatrixLayoutDestroy),
         HOST(cublasLtMatrixLayoutSetAttribute);
@@ -402,5 +513,6 @@ void host_libraries_use(void) {
     HOST(cublasLtMatmulPreferenceSetAttribute), HOST(cublasLtMatmulAlgoGetHeuristic), HOST(cublasLtMatmul);
     HOST(cudnnBackendCreateDescriptor), HOST(cudnnBackendDestroyDescriptor), HOST(cudnnBackendSetAttribute);
     HOST(cudnnBackendFinalize), HOST(cudnnBackendGetAttribute), HOST(cudnnBackendExecute);
+    HOST(cudnnGetVersion);
     host_pieces_use();
 }

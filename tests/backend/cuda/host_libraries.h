@@ -12,8 +12,8 @@ void host_libraries_use(void);
 /* Things made and not yet destroyed. */
 int host_libraries_alive(void);
 
-/* From here on cuDNN knows no engine for gradients of another dtype than the images', as the real one; or no
- * engine at all. */
-extern bool host_has_no_mixed_gradient, host_has_no_engine;
+/* From here on cuDNN knows no engine for gradients of another dtype than the images'; for fused attention; or
+ * no engine at all (cuBLASLt too). */
+extern bool host_has_no_mixed_gradient, host_has_no_attention, host_has_no_engine;
 
 #endif

@@ -107,7 +107,7 @@ static void try_kernel(const sl_kernel *kernel, uint32_t index) {
 
 static void test_kernels(void **state) {
     (void)state;
-    assert_true(module->kernel_count >= 18);
+    assert_true(module->kernel_count >= 20);
     for (int i = 0; i < module->kernel_count; i++) try_kernel(&module->kernels[i], (uint32_t)i);
 }
 
@@ -119,6 +119,18 @@ static void test_rounded_gradients(void **state) {
         if (module->kernels[i].op == SL_OP_CONV2D_BWD_WEIGHT)
             try_kernel(&module->kernels[i], 100u + (uint32_t)i);
     host_has_no_mixed_gradient = false;
+}
+
+/* Fused attention that no engine takes goes by products. */
+static void test_attention_without_engine(void **state) {
+    (void)state;
+    host_has_no_attention = true;
+    for (int i = 0; i < module->kernel_count; i++) {
+        sl_op op = module->kernels[i].op;
+        if (op == SL_OP_ATTENTION || op == SL_OP_ATTENTION_BWD)
+            try_kernel(&module->kernels[i], 200u + (uint32_t)i);
+    }
+    host_has_no_attention = false;
 }
 
 static void test_no_engine(void **state) {
@@ -139,8 +151,8 @@ static void test_no_engine(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_kernels),
-                                       cmocka_unit_test(test_rounded_gradients),
-                                       cmocka_unit_test(test_no_engine)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_kernels), cmocka_unit_test(test_rounded_gradients),
+        cmocka_unit_test(test_attention_without_engine), cmocka_unit_test(test_no_engine)};
     return cmocka_run_group_tests(tests, begin, end) ? 1 : 0;
 }
