@@ -102,7 +102,7 @@ static sl_status add_slots(sl_bench *b) {
     return sl_residence_begin(&b->slots, &b->residence);
 }
 
-static sl_status set_up(sl_bench *b) {
+sl_status sl_bench_build(sl_bench *b) {
     b->trains = b->kind->train;
     SL_TRY(make_model(b->kind, &b->model));
     if (b->kind->lora) SL_TRY(sl_lora_new(sl_lora_attention_targets, 4, 4, &b->lora));
@@ -116,12 +116,17 @@ static sl_status set_up(sl_bench *b) {
     static const char *const none[] = {NULL};
     SL_TRY(sl_params_train_only(b->model->params,
                                 b->trains && !b->lora ? (const char *const[]){"", NULL} : none));
-    SL_TRY(b->kind->build(b));
+    sl_status status = b->kind->build(b);
+    b->nn.loras = NULL; /* they stand here, on the stack */
+    return status;
+}
+
+static sl_status set_up(sl_bench *b) {
+    SL_TRY(sl_bench_build(b));
     SL_TRY(give_weights(b));
     SL_TRY(sl_plan_new(b->graph, &b->plan_options, &b->plan));
     SL_TRY(sl_nn_bind(&b->nn, b->plan));
     SL_TRY(sl_plan_reserve(b->plan));
-    b->nn.loras = NULL;
     if (b->trains) SL_TRY(add_slots(b));
     return fill_inputs(b);
 }

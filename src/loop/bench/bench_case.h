@@ -38,4 +38,7 @@ typedef struct sl_bench_case {
 
 extern const sl_bench_case sl_bench_cases[]; /* ends with {0} */
 
+/* Model and graph of bench->kind in bench->dtype; no weights, no plan. For what only looks at shapes. */
+sl_status sl_bench_build(sl_bench *bench);
+
 #endif

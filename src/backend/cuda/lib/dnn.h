@@ -1,0 +1,44 @@
+/* Computations by cuDNN's backend API: tensors and an operation make a graph; with a device an engine is
+ * chosen and a plan made.
+ *
+ *     sl_cuda_dnn_new(&graph)
+ *     sl_cuda_dnn_tensor(graph, 1, ...), sl_cuda_dnn_operation(graph, kind, &operation), sl_cuda_dnn_set(...)
+ *     sl_cuda_dnn_finish(context, graph, dtype)   without a context: the descriptors alone are checked
+ *     sl_cuda_dnn_run(context, graph, uids, addresses, count, workspace)
+ *     sl_cuda_dnn_free(graph) */
+#ifndef SL_BACKEND_CUDA_LIB_DNN_H
+#define SL_BACKEND_CUDA_LIB_DNN_H
+
+#include "backend/cuda/cuda.h"
+
+typedef struct sl_cuda_dnn sl_cuda_dnn;
+
+sl_status sl_cuda_dnn_new(sl_cuda_dnn **out);
+void sl_cuda_dnn_free(sl_cuda_dnn *graph); /* NULL is fine */
+
+/* A descriptor that lives as long as the graph. */
+sl_status sl_cuda_dnn_make(sl_cuda_dnn *graph, cudnnBackendDescriptorType_t type,
+                           cudnnBackendDescriptor_t *out);
+sl_status sl_cuda_dnn_set(cudnnBackendDescriptor_t descriptor, cudnnBackendAttributeName_t name,
+                          cudnnBackendAttributeType_t type, int64_t count, const void *values);
+sl_status sl_cuda_dnn_finalize(cudnnBackendDescriptor_t descriptor, const char *what);
+
+/* A tensor of four dimensions; strides in elements. by_value: a scalar in host memory. */
+typedef struct sl_cuda_dnn_tensor_shape {
+    sl_dtype dtype;
+    int64_t dim[4], stride[4];
+    bool by_value;
+} sl_cuda_dnn_tensor_shape;
+sl_status sl_cuda_dnn_tensor(sl_cuda_dnn *graph, int64_t uid, const sl_cuda_dnn_tensor_shape *shape,
+                             cudnnBackendDescriptor_t *out);
+
+/* Finalizes the graph of one finalized operation. With a context the first engine of the heuristics is taken
+ * that gives the same bits every time and, for F32 without TF32, does not round its inputs. SL_UNSUPPORTED:
+ * there is none. */
+sl_status sl_cuda_dnn_finish(const sl_cuda_context *context, sl_cuda_dnn *graph,
+                             cudnnBackendDescriptor_t operation, sl_dtype dtype);
+size_t sl_cuda_dnn_workspace(const sl_cuda_dnn *graph);
+sl_status sl_cuda_dnn_run(const sl_cuda_context *context, const sl_cuda_dnn *graph, int count,
+                          const int64_t *uids, void *const *addresses, void *workspace);
+
+#endif

@@ -1,0 +1,107 @@
+/* The small steps around the libraries' products, run on a stream: sl_cuda_api.sl_cuda_run_<name>(&piece,
+ * stream). Addresses are the device's; dtypes are F32 or BF16. */
+#ifndef SL_BACKEND_CUDA_LIB_PIECES_H
+#define SL_BACKEND_CUDA_LIB_PIECES_H
+
+#include "tensor/tensor.h"
+
+#include <cuda_runtime_api.h>
+
+/* to[i] = from[i], in another dtype */
+typedef struct sl_cuda_convert {
+    int64_t count;
+    sl_dtype from_dtype, to_dtype;
+    const void *from;
+    void *to;
+} sl_cuda_convert;
+
+/* Convolution weights [O,I,taps] (as checkpoints have them) to [O,taps,I] (as NHWC kernels read them), or
+ * back */
+typedef struct sl_cuda_repack {
+    int64_t out_c, in_c, taps;
+    bool back;
+    sl_dtype from_dtype, to_dtype;
+    const void *from;
+    void *to;
+} sl_cuda_repack;
+
+/* y[row][c] += bias[c] */
+typedef struct sl_cuda_add_bias {
+    int64_t rows, columns;
+    sl_dtype dtype, bias_dtype;
+    const void *bias;
+    void *y;
+} sl_cuda_add_bias;
+
+/* Sums over rows, in two steps of fixed order: partial[slice][c], then out[c] (both F32) */
+typedef struct sl_cuda_column_partial {
+    int64_t rows, columns, slices;
+    sl_dtype dtype;
+    const void *x;
+    float *partial;
+} sl_cuda_column_partial;
+
+typedef struct sl_cuda_column_total {
+    int64_t columns, slices;
+    const float *partial;
+    float *out;
+} sl_cuda_column_total;
+
+/* to[n][h][w] = from[n][h + down][w + right], zero outside: padding and cropping of images [N,H,W,C] */
+typedef struct sl_cuda_window {
+    int64_t images, from_h, from_w, to_h, to_w, channels, down, right;
+    sl_dtype dtype;
+    const void *from;
+    void *to;
+} sl_cuda_window;
+
+/* Softmax over each row of scores [rows,keys] F32 into p of dtype (which may be the scores' memory where it
+ * is F32); lse [rows], or NULL, gets the logarithm of the sums. causal: row r sees keys 0..r % queries */
+typedef struct sl_cuda_probabilities {
+    int64_t rows, queries, keys;
+    bool causal;
+    sl_dtype dtype;
+    const float *scores;
+    void *p;
+    float *lse;
+} sl_cuda_probabilities;
+
+/* out[n][h][i] = sum over d of a[n][i][h*D + d] b[n][i][h*D + d], F32 */
+typedef struct sl_cuda_row_products {
+    int64_t images, queries, heads, head_dim;
+    sl_dtype dtype;
+    const void *a, *b;
+    float *out;
+} sl_cuda_row_products;
+
+/* p = exp(scores - lse[row]), ds = p (dp - delta[row]) scale: [rows,keys]; p and ds of dtype may be the
+ * memory of scores and dp where it is F32 */
+typedef struct sl_cuda_score_gradient {
+    int64_t rows, queries, keys;
+    bool causal;
+    float scale;
+    sl_dtype dtype;
+    const float *scores, *dp, *lse, *delta;
+    void *p, *ds;
+} sl_cuda_score_gradient;
+
+enum { SL_CUDA_SUM_SLICES = 256, SL_CUDA_SUM_ROWS = 32 };
+
+/* Slices for a column sum: by shape alone. */
+static inline int64_t sl_cuda_column_slices(int64_t rows) {
+    int64_t slices = (rows + SL_CUDA_SUM_ROWS - 1) / SL_CUDA_SUM_ROWS;
+    return slices < SL_CUDA_SUM_SLICES ? slices : (int64_t)SL_CUDA_SUM_SLICES;
+}
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+#define SL_CUDA_PIECE(name, kind)                                                                            \
+    cudaError_t sl_cuda_run_##name(const sl_cuda_##name *piece, cudaStream_t stream);
+#include "backend/cuda/lib/pieces.def"
+#undef SL_CUDA_PIECE
+#ifdef __cplusplus
+}
+#endif
+
+#endif

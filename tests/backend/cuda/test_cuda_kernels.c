@@ -1,0 +1,158 @@
+/* Every row of the CUDA module's kernels.def against its op's reference, with the libraries computing in host
+ * memory: whether the kernels ask the libraries for the right thing. */
+#include "../../op/cases.h"
+#include "test.h"
+
+#include "host_libraries.h"
+#include "stand_in.h"
+
+#include "backend/cuda/cuda.h"
+#include "backend/cuda/module_status.h"
+#include "base/memory.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { WANTED = 24, ATTEMPTS = 2000 };
+
+void sl_cuda_status_use(const sl_device_host *host) {
+    (void)host;
+}
+
+const sl_device_module_table *sl_device_module(const sl_device_host *host);
+
+static const sl_device_module_table *module;
+static void *device;
+
+static int begin(void **state) {
+    static const sl_device_host host = {.abi = SL_DEVICE_ABI};
+    (void)state;
+    stand_in_use();
+    host_libraries_use();
+    module = sl_device_module(&host);
+    return module->open(0, &device) == SL_OK ? 0 : -1;
+}
+
+static int end(void **state) {
+    (void)state;
+    module->close(device);
+    return stand.alive == 0 && host_libraries_alive() == 0 ? 0 : -1;
+}
+
+/* The reference's results as doubles, on the heap. */
+static void reference_results(const op_case *c, double *out[SL_OUTPUTS_MAX]) {
+    sl_call call = c->call;
+    for (int i = 0; i < call.out_count; i++) {
+        if (!sl_call_wants(&call, i)) continue;
+        assert_ok(sl_alloc(&out[i], (size_t)sl_operand_count(&call.out[i]), sizeof(double)));
+        call.out[i].dtype = SL_F64;
+        call.out[i].data = out[i];
+    }
+    assert_ok(sl_alloc(&call.scratch, sl_op_reference_scratch(&call), 1));
+    assert_ok(sl_op_reference(&call));
+    sl_free(call.scratch);
+}
+
+/* Largest error as a fraction of the root mean square; bf16 results may be off by their own rounding. */
+static void compare(const sl_kernel *kernel, const sl_operand *out, const double *expected, int index) {
+    double squares = 0, worst = 0, value;
+    int64_t count = sl_operand_count(out);
+    for (int64_t i = 0; i < count; i++) {
+        sl_convert(out->dtype, (const char *)out->data + (size_t)i * sl_dtype_bytes(out->dtype), SL_F64,
+                   &value, 1);
+        double error = fabs(value - expected[i]);
+        if (out->dtype == SL_BF16) error = fmax(0, error - fabs(expected[i]) * 0x1p-8);
+        if (isnan(value)) error = INFINITY;
+        squares += expected[i] * expected[i];
+        worst = fmax(worst, error);
+    }
+    double rms = fmax(sqrt(squares / (double)count), 1e-2), tolerance = (double)kernel->tolerance;
+    if (worst > tolerance * rms)
+        fail_msg("%s: result %d is off by %.3g, rms %.3g, allowed %.3g of it", kernel->name, index, worst,
+                 rms, tolerance);
+}
+
+static bool try_case(const sl_kernel *kernel, int attempt, sl_random *random) {
+    static const sl_dtype dtypes[][2] = {
+        {SL_F32, SL_F32}, {SL_BF16, SL_F32}, {SL_BF16, SL_BF16}, {SL_F32, SL_BF16}};
+    const sl_dtype *pair = dtypes[sl_random_below(random, 4)];
+    op_case c;
+    op_case_make(&c, kernel->op, attempt % 2 ? SIZES_EVEN : SIZES_ODD, pair[0], pair[1], random);
+    c.call.device = device;
+    for (int i = 1; i < c.call.out_count; i++)
+        if (sl_random_below(random, 4) == 0) c.call.out[i].flags = SL_OPERAND_ABSENT;
+    if (!sl_kernel_fits(kernel, &c.call, ~0u)) return false;
+    double *expected[SL_OUTPUTS_MAX] = {NULL};
+    op_case_allocate(&c, random);
+    reference_results(&c, expected);
+    sl_call call = op_kernel_open(kernel, &c);
+    assert_ok(kernel->code->run(&call));
+    op_kernel_close(kernel, &call);
+    if (!op_case_guards_hold(&c)) fail_msg("%s wrote outside its results", kernel->name);
+    for (int i = 0; i < c.call.out_count; i++) {
+        if (sl_call_wants(&c.call, i)) compare(kernel, &c.call.out[i], expected[i], i);
+        sl_free(expected[i]);
+    }
+    op_case_free(&c);
+    return true;
+}
+
+static void try_kernel(const sl_kernel *kernel, uint32_t index) {
+    sl_random random = sl_random_stream(7, SL_STREAM_TEST, index);
+    int done = 0;
+    for (int attempt = 0; attempt < ATTEMPTS && done < WANTED; attempt++)
+        done += try_case(kernel, attempt, &random);
+    if (done < WANTED) fail_msg("%s took only %d of %d random cases", kernel->name, done, ATTEMPTS);
+}
+
+static void test_kernels(void **state) {
+    (void)state;
+    assert_true(module->kernel_count >= 20);
+    for (int i = 0; i < module->kernel_count; i++) try_kernel(&module->kernels[i], (uint32_t)i);
+}
+
+/* As with the real library: gradients of weights in the images' dtype alone. */
+static void test_rounded_gradients(void **state) {
+    (void)state;
+    host_has_no_mixed_gradient = true;
+    for (int i = 0; i < module->kernel_count; i++)
+        if (module->kernels[i].op == SL_OP_CONV2D_BWD_WEIGHT)
+            try_kernel(&module->kernels[i], 100u + (uint32_t)i);
+    host_has_no_mixed_gradient = false;
+}
+
+/* Fused attention that no engine takes goes by products. */
+static void test_attention_without_engine(void **state) {
+    (void)state;
+    host_has_no_attention = true;
+    for (int i = 0; i < module->kernel_count; i++) {
+        sl_op op = module->kernels[i].op;
+        if (op == SL_OP_ATTENTION || op == SL_OP_ATTENTION_BWD)
+            try_kernel(&module->kernels[i], 200u + (uint32_t)i);
+    }
+    host_has_no_attention = false;
+}
+
+static void test_no_engine(void **state) {
+    (void)state;
+    host_has_no_engine = true;
+    for (int i = 0; i < module->kernel_count; i++) {
+        const sl_kernel *kernel = &module->kernels[i];
+        sl_random random = sl_random_stream(8, SL_STREAM_TEST, (uint32_t)i);
+        op_case c;
+        op_case_make(&c, kernel->op, SIZES_EVEN, SL_F32, SL_F32, &random);
+        c.call.device = device;
+        void *prepared = NULL;
+        assert_int_equal(kernel->code->prepare(&c.call, &prepared), SL_UNSUPPORTED);
+        assert_null(prepared);
+    }
+    assert_int_equal(host_libraries_alive(), 0);
+    host_has_no_engine = false;
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_kernels), cmocka_unit_test(test_rounded_gradients),
+        cmocka_unit_test(test_attention_without_engine), cmocka_unit_test(test_no_engine)};
+    return cmocka_run_group_tests(tests, begin, end) ? 1 : 0;
+}
