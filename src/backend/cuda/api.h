@@ -5,6 +5,7 @@
 #define SL_BACKEND_CUDA_API_H
 
 #include "backend/cuda/lib/pieces.h"
+#include "backend/cuda/own/own.h"
 #include "base/status.h"
 
 #include <cublasLt.h>

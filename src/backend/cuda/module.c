@@ -1,6 +1,7 @@
 /* The module's table: devices, kernels, and the functions of memory.c and record.c. */
 #include "backend/device.h"
 #include "backend/cuda/cuda.h"
+#include "backend/cuda/own/own_kernel.h"
 #include "backend/cuda/module_status.h"
 
 #include <stdio.h>
@@ -16,8 +17,11 @@ static const sl_kernel kernels[] = {
 #define SL_KERNEL(op, name, capabilities, dtypes, tolerance)                                                 \
     {SL_OP_##op, #name, (capabilities), (dtypes), (tolerance), &sl_kernel_##name},
 #include "backend/cuda/kernels.def"
-/* The module's own kernels go here: their list as rows of SL_KERNEL. */
 #undef SL_KERNEL
+#define SL_CUDA_OWN(op, name, dtypes, tolerance, ...)                                                        \
+    {SL_OP_##op, "own_" #name, 0, (dtypes), (tolerance), &sl_cuda_own_code},
+#include "backend/cuda/own/kernels.def"
+#undef SL_CUDA_OWN
     {SL_OP_COUNT, NULL, 0, 0, 0, NULL},
 };
 
