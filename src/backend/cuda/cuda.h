@@ -34,6 +34,7 @@ typedef struct sl_cuda_context {
     uint32_t *failure_device; /* the device's: kernels write 1 + op where an operand's values are bad */
     cudaEvent_t marks[2];
     int mark_count;
+    struct sl_cuda_dnn *shared; /* plans of cuDNN in use, found again by shape: lib/dnn.h */
 } sl_cuda_context;
 
 /* The context of a call; NULL where calls are only described (no device). */
