@@ -16,7 +16,8 @@ static const sl_kernel kernels[] = {
 #define SL_KERNEL(op, name, capabilities, dtypes, tolerance)                                                 \
     {SL_OP_##op, #name, (capabilities), (dtypes), (tolerance), &sl_kernel_##name},
 #include "backend/cuda/kernels.def"
-/* The module's own kernels go here: their list as rows of SL_KERNEL. */
+/* Rows of the module's own kernels (own/) go here, after the libraries'; above, too, for their declarations.
+ */
 #undef SL_KERNEL
     {SL_OP_COUNT, NULL, 0, 0, 0, NULL},
 };

@@ -301,6 +301,7 @@ sl_status sl_cuda_dnn_run(const sl_cuda_context *context, const sl_cuda_dnn *gra
                           const int64_t *uids, void *const *addresses, void *workspace) {
     cudnnBackendDescriptor_t variant;
     if (!context || !graph->plan) return sl_fail(SL_INTERNAL, "a graph that was only described is run");
+    SL_TRY(sl_cuda_check(sl_cuda_api.cudaSetDevice(context->index), "choosing the device"));
     SL_TRY(sl_cuda_check_dnn(
         sl_cuda_api.cudnnBackendCreateDescriptor(CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR, &variant),
         "making a descriptor"));
