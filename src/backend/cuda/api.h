@@ -18,6 +18,10 @@ typedef struct sl_cuda_api_table {
 #undef SL_CUDA_CALL
 } sl_cuda_api_table;
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 extern sl_cuda_api_table sl_cuda_api;
 
 /* Opens cuBLASLt and cuDNN, once; entries that are set already stay. SL_NOT_FOUND names the library or the
@@ -29,5 +33,9 @@ sl_status sl_cuda_api_load(void);
 sl_status sl_cuda_check(cudaError_t error, const char *what);
 sl_status sl_cuda_check_blas(cublasStatus_t status, const char *what);
 sl_status sl_cuda_check_dnn(cudnnStatus_t status, const char *what);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

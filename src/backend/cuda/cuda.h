@@ -34,6 +34,7 @@ typedef struct sl_cuda_context {
     uint32_t *failure_device; /* the device's: kernels write 1 + op where an operand's values are bad */
     cudaEvent_t marks[2];
     int mark_count;
+    struct sl_cuda_dnn *shared; /* plans of cuDNN in use, found again by shape: lib/dnn.h */
 } sl_cuda_context;
 
 /* The context of a call; NULL where calls are only described (no device). */
@@ -41,9 +42,11 @@ static inline sl_cuda_context *sl_cuda_context_of(const sl_call *call) {
     return (sl_cuda_context *)call->device;
 }
 
-/* The stream that a kernel's run() and pack() put their work into. */
+/* The stream that a kernel's run() and pack() put their work into; its device becomes the thread's. */
 static inline cudaStream_t sl_cuda_stream(const sl_call *call) {
-    return sl_cuda_context_of(call)->stream;
+    const sl_cuda_context *context = sl_cuda_context_of(call);
+    sl_cuda_api.cudaSetDevice(context->index);
+    return context->stream;
 }
 
 /* Where a kernel of the call's op writes 1 + call->op when it meets a value it cannot use (an id outside the
@@ -51,6 +54,10 @@ static inline cudaStream_t sl_cuda_stream(const sl_call *call) {
 static inline uint32_t *sl_cuda_failure_word(const sl_call *call) {
     return sl_cuda_context_of(call)->failure_device;
 }
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 /* ---- the table's functions (backend/device.h says what each does) ---- */
 
@@ -67,5 +74,9 @@ sl_status sl_cuda_record_end(void *device, void **out_recording);
 sl_status sl_cuda_launch(void *device, void *recording);
 void sl_cuda_recording_free(void *device, void *recording);
 sl_status sl_cuda_mark_s(void *device, double *out_s);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -12,10 +12,14 @@
 enum { WORKSPACE = 100 }; /* what every plan asks for, and writes over */
 
 bool host_has_no_mixed_gradient, host_has_no_attention, host_has_no_engine;
-static int alive;
+static int alive, plans;
 
 int host_libraries_alive(void) {
     return alive;
+}
+
+int host_plans_made(void) {
+    return plans;
 }
 
 static void *make(size_t bytes) {
@@ -229,6 +233,7 @@ static cudnnStatus_t host_cudnnBackendCreateDescriptor(cudnnBackendDescriptorTyp
                                                        cudnnBackendDescriptor_t *out) {
     thing *t = make(sizeof *t);
     t->type = type;
+    plans += type == CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR;
     *out = (cudnnBackendDescriptor_t)t;
     return CUDNN_STATUS_SUCCESS;
 }

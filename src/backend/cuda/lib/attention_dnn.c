@@ -100,7 +100,11 @@ static sl_status describe_call(const sl_call *call, sl_cuda_dnn *graph, cudnnBac
 
 static sl_status make_graph(const sl_call *call, sl_cuda_dnn **out) {
     cudnnBackendDescriptor_t operation;
-    sl_cuda_dnn *graph;
+    sl_cuda_dnn *graph = sl_cuda_dnn_find(call, 0);
+    if (graph) {
+        *out = graph;
+        return SL_OK;
+    }
     SL_TRY(sl_cuda_dnn_new(&graph));
     sl_status status = describe_call(call, graph, &operation);
     if (status == SL_OK) status = sl_cuda_dnn_finish(sl_cuda_context_of(call), graph, operation, SL_BF16);
@@ -108,6 +112,7 @@ static sl_status make_graph(const sl_call *call, sl_cuda_dnn **out) {
         sl_cuda_dnn_free(graph);
         return status;
     }
+    sl_cuda_dnn_share(call, 0, graph);
     *out = graph;
     return SL_OK;
 }

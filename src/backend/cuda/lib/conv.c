@@ -139,7 +139,11 @@ static sl_status describe(const sl_call *call, const geometry *g, sl_dtype weigh
 static sl_status make_graph(const sl_call *call, sl_dtype weight, sl_cuda_dnn **out) {
     geometry g = geometry_of(call);
     cudnnBackendDescriptor_t operation;
-    sl_cuda_dnn *graph;
+    sl_cuda_dnn *graph = sl_cuda_dnn_find(call, (int)weight);
+    if (graph) {
+        *out = graph;
+        return SL_OK;
+    }
     SL_TRY(sl_cuda_dnn_new(&graph));
     sl_status status = describe(call, &g, weight, graph, &operation);
     if (status == SL_OK) status = sl_cuda_dnn_finish(sl_cuda_context_of(call), graph, operation, g.dtype);
@@ -147,6 +151,7 @@ static sl_status make_graph(const sl_call *call, sl_dtype weight, sl_cuda_dnn **
         sl_cuda_dnn_free(graph);
         return status;
     }
+    sl_cuda_dnn_share(call, (int)weight, graph);
     *out = graph;
     return SL_OK;
 }

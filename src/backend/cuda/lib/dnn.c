@@ -4,29 +4,89 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { DESCRIPTORS_MAX = 24, ENGINES_MAX = 64, NOTES_MAX = CUDNN_NUMERICAL_NOTE_TYPE_COUNT };
+
+/* What a plan is made for; compared by bytes, so that unused places are zero. */
+typedef struct plan_key {
+    sl_op op;
+    int variant;
+    sl_attrs attrs;
+    sl_operand operands[SL_INPUTS_MAX + SL_OUTPUTS_MAX]; /* without their addresses */
+} plan_key;
 
 struct sl_cuda_dnn {
     cudnnBackendDescriptor_t made[DESCRIPTORS_MAX]; /* in order of making */
     int count;
     cudnnBackendDescriptor_t operations, plan;
     size_t workspace_bytes;
+    int users;
+    sl_cuda_context *context; /* where it is shared; NULL: nowhere */
+    plan_key key;
+    sl_cuda_dnn *next;
 };
 
 sl_status sl_cuda_dnn_new(sl_cuda_dnn **out) {
     SL_TRY(sl_cuda_api_load()); /* done already where a device is open */
-    return sl_alloc(out, 1, sizeof **out);
+    SL_TRY(sl_alloc(out, 1, sizeof **out));
+    (*out)->users = 1;
+    return SL_OK;
 }
 
 static void destroy_from(sl_cuda_dnn *graph, int first) {
     while (graph->count > first) sl_cuda_api.cudnnBackendDestroyDescriptor(graph->made[--graph->count]);
 }
 
+static void unlink_shared(sl_cuda_dnn *graph) {
+    sl_cuda_dnn **at = &graph->context->shared;
+    while (*at != graph) at = &(*at)->next;
+    *at = graph->next;
+}
+
 void sl_cuda_dnn_free(sl_cuda_dnn *graph) {
-    if (!graph) return;
+    if (!graph || --graph->users > 0) return;
+    if (graph->context) unlink_shared(graph);
     destroy_from(graph, 0);
     sl_free(graph);
+}
+
+static void set_operand(sl_operand *to, const sl_operand *from) {
+    to->dtype = from->dtype;
+    to->flags = from->flags & SL_OPERAND_ABSENT;
+    to->shape.rank = from->shape.rank;
+    for (int i = 0; i < from->shape.rank; i++) to->shape.dim[i] = from->shape.dim[i];
+}
+
+static void key_of(const sl_call *call, int variant, plan_key *out) {
+    memset(out, 0, sizeof *out);
+    out->op = call->op;
+    out->variant = variant;
+    memcpy(&out->attrs, call->attrs, sizeof out->attrs);
+    for (int i = 0; i < call->in_count; i++) set_operand(&out->operands[i], &call->in[i]);
+    for (int i = 0; i < call->out_count; i++) set_operand(&out->operands[SL_INPUTS_MAX + i], &call->out[i]);
+}
+
+sl_cuda_dnn *sl_cuda_dnn_find(const sl_call *call, int variant) {
+    const sl_cuda_context *context = sl_cuda_context_of(call);
+    plan_key key;
+    if (!context) return NULL;
+    key_of(call, variant, &key);
+    for (sl_cuda_dnn *graph = context->shared; graph; graph = graph->next) {
+        if (memcmp(&graph->key, &key, sizeof key) != 0) continue;
+        graph->users++;
+        return graph;
+    }
+    return NULL;
+}
+
+void sl_cuda_dnn_share(const sl_call *call, int variant, sl_cuda_dnn *graph) {
+    sl_cuda_context *context = sl_cuda_context_of(call);
+    if (!context) return;
+    key_of(call, variant, &graph->key);
+    graph->context = context;
+    graph->next = context->shared;
+    context->shared = graph;
 }
 
 sl_status sl_cuda_dnn_make(sl_cuda_dnn *graph, cudnnBackendDescriptorType_t type,
@@ -241,6 +301,7 @@ sl_status sl_cuda_dnn_run(const sl_cuda_context *context, const sl_cuda_dnn *gra
                           const int64_t *uids, void *const *addresses, void *workspace) {
     cudnnBackendDescriptor_t variant;
     if (!context || !graph->plan) return sl_fail(SL_INTERNAL, "a graph that was only described is run");
+    SL_TRY(sl_cuda_check(sl_cuda_api.cudaSetDevice(context->index), "choosing the device"));
     SL_TRY(sl_cuda_check_dnn(
         sl_cuda_api.cudnnBackendCreateDescriptor(CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR, &variant),
         "making a descriptor"));

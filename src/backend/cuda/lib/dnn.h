@@ -14,7 +14,14 @@
 typedef struct sl_cuda_dnn sl_cuda_dnn;
 
 sl_status sl_cuda_dnn_new(sl_cuda_dnn **out);
-void sl_cuda_dnn_free(sl_cuda_dnn *graph); /* NULL is fine */
+void sl_cuda_dnn_free(sl_cuda_dnn *graph); /* NULL is fine; a shared one goes with its last user */
+
+/* Plans cost from milliseconds to a second (some engines are compiled when asked for), and a model repeats
+ * its layers: calls of equal op, attributes, shapes, types and `variant` share one. find: the finished graph
+ * of an earlier call in use, or NULL. share: a finished graph, to be found from now on. Both do nothing
+ * without a device. */
+sl_cuda_dnn *sl_cuda_dnn_find(const sl_call *call, int variant);
+void sl_cuda_dnn_share(const sl_call *call, int variant, sl_cuda_dnn *graph);
 
 /* A descriptor that lives as long as the graph. */
 sl_status sl_cuda_dnn_make(sl_cuda_dnn *graph, cudnnBackendDescriptorType_t type,

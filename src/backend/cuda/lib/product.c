@@ -145,6 +145,7 @@ sl_status sl_cuda_product_run(const sl_cuda_context *context, sl_cuda_product *p
                               const sl_cuda_product_data *data) {
     const float beta = 0;
     if (!p->chosen) return sl_fail(SL_INTERNAL, "a product that was only described is run");
+    SL_TRY(sl_cuda_check(sl_cuda_api.cudaSetDevice(context->index), "choosing the device"));
     if (p->bias)
         SL_TRY(set(p->description, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &data->bias, sizeof data->bias));
     return sl_cuda_check_blas(sl_cuda_api.cublasLtMatmul(context->blas, p->description, &data->alpha, data->b,
