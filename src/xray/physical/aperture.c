@@ -97,14 +97,14 @@ static double level_of(const ray *r, int first, int end, double *counts) {
     return count >= LEAST_BINS ? physical_median(seen, count) : NAN;
 }
 
-/* A level at bin k, from one side (-1: before it, 1: beyond it), by the line through the levels of two bands
- * where both are there. */
-static double level_at(const ray *r, int k, int side, double *counts) {
+/* A level at bin k, from one side (-1: before it, 1: beyond it) without the `spared` nearest bins, by the
+ * line through the levels of two bands where both are there. */
+static double level_at(const ray *r, int k, int side, int spared, double *counts) {
     double further;
-    int near = side < 0 ? k - SPARED - BAND_BINS : k + SPARED, far = near + side * BAND_BINS;
+    int near = side < 0 ? k - spared - BAND_BINS : k + spared, far = near + side * BAND_BINS;
     double level = level_of(r, near, near + BAND_BINS, counts),
            next = level_of(r, far, far + BAND_BINS, &further);
-    double reach = (SPARED + 0.5 * BAND_BINS) / BAND_BINS;
+    double reach = (spared + 0.5 * BAND_BINS) / BAND_BINS;
     return isnan(next) ? level : level + reach * (level - next);
 }
 
@@ -117,7 +117,7 @@ static double mean_level(const ray *r, int first, int end) {
 
 /* How clear a step down at bin k is, in its error; 0 where it is no sharp fall from one level to another. */
 static double step_at(const ray *r, int k) {
-    double near, far, inside = level_at(r, k, -1, &near), outside = level_at(r, k, 1, &far),
+    double near, far, inside = level_at(r, k, -1, SPARED, &near), outside = level_at(r, k, 1, SPARED, &far),
                       step = inside - outside;
     double fall = mean_level(r, k - SPARED - 1, k) - mean_level(r, k + 1, k + SPARED + 2);
     if (!(step > least_step && fall > 0.5 * step) || near < LEAST_COUNTS) return 0;
@@ -168,9 +168,7 @@ typedef struct work {
     step_map steps;
 } work;
 
-static sl_status find_places(const physical_view *view, bool faint, falls *out) {
-    work *w;
-    SL_TRY(sl_alloc(&w, 1, sizeof *w));
+static void find_places(const physical_view *view, bool faint, work *w, falls *out) {
     fill_rays(view, out, w->rays);
     if (faint) {
         fill_steps(w->rays, &w->steps);
@@ -178,8 +176,6 @@ static sl_status find_places(const physical_view *view, bool faint, falls *out) 
     } else {
         for (int n = 0; n < RAYS; n++) out->radius[n] = fall_of(&w->rays[n]);
     }
-    sl_free(w);
-    return SL_OK;
 }
 
 /* ---- the circle ---- */
@@ -248,6 +244,37 @@ static bool find_circle(const falls *f, circle *best) {
     return true;
 }
 
+/* How far the level `deep` bands within the edge at bin k stands above what lies beyond the edge, carried on
+ * as a power of the radius; NaN where it cannot be told. */
+static double height_within(const ray *r, int k, int deep) {
+    double ignored;
+    int beyond = k + SPARED, further = beyond + BAND_BINS, within = k - SPARED - (deep + 1) * BAND_BINS;
+    double level = level_of(r, beyond, beyond + BAND_BINS, &ignored),
+           next = level_of(r, further, further + BAND_BINS, &ignored), half = 0.5 * BAND_BINS;
+    if (within < BAND_BINS) return NAN;
+    double slope = (next - level) / log((further + half) / (beyond + half));
+    return level_of(r, within, within + BAND_BINS, &ignored) - level -
+           slope * log((within + half) / (beyond + half));
+}
+
+/* A window's edge parts two levels; the flank of a ring that is out of place does not: further in it is as
+ * low as beyond. Medians over the rays on the circle. */
+static bool parts_levels(const ray *rays, const falls *f, const circle *c) {
+    double height[3];
+    for (int deep = 0; deep < 3; deep++) {
+        double seen[RAYS];
+        int count = 0;
+        for (int n = 0; n < RAYS; n++) {
+            if (f->radius[n] <= 0 || fabs(distance_from(f, n, c)) > f->tolerance) continue;
+            double found = height_within(&rays[n], (int)f->radius[n], deep);
+            if (!isnan(found)) seen[count++] = found;
+        }
+        if (count < LEAST_RAYS / 2) return false;
+        height[deep] = physical_median(seen, count);
+    }
+    return height[0] > 0 && height[1] > 0.5 * height[0] && height[2] > 0.5 * height[0];
+}
+
 /* Rays begin at the beam, which is within every window, or else at the image's middle. */
 static bool begin_at_beam(const physical_view *view, falls *out) {
     double margin = 10 * view->unit_px;
@@ -261,21 +288,29 @@ static bool begin_at_beam(const physical_view *view, falls *out) {
     return at_beam;
 }
 
-sl_status physical_aperture_mask(const physical_view *view, sl_image *out, bool *found) {
-    const sl_image *image = view->image;
+/* The aperture's circle in image pixels; false where there is none, or it is the beam's own. */
+static bool find_aperture(const physical_view *view, work *w, circle *c) {
     falls f;
+    bool at_beam = begin_at_beam(view, &f);
+    find_places(view, at_beam, w, &f);
+    if (!find_circle(&f, c) || (at_beam && !parts_levels(w->rays, &f, c))) return false;
+    c->row = c->row * view->unit_px + f.from[0];
+    c->column = c->column * view->unit_px + f.from[1];
+    c->radius *= view->unit_px;
+    return hypot(c->row - view->row_px, c->column - view->column_px) > 1.5 * view->unit_px;
+}
+
+sl_status physical_aperture_mask(const physical_view *view, sl_image *out, bool *found) {
     circle c = {0, 0, 0};
-    *found = false;
-    SL_TRY(find_places(view, begin_at_beam(view, &f), &f));
-    if (!find_circle(&f, &c)) return SL_OK;
-    c.row = c.row * view->unit_px + f.from[0];
-    c.column = c.column * view->unit_px + f.from[1];
-    if (hypot(c.row - view->row_px, c.column - view->column_px) <= 1.5 * view->unit_px) return SL_OK;
-    SL_TRY(sl_image_copy(image, out));
-    *found = true;
+    work *w;
+    SL_TRY(sl_alloc(&w, 1, sizeof *w));
+    *found = find_aperture(view, w, &c);
+    sl_free(w);
+    if (!*found) return SL_OK;
+    SL_TRY(sl_image_copy(view->image, out));
     for (int32_t i = 0; i < out->height_px; i++)
         for (int32_t j = 0; j < out->width_px; j++)
-            if (hypot(i + 0.5 - c.row, j + 0.5 - c.column) > (c.radius - 3) * view->unit_px)
+            if (hypot(i + 0.5 - c.row, j + 0.5 - c.column) > c.radius - 3 * view->unit_px)
                 out->mask[(int64_t)i * out->width_px + j] |= SL_MASK_INVALID;
     return SL_OK;
 }
