@@ -38,6 +38,7 @@ static sl_status judge(work *w, int technique, int image, sl_sim_sample *sample,
     w->technique[technique * w->images + image] =
         (uint8_t)(technique == SL_TECHNIQUE_UNKNOWN ? SL_TECHNIQUE_UNKNOWN : sample->technique);
     const sl_image expectation = {sample->size_px, sample->size_px, sample->mean_counts, no_mask};
+    sl_physical_blind blind = {0};
     for (int s = 0; s < SL_STRATUM_COUNT; s++) {
         double *out = place_of(w, technique, image, s);
         sl_physical_result result[TESTS];
@@ -45,6 +46,7 @@ static sl_status judge(work *w, int technique, int image, sl_sim_sample *sample,
         if ((s == SL_STRATUM_BLIND || s == SL_STRATUM_EXPECTATION) && image % 3 > 0) continue;
         sl_physical_input input = sl_physical_input_of(sample, (sl_physical_stratum)s, &expectation);
         input.is_uncalibrated = true;
+        if (!input.is_expectation) input.blind = &blind; /* the same image in all */
         if (technique == SL_TECHNIQUE_UNKNOWN) input.technique = SL_TECHNIQUE_UNKNOWN;
         SL_TRY(sl_physical_tests_run(&input, result));
         for (int t = 0; t < TESTS; t++)

@@ -8,12 +8,15 @@
  * technique (default 500), with the techniques pooled by the default mix. Then a row a fault: IMAGES images
  * of severity 1 (default 100) and a quarter as many of each lower one; the share to which its tests do not
  * apply, of the techniques they are made for; the share caught, by its own tests at 1 % each and by any test,
- * 1 % over all; and the severities at which its own tests catch half and nine tenths. Intervals are of 95 %
- * (Wilson, J. Am. Stat. Assoc. 22 (1927) 209). The same text for any number of threads. */
+ * 1 % over all; the share that could be seen at all (visibility.h), with what its own tests catch of those
+ * where that is another figure; and the severities at which its own tests catch half and nine tenths.
+ * Intervals are of 95 % (Wilson, J. Am. Stat. Assoc. 22 (1927) 209). The same text for any number of threads.
+ */
 #include "base/limits.h"
 #include "base/memory.h"
 #include "base/threads.h"
 #include "clean_class.h"
+#include "visibility.h"
 #include "xray/physical_test.h"
 #include "xray/simulate.h"
 
@@ -31,7 +34,9 @@ typedef struct work {
     sl_artefact_kind kind;
     int64_t first; /* index of the batch's first image */
     sl_sim_sample sample[SL_LIMIT_THREADS];
+    visibility before[SL_LIMIT_THREADS];
     bool made[BATCH]; /* the fault applies */
+    double snr[BATCH];
     sl_technique technique[BATCH];
     sl_physical_result result[BATCH][TESTS];
     char failed[256];
@@ -42,7 +47,8 @@ static int level_of(int64_t index) {
     return index % 2 ? LEVELS - 1 : (int)(index / 2 % (LEVELS - 1));
 }
 
-static sl_status make(work *w, int64_t index, int task, sl_sim_sample *sample) {
+static sl_status make(work *w, int64_t index, int task, int worker) {
+    sl_sim_sample *sample = &w->sample[worker];
     sl_sim_options options = SL_SIM_OPTIONS_DEFAULT;
     sl_technique technique = (sl_technique)(index % TECHNIQUES);
     options.measure = true;
@@ -52,7 +58,11 @@ static sl_status make(work *w, int64_t index, int task, sl_sim_sample *sample) {
     SL_TRY(sl_sim_sample_make(seed, (uint32_t)index, &options, sample));
     w->technique[task] = sample->technique;
     if (w->faulty && !sl_artefact_applies(w->kind, sample)) return SL_OK;
-    if (w->faulty) SL_TRY(sl_artefact_inject(w->kind, severities[level_of(index)], sample));
+    if (w->faulty) {
+        SL_TRY(visibility_keep(sample, &w->before[worker]));
+        SL_TRY(sl_artefact_inject(w->kind, severities[level_of(index)], sample));
+        w->snr[task] = visibility_snr(&w->before[worker], sample);
+    }
     w->made[task] = true;
     const sl_physical_input input =
         sl_physical_input_of(sample, w->blind ? SL_STRATUM_BLIND : SL_STRATUM_GEOMETRY, NULL);
@@ -61,7 +71,7 @@ static sl_status make(work *w, int64_t index, int task, sl_sim_sample *sample) {
 
 static void look(void *context, int64_t task, int worker) {
     work *w = context;
-    if (make(w, w->first + task, (int)task, &w->sample[worker]))
+    if (make(w, w->first + task, (int)task, worker))
         snprintf(w->failed, sizeof w->failed, "%s", sl_error_message());
 }
 
@@ -139,6 +149,8 @@ static double severity_of(const int *caught, const int *tried, double share) {
 typedef struct tally {
     int tried[LEVELS], applied[LEVELS], own[LEVELS], any[LEVELS];
     int meant, meant_applied; /* of the techniques that the tests are made for, all severities */
+    /* of severity 1; rated: it is known what could be seen */
+    int rated, visible, visible_applied, visible_own;
 } tally;
 
 static void add(const work *w, int task, int level, tally *t) {
@@ -146,6 +158,27 @@ static void add(const work *w, int task, int level, tally *t) {
     t->tried[level]++, t->applied[level] += o.applies;
     t->own[level] += o.own, t->any[level] += o.any;
     t->meant += o.meant, t->meant_applied += o.meant && o.applies;
+    if (level < LEVELS - 1 || isnan(w->snr[task])) return;
+    bool visible = w->snr[task] >= VISIBLE_SNR;
+    t->rated++, t->visible += visible;
+    t->visible_applied += visible && o.applies, t->visible_own += visible && o.own;
+}
+
+static double percent(int part, int of) {
+    return of > 0 ? 100.0 * part / of : 0;
+}
+
+/* The share that could be seen at all; behind it, what is caught of those where that differs by two and more.
+ */
+static void write_visible(const tally *t) {
+    double all = percent(t->own[LEVELS - 1], t->applied[LEVELS - 1]),
+           visible = percent(t->visible_own, t->visible_applied);
+    if (t->rated == 0)
+        printf(" – |");
+    else if (t->visible_applied == 0 || fabs(visible - all) < 2)
+        printf(" %.0f |", percent(t->visible, t->rated));
+    else
+        printf(" %.0f: %.0f |", percent(t->visible, t->rated), visible);
 }
 
 static void write_row(const work *w, const tally *t) {
@@ -153,10 +186,10 @@ static void write_row(const work *w, const tally *t) {
     printf("| %s | %s | %d |", sl_artefact_id(w->kind), sl_artefact_words(w->kind), t->applied[FULL]);
     write_share(t->meant - t->meant_applied, t->meant, true);
     for (int k = 0; k < FULL; k++)
-        printf(" %.0f / %.0f |", t->applied[k] ? 100.0 * t->own[k] / t->applied[k] : 0,
-               t->tried[k] ? 100.0 * t->any[k] / t->tried[k] : 0);
+        printf(" %.0f / %.0f |", percent(t->own[k], t->applied[k]), percent(t->any[k], t->tried[k]));
     write_share(t->own[FULL], t->applied[FULL], true);
-    printf(" %.0f |", t->tried[FULL] ? 100.0 * t->any[FULL] / t->tried[FULL] : 0);
+    printf(" %.0f |", percent(t->any[FULL], t->tried[FULL]));
+    write_visible(t);
     for (int half = 1; half >= 0; half--) {
         double at = severity_of(t->own, t->applied, half ? 0.5 : 0.9);
         if (isnan(at))
@@ -252,12 +285,14 @@ int main(int argc, char **argv) {
     }
     if (images < 1 || sl_threads_set(threads)) return 2;
     bool done = clean < 1 || write_false_alarms(&w, clean);
-    printf("| fault | | n | not applicable | 0.1 | 0.25 | 0.5 | 0.75 | 1 | any | half | nine tenths |\n"
-           "|---|---|---|---|---|---|---|---|---|---|---|---|\n");
+    printf(
+        "| fault | | n | not applicable | 0.1 | 0.25 | 0.5 | 0.75 | 1 | any | visible | half | nine tenths "
+        "|\n|---|---|---|---|---|---|---|---|---|---|---|---|---|\n");
     for (int kind = 0; kind < SL_ARTEFACT_COUNT && done; kind++)
         if (!faults || is_among(faults, sl_artefact_id((sl_artefact_kind)kind)))
             done = fault_row(&w, (sl_artefact_kind)kind, images);
-    for (int k = 0; k < SL_LIMIT_THREADS; k++) sl_sim_sample_free(&w.sample[k]);
+    for (int k = 0; k < SL_LIMIT_THREADS; k++)
+        sl_sim_sample_free(&w.sample[k]), visibility_free(&w.before[k]);
     if (!done) fprintf(stderr, "physical-power: %s\n", w.failed);
     return !done;
 }

@@ -30,11 +30,15 @@ const char *sl_image_feature_words(sl_image_feature feature); /* a line for peop
 typedef struct sl_beam_place {
     bool known; /* false: it is looked for in the image */
     double row_px, column_px;
+    bool found; /* by sl_image_beam_find: it need not be looked for again */
 } sl_beam_place;
 
 /* Blind (xray/blind.h): the beam's likeliest place; at grazing incidence, where the specular plane meets the
  * horizon; the middle of an image that shows nothing. SL_MEMORY. */
 sl_status sl_image_beam_find(const sl_image *image, sl_beam_place *out);
+/* The same from what a look at this image gave; `look` NULL: an image that shows nothing. */
+struct sl_blind_look;
+sl_beam_place sl_image_beam_of(const sl_image *image, const struct sl_blind_look *look);
 
 /* All features of `image`; `beam` NULL: look for it. A feature that cannot be computed (no maxima, too few
  * good pixels, beam out of reach) is NAN, which means missing: never a guess. Pixels of SL_MASK_NO_VALUE are

@@ -9,6 +9,8 @@
 #define SL_XRAY_PHYSICAL_TEST_H
 
 #include "image/image.h"
+#include "xray/blind.h"
+#include "xray/caption_words.h"
 #include "xray/detector_chain.h"
 #include "xray/geometry.h"
 #include "xray/technique.h"
@@ -37,6 +39,15 @@ typedef struct sl_drawing {
     sl_mark mark[SL_MARKS_MAX];
 } sl_drawing;
 
+/* What is found in an image of which nothing is known: dear to find, so made once, by the first who needs it,
+ * for all that look at the same image. Begins as zeros. */
+typedef struct sl_physical_blind {
+    bool looked, shows_nothing;
+    sl_blind_look look;
+    bool has_evidence;
+    double evidence[SL_CAPTION_EVIDENCE]; /* for the words of a caption */
+} sl_physical_blind;
+
 /* What is known; everything but the image may be missing. */
 typedef struct sl_physical_input {
     const sl_image
@@ -48,10 +59,11 @@ typedef struct sl_physical_input {
     const sl_geometry *geometry;       /* of the image's pixels; NULL: a flat detector is assumed */
     const sl_grazing *grazing;         /* of a grazing-incidence image with a geometry; NULL: not known */
     const sl_measurement *measurement; /* detector, view and beamstop; NULL: not known */
-    bool is_expectation;  /* mean counts without noise, gaps or beamstop: only tests of shape apply */
-    bool is_display;      /* grey levels of a picture, not counts: the same */
-    bool is_uncalibrated; /* values alone are wanted; limit, z and p are left 0 */
-    sl_drawing *drawing;  /* what the tests saw is added to it; NULL: nothing is drawn */
+    bool is_expectation;      /* mean counts without noise, gaps or beamstop: only tests of shape apply */
+    bool is_display;          /* grey levels of a picture, not counts: the same */
+    bool is_uncalibrated;     /* values alone are wanted; limit, z and p are left 0 */
+    sl_physical_blind *blind; /* of this image, to be shared; NULL: found anew where it is needed */
+    sl_drawing *drawing;      /* what the tests saw is added to it; NULL: nothing is drawn */
 } sl_physical_input;
 
 typedef struct sl_physical_result {

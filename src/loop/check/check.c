@@ -64,8 +64,10 @@ static sl_status check_image(const checker *c, sl_physical_input *input, const c
         input->beam_row_px = s->beam_row_px;
         input->beam_column_px = s->beam_column_px;
     }
+    sl_physical_blind blind = {0};
     c->drawing->count = 0;
     input->drawing = c->drawing;
+    input->blind = &blind;
     checked->technique_probability = sl_physical_technique_find(input);
     SL_TRY(sl_physical_tests_run(input, checked->physics.result));
     sl_physics_summarise(&checked->physics);

@@ -45,10 +45,13 @@ void sl_physics_summarise(sl_physics *physics) {
 static sl_status judge(const sl_workspace *workspace, const char *object_hash, sl_physical_input *input,
                        sl_physics *out) {
     sl_image image;
+    sl_physical_blind blind = {0};
     SL_TRY(sl_workspace_get_image(workspace, object_hash, &image));
     input->image = &image;
+    input->blind = &blind;
     sl_physical_technique_find(input);
     sl_status status = sl_physical_tests_run(input, out->result);
+    input->blind = NULL;
     sl_image_free(&image);
     return status;
 }

@@ -177,7 +177,7 @@ static sl_beam_place recorded_beam(const sl_workspace *workspace, sl_id id, sl_a
         column = json_object_get(file, "beam_x_px");
     }
     if (json_is_number(row) && json_is_number(column))
-        out = (sl_beam_place){true, json_number_value(row), json_number_value(column)};
+        out = (sl_beam_place){true, json_number_value(row), json_number_value(column), false};
     json_decref(provenance);
     return out;
 }
@@ -280,7 +280,7 @@ static sl_status load_simulated(const sl_image_set *set, sl_set_image *each, sl_
     if (!status) status = sl_image_copy(&sample.measured, out);
     if (!status) {
         each->technique = technique_of(sample.caption);
-        each->beam = (sl_beam_place){true, sample.beam_row_px, sample.beam_column_px};
+        each->beam = (sl_beam_place){true, sample.beam_row_px, sample.beam_column_px, false};
     }
     sl_sim_sample_free(&sample);
     return status;

@@ -13,6 +13,20 @@ float fault_value_at(const float *image, int32_t size, double row, double column
     return low + v * (high - low);
 }
 
+/* Share of the ring's azimuths that are on the frame and not masked. */
+static double seen_share(const sl_sim_sample *sample, const sl_feature *ring) {
+    enum { AZIMUTHS = 96 };
+    int seen = 0;
+    for (int k = 0; k < AZIMUTHS; k++) {
+        double chi = 2 * M_PI * k / AZIMUTHS, row = sample->beam_row_px + ring->radius_px * sin(chi),
+               column = sample->beam_column_px + ring->radius_px * cos(chi);
+        if (row < 0 || column < 0 || row >= sample->size_px || column >= sample->size_px) continue;
+        seen += !sample->measured.mask ||
+                !sample->measured.mask[(int64_t)row * sample->size_px + (int64_t)column];
+    }
+    return (double)seen / AZIMUTHS;
+}
+
 const sl_feature *fault_pick_ring(const sl_sim_sample *sample) {
     const sl_feature *best = NULL;
     for (int k = 0; k < sample->feature_count; k++) {
@@ -21,6 +35,8 @@ const sl_feature *fault_pick_ring(const sl_sim_sample *sample) {
         if (!ring || !f->visible || f->radius_px < 0.07 * sample->size_px ||
             f->radius_px > 0.9 * sample->size_px)
             continue;
+        /* what is wrong with a ring is hardly seen where no more than a corner of it is */
+        if (f->kind == SL_FEATURE_RING && seen_share(sample, f) < 0.4) continue;
         /* an arc that is moved along itself looks the same: whole rings come first */
         bool whole = f->kind == SL_FEATURE_RING, best_whole = best && best->kind == SL_FEATURE_RING;
         if (!best || (whole && !best_whole) || (whole == best_whole && f->contrast > best->contrast))

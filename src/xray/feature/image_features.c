@@ -77,7 +77,7 @@ sl_status sl_image_features(const sl_image *image, const sl_beam_place *beam,
     for (int i = 0; i < SL_IMAGE_FEATURE_COUNT; i++) out[i] = NAN;
     sl_status status = SL_OK;
     if (view.good) {
-        if (beam && beam->known)
+        if (beam && (beam->known || beam->found))
             view.beam = *beam;
         else
             status = sl_image_beam_find(image, &view.beam);

@@ -19,17 +19,17 @@ static void draw(const physical_view *view) {
 
 sl_status physical_caption(const physical_view *view, sl_physical_result *out) {
     const char *caption = view->input->caption;
-    double evidence[SL_CAPTION_EVIDENCE], least = 1;
+    double least = 1;
     int said = 0, says = 0;
     sl_caption_word worst = SL_CAPTION_GRAZING;
     for (int w = 0; w < SL_CAPTION_WORD_COUNT; w++) said += sl_caption_says(caption, (sl_caption_word)w) != 0;
     snprintf(out->saw, sizeof out->saw, "%s",
              caption ? "a caption without a word that can be seen" : "no caption");
     if (said == 0 || view->image->height_px < SL_IMAGE_FEATURES_SIDE_LEAST) return SL_OK;
-    SL_TRY(sl_caption_evidence(view->image, evidence));
+    SL_TRY(physical_blind_evidence(view->blind, view->input->image));
     for (int w = 0; w < SL_CAPTION_WORD_COUNT; w++) {
         int word_says = sl_caption_says(caption, (sl_caption_word)w);
-        double p = sl_caption_word_probability((sl_caption_word)w, evidence);
+        double p = sl_caption_word_probability((sl_caption_word)w, view->blind->evidence);
         if (word_says < 0) p = 1 - p;
         if (word_says != 0 && p < least) least = p, worst = (sl_caption_word)w, says = word_says;
     }

@@ -26,8 +26,9 @@ typedef struct ring_track {
 /* An image as the tests look at it. */
 typedef struct physical_view {
     const sl_physical_input *input;
-    const sl_image *image; /* the input's, or `opened` */
-    sl_image opened;       /* what a round aperture shades is masked; empty without one */
+    const sl_image *image;               /* the input's, or `opened` */
+    sl_physical_blind *blind, own_blind; /* the input's, or own_blind */
+    sl_image opened;                     /* what a round aperture shades is masked; empty without one */
     bool is_grazing;
     bool centre_known; /* the input's beam or geometry, not an estimate */
     double row_px, column_px;
@@ -42,6 +43,12 @@ typedef struct physical_view {
  */
 sl_status physical_view_prepare(const sl_physical_input *input, physical_view *view);
 void physical_view_free(physical_view *view);
+
+/* What is found blind, at the first call; *out is NULL for an image that shows nothing. `image` is the whole
+ * one. */
+sl_status physical_blind_look(sl_physical_blind *blind, const sl_image *image, const sl_blind_look **out);
+/* Evidence for the words of a caption, in blind->evidence. */
+sl_status physical_blind_evidence(sl_physical_blind *blind, const sl_image *image);
 
 /* Radius in image pixels and azimuth of the pixel position (row, column) about the view's centre. */
 void physical_polar(const physical_view *view, double row, double column, double *radius_px,

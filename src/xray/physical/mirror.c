@@ -1,11 +1,14 @@
 /* Left against right of a grazing-incidence image. */
 #include "base/sort.h"
-#include "xray/physical/internal.h"
+#include "xray/physical/mirror_shift.h"
 
 #include <math.h>
 #include <stdio.h>
 
 enum { BAND_CELLS = 16, LEAST_CELLS = 6, COLUMNS_MAX = 1024 };
+
+/* What a shift of one side by a pixel counts as: 4 px weigh as much as the darkest shadow on one side. */
+static const double ln_per_px = 0.15;
 
 /* What a cell of the left and its mirror image hold. */
 typedef struct cell_pair {
@@ -114,10 +117,17 @@ sl_status physical_mirror(const physical_view *view, sl_physical_result *out) {
     snprintf(out->saw, sizeof out->saw, "too few counts to compare the sides");
     if (!isfinite(found.value) || found.places < 30) return SL_OK;
     out->applicable = true;
-    out->value = sqrt(fmax(found.value, 0));
+    /* about a wrong axis, shifts mean nothing */
+    double shift = view->centre_known ? physical_mirror_shift(view, view->column_px) : 0;
+    double level = sqrt(fmax(found.value, 0)), by_shift = fabs(shift) / view->unit_px * ln_per_px;
+    out->value = fmax(level, by_shift);
     physical_mark(view, (sl_mark){SL_MARK_LINE, SL_PHYSICAL_MIRROR, false, 0, (float)found.column,
                                   (float)image->height_px, (float)found.column, 0});
-    snprintf(out->saw, sizeof out->saw, "sides differ by %.0f %% about column %.1f", 100 * expm1(out->value),
-             found.column);
+    if (by_shift > level)
+        snprintf(out->saw, sizeof out->saw, "what is right of column %.1f stands %.0f px %s", found.column,
+                 fabs(shift), shift > 0 ? "lower" : "higher");
+    else
+        snprintf(out->saw, sizeof out->saw, "sides differ by %.0f %% about column %.1f", 100 * expm1(level),
+                 found.column);
     return SL_OK;
 }

@@ -4,19 +4,30 @@
 #include <math.h>
 #include <stdio.h>
 
-enum { THINNEST = 2, THICKEST = 9, LEAST_LINES = 3, LEAST_PX = 8 };
+enum { THINNEST = 3, THICKEST = 9, LEAST_LINES = 3, LEAST_PX = 8 };
+
+/* The higher of two pixels in a row: dead pixels, one by one among good ones, are no ground. Below 0 where
+ * one is masked. */
+static double ground_at(const sl_image *image, int64_t k, int64_t beside) {
+    if (image->mask[k] || image->mask[k + beside]) return -1;
+    return fmax((double)image->value[k], (double)image->value[k + beside]);
+}
+
+static bool stands_out(double level, double ground) {
+    return ground >= 0 && level > 4 * ground + 10 * sqrt(ground + 1);
+}
 
 /* Length of a flat run that begins at k and ends as sharply as it began; 0 without. `beside` is the step
- * along the run. */
+ * along the run; `room` pixels follow k. */
 static int run_at(const sl_image *image, int64_t k, int64_t beside, int32_t room) {
-    double before = (double)image->value[k - beside], first = (double)image->value[k];
-    if (image->mask[k - beside] || image->mask[k] || first < 4 * before + 10 * sqrt(before + 1)) return 0;
+    double first = (double)image->value[k];
+    if (image->mask[k] || !stands_out(first, ground_at(image, k - beside, -beside))) return 0;
     double low = first, high = first;
-    for (int n = 1; n <= THICKEST && n < room; n++) {
+    for (int n = 1; n <= THICKEST && n + 1 < room; n++) {
         int64_t at = k + n * beside;
         double v = (double)image->value[at];
         if (image->mask[at]) return 0;
-        if (n >= THINNEST && v * 4 + 10 * sqrt(v + 1) < low) return n;
+        if (n >= THINNEST && stands_out(low, ground_at(image, at, beside))) return n;
         low = fmin(low, v), high = fmax(high, v);
         if (high > 1.25 * low + 4 * sqrt(low)) return 0;
     }
@@ -29,7 +40,7 @@ static void find_runs(const sl_image *image, bool down, uint8_t *flag) {
             length = down ? image->height_px : image->width_px;
     int64_t along = down ? image->width_px : 1, across = down ? 1 : image->width_px;
     for (int32_t line = 0; line < lines; line++)
-        for (int32_t t = 1; t < length; t++) {
+        for (int32_t t = 2; t < length; t++) {
             int64_t k = line * across + t * along;
             flag[k] = (uint8_t)run_at(image, k, along, length - t);
         }

@@ -5,6 +5,8 @@
 #include <string.h>
 
 enum { PEAKS = 16, LEAST_SECTORS = 4, TRIES = 80 };
+/* A ring may leap by this many bins from one sector to the next where nothing else is within the other. */
+enum { LEAP = 5, ALONE = 8 };
 
 /* Noise of the rise's slope in units of that of one bin: of the weights in `rise`. */
 static const double slope_noise = 0.64;
@@ -54,20 +56,31 @@ static void find_peaks(const polar_map *map, int sector, peaks *out) {
     }
 }
 
+/* The peak of a sector that a ring at `expected` goes on by, or NULL: the nearest within `reach`; where there
+ * is none, one further away that stands alone and is about as clear, as of a ring that leaps. */
+static peak *next_peak(peaks *all, int sector, double expected, double reach, double snr) {
+    peak *best = NULL, *apart = NULL;
+    int around = 0;
+    for (int k = 0; k < all->count[sector]; k++) {
+        peak *p = &all->item[sector][k];
+        double distance = fabs(p->radius - expected);
+        if (!p->used && distance < reach) reach = distance, best = p;
+        if (distance < ALONE) around++, apart = p;
+    }
+    if (best || around != 1 || apart->used || fabs(apart->radius - expected) > LEAP) return best;
+    return apart->snr > 0.5 * snr && apart->snr < 2 * snr ? apart : NULL;
+}
+
 /* Follows a ring from a peak to one side, through up to three blind sectors; returns the sectors covered. */
 static int follow(peaks *all, int sector, int direction, int limit, ring_track *track) {
     double *radius = track->radius;
-    double last = radius[sector], slope = 0;
+    double last = radius[sector], snr = track->snr[sector], slope = 0;
     int covered = 0, blind = 0;
     for (int step = 1; step <= limit && blind <= 3; step++) {
         int s = ((sector + direction * step) % POLAR_SECTORS + POLAR_SECTORS) % POLAR_SECTORS;
         if (radius[s] > 0) break;
-        double expected = last + slope * (blind + 1), nearest = 2.2 + 0.6 * blind;
-        peak *best = NULL;
-        for (int k = 0; k < all->count[s]; k++) {
-            double distance = fabs(all->item[s][k].radius - expected);
-            if (!all->item[s][k].used && distance < nearest) nearest = distance, best = &all->item[s][k];
-        }
+        double expected = last + slope * (blind + 1);
+        peak *best = next_peak(all, s, expected, 2.2 + 0.6 * blind, snr);
         if (!best) {
             blind++;
             continue;
@@ -75,7 +88,7 @@ static int follow(peaks *all, int sector, int direction, int limit, ring_track *
         best->used = true;
         slope = 0.6 * slope + 0.4 * (best->radius - last) / (blind + 1);
         last = radius[s] = best->radius;
-        track->snr[s] = best->snr;
+        track->snr[s] = snr = best->snr;
         track->error[s] = best->error;
         covered += blind + 1;
         blind = 0;

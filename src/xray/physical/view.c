@@ -51,22 +51,25 @@ static void follow_rings(physical_view *view) {
     }
 }
 
-/* False where nobody knows the beam and it is not found: what is looked at around it stays empty then. At
- * grazing incidence only its column matters, and the mirror test finds it. */
-static bool find_centre(physical_view *view) {
+/* *found is false where nobody knows the beam and it is not found: what is looked at around it stays empty
+ * then. At grazing incidence only its column matters, and the mirror test finds it. */
+static sl_status find_centre(physical_view *view, bool *found) {
     const sl_physical_input *input = view->input;
+    const sl_blind_look *look;
+    *found = true;
     view->centre_known = input->beam_known || input->geometry;
     if (input->geometry) {
         view->projection = sl_projection_of(input->geometry);
         if (!input->beam_known)
             sl_projection_hit(&view->projection, 1, 0, 0, &view->row_px, &view->column_px);
     }
-    if (view->centre_known || view->is_grazing) return true;
-    sl_blind_centre centre;
-    if (sl_blind_centre_find(view->image, &centre) || !centre.found) return false;
-    view->row_px = centre.row_px;
-    view->column_px = centre.column_px;
-    return true;
+    if (view->centre_known || view->is_grazing) return SL_OK;
+    SL_TRY(physical_blind_look(view->blind, view->image, &look));
+    *found = look && look->centre.found;
+    if (!*found) return SL_OK;
+    view->row_px = look->centre.row_px;
+    view->column_px = look->centre.column_px;
+    return SL_OK;
 }
 
 void physical_view_free(physical_view *view) {
@@ -78,13 +81,15 @@ sl_status physical_view_prepare(const sl_physical_input *input, physical_view *v
     memset(view, 0, sizeof *view);
     view->input = input;
     view->image = image;
+    view->blind = input->blind ? input->blind : &view->own_blind;
     view->is_grazing = sl_technique_is_grazing(input->technique);
     view->unit_px = fmax(image->height_px, image->width_px) / 256.0;
     view->row_px = input->beam_known ? input->beam_row_px : image->height_px * 0.5;
     view->column_px = input->beam_known ? input->beam_column_px : image->width_px * 0.5;
     view->polar.step_px = fmax(1, view->unit_px);
-    if (!find_centre(view)) return SL_OK;
-    bool shaded;
+    bool found, shaded;
+    SL_TRY(find_centre(view, &found));
+    if (!found) return SL_OK;
     SL_TRY(physical_aperture_mask(view, &view->opened, &shaded));
     if (shaded) view->image = &view->opened;
     if (view->is_grazing) return SL_OK;

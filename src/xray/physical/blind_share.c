@@ -1,0 +1,65 @@
+/* What is found blind in an image, once for all who ask. */
+#include "xray/physical/horizon.h"
+
+#include <math.h>
+
+sl_status physical_blind_look(sl_physical_blind *blind, const sl_image *image, const sl_blind_look **out) {
+    if (!blind->looked) {
+        sl_status status = sl_blind_look_at(image, &blind->look);
+        if (status != SL_OK && status != SL_NUMERIC) return status;
+        blind->looked = true;
+        blind->shows_nothing = status == SL_NUMERIC;
+    }
+    *out = blind->shows_nothing ? NULL : &blind->look;
+    return SL_OK;
+}
+
+/* Whether there is a horizon and how long it is; how far the longest ring can be followed; how many rings
+ * half a turn and more. */
+static void fill_from_view(const physical_view *view, double *out) {
+    horizon h;
+    int longest = 0, rings = 0;
+    bool found = horizon_find(view, &h);
+    for (int k = 0; k < view->track_count; k++) {
+        longest = view->track[k].seen > longest ? view->track[k].seen : longest;
+        rings += view->track[k].seen >= POLAR_SECTORS / 2;
+    }
+    out[0] = found;
+    out[1] = found ? h.seen / (double)HORIZON_STRIPS : 0;
+    out[2] = longest / (double)POLAR_SECTORS;
+    out[3] = fmin(rings, 5);
+}
+
+sl_status physical_blind_evidence(sl_physical_blind *blind, const sl_image *image) {
+    const sl_physical_input input = {.image = image, .technique = SL_TECHNIQUE_UNKNOWN, .blind = blind};
+    const sl_blind_look *look;
+    physical_view *view;
+    if (blind->has_evidence) return SL_OK;
+    SL_TRY(physical_blind_look(blind, image, &look));
+    const sl_beam_place beam = sl_image_beam_of(image, look);
+    SL_TRY(sl_image_features(image, &beam, blind->evidence));
+    SL_TRY(sl_alloc(&view, 1, sizeof *view));
+    sl_status status = physical_view_prepare(&input, view);
+    if (!status) fill_from_view(view, &blind->evidence[SL_IMAGE_FEATURE_COUNT]);
+    physical_view_free(view);
+    sl_free(view);
+    blind->has_evidence = status == SL_OK;
+    return status;
+}
+
+sl_status sl_caption_evidence(const sl_image *image, double out[SL_CAPTION_EVIDENCE]) {
+    sl_physical_blind blind = {0};
+    SL_TRY(physical_blind_evidence(&blind, image));
+    for (int i = 0; i < SL_CAPTION_EVIDENCE; i++) out[i] = blind.evidence[i];
+    return SL_OK;
+}
+
+double sl_physical_technique_find(sl_physical_input *input) {
+    sl_physical_blind own = {0};
+    const sl_blind_look *look;
+    if (input->technique != SL_TECHNIQUE_UNKNOWN || input->is_display || input->is_expectation) return 0;
+    sl_status status = physical_blind_look(input->blind ? input->blind : &own, input->image, &look);
+    if (status || !look || look->technique == SL_TECHNIQUE_UNKNOWN) return 0;
+    input->technique = look->technique;
+    return look->probability[look->technique];
+}
