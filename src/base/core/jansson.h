@@ -6,7 +6,6 @@
 #ifndef SL_BASE_CORE_JANSSON_H
 #define SL_BASE_CORE_JANSSON_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h> /* free() of what json_dumps returns */
@@ -121,12 +120,12 @@ json_t *json_load_file(const char *path, size_t flags, json_error_t *error);
 
 /* Of writing: an indent of n blanks (0: all in one line); keys in byte order, else as they came; no blanks;
  * also values that are no container; reals with n digits (0: 17). */
-#define JSON_INDENT(n)         ((size_t)(n) & 31)
+#define JSON_INDENT(n)         ((size_t)(n)&31)
 #define JSON_COMPACT           ((size_t)32)
 #define JSON_SORT_KEYS         ((size_t)128)
 #define JSON_PRESERVE_ORDER    ((size_t)256)
 #define JSON_ENCODE_ANY        ((size_t)512)
-#define JSON_REAL_PRECISION(n) (((size_t)(n) & 31) << 11)
+#define JSON_REAL_PRECISION(n) (((size_t)(n)&31) << 11)
 
 char *json_dumps(const json_t *value, size_t flags); /* free() */
 /* The bytes that it takes, of which at most `bytes` are written; no NUL. */

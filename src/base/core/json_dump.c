@@ -1,5 +1,5 @@
 /* Values to text. */
-#include "json_value.h"
+#include "base/core/json_value.h"
 
 #include "base/text.h"
 
@@ -124,7 +124,9 @@ static void write_value(writer *w, const json_t *value, int depth) {
         write_real(w, json_real_value(value));
         break;
     default:
-        sl_text_add(&w->out, value->type == JSON_TRUE ? "true" : value->type == JSON_FALSE ? "false" : "null");
+        sl_text_add(&w->out, value->type == JSON_TRUE    ? "true"
+                             : value->type == JSON_FALSE ? "false"
+                                                         : "null");
     }
 }
 

@@ -1,6 +1,7 @@
 /* Text to values: RFC 8259, with depth, duplicates, UTF-8 and number ranges checked. */
-#include "json_value.h"
+#include "base/core/json_value.h"
 
+#include "base/core/utf8.h"
 #include "base/text.h"
 
 #include <errno.h>
@@ -72,10 +73,7 @@ static bool read_hex4(reader *r, unsigned *out) {
 
 static void add_utf8(sl_text *out, unsigned c) {
     char bytes[4];
-    size_t count = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
-    for (size_t i = count; i-- > 1; c >>= 6) bytes[i] = (char)(0x80 | (c & 0x3f));
-    static const unsigned char lead[] = {0, 0, 0xc0, 0xe0, 0xf0};
-    bytes[0] = (char)(lead[count] | c);
+    size_t count = sl_utf8_write((int32_t)c, bytes);
     sl_text_add_bytes(out, bytes, count);
 }
 
@@ -125,7 +123,7 @@ static bool read_string(reader *r, sl_text *out) {
             break;
         }
         unsigned char c = (unsigned char)r->text[r->at];
-        size_t length = json_utf8_character(r->text + r->at, r->bytes - r->at);
+        size_t length = sl_utf8_read(r->text + r->at, r->bytes - r->at, NULL);
         if (c == '"') {
             r->at++;
             return true;

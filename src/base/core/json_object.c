@@ -1,5 +1,7 @@
 /* Objects: members in the order in which they came, found by a table of hashes. */
-#include "json_value.h"
+#include "base/core/json_value.h"
+
+#include "base/core/utf8.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -92,7 +94,7 @@ json_t *json_object_get(const json_t *object, const char *key) {
 }
 
 int json_object_setn_new(json_t *object, const char *key, size_t bytes, json_t *value) {
-    bool good = value && value != object && key && json_is_object(object) && json_utf8_check(key, bytes);
+    bool good = value && value != object && key && json_is_object(object) && sl_utf8_check(key, bytes);
     if (good) {
         json_map *map = (json_map *)object;
         uint64_t hash = hash_of(key, bytes);

@@ -1,5 +1,5 @@
 /* Values from a format, as in json_pack("{s:i, s:[f, f]}", ...). */
-#include "json_value.h"
+#include "base/core/json_value.h"
 
 #include <stdarg.h>
 #include <string.h>

@@ -1,4 +1,6 @@
-#include "json_value.h"
+#include "base/core/json_value.h"
+
+#include "base/core/utf8.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -69,29 +71,6 @@ double json_number_value(const json_t *value) {
 
 /* ---- strings ---- */
 
-/* The Unicode standard, table 3-7: well-formed UTF-8 byte sequences. */
-size_t json_utf8_character(const char *text, size_t bytes) {
-    const unsigned char *at = (const unsigned char *)text;
-    if (bytes == 0) return 0;
-    if (at[0] < 0x80) return 1;
-    size_t length = at[0] >= 0xc2 && at[0] <= 0xdf   ? 2
-                    : at[0] >= 0xe0 && at[0] <= 0xef ? 3
-                    : at[0] >= 0xf0 && at[0] <= 0xf4 ? 4
-                                                     : 0;
-    if (length == 0 || length > bytes) return 0;
-    for (size_t i = 1; i < length; i++)
-        if ((at[i] & 0xc0) != 0x80) return 0;
-    bool too_long = (at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xf0 && at[1] < 0x90);
-    bool no_character = (at[0] == 0xed && at[1] > 0x9f) || (at[0] == 0xf4 && at[1] > 0x8f);
-    return too_long || no_character ? 0 : length;
-}
-
-bool json_utf8_check(const char *text, size_t bytes) {
-    for (size_t at = 0, step; at < bytes; at += step)
-        if ((step = json_utf8_character(text + at, bytes - at)) == 0) return false;
-    return true;
-}
-
 json_t *json_stringn_nocheck(const char *text, size_t bytes) {
     if (!text) return NULL;
     json_text *value = json_value_new(JSON_STRING, sizeof *value + bytes + 1);
@@ -102,7 +81,7 @@ json_t *json_stringn_nocheck(const char *text, size_t bytes) {
 }
 
 json_t *json_stringn(const char *text, size_t bytes) {
-    return text && json_utf8_check(text, bytes) ? json_stringn_nocheck(text, bytes) : NULL;
+    return text && sl_utf8_check(text, bytes) ? json_stringn_nocheck(text, bytes) : NULL;
 }
 
 json_t *json_string(const char *text) {

@@ -2,8 +2,9 @@
 #ifndef SL_BASE_CORE_JSON_VALUE_H
 #define SL_BASE_CORE_JSON_VALUE_H
 
-#include "jansson.h"
+#include "base/core/jansson.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 typedef struct json_scalar {
@@ -46,9 +47,5 @@ void *json_value_new(json_type type, size_t bytes);
 /* Frees what an array or object holds, not itself. */
 void json_list_empty(json_list *list);
 void json_map_empty(json_map *map);
-
-/* Bytes of the UTF-8 character at the start, 0 where it is none. */
-size_t json_utf8_character(const char *text, size_t bytes);
-bool json_utf8_check(const char *text, size_t bytes);
 
 #endif

@@ -3,6 +3,7 @@
  * scalars, plain scalars of several lines, tags, complex keys) is refused by name. */
 #include "loop/option/yaml_events.h"
 
+#include "base/core/utf8.h"
 #include "base/memory.h"
 #include "base/text.h"
 
@@ -105,10 +106,10 @@ static bool read_code(reader *in, int digits, uint32_t *out) {
         else
             return false;
     }
-    return *out != 0 && *out < 0x800;
+    return *out != 0 && (*out < 0xd800 || *out > 0xdfff);
 }
 
-/* Behind the backslash. Characters by number go up to U+07FF. */
+/* Behind the backslash. */
 static sl_status read_escape(reader *in, sl_text *out) {
     static const char letters[] = "\"\\/abtnvfre 0", meant[] = "\"\\/\a\b\t\n\v\f\r\x1b ";
     const char *found = ahead(in, 0) ? strchr(letters, ahead(in, 0)) : NULL;
@@ -122,8 +123,9 @@ static sl_status read_escape(reader *in, sl_text *out) {
     in->at++;
     if (!digits || !read_code(in, digits, &code))
         return fail_here(in, SL_UNSUPPORTED, "an escape that a core-only program does not read");
-    const char bytes[] = {(char)(0xc0 | code >> 6), (char)(0x80 | (code & 0x3f)), (char)code};
-    sl_text_add_bytes(out, code < 0x80 ? bytes + 2 : bytes, code < 0x80 ? 1 : 2);
+    char bytes[4];
+    size_t count = sl_utf8_write((int32_t)code, bytes);
+    sl_text_add_bytes(out, bytes, count);
     return SL_OK;
 }
 
@@ -376,7 +378,8 @@ void sl_yaml_close(sl_yaml *yaml) {
 sl_status sl_yaml_next(sl_yaml *yaml) {
     reader *in = yaml->reader;
     event e = {.kind = SL_YAML_STREAM_END, .line = in->line};
-    if (in->next < in->events.length / sizeof e) memcpy(&e, in->events.data + in->next++ * sizeof e, sizeof e);
+    if (in->next < in->events.length / sizeof e)
+        memcpy(&e, in->events.data + in->next++ * sizeof e, sizeof e);
     yaml->kind = e.kind;
     yaml->line = e.line;
     yaml->scalar = e.kind == SL_YAML_SCALAR ? in->scalars.data + e.scalar : NULL;
