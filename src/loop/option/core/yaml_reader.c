@@ -23,6 +23,8 @@ struct sl_yaml_reader {
     int depth;
     sl_text events, scalars; /* event [], NUL-terminated texts */
     size_t next;             /* event to come */
+    sl_status failure;       /* of reading, told behind the events before it */
+    sl_text message;
 };
 
 typedef struct sl_yaml_reader reader;
@@ -44,12 +46,19 @@ static sl_status fail_here(const reader *in, sl_status code, const char *what) {
 }
 
 static void add_event_at(reader *in, sl_yaml_kind kind, size_t line) {
-    const event e = {kind, line, in->scalars.length};
+    const event e = {kind, line, 0};
     sl_text_add_bytes(&in->events, &e, sizeof e);
 }
 
 static void add_event(reader *in, sl_yaml_kind kind) {
     add_event_at(in, kind, in->line);
+}
+
+/* Its text is what has been added to the scalars from `start` on. */
+static void add_scalar_at(reader *in, size_t line, size_t start) {
+    const event e = {SL_YAML_SCALAR, line, start};
+    sl_text_add_bytes(&in->scalars, "", 1);
+    sl_text_add_bytes(&in->events, &e, sizeof e);
 }
 
 static void skip_blanks(reader *in) {
@@ -174,21 +183,16 @@ static sl_status read_plain(reader *in, bool flow, sl_text *out) {
 /* A scalar as an event. Anchors are passed over: nothing refers to them. */
 static sl_status read_scalar(reader *in, bool flow) {
     if (ahead(in, 0) == '*') return fail_here(in, SL_UNSUPPORTED, "aliases are not supported");
-    add_event(in, SL_YAML_SCALAR);
+    size_t start = in->scalars.length;
     if (ahead(in, 0) == '\'')
         SL_TRY(read_single_quoted(in, &in->scalars));
     else if (ahead(in, 0) == '"')
         SL_TRY(read_double_quoted(in, &in->scalars));
     else
         SL_TRY(read_plain(in, flow, &in->scalars));
-    sl_text_add_bytes(&in->scalars, "", 1);
+    add_scalar_at(in, in->line, start);
     skip_blanks(in);
     return SL_OK;
-}
-
-static void add_empty(reader *in) {
-    add_event(in, SL_YAML_SCALAR);
-    sl_text_add_bytes(&in->scalars, "", 1);
 }
 
 static void skip_anchor(reader *in) {
@@ -280,10 +284,7 @@ static sl_status read_value(reader *in, size_t place) {
     skip_lines(in);
     if (!at_end(in) && column(in) == place && at_dash(in)) return read_sequence(in, place);
     if (!at_end(in) && column(in) > place) return read_block(in, place + 1);
-    size_t here = in->line;
-    in->line = line;
-    add_empty(in);
-    in->line = here;
+    add_scalar_at(in, line, in->scalars.length);
     return SL_OK;
 }
 
@@ -322,8 +323,7 @@ static sl_status read_block(reader *in, size_t least_column) {
     skip_lines(in);
     skip_anchor(in);
     if (at_end(in) || column(in) < least_column) {
-        add_event_at(in, SL_YAML_SCALAR, line);
-        sl_text_add_bytes(&in->scalars, "", 1);
+        add_scalar_at(in, line, in->scalars.length);
         return SL_OK;
     }
     for (size_t i = in->line_start; i < in->at; i++)
@@ -362,15 +362,16 @@ sl_status sl_yaml_open(sl_yaml *yaml, const char *path, const char *text, size_t
     SL_TRY(sl_alloc(&in, 1, sizeof *in));
     *in = (reader){.path = path, .text = text, .bytes = bytes, .line = 1};
     yaml->reader = in;
-    sl_status status = read_stream(in);
-    if (status) sl_yaml_close(yaml);
-    return status;
+    in->failure = read_stream(in);
+    if (in->failure) sl_text_add(&in->message, sl_error_message());
+    return SL_OK;
 }
 
 void sl_yaml_close(sl_yaml *yaml) {
     if (!yaml->reader) return;
     sl_text_free(&yaml->reader->events);
     sl_text_free(&yaml->reader->scalars);
+    sl_text_free(&yaml->reader->message);
     sl_free(yaml->reader);
     yaml->reader = NULL;
 }
@@ -378,8 +379,9 @@ void sl_yaml_close(sl_yaml *yaml) {
 sl_status sl_yaml_next(sl_yaml *yaml) {
     reader *in = yaml->reader;
     event e = {.kind = SL_YAML_STREAM_END, .line = in->line};
-    if (in->next < in->events.length / sizeof e)
-        memcpy(&e, in->events.data + in->next++ * sizeof e, sizeof e);
+    bool left = in->next < in->events.length / sizeof e;
+    if (!left && in->failure) return sl_fail(in->failure, "%s", sl_text_get(&in->message));
+    if (left) memcpy(&e, in->events.data + in->next++ * sizeof e, sizeof e);
     yaml->kind = e.kind;
     yaml->line = e.line;
     yaml->scalar = e.kind == SL_YAML_SCALAR ? in->scalars.data + e.scalar : NULL;
