@@ -35,7 +35,7 @@ bytes=$(wc -c <"$program")
 
 expect 0 "core-only" --version
 expect 6 "'review' needs the full build" review
-expect 6 "'train lora' needs the full build" train lora
+expect 3 "no workspaces" train lora
 expect 6 "'train classifier' needs the full build" train classifier
 expect 6 "needs the full build" doctor --workspace /tmp
 expect 2 "did you mean 'simulate'" simulat
@@ -91,6 +91,14 @@ generate_with() {
 }
 generate_with "$program" generated "$folder/trained/model"
 
+# adapt_with PROGRAM NAME: on the images of a folder
+adapt_with() {
+    "$1" train lora --images "$folder/core/npy" --model "$folder/trained/model" --size 64 --batch 1 --steps 2 --holdout 0.4 \
+        --out "$folder/$2" -q || complain "train lora failed"
+    rm -rf "$folder/$2"/lora-* # states tell the time
+}
+adapt_with "$program" adapter
+
 if [ -z "$full" ]; then
     echo "skipped: the comparison with the full build; set SCATTERLOOP_FULL to its program"
     exit $failed
@@ -114,6 +122,8 @@ same generated generated-full
 cmp "$folder/generated.safetensors" "$folder/generated-full.safetensors" || failed=1
 train_with "$full" trained-full unet 2
 same trained/model trained-full/model
+adapt_with "$full" adapter-full
+same adapter adapter-full
 # what one has begun the other goes on with: the same weights as from one alone
 cp -r "$folder/trained" "$folder/resumed"
 train_with "$full" resumed unet 4

@@ -7,8 +7,10 @@
 sl_status sl_workspace_open(const char *folder, sl_workspace **out) {
     (void)out;
     if (folder) return sl_context(sl_core_only_lacks("a workspace"), "'%s'", folder);
-    return sl_fail(SL_NOT_FOUND,
-                   "a core-only program has no workspaces: give --out DIR, or use the full build");
+    return sl_fail(
+        SL_NOT_FOUND,
+        "a core-only program has no workspaces: name folders (--help lists the options), or use the "
+        "full build");
 }
 
 void sl_workspace_close(sl_workspace *workspace) {
