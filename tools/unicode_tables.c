@@ -40,7 +40,7 @@ static bool is_surrogate(int32_t c) {
 }
 
 static int32_t kind(int32_t c) {
-    return sl_unicode_kind_of(c);
+    return (int32_t)sl_unicode_kind_of(c);
 }
 
 static int32_t combining_class(int32_t c) {
