@@ -29,7 +29,8 @@ static void program_help(sl_text *out) {
     for (const sl_command *const *command = sl_commands; *command; command++)
         sl_text_printf(out, "  %-18s %s\n", (*command)->name, (*command)->summary);
     for (const char *const *name = sl_commands_left_out; *name; name++)
-        sl_text_printf(out, "%s%s", name == sl_commands_left_out ? "\nLeft to the full build: " : ", ", *name);
+        sl_text_printf(out, "%s%s", name == sl_commands_left_out ? "\nLeft to the full build: " : ", ",
+                       *name);
     sl_text_add(out, sl_commands_left_out[0] ? "\n\nOptions of every command:\n"
                                              : "\nOptions of every command:\n");
     sl_options_help(sl_cli_global_options, out);

@@ -51,7 +51,8 @@ sl_status sl_gzip_unpack(const sl_source *source, sl_source *out) {
     return sl_core_only_lacks("unpacking it");
 }
 
-sl_status sl_encode_hdf5(const sl_image *image, const float *counts, const sl_write_info *info, sl_text *out) {
+sl_status sl_encode_hdf5(const sl_image *image, const float *counts, const sl_write_info *info,
+                         sl_text *out) {
     (void)image, (void)counts, (void)info, (void)out;
     return sl_core_only_lacks("writing HDF5");
 }

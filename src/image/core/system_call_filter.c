@@ -1,4 +1,5 @@
-/* The filter as a program of the kernel's packet filter (Linux, Documentation/userspace-api/seccomp_filter). */
+/* The filter as a program of the kernel's packet filter (Linux, Documentation/userspace-api/seccomp_filter).
+ */
 #include "image/system_call_filter.h"
 
 #include <errno.h>

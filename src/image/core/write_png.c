@@ -1,5 +1,5 @@
-/* PNG (third edition, W3C) with its pixels uncompressed: chunks, and a zlib stream (RFC 1950) of stored blocks
- * (RFC 1951, 3.2.4). */
+/* PNG (third edition, W3C) with its pixels uncompressed: chunks, and a zlib stream (RFC 1950) of stored
+ * blocks (RFC 1951, 3.2.4). */
 #include "image/write_internal.h"
 
 #include <string.h>
@@ -104,7 +104,8 @@ sl_status sl_png_compress(const sl_png_job *job, sl_text *out) {
     make_rows(job, &rows);
     sl_status status = sl_text_status(&rows);
     if (!status && rows.length > INT32_MAX / 2)
-        status = sl_fail(SL_LIMIT, "%zu bytes of pixels are too many for a PNG without compression", rows.length);
+        status =
+            sl_fail(SL_LIMIT, "%zu bytes of pixels are too many for a PNG without compression", rows.length);
     if (!status) {
         sl_text_add_bytes(out, "\x89PNG\r\n\x1a\n", 8);
         add_header(out, job);

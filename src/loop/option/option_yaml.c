@@ -20,8 +20,7 @@ typedef struct reader {
 
 static void assign_scalar(reader *in, const sl_option *option) {
     sl_arena *arena = in->out->arena;
-    const char *where =
-        sl_arena_printf(arena, "%s:%zu: %s", in->yaml.path, in->yaml.line, option->name);
+    const char *where = sl_arena_printf(arena, "%s:%zu: %s", in->yaml.path, in->yaml.line, option->name);
     sl_assignments_add(in->out, option, sl_arena_strdup(arena, in->yaml.scalar), where);
 }
 
@@ -47,11 +46,9 @@ static sl_status read_mapping(reader *in, bool top);
 
 static sl_status read_entry(reader *in, bool top) {
     if (in->yaml.kind != SL_YAML_SCALAR)
-        return sl_fail(SL_INVALID, "%s:%zu: a key must be a plain word", in->yaml.path,
-                       in->yaml.line);
+        return sl_fail(SL_INVALID, "%s:%zu: a key must be a plain word", in->yaml.path, in->yaml.line);
     char *key = sl_arena_strdup(in->out->arena, in->yaml.scalar);
-    const char *where =
-        sl_arena_printf(in->out->arena, "%s:%zu: '%s'", in->yaml.path, in->yaml.line, key);
+    const char *where = sl_arena_printf(in->out->arena, "%s:%zu: '%s'", in->yaml.path, in->yaml.line, key);
     SL_TRY(sl_yaml_next(&in->yaml));
     if (top && in->yaml.kind == SL_YAML_MAPPING_START) {
         if (strcmp(key, in->command) == 0) return read_mapping(in, false);

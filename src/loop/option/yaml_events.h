@@ -22,9 +22,9 @@ typedef enum sl_yaml_kind {
 } sl_yaml_kind;
 
 typedef struct sl_yaml {
-    const char *path; /* for messages; borrowed */
-    sl_yaml_kind kind; /* of the event at hand */
-    size_t line;       /* where it starts, from 1 */
+    const char *path;   /* for messages; borrowed */
+    sl_yaml_kind kind;  /* of the event at hand */
+    size_t line;        /* where it starts, from 1 */
     const char *scalar; /* its text, valid until the next event; NULL for other kinds */
     struct sl_yaml_reader *reader;
 } sl_yaml;

@@ -28,8 +28,8 @@ static sl_status next_value(reader *in, const char *name, const char **value, in
         return sl_fail(SL_INVALID, "%s:%zu: '%s' takes a value or a list of values", in->yaml.path,
                        in->yaml.line, name);
     if (*count == VALUES_MAX)
-        return sl_fail(SL_LIMIT, "%s:%zu: '%s' has more than %d values", in->yaml.path,
-                       in->yaml.line, name, SL_OVERRIDE_WORDS);
+        return sl_fail(SL_LIMIT, "%s:%zu: '%s' has more than %d values", in->yaml.path, in->yaml.line, name,
+                       SL_OVERRIDE_WORDS);
     value[(*count)++] = sl_arena_strdup(in->arena, in->yaml.scalar);
     return SL_OK;
 }
@@ -83,8 +83,7 @@ static sl_status read_mapping(reader *in, level at, sl_sim_class class_id);
 
 static sl_status read_entry(reader *in, level at, sl_sim_class class_id) {
     if (in->yaml.kind != SL_YAML_SCALAR)
-        return sl_fail(SL_INVALID, "%s:%zu: a key must be a plain word", in->yaml.path,
-                       in->yaml.line);
+        return sl_fail(SL_INVALID, "%s:%zu: a key must be a plain word", in->yaml.path, in->yaml.line);
     const char *name = sl_arena_strdup(in->arena, in->yaml.scalar);
     size_t line = in->yaml.line;
     SL_TRY(sl_yaml_next(&in->yaml));
@@ -151,8 +150,7 @@ static sl_status read_top(reader *in) {
     SL_TRY(sl_yaml_next(&in->yaml)); /* the document's end */
     SL_TRY(sl_yaml_next(&in->yaml));
     if (in->yaml.kind != SL_YAML_STREAM_END)
-        return sl_fail(SL_INVALID, "%s:%zu: a second document, expected one", in->yaml.path,
-                       in->yaml.line);
+        return sl_fail(SL_INVALID, "%s:%zu: a second document, expected one", in->yaml.path, in->yaml.line);
     return SL_OK;
 }
 
