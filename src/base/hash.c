@@ -2,8 +2,6 @@
 
 #include "base/file.h"
 
-#include <sodium.h>
-
 void sl_hex(const uint8_t *bytes, size_t count, char *out) {
     static const char digits[] = "0123456789abcdef";
     for (size_t i = 0; i < count; i++) {
@@ -14,7 +12,10 @@ void sl_hex(const uint8_t *bytes, size_t count, char *out) {
 }
 
 void sl_sha256(const void *data, size_t bytes, uint8_t out[SL_SHA256_BYTES]) {
-    crypto_hash_sha256(out, data, bytes);
+    sl_sha256_state state;
+    sl_sha256_begin(&state);
+    sl_sha256_add(&state, data, bytes);
+    sl_sha256_end(&state, out);
 }
 
 void sl_sha256_hex(const void *data, size_t bytes, char out[SL_SHA256_HEX]) {

@@ -44,7 +44,7 @@ static void tell_workspace(sl_cli *cli, const sl_workspace_report *report) {
 static sl_status run(sl_cli *cli, void *settings) {
     (void)settings;
     sl_workspace *workspace;
-    sl_cli_print(cli, "program      scatterloop " SL_VERSION);
+    sl_cli_print(cli, "program      scatterloop %s%s", SL_VERSION, SL_BUILD_NAME);
     json_object_set_new(cli->result, "version", json_string(SL_VERSION));
     sl_status status = sl_workspace_open(cli->globals.workspace, &workspace);
     if (status == SL_NOT_FOUND && !cli->globals.workspace) {

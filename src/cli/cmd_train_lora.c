@@ -12,8 +12,8 @@ static void show(const sl_cli *cli) {
 
 static sl_status run(sl_cli *cli, void *settings) {
     const sl_lora_settings *set = settings;
-    sl_workspace *workspace;
-    SL_TRY(sl_workspace_open(cli->globals.workspace, &workspace));
+    sl_workspace *workspace = NULL;
+    if (!set->images) SL_TRY(sl_workspace_open(cli->globals.workspace, &workspace));
     sl_status status;
     if (cli->globals.dry_run) {
         sl_text text = SL_TEXT_INIT;
@@ -23,7 +23,8 @@ static sl_status run(sl_cli *cli, void *settings) {
     } else {
         sl_id model = 0;
         status = sl_train_lora(set, workspace, 0, &cli->progress, cli->result, &model);
-        if (status == SL_OK) json_object_set_new(cli->result, "model", json_integer((json_int_t)model));
+        if (status == SL_OK)
+            json_object_set_new(cli->result, "model", model ? json_integer(model) : json_null());
         if (status == SL_OK) show(cli);
     }
     sl_workspace_close(workspace);
@@ -32,13 +33,14 @@ static sl_status run(sl_cli *cli, void *settings) {
 
 const sl_command sl_command_train_lora = {
     .name = "train lora",
-    .summary = "fine-tune the generator on images of the workspace",
+    .summary = "fine-tune the generator on images of the workspace or a folder",
     .arguments = "",
     .description =
         "Trains a low-rank adapter (LoRA) beside the frozen model on the training part of the workspace,\n"
         "and saves it in the format that diffusers reads. Stopped, it goes on when called again.\n",
     .examples = "  scatterloop train lora --epochs 50\n"
                 "  scatterloop train lora --preset paper --model stable-diffusion-v1-5\n"
+                "  scatterloop train lora --images frames --out adapter --steps 400\n"
                 "  scatterloop generate \"GISAXS data showing peaks\" --lora models/lora-3\n",
     .arguments_max = 0,
     .takes_dry_run = true,

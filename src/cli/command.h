@@ -15,6 +15,9 @@
 
 #include <stdbool.h>
 
+/* Behind the version, where people read it. */
+#define SL_BUILD_NAME (SL_CORE_ONLY ? " (core-only)" : "")
+
 /* The options that every command takes. */
 typedef struct sl_cli_globals {
     bool help, version, json, quiet, verbose, dry_run;
@@ -49,6 +52,10 @@ extern const sl_option sl_cli_global_options[];
 
 /* All commands in the order of the help; ends with NULL. */
 extern const sl_command *const sl_commands[];
+
+/* Names of the commands that this build lacks: none, or in a core-only build those of the full one; ends with
+ * NULL. */
+extern const char *const sl_commands_left_out[];
 
 /* A line of the result for people, on stdout; nothing with --json or --quiet. */
 void sl_cli_print(const sl_cli *cli, const char *format, ...) SL_PRINTF(2, 3);

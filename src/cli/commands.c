@@ -2,14 +2,32 @@
 
 #include <string.h>
 
-#define SL_COMMAND(name) extern const sl_command sl_command_##name;
+#if SL_CORE_ONLY
+#define SL_FULL_COMMAND(identifier, name)
+#else
+#define SL_FULL_COMMAND(identifier, name) SL_COMMAND(identifier)
+#endif
+
+#define SL_COMMAND(identifier) extern const sl_command sl_command_##identifier;
 #include "cli/commands.def"
 #undef SL_COMMAND
 
 const sl_command *const sl_commands[] = {
-#define SL_COMMAND(name) &sl_command_##name,
+#define SL_COMMAND(identifier) &sl_command_##identifier,
 #include "cli/commands.def"
 #undef SL_COMMAND
+    NULL};
+
+#undef SL_FULL_COMMAND
+
+const char *const sl_commands_left_out[] = {
+#if SL_CORE_ONLY
+#define SL_COMMAND(identifier)
+#define SL_FULL_COMMAND(identifier, name) name,
+#include "cli/commands.def"
+#undef SL_FULL_COMMAND
+#undef SL_COMMAND
+#endif
     NULL};
 
 #define GLOBAL sl_cli_globals

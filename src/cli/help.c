@@ -23,12 +23,16 @@ static void usage_line(const sl_command *command, sl_text *out) {
 }
 
 static void program_help(sl_text *out) {
-    sl_text_printf(out, "scatterloop %s: %s\n\nUsage: ", SL_VERSION, tagline);
+    sl_text_printf(out, "scatterloop %s%s: %s\n\nUsage: ", SL_VERSION, SL_BUILD_NAME, tagline);
     usage_line(NULL, out);
     sl_text_add(out, "\n\nCommands:\n");
     for (const sl_command *const *command = sl_commands; *command; command++)
         sl_text_printf(out, "  %-18s %s\n", (*command)->name, (*command)->summary);
-    sl_text_add(out, "\nOptions of every command:\n");
+    for (const char *const *name = sl_commands_left_out; *name; name++)
+        sl_text_printf(out, "%s%s", name == sl_commands_left_out ? "\nLeft to the full build: " : ", ",
+                       *name);
+    sl_text_add(out, sl_commands_left_out[0] ? "\n\nOptions of every command:\n"
+                                             : "\nOptions of every command:\n");
     sl_options_help(sl_cli_global_options, out);
     sl_text_add(out, "\nExit status:\n");
     for (int code = 0; code < SL_STATUS_COUNT; code++)

@@ -37,6 +37,26 @@ void sl_cli_print(const sl_cli *cli, const char *format, ...) {
     putchar('\n');
 }
 
+enum { NAMES_MAX = 128 };
+
+/* Every command's name, ends with NULL; those that this build lacks too, since a configuration file may speak
+ * to them. */
+static void list_names(const char *names[NAMES_MAX]) {
+    int count = 0;
+    for (const sl_command *const *each = sl_commands; *each && count < NAMES_MAX - 1; each++)
+        names[count++] = (*each)->name;
+    for (const char *const *each = sl_commands_left_out; *each && count < NAMES_MAX - 1; each++)
+        names[count++] = *each;
+    names[count] = NULL;
+}
+
+static sl_status check_left_out(const char *name) {
+    for (const char *const *each = sl_commands_left_out; *each; each++)
+        if (strcmp(*each, name) == 0)
+            return sl_fail(SL_UNSUPPORTED, "'%s' needs the full build; this program is core-only", name);
+    return SL_OK;
+}
+
 /* The command named by the next one or two words; *out_words says how many were used. */
 static sl_status choose_command(int count, char *const words[], const sl_command **out, int *out_words) {
     char both[128];
@@ -45,16 +65,15 @@ static sl_status choose_command(int count, char *const words[], const sl_command
     if ((*out = sl_command_find(both))) return SL_OK;
     *out_words = 1;
     if ((*out = sl_command_find(words[0]))) return SL_OK;
-    const char *names[256];
-    int known = 0;
+    SL_TRY(check_left_out(both));
+    SL_TRY(check_left_out(words[0]));
+    const char *names[NAMES_MAX];
     sl_text group = SL_TEXT_INIT;
     size_t length = strlen(words[0]);
-    for (const sl_command *const *each = sl_commands; *each && known < 255; each++) {
-        names[known++] = (*each)->name;
+    list_names(names);
+    for (const sl_command *const *each = sl_commands; *each; each++)
         if (strncmp((*each)->name, words[0], length) == 0 && (*each)->name[length] == ' ')
             sl_text_printf(&group, "%s%s", group.length ? ", " : "", (*each)->name + length + 1);
-    }
-    names[known] = NULL;
     sl_status status;
     const char *near = sl_suggest(count > 1 ? both : words[0], names);
     if (!near) near = sl_suggest(words[0], names);
@@ -94,11 +113,8 @@ static sl_status add_config(const sl_command *command, const sl_option *const ta
                             sl_assignments *given) {
     const char *path = sl_options_given(given, "config");
     if (!path) return SL_OK;
-    const char *names[256];
-    int known = 0;
-    for (const sl_command *const *each = sl_commands; *each && known < 255; each++)
-        names[known++] = (*each)->name;
-    names[known] = NULL;
+    const char *names[NAMES_MAX];
+    list_names(names);
     sl_assignments merged = {.arena = given->arena};
     SL_TRY(sl_options_read_yaml(path, tables, command->name, names, &merged));
     sl_assignments_append(&merged, given);
@@ -146,7 +162,7 @@ static sl_status program(sl_cli *cli, int count, char *const words[]) {
     if (used == count) {
         SL_TRY(sl_options_apply(sl_cli_global_options, NULL, &given, &cli->globals));
         if (cli->globals.version) {
-            puts("scatterloop " SL_VERSION);
+            printf("scatterloop %s%s\n", SL_VERSION, SL_BUILD_NAME);
         } else {
             print_help(NULL);
         }

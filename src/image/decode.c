@@ -10,11 +10,11 @@
 #include "base/text.h"
 #include "image/format/format.h"
 #include "image/hdf5_lock.h"
+#include "image/system_call_filter.h"
 
 #include <errno.h>
 #include <math.h>
 #include <poll.h>
-#include <seccomp.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -26,16 +26,6 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-
-/* A sanitizer writes its findings and reserves address space beyond any limit. */
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define WITH_SANITIZER 1
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define WITH_SANITIZER 1
-#endif
 
 enum { MESSAGE_BYTES = 1024, METADATA_BYTES = 2 << 20 };
 static const double wall_default_s = 60;
@@ -83,39 +73,6 @@ __attribute__((unused)) static size_t address_space_bytes(void) {
     return pages * (size_t)sysconf(_SC_PAGESIZE);
 }
 
-static bool allow_where(scmp_filter_ctx filter, int call, struct scmp_arg_cmp condition) {
-    return seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, call, 1, &condition) == 0;
-}
-
-/* Everything else answers "not permitted", so that a library meets an error it knows instead of dying. */
-static bool filter_system_calls(void) {
-    static const int allowed[] = {
-        SCMP_SYS(exit),           SCMP_SYS(exit_group),    SCMP_SYS(munmap),
-        SCMP_SYS(mremap),         SCMP_SYS(madvise),       SCMP_SYS(brk),
-        SCMP_SYS(futex),          SCMP_SYS(clock_gettime), SCMP_SYS(rt_sigreturn),
-        SCMP_SYS(rt_sigprocmask), SCMP_SYS(getpid),        SCMP_SYS(gettid),
-        SCMP_SYS(sched_yield),    SCMP_SYS(getrandom),     SCMP_SYS(sigaltstack),
-        SCMP_SYS(gettimeofday),
-    };
-    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
-    if (!filter) return false;
-    bool good = true;
-    for (size_t i = 0; i < sizeof allowed / sizeof allowed[0]; i++)
-        good &= seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0) == 0;
-    /* abort() signals itself, nobody else; memory may be had, but never for code */
-    good &= allow_where(filter, SCMP_SYS(tgkill),
-                        (struct scmp_arg_cmp){0, SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0});
-    struct scmp_arg_cmp no_code = {2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0};
-    good &= allow_where(filter, SCMP_SYS(mmap), no_code);
-    good &= allow_where(filter, SCMP_SYS(mprotect), no_code);
-#ifdef WITH_SANITIZER
-    good &= allow_where(filter, SCMP_SYS(write), (struct scmp_arg_cmp){0, SCMP_CMP_EQ, 2, 0});
-#endif
-    good = good && seccomp_load(filter) == 0;
-    seccomp_release(filter);
-    return good;
-}
-
 static rlim_t cpu_limit_s(const sl_source *source) {
     return CPU_BASE_S + source->bytes / CPU_BYTES_PER_S;
 }
@@ -128,13 +85,13 @@ static bool confine(const sl_source *source, const sl_decode_limits *limits) {
     for (size_t i = 0; i < sizeof quiet / sizeof quiet[0]; i++) signal(quiet[i], SIG_IGN);
     for (size_t i = 0; i < sizeof fatal / sizeof fatal[0]; i++) signal(fatal[i], SIG_DFL);
     limit(RLIMIT_CORE, 0);
-#ifndef WITH_SANITIZER
+#ifndef SL_WITH_SANITIZER
     limit(RLIMIT_AS, address_space_bytes() + (rlim_t)limits->memory_bytes);
 #endif
     limit(RLIMIT_CPU, cpu_limit_s(source));
     limit(RLIMIT_FSIZE, 0);
     limit(RLIMIT_NOFILE, 0);
-    return filter_system_calls();
+    return sl_filter_system_calls();
 }
 
 static sl_status room_in_map(void *context, size_t bytes, void **out) {
@@ -296,7 +253,7 @@ static sl_status decode_in_child(const sl_source *source, const sl_frame_request
  * lock that another thread held stays locked in the child, which then sleeps for ever. There the time is
  * short at first and doubles up to `wall_s`. */
 static double first_wall_s(double wall_s) {
-#ifdef WITH_SANITIZER
+#ifdef SL_WITH_SANITIZER
     return wall_s / 8;
 #else
     return wall_s;

@@ -4,7 +4,6 @@
 
 #include <inttypes.h>
 #include <math.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,20 +16,20 @@ sl_status sl_frame_content_hash(const sl_frame *frame, char out[SL_SHA256_HEX]) 
     size_t count = (size_t)frame->header.height_px * (size_t)frame->header.width_px;
     size_t element = sl_dtype_bytes(frame->header.dtype);
     SL_TRY(sl_frame_to_image(frame, &image)); /* for its mask */
-    crypto_hash_sha256_state state;
+    sl_sha256_state state;
     uint8_t digest[SL_SHA256_BYTES];
     int64_t size[2] = {frame->header.height_px, frame->header.width_px};
-    crypto_hash_sha256_init(&state);
-    crypto_hash_sha256_update(&state, (const unsigned char *)size, sizeof size);
+    sl_sha256_begin(&state);
+    sl_sha256_add(&state, size, sizeof size);
     double values[PIECE];
     for (size_t start = 0; start < count; start += PIECE) {
         size_t here = count - start < PIECE ? count - start : PIECE;
         sl_convert(frame->header.dtype, (const char *)frame->data + start * element, SL_F64, values, here);
         for (size_t i = 0; i < here; i++)
             values[i] = image.mask[start + i] ? -1 : values[i] + 0.0; /* no -0 */
-        crypto_hash_sha256_update(&state, (const unsigned char *)values, here * sizeof *values);
+        sl_sha256_add(&state, values, here * sizeof *values);
     }
-    crypto_hash_sha256_final(&state, digest);
+    sl_sha256_end(&state, digest);
     sl_hex(digest, sizeof digest, out);
     sl_image_free(&image);
     return SL_OK;

@@ -65,6 +65,30 @@ static void files_are_whole_or_absent(void **state) {
     sl_arena_free(arena);
 }
 
+/* FIPS 180-4's example of two blocks, and the same in pieces. */
+static void hashes_take_data_in_pieces(void **state) {
+    (void)state;
+    static const char text[] = "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq";
+    char hex[SL_SHA256_HEX], whole[SL_SHA256_HEX];
+    uint8_t digest[SL_SHA256_BYTES];
+    sl_sha256_hex(text, strlen(text), hex);
+    assert_string_equal(hex, "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
+    char data[200];
+    memset(data, 'x', sizeof data);
+    for (size_t bytes = 0; bytes <= sizeof data; bytes++) {
+        sl_sha256_state pieces;
+        sl_sha256_begin(&pieces);
+        for (size_t at = 0, step = 1; at < bytes; at += step, step = 2 * step + 1) {
+            if (step > bytes - at) step = bytes - at;
+            sl_sha256_add(&pieces, data + at, step);
+        }
+        sl_sha256_end(&pieces, digest);
+        sl_hex(digest, sizeof digest, hex);
+        sl_sha256_hex(data, bytes, whole);
+        assert_string_equal(hex, whole);
+    }
+}
+
 static void json_getters_name_the_key(void **state) {
     (void)state;
     json_t *value;
@@ -140,10 +164,11 @@ static void halves_round_trip(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(status_builds_a_chain),     cmocka_unit_test(sizes_are_checked),
-        cmocka_unit_test(files_are_whole_or_absent), cmocka_unit_test(json_getters_name_the_key),
-        cmocka_unit_test(random_numbers_are_philox), cmocka_unit_test(normals_have_their_moments),
-        cmocka_unit_test(every_task_runs_once),      cmocka_unit_test(halves_round_trip),
+        cmocka_unit_test(status_builds_a_chain),      cmocka_unit_test(sizes_are_checked),
+        cmocka_unit_test(files_are_whole_or_absent),  cmocka_unit_test(hashes_take_data_in_pieces),
+        cmocka_unit_test(json_getters_name_the_key),  cmocka_unit_test(random_numbers_are_philox),
+        cmocka_unit_test(normals_have_their_moments), cmocka_unit_test(every_task_runs_once),
+        cmocka_unit_test(halves_round_trip),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) ? 1 : 0;
 }

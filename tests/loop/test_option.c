@@ -146,7 +146,8 @@ static void yaml_errors_name_the_line(void **state) {
         {"count:\n  - 3\n", ":2: 'count' takes one value", SL_INVALID},
         {"\n\ncount: 500\n", ":3: count: 500 is outside", SL_INVALID},
         {"genrate:\n  count: 3\n", ":1: 'genrate' is no command", SL_INVALID},
-        {"title: \"x\n", ":2: ", SL_FORMAT},
+        {"title: \"x\n",
+         SL_CORE_ONLY ? ":1: " : ":2: ", SL_FORMAT}, /* there, such a text must end in its line */
         {"- 1\n", ":1: expected lines", SL_INVALID},
         {"a: &x 1\nb: *x\n", ": 'a': unknown", SL_INVALID},
     };

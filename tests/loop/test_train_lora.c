@@ -69,6 +69,37 @@ static void an_adapter_is_trained_and_recorded(void **state) {
     json_decref(result);
 }
 
+static void a_folder_does_as_well(void **state) {
+    (void)state;
+    const char *model = shared_path("golden/dev/pipe");
+    if (!model) skip_because("no golden/dev/pipe; set SL_SHARED");
+    sl_simulate_settings simulated;
+    sl_simulate_result made;
+    assert_ok(sl_options_default(sl_simulate_options, arena, &simulated));
+    simulated.count = IMAGES;
+    simulated.size_px = 64;
+    simulated.out = sl_path_join(arena, folder, "images");
+    assert_ok(sl_simulate(&simulated, NULL, NULL, &made));
+    sl_lora_settings settings = settings_for(model, 2);
+    settings.images = simulated.out;
+    sl_id record = -1;
+    assert_status(sl_train_lora(&settings, NULL, 0, NULL, NULL, &record), SL_INVALID); /* no --out */
+    settings.out = sl_path_join(arena, folder, "adapter");
+    json_t *result = json_object();
+    assert_ok(sl_train_lora(&settings, NULL, 0, NULL, result, &record));
+    assert_int_equal(record, 0);
+    int64_t held_out = json_integer_value(json_object_get(result, "held_out"));
+    assert_true(held_out > 0); /* simulated images are groups of their own */
+    assert_int_equal(json_integer_value(json_object_get(result, "images")), IMAGES - held_out);
+    assert_true(sl_file_exists(sl_path_join(arena, settings.out, "pytorch_lora_weights.safetensors")));
+    settings.steps = 3; /* goes on */
+    assert_ok(sl_train_lora(&settings, NULL, 0, NULL, result, &record));
+    assert_int_equal(json_integer_value(json_object_get(result, "steps")), 3);
+    json_decref(result);
+    settings.images = sl_path_join(arena, folder, "nowhere");
+    assert_status(sl_train_lora(&settings, NULL, 0, NULL, NULL, &record), SL_NOT_FOUND);
+}
+
 static void without_images_it_says_so(void **state) {
     (void)state;
     sl_lora_settings settings = settings_for("/nonexistent", 4);
@@ -81,6 +112,7 @@ static void without_images_it_says_so(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_adapter_is_trained_and_recorded),
+        cmocka_unit_test(a_folder_does_as_well),
         cmocka_unit_test(without_images_it_says_so),
     };
     return cmocka_run_group_tests(tests, set_up, scratch_close) ? 1 : 0;

@@ -20,25 +20,24 @@ typedef struct reader {
 
 static void assign_scalar(reader *in, const sl_option *option) {
     sl_arena *arena = in->out->arena;
-    const char *where =
-        sl_arena_printf(arena, "%s:%zu: %s", in->yaml.path, sl_yaml_line(&in->yaml), option->name);
-    sl_assignments_add(in->out, option, sl_arena_strdup(arena, sl_yaml_scalar(&in->yaml)), where);
+    const char *where = sl_arena_printf(arena, "%s:%zu: %s", in->yaml.path, in->yaml.line, option->name);
+    sl_assignments_add(in->out, option, sl_arena_strdup(arena, in->yaml.scalar), where);
 }
 
 static sl_status read_value(reader *in, const sl_option *option) {
-    if (in->yaml.event.type == YAML_SCALAR_EVENT) {
+    if (in->yaml.kind == SL_YAML_SCALAR) {
         assign_scalar(in, option);
         return SL_OK;
     }
-    if (in->yaml.event.type != YAML_SEQUENCE_START_EVENT || option->type != SL_OPTION_IS_LIST)
-        return sl_fail(SL_INVALID, "%s:%zu: '%s' takes one value", in->yaml.path, sl_yaml_line(&in->yaml),
+    if (in->yaml.kind != SL_YAML_SEQUENCE_START || option->type != SL_OPTION_IS_LIST)
+        return sl_fail(SL_INVALID, "%s:%zu: '%s' takes one value", in->yaml.path, in->yaml.line,
                        option->name);
     for (;;) {
         SL_TRY(sl_yaml_next(&in->yaml));
-        if (in->yaml.event.type == YAML_SEQUENCE_END_EVENT) return SL_OK;
-        if (in->yaml.event.type != YAML_SCALAR_EVENT)
+        if (in->yaml.kind == SL_YAML_SEQUENCE_END) return SL_OK;
+        if (in->yaml.kind != SL_YAML_SCALAR)
             return sl_fail(SL_INVALID, "%s:%zu: '%s' takes a list of plain values", in->yaml.path,
-                           sl_yaml_line(&in->yaml), option->name);
+                           in->yaml.line, option->name);
         assign_scalar(in, option);
     }
 }
@@ -46,14 +45,12 @@ static sl_status read_value(reader *in, const sl_option *option) {
 static sl_status read_mapping(reader *in, bool top);
 
 static sl_status read_entry(reader *in, bool top) {
-    if (in->yaml.event.type != YAML_SCALAR_EVENT)
-        return sl_fail(SL_INVALID, "%s:%zu: a key must be a plain word", in->yaml.path,
-                       sl_yaml_line(&in->yaml));
-    char *key = sl_arena_strdup(in->out->arena, sl_yaml_scalar(&in->yaml));
-    const char *where =
-        sl_arena_printf(in->out->arena, "%s:%zu: '%s'", in->yaml.path, sl_yaml_line(&in->yaml), key);
+    if (in->yaml.kind != SL_YAML_SCALAR)
+        return sl_fail(SL_INVALID, "%s:%zu: a key must be a plain word", in->yaml.path, in->yaml.line);
+    char *key = sl_arena_strdup(in->out->arena, in->yaml.scalar);
+    const char *where = sl_arena_printf(in->out->arena, "%s:%zu: '%s'", in->yaml.path, in->yaml.line, key);
     SL_TRY(sl_yaml_next(&in->yaml));
-    if (top && in->yaml.event.type == YAML_MAPPING_START_EVENT) {
+    if (top && in->yaml.kind == SL_YAML_MAPPING_START) {
         if (strcmp(key, in->command) == 0) return read_mapping(in, false);
         for (const char *const *name = in->commands; *name; name++)
             if (strcmp(key, *name) == 0) return sl_yaml_pass_over(&in->yaml);
@@ -69,7 +66,7 @@ static sl_status read_entry(reader *in, bool top) {
 static sl_status read_mapping(reader *in, bool top) {
     for (;;) {
         SL_TRY(sl_yaml_next(&in->yaml));
-        if (in->yaml.event.type == YAML_MAPPING_END_EVENT) return SL_OK;
+        if (in->yaml.kind == SL_YAML_MAPPING_END) return SL_OK;
         SL_TRY(read_entry(in, top));
     }
 }
@@ -77,19 +74,19 @@ static sl_status read_mapping(reader *in, bool top) {
 static sl_status read_document(reader *in) {
     for (;;) {
         SL_TRY(sl_yaml_next(&in->yaml));
-        switch (in->yaml.event.type) {
-        case YAML_STREAM_START_EVENT:
-        case YAML_DOCUMENT_START_EVENT:
-        case YAML_DOCUMENT_END_EVENT:
+        switch (in->yaml.kind) {
+        case SL_YAML_STREAM_START:
+        case SL_YAML_DOCUMENT_START:
+        case SL_YAML_DOCUMENT_END:
             break;
-        case YAML_STREAM_END_EVENT:
+        case SL_YAML_STREAM_END:
             return SL_OK;
-        case YAML_MAPPING_START_EVENT:
+        case SL_YAML_MAPPING_START:
             SL_TRY(read_mapping(in, true));
             break;
         default:
             return sl_fail(SL_INVALID, "%s:%zu: expected lines of 'option: value'", in->yaml.path,
-                           sl_yaml_line(&in->yaml));
+                           in->yaml.line);
         }
     }
 }

@@ -1,4 +1,6 @@
-/* YAML read as a stream of events: no document tree, no tags, no anchors. */
+/* YAML read as a stream of events: no document tree, no tags, no anchors. One of two files makes the events:
+ * yaml_reader.c by libyaml, or core/yaml_reader.c in a core-only build, for the part of YAML that the
+ * project's files use. */
 #ifndef SL_LOOP_YAML_EVENTS_H
 #define SL_LOOP_YAML_EVENTS_H
 
@@ -6,25 +8,34 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <yaml.h>
+
+typedef enum sl_yaml_kind {
+    SL_YAML_STREAM_START,
+    SL_YAML_STREAM_END,
+    SL_YAML_DOCUMENT_START,
+    SL_YAML_DOCUMENT_END,
+    SL_YAML_SCALAR,
+    SL_YAML_SEQUENCE_START,
+    SL_YAML_SEQUENCE_END,
+    SL_YAML_MAPPING_START,
+    SL_YAML_MAPPING_END
+} sl_yaml_kind;
 
 typedef struct sl_yaml {
-    yaml_parser_t parser;
-    yaml_event_t event; /* the one at hand */
-    bool holds_event;
-    const char *path; /* for messages; borrowed */
+    const char *path;   /* for messages; borrowed */
+    sl_yaml_kind kind;  /* of the event at hand */
+    size_t line;        /* where it starts, from 1 */
+    const char *scalar; /* its text, valid until the next event; NULL for other kinds */
+    struct sl_yaml_reader *reader;
 } sl_yaml;
 
 /* Reads from memory that must outlive the stream. Close it, also after a failure later on. */
 sl_status sl_yaml_open(sl_yaml *yaml, const char *path, const char *text, size_t bytes);
 void sl_yaml_close(sl_yaml *yaml);
 
-/* The next event. SL_FORMAT names file and line where it is no YAML, SL_UNSUPPORTED where it is an alias. */
+/* The next event. SL_FORMAT names file and line where it is no YAML, SL_UNSUPPORTED where it is an alias or
+ * something else that this build does not read. */
 sl_status sl_yaml_next(sl_yaml *yaml);
-/* Line of the event at hand, from 1. */
-size_t sl_yaml_line(const sl_yaml *yaml);
-/* Text of the scalar at hand; valid until the next event. */
-const char *sl_yaml_scalar(const sl_yaml *yaml);
 /* Goes to the last event of the value whose first event is at hand. */
 sl_status sl_yaml_pass_over(sl_yaml *yaml);
 

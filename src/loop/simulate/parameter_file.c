@@ -24,23 +24,23 @@ static sl_status at_line(const reader *in, size_t line, sl_status status) {
 }
 
 static sl_status next_value(reader *in, const char *name, const char **value, int *count) {
-    if (in->yaml.event.type != YAML_SCALAR_EVENT)
+    if (in->yaml.kind != SL_YAML_SCALAR)
         return sl_fail(SL_INVALID, "%s:%zu: '%s' takes a value or a list of values", in->yaml.path,
-                       sl_yaml_line(&in->yaml), name);
+                       in->yaml.line, name);
     if (*count == VALUES_MAX)
-        return sl_fail(SL_LIMIT, "%s:%zu: '%s' has more than %d values", in->yaml.path,
-                       sl_yaml_line(&in->yaml), name, SL_OVERRIDE_WORDS);
-    value[(*count)++] = sl_arena_strdup(in->arena, sl_yaml_scalar(&in->yaml));
+        return sl_fail(SL_LIMIT, "%s:%zu: '%s' has more than %d values", in->yaml.path, in->yaml.line, name,
+                       SL_OVERRIDE_WORDS);
+    value[(*count)++] = sl_arena_strdup(in->arena, in->yaml.scalar);
     return SL_OK;
 }
 
 /* A scalar, or a list of scalars; the event at hand is the value's first. */
 static sl_status read_values(reader *in, const char *name, const char **value, int *count) {
     *count = 0;
-    if (in->yaml.event.type != YAML_SEQUENCE_START_EVENT) return next_value(in, name, value, count);
+    if (in->yaml.kind != SL_YAML_SEQUENCE_START) return next_value(in, name, value, count);
     for (;;) {
         SL_TRY(sl_yaml_next(&in->yaml));
-        if (in->yaml.event.type == YAML_SEQUENCE_END_EVENT) return SL_OK;
+        if (in->yaml.kind == SL_YAML_SEQUENCE_END) return SL_OK;
         SL_TRY(next_value(in, name, value, count));
     }
 }
@@ -82,13 +82,12 @@ typedef enum level { LEVEL_TOP, LEVEL_PARAMETERS, LEVEL_CLASS } level;
 static sl_status read_mapping(reader *in, level at, sl_sim_class class_id);
 
 static sl_status read_entry(reader *in, level at, sl_sim_class class_id) {
-    if (in->yaml.event.type != YAML_SCALAR_EVENT)
-        return sl_fail(SL_INVALID, "%s:%zu: a key must be a plain word", in->yaml.path,
-                       sl_yaml_line(&in->yaml));
-    const char *name = sl_arena_strdup(in->arena, sl_yaml_scalar(&in->yaml));
-    size_t line = sl_yaml_line(&in->yaml);
+    if (in->yaml.kind != SL_YAML_SCALAR)
+        return sl_fail(SL_INVALID, "%s:%zu: a key must be a plain word", in->yaml.path, in->yaml.line);
+    const char *name = sl_arena_strdup(in->arena, in->yaml.scalar);
+    size_t line = in->yaml.line;
     SL_TRY(sl_yaml_next(&in->yaml));
-    bool mapping = in->yaml.event.type == YAML_MAPPING_START_EVENT;
+    bool mapping = in->yaml.kind == SL_YAML_MAPPING_START;
     sl_sim_class found;
     if (at == LEVEL_TOP && strcmp(name, "class") == 0) return read_class_name(in, line);
     if (at == LEVEL_TOP && mapping && strcmp(name, "parameters") == 0)
@@ -105,7 +104,7 @@ static sl_status read_entry(reader *in, level at, sl_sim_class class_id) {
 static sl_status read_mapping(reader *in, level at, sl_sim_class class_id) {
     for (;;) {
         SL_TRY(sl_yaml_next(&in->yaml));
-        if (in->yaml.event.type == YAML_MAPPING_END_EVENT) return SL_OK;
+        if (in->yaml.kind == SL_YAML_MAPPING_END) return SL_OK;
         SL_TRY(read_entry(in, at, class_id));
     }
 }
@@ -115,15 +114,15 @@ static sl_status find_top(sl_yaml *yaml, bool *empty) {
     *empty = false;
     for (;;) {
         SL_TRY(sl_yaml_next(yaml));
-        yaml_event_type_t type = yaml->event.type;
-        if (type == YAML_MAPPING_START_EVENT) return SL_OK;
-        if (type == YAML_STREAM_END_EVENT) {
+        sl_yaml_kind type = yaml->kind;
+        if (type == SL_YAML_MAPPING_START) return SL_OK;
+        if (type == SL_YAML_STREAM_END) {
             *empty = true;
             return SL_OK;
         }
-        if (type == YAML_SCALAR_EVENT || type == YAML_SEQUENCE_START_EVENT)
+        if (type == SL_YAML_SCALAR || type == SL_YAML_SEQUENCE_START)
             return sl_fail(SL_INVALID, "%s:%zu: expected lines of 'parameter: value'", yaml->path,
-                           sl_yaml_line(yaml));
+                           yaml->line);
     }
 }
 
@@ -133,11 +132,11 @@ static sl_status look_for_sidecar(sl_yaml *yaml, bool *is_sidecar) {
     SL_TRY(find_top(yaml, &empty));
     while (!empty) {
         SL_TRY(sl_yaml_next(yaml));
-        if (yaml->event.type == YAML_MAPPING_END_EVENT) break;
-        bool named = yaml->event.type == YAML_SCALAR_EVENT && !strcmp(sl_yaml_scalar(yaml), "parameters");
+        if (yaml->kind == SL_YAML_MAPPING_END) break;
+        bool named = yaml->kind == SL_YAML_SCALAR && !strcmp(yaml->scalar, "parameters");
         SL_TRY(sl_yaml_pass_over(yaml));
         SL_TRY(sl_yaml_next(yaml));
-        *is_sidecar |= named && yaml->event.type == YAML_MAPPING_START_EVENT;
+        *is_sidecar |= named && yaml->kind == SL_YAML_MAPPING_START;
         SL_TRY(sl_yaml_pass_over(yaml));
     }
     return SL_OK;
@@ -150,9 +149,8 @@ static sl_status read_top(reader *in) {
     SL_TRY(read_mapping(in, LEVEL_TOP, SL_SIM_CLASS_ANY));
     SL_TRY(sl_yaml_next(&in->yaml)); /* the document's end */
     SL_TRY(sl_yaml_next(&in->yaml));
-    if (in->yaml.event.type != YAML_STREAM_END_EVENT)
-        return sl_fail(SL_INVALID, "%s:%zu: a second document, expected one", in->yaml.path,
-                       sl_yaml_line(&in->yaml));
+    if (in->yaml.kind != SL_YAML_STREAM_END)
+        return sl_fail(SL_INVALID, "%s:%zu: a second document, expected one", in->yaml.path, in->yaml.line);
     return SL_OK;
 }
 

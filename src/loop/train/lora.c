@@ -7,6 +7,7 @@
 #include "loop/job.h"
 #include "loop/shipped.h"
 #include "loop/train/lora_data.h"
+#include "loop/train/lora_folder.h"
 #include "model/lora_file.h"
 #include "train/feed.h"
 #include "train/learner.h"
@@ -26,6 +27,10 @@ const sl_option sl_lora_options[] = {
                      "paper: 512 px, batch 32, 100 epochs, constant rate, as in arXiv 2408.12720"),
     SL_OPTION_PATH(sl_lora_settings, model, "model", 'm', NULL, "DIR",
                    "model folder in diffusers' layout (default: the shipped base model)"),
+    SL_OPTION_PATH(sl_lora_settings, images, "images", 0, NULL, "DIR",
+                   "learn from the images that metadata.jsonl of this folder names, without a workspace"),
+    SL_OPTION_PATH(sl_lora_settings, out, "out", 'o', NULL, "DIR",
+                   "with --images: where the adapter and the states of its training go"),
     SL_OPTION_CHOICE(sl_lora_settings, origin, "origin", 0, "experimental", "experimental|simulated|all",
                      "which images of the workspace to learn from"),
     SL_OPTION_TEXT(sl_lora_settings, caption, "caption", 0, NULL, "TEXT", "caption of images that have none"),
@@ -91,36 +96,65 @@ static bool wanted(const sl_lora_settings *s, const sl_image_record *r) {
     return r->origin == (s->origin ? SL_ORIGIN_SIMULATED : SL_ORIGIN_EXPERIMENTAL);
 }
 
-static sl_lora_item item_of(const tuning *t, const sl_image_record *r) {
-    const char *caption = r->caption && r->caption[0] ? r->caption : t->settings->caption;
+static sl_lora_item item_of(const tuning *t, const char *caption, const char *hash) {
+    if (!caption || !caption[0]) caption = t->settings->caption;
     bool sided = caption && (strstr(caption, "left") || strstr(caption, "right"));
-    return (sl_lora_item){
-        .image = r->id, .object_hash = r->object_hash, .caption = caption, .mirror = !sided};
+    return (sl_lora_item){.object_hash = hash, .caption = caption, .mirror = !sided};
+}
+
+/* All that may be learnt from, with the group of each. */
+typedef struct choice {
+    sl_lora_item *item;
+    const char **group;
+    int64_t count;
+} choice;
+
+static void make_room(const tuning *t, int64_t count, choice *out) {
+    *out = (choice){SL_NEW(t->arena, sl_lora_item, count + 1), SL_NEW(t->arena, const char *, count + 1), 0};
+}
+
+static sl_status choose_from_workspace(const tuning *t, choice *out) {
+    sl_image_record *records;
+    int all;
+    sl_image_filter filter = SL_IMAGE_FILTER_ALL;
+    SL_TRY(sl_store_images(t->workspace->store, &filter, t->arena, &records, &all));
+    make_room(t, all, out);
+    for (int i = 0; i < all; i++) {
+        const sl_image_record *r = &records[i];
+        if (!wanted(t->settings, r)) continue;
+        out->group[out->count] = r->group_key ? r->group_key : "";
+        out->item[out->count] = item_of(t, r->caption, r->object_hash);
+        out->item[out->count++].image = r->id;
+    }
+    if (out->count) return SL_OK;
+    return sl_fail(SL_NOT_FOUND,
+                   "no image of the training split to learn from: import some, or choose another --origin");
+}
+
+static sl_status choose_from_folder(const tuning *t, choice *out) {
+    sl_lora_file *files;
+    int64_t all;
+    SL_TRY(sl_lora_folder_read(t->arena, t->settings->images, &files, &all));
+    make_room(t, all, out);
+    for (; out->count < all; out->count++) {
+        const sl_lora_file *file = &files[out->count];
+        out->group[out->count] = file->group;
+        out->item[out->count] = item_of(t, file->caption, file->hash);
+        out->item[out->count].path = file->path;
+    }
+    return all ? SL_OK : sl_fail(SL_NOT_FOUND, "'%s' names no image to learn from", t->settings->images);
 }
 
 static sl_status choose_images(tuning *t) {
-    sl_image_record *records;
-    int all, count = 0;
-    sl_image_filter filter = SL_IMAGE_FILTER_ALL;
-    SL_TRY(sl_store_images(t->workspace->store, &filter, t->arena, &records, &all));
-    const char **groups = SL_NEW(t->arena, const char *, all + 1);
-    sl_feed_split *split = SL_NEW(t->arena, sl_feed_split, all + 1);
-    for (int i = 0; i < all; i++)
-        if (wanted(t->settings, &records[i])) {
-            groups[count] = records[i].group_key ? records[i].group_key : "";
-            records[count++] = records[i];
-        }
-    if (!count)
-        return sl_fail(
-            SL_NOT_FOUND,
-            "no image of the training split to learn from: import some, or choose another --origin");
-    SL_TRY(
-        sl_feed_split_by_group(groups, count, t->settings->holdout, 0, (uint64_t)t->settings->seed, split));
+    choice all;
+    SL_TRY(t->settings->images ? choose_from_folder(t, &all) : choose_from_workspace(t, &all));
+    sl_feed_split *split = SL_NEW(t->arena, sl_feed_split, all.count);
+    SL_TRY(sl_feed_split_by_group(all.group, all.count, t->settings->holdout, 0, (uint64_t)t->settings->seed,
+                                  split));
     for (int part = 0; part < 2; part++) {
-        t->items[part] = SL_NEW(t->arena, sl_lora_item, count);
-        for (int i = 0; i < count; i++)
-            if ((split[i] != SL_FEED_TRAIN) == (part == 1))
-                t->items[part][t->count[part]++] = item_of(t, &records[i]);
+        t->items[part] = SL_NEW(t->arena, sl_lora_item, all.count);
+        for (int64_t i = 0; i < all.count; i++)
+            if ((split[i] != SL_FEED_TRAIN) == (part == 1)) t->items[part][t->count[part]++] = all.item[i];
     }
     if (t->settings->holdout > 0 && !t->count[1])
         sl_warn("all images are of one group: none can be held out, the last weights will be kept");
@@ -249,7 +283,7 @@ static void name_images(const tuning *t, char out[SL_SHA256_HEX]) {
 
 /* What a resumed run must share: all settings but those that say when to stop, the images, the model. */
 static sl_status recorded_settings(const tuning *t, json_t **out) {
-    static const char *const free_keys[] = {"minutes", "epochs", "steps", "patience", "model"};
+    static const char *const free_keys[] = {"minutes", "epochs", "steps", "patience", "model", "out"};
     char base[SL_SHA256_HEX], images[SL_SHA256_HEX];
     SL_TRY(name_base(t, base));
     name_images(t, images);
@@ -288,6 +322,14 @@ static sl_status train(tuning *t) {
 
 /* ---- the record ---- */
 
+/* Without a workspace the file is all there is. */
+static sl_status save_in_folder(tuning *t) {
+    const char *path = sl_path_join(t->arena, t->settings->out, "pytorch_lora_weights.safetensors");
+    SL_TRY(sl_lora_save(t->lora, path));
+    json_object_set_new(t->result, "path", json_string(path));
+    return SL_OK;
+}
+
 static sl_status record(tuning *t, sl_id run, sl_id round, sl_id *out_model) {
     const char *relative = sl_arena_printf(t->arena, "models/lora-%lld", (long long)run);
     const char *folder = sl_workspace_path(t->workspace, t->arena, relative);
@@ -324,7 +366,8 @@ static sl_status name_folder(tuning *t) {
     if (!text) return sl_fail(SL_MEMORY, "no memory for the settings");
     sl_sha256_hex(text, strlen(text), hash);
     free(text);
-    t->folder = sl_arena_printf(t->arena, "%s/lora-%.12s", t->workspace->runs, hash);
+    t->folder = sl_arena_printf(t->arena, "%s/lora-%.12s",
+                                t->settings->images ? t->settings->out : t->workspace->runs, hash);
     return SL_OK;
 }
 
@@ -335,33 +378,58 @@ static sl_status work(tuning *t, sl_id run, sl_id round, sl_id *out_model) {
     SL_TRY(load_model(t));
     SL_TRY(compute_data(t));
     SL_TRY(train(t));
-    return record(t, run, round, out_model);
+    return t->settings->images ? save_in_folder(t) : record(t, run, round, out_model);
+}
+
+static sl_status check_places(const sl_lora_settings *settings) {
+    if (settings->images && !settings->out)
+        return sl_fail(SL_INVALID, "--images needs --out DIR for the adapter");
+    if (settings->out && !settings->images)
+        return sl_fail(SL_INVALID, "--out goes with --images; a workspace keeps its adapters itself");
+    return SL_OK;
+}
+
+/* As a job of the workspace, or as it is from a folder. `t` is emptied; its result stays with the caller. */
+static sl_status work_to_end(tuning *t, sl_id run, sl_id round, json_t *result, sl_id *out_model) {
+    sl_status status = sl_arena_new(&t->arena);
+    if (status == SL_OK && t->settings->images) status = sl_folder_make(t->settings->out);
+    if (status == SL_OK) status = work(t, run, round, out_model);
+    if (status == SL_OK && result) json_object_update(result, t->result);
+    for (int part = 0; part < 2; part++) sl_lora_data_free(&t->data[part]);
+    sl_lora_free(t->lora);
+    json_decref(t->recorded);
+    sl_bundle_free(t->bundle);
+    sl_arena_free(t->arena);
+    return status;
 }
 
 sl_status sl_train_lora(const sl_lora_settings *settings, const sl_workspace *workspace, sl_id round,
                         const sl_progress *progress, json_t *result, sl_id *out_model) {
     sl_job job;
+    SL_TRY(check_places(settings));
+    tuning t = {.settings = settings, .workspace = workspace, .progress = progress};
+    if (settings->images) {
+        t.result = json_object();
+        *out_model = 0;
+        sl_status status = work_to_end(&t, 0, round, result, out_model);
+        json_decref(t.result);
+        return status;
+    }
     json_t *config = sl_options_to_json(sl_lora_options, settings);
     sl_status status =
         sl_job_begin(workspace, "train lora", config, (uint64_t)settings->seed, round, progress, &job);
     json_decref(config);
     SL_TRY(status);
-    tuning t = {
-        .settings = settings, .workspace = workspace, .progress = &job.progress, .result = json_object()};
-    status = sl_arena_new(&t.arena);
-    if (status == SL_OK) status = work(&t, job.run, round, out_model);
-    if (status == SL_OK && result) json_object_update(result, t.result);
-    for (int part = 0; part < 2; part++) sl_lora_data_free(&t.data[part]);
-    sl_lora_free(t.lora);
-    json_decref(t.recorded);
-    sl_bundle_free(t.bundle);
-    sl_arena_free(t.arena);
+    t.progress = &job.progress;
+    t.result = json_object();
+    status = work_to_end(&t, job.run, round, result, out_model);
     return sl_job_end(&job, status, t.result);
 }
 
 sl_status sl_train_lora_preview(const sl_lora_settings *settings, const sl_workspace *workspace,
                                 sl_text *out) {
     tuning t = {.settings = settings, .workspace = workspace};
+    SL_TRY(check_places(settings));
     SL_TRY(sl_arena_new(&t.arena));
     sl_status status;
     SL_GUARD(status, choose_images(&t), done);

@@ -1,6 +1,7 @@
 #include "loop/train/lora_data.h"
 
 #include "base/random.h"
+#include "image/frame.h"
 #include "image/intensity_map.h"
 #include "image/resize.h"
 #include "xray/log_map.h"
@@ -76,11 +77,21 @@ static sl_status encode(sl_pipeline *pipeline, const sl_tensor *image, float *me
     return status;
 }
 
+static sl_status read_file(const char *path, sl_image *out) {
+    sl_frame frame;
+    SL_TRY(sl_frame_read(path, NULL, NULL, &frame));
+    sl_status status = sl_frame_to_image(&frame, out);
+    sl_frame_free(&frame);
+    return status;
+}
+
 static sl_status encode_item(const sl_workspace *workspace, sl_pipeline *pipeline, const sl_bundle *bundle,
                              sl_tensor *pixels, sl_lora_data *data, int64_t index) {
     sl_image image;
     int32_t side = (int32_t)pixels->shape.dim[1];
-    SL_TRY(sl_workspace_get_image(workspace, data->item[index].object_hash, &image));
+    const sl_lora_item *item = &data->item[index];
+    SL_TRY(item->path ? read_file(item->path, &image)
+                      : sl_workspace_get_image(workspace, item->object_hash, &image));
     sl_status status = sl_lora_prepare(bundle, &image, side, pixels->data);
     sl_image_free(&image);
     for (int v = 0; v < data->variants && status == SL_OK; v++) {
@@ -88,7 +99,8 @@ static sl_status encode_item(const sl_workspace *workspace, sl_pipeline *pipelin
         int64_t at = (index * data->variants + v) * data->latent_size;
         status = encode(pipeline, pixels, data->mean + at, data->deviation + at, data->latent_size);
     }
-    return sl_context(status, "image %lld", (long long)data->item[index].image);
+    return item->path ? sl_context(status, "'%s'", item->path)
+                      : sl_context(status, "image %lld", (long long)item->image);
 }
 
 static sl_status encode_images(const sl_workspace *workspace, sl_pipeline *pipeline, const sl_bundle *bundle,

@@ -1,4 +1,5 @@
-/* Images and captions of a workspace as latents and embeddings, computed once for a fine-tuning. */
+/* Images and captions of a workspace or a folder as latents and embeddings, computed once for a fine-tuning.
+ */
 #ifndef SL_LOOP_TRAIN_LORA_DATA_H
 #define SL_LOOP_TRAIN_LORA_DATA_H
 
@@ -10,7 +11,8 @@
 typedef struct sl_lora_item {
     sl_id image;
     const char *object_hash, *caption;
-    bool mirror; /* whether its mirror image is as good: left and right have no meaning in it */
+    const char *path; /* of a file; NULL: the pixels are the workspace's object */
+    bool mirror;      /* whether its mirror image is as good: left and right have no meaning in it */
 } sl_lora_item;
 
 /* Computed data of `count` items, or of each and its mirror image where `flip`. */
