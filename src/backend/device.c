@@ -92,12 +92,17 @@ static void close_current(void) {
 
 static sl_status open_device(const sl_device_module_table *module, int index) {
     int count = 0;
+    sl_error_clear();
     SL_TRY(module->count(&count));
+    if (count == 0) {
+        char why[512]; /* which the module has left */
+        snprintf(why, sizeof why, "%s", sl_error_message());
+        return sl_fail(SL_UNSUPPORTED, "no device of '%s' is found%s%s", module->name, why[0] ? ": " : "",
+                       why);
+    }
     if (index >= count)
-        return sl_fail(SL_UNSUPPORTED,
-                       count ? "there is no device %s:%d: %d found, counted from 0"
-                             : "no device '%s' is found here (asked for number %d, %d found)",
-                       module->name, index, count);
+        return sl_fail(SL_UNSUPPORTED, "there is no device %s:%d: %d found, counted from 0", module->name,
+                       index, count);
     sl_device device = {.module = module, .index = index};
     SL_TRY(sl_context(module->describe(index, &device.info), "device %s:%d", module->name, index));
     SL_TRY(sl_context(module->open(index, &device.context), "device %s:%d", module->name, index));

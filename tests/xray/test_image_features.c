@@ -12,7 +12,7 @@ enum { SIDE = 256 };
 
 typedef double (*model)(double row, double column);
 
-static const sl_beam_place centre = {true, 128, 128};
+static const sl_beam_place centre = {true, 128, 128, false};
 
 static double radius_of(double row, double column) {
     return hypot(row - centre.row_px, column - centre.column_px);
