@@ -17,6 +17,7 @@ static const double least_step = 0.05; /* the same, of a step that lasts */
 /* Counts and pixels along one ray, by distance in units; a ray is three pixels wide. */
 typedef struct ray {
     double counts[REACH], pixels[REACH];
+    double band[REACH], band_counts[REACH]; /* level and counts of the band that begins here */
     int length;
 } ray;
 
@@ -83,18 +84,27 @@ static void fill_rays(const physical_view *view, falls *out, ray *rays) {
 
 /* ---- steps that last ---- */
 
-/* Median of ln counts a pixel over bins first..end-1, and the counts; NaN with few bins. A median, so that a
- * narrow ridge is not taken for a level. */
-static double level_of(const ray *r, int first, int end, double *counts) {
-    double seen[BAND_BINS];
-    int count = 0;
-    *counts = 0;
-    for (int k = first < 0 ? 0 : first; k < end && k < r->length; k++) {
-        if (r->pixels[k] <= 0) continue;
-        seen[count++] = log((r->counts[k] + 0.5) / r->pixels[k]);
-        *counts += r->counts[k];
+/* A band's level is the median of ln counts a pixel, so that a narrow ridge is not taken for a level; NaN
+ * with few bins.
+ */
+static void fill_bands(ray *r) {
+    double level[REACH];
+    for (int k = 0; k < r->length; k++)
+        level[k] = r->pixels[k] > 0 ? log((r->counts[k] + 0.5) / r->pixels[k]) : NAN;
+    for (int first = 0; first < REACH; first++) {
+        double seen[BAND_BINS];
+        int count = 0;
+        r->band_counts[first] = 0;
+        for (int k = first; k < first + BAND_BINS && k < r->length; k++)
+            if (!isnan(level[k])) seen[count++] = level[k], r->band_counts[first] += r->counts[k];
+        r->band[first] = count >= LEAST_BINS ? physical_median(seen, count) : NAN;
     }
-    return count >= LEAST_BINS ? physical_median(seen, count) : NAN;
+}
+
+static double band_at(const ray *r, int first, double *counts) {
+    bool inside = first >= 0 && first < REACH;
+    *counts = inside ? r->band_counts[first] : 0;
+    return inside ? r->band[first] : NAN;
 }
 
 /* A level at bin k, from one side (-1: before it, 1: beyond it) without the `spared` nearest bins, by the
@@ -102,8 +112,7 @@ static double level_of(const ray *r, int first, int end, double *counts) {
 static double level_at(const ray *r, int k, int side, int spared, double *counts) {
     double further;
     int near = side < 0 ? k - spared - BAND_BINS : k + spared, far = near + side * BAND_BINS;
-    double level = level_of(r, near, near + BAND_BINS, counts),
-           next = level_of(r, far, far + BAND_BINS, &further);
+    double level = band_at(r, near, counts), next = band_at(r, far, &further);
     double reach = (spared + 0.5 * BAND_BINS) / BAND_BINS;
     return isnan(next) ? level : level + reach * (level - next);
 }
@@ -130,9 +139,10 @@ typedef struct step_map {
     float clear[RAYS][REACH];
 } step_map;
 
-static void fill_steps(const ray *rays, step_map *out) {
+static void fill_steps(ray *rays, step_map *out) {
     for (int n = 0; n < RAYS; n++) {
         float *clear = out->clear[n];
+        fill_bands(&rays[n]);
         for (int k = 0; k < REACH; k++)
             clear[k] = k >= 30 && k + SPARED + LEAST_BINS < rays[n].length ? (float)step_at(&rays[n], k) : 0;
         for (int k = 30; k + BAND < REACH; k++)
@@ -249,12 +259,10 @@ static bool find_circle(const falls *f, circle *best) {
 static double height_within(const ray *r, int k, int deep) {
     double ignored;
     int beyond = k + SPARED, further = beyond + BAND_BINS, within = k - SPARED - (deep + 1) * BAND_BINS;
-    double level = level_of(r, beyond, beyond + BAND_BINS, &ignored),
-           next = level_of(r, further, further + BAND_BINS, &ignored), half = 0.5 * BAND_BINS;
+    double level = band_at(r, beyond, &ignored), next = band_at(r, further, &ignored), half = 0.5 * BAND_BINS;
     if (within < BAND_BINS) return NAN;
     double slope = (next - level) / log((further + half) / (beyond + half));
-    return level_of(r, within, within + BAND_BINS, &ignored) - level -
-           slope * log((within + half) / (beyond + half));
+    return band_at(r, within, &ignored) - level - slope * log((within + half) / (beyond + half));
 }
 
 /* A window's edge parts two levels; the flank of a ring that is out of place does not: further in it is as
