@@ -1,5 +1,7 @@
 #include "test.h"
 
+#include "base/random.h"
+
 #include "xray/physical/aperture.h"
 #include "xray/physical/robust_fit.h"
 #include "xray/physical_test.h"
@@ -78,32 +80,76 @@ static void a_robust_fit_is_not_pulled_away(void **state) {
     assert_false(robust_fit(basis, value, weight, COUNT, 1e-4, out, &spread));
 }
 
-static void a_round_aperture_is_masked(void **state) {
+enum { SIDE = 256, PLAIN, DARK, FAINT, RING_OUT_OF_PLACE };
+static const double beam_row = 110, beam_column = 140, window_row = 136, window_column = 119,
+                    window_radius = 112;
+
+/* A fall-off about the beam, with counting noise and what `kind` adds. */
+static double scattering(int kind, int i, int j) {
+    double radius = hypot(i - beam_row, j - beam_column), window = hypot(i - window_row, j - window_column);
+    double mean = 8e6 * pow(radius + 20, -2), off = hypot(i - beam_row - 5, j - beam_column + 6) - 90;
+    if (window > window_radius && kind == DARK) mean *= 0.02;
+    if (window > window_radius && kind == FAINT) mean *= 0.75;
+    if (kind == RING_OUT_OF_PLACE) mean *= 1 + 2 * exp(-off * off / 8);
+    return mean;
+}
+
+static void fill_scattering(sl_image *image, int kind) {
+    sl_random random = sl_random_stream(3, SL_STREAM_TEST, (uint32_t)kind);
+    for (int i = 0; i < SIDE; i++)
+        for (int j = 0; j < SIDE; j++) {
+            double mean = scattering(kind, i, j);
+            image->value[i * SIDE + j] = (float)fmax(0, round(mean + sqrt(mean) * sl_random_normal(&random)));
+        }
+}
+
+static void assert_masked_outside_the_window(const sl_image *opened) {
+    int wrong = 0;
+    for (int i = 0; i < SIDE; i++)
+        for (int j = 0; j < SIDE; j++) {
+            double outside = hypot(i - window_row, j - window_column) - window_radius;
+            if (fabs(outside) > 6) wrong += (opened->mask[i * SIDE + j] != 0) != (outside > 0);
+        }
+    assert_int_equal(wrong, 0);
+}
+
+/* Dark or half-transparent, where it is not the beam's own; a ring out of place is none. */
+static void round_windows_are_masked(void **state) {
     (void)state;
-    enum { SIDE = 256 };
     sl_image image, opened;
     bool found;
     assert_ok(sl_image_new(SIDE, SIDE, &image));
-    for (int shaded = 0; shaded < 2; shaded++) {
-        for (int i = 0; i < SIDE; i++)
-            for (int j = 0; j < SIDE; j++)
-                image.value[i * SIDE + j] = shaded && hypot(i - 136.0, j - 119.0) > 112 ? 2 : 60;
-        physical_view view = {.image = &image, .unit_px = 1, .row_px = 100, .column_px = 140};
+    for (int kind = PLAIN; kind <= RING_OUT_OF_PLACE; kind++) {
+        fill_scattering(&image, kind);
+        physical_view view = {.image = &image, .unit_px = 1, .row_px = beam_row, .column_px = beam_column};
         assert_ok(physical_aperture_mask(&view, &opened, &found));
-        assert_int_equal(found, shaded);
+        assert_int_equal(found, kind == DARK || kind == FAINT);
         if (!found) continue;
-        int wrong = 0;
-        for (int i = 0; i < SIDE; i++)
-            for (int j = 0; j < SIDE; j++) {
-                double outside = hypot(i - 136.0, j - 119.0) - 112;
-                if (fabs(outside) > 6) wrong += (opened.mask[i * SIDE + j] != 0) != (outside > 0);
-            }
-        assert_int_equal(wrong, 0);
+        assert_masked_outside_the_window(&opened);
         sl_image_free(&opened);
-        /* one about the beam breaks no symmetry */
-        view.row_px = 136, view.column_px = 119;
+        view.row_px = window_row, view.column_px = window_column; /* one about the beam breaks no symmetry */
         assert_ok(physical_aperture_mask(&view, &opened, &found));
         assert_false(found);
+    }
+    sl_image_free(&image);
+}
+
+/* What is found blind is found once, and the same as by those who look alone. */
+static void a_blind_look_is_shared(void **state) {
+    (void)state;
+    sl_physical_blind blind = {0};
+    sl_physical_result shared[SL_PHYSICAL_COUNT], alone[SL_PHYSICAL_COUNT];
+    sl_image image;
+    assert_ok(sl_image_new(SIDE, SIDE, &image));
+    fill_scattering(&image, FAINT);
+    sl_physical_input input = {.image = &image, .technique = SL_TECHNIQUE_SAXS, .caption = "saxs, rings"};
+    assert_ok(sl_physical_tests_run(&input, alone));
+    input.blind = &blind;
+    assert_ok(sl_physical_tests_run(&input, shared));
+    assert_true(blind.looked && blind.has_evidence);
+    for (int t = 0; t < SL_PHYSICAL_COUNT; t++) {
+        assert_int_equal(alone[t].applicable, shared[t].applicable);
+        if (alone[t].applicable) assert_true(alone[t].value == shared[t].value);
     }
     sl_image_free(&image);
 }
@@ -113,7 +159,8 @@ int main(void) {
         cmocka_unit_test(every_test_is_calibrated),
         cmocka_unit_test(the_limit_is_that_of_the_technique),
         cmocka_unit_test(a_robust_fit_is_not_pulled_away),
-        cmocka_unit_test(a_round_aperture_is_masked),
+        cmocka_unit_test(round_windows_are_masked),
+        cmocka_unit_test(a_blind_look_is_shared),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) ? 1 : 0;
 }
