@@ -30,8 +30,8 @@ typedef struct sl_train_task {
      */
     void (*explain)(void *context, char *text, size_t bytes);
 
-    /* Called after every change of the values: plans that hold them as frozen have stale packed copies. May be
-     * NULL. */
+    /* Called after every change of the values: plans that hold them as frozen have stale packed copies. May
+     * be NULL. */
     void (*changed)(void *context);
 } sl_train_task;
 
