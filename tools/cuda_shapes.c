@@ -79,27 +79,13 @@ static const sl_bench_case more_cases[] = {
 
 /* ---- the module ---- */
 
-static sl_status fail_text(sl_status code, const char *format, va_list arguments) {
-    char text[1024];
-    vsnprintf(text, sizeof text, format, arguments);
-    return sl_fail(code, "%s", text);
-}
-
-static sl_status context_text(sl_status code, const char *format, va_list arguments) {
-    char text[1024];
-    vsnprintf(text, sizeof text, format, arguments);
-    return sl_context(code, "%s", text);
-}
-
-static const sl_device_host host = {SL_DEVICE_ABI, fail_text, context_text};
-
 static sl_status open_module(const char *path, const sl_device_module_table **out) {
     sl_device_module_function function;
     void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     void *symbol = library ? dlsym(library, SL_DEVICE_MODULE_SYMBOL) : NULL;
     if (!symbol) return sl_fail(SL_NOT_FOUND, "%s: %s", path, dlerror());
     memcpy(&function, &symbol, sizeof function);
-    *out = function(&host);
+    *out = function(&sl_device_program);
     return *out ? SL_OK : sl_fail(SL_MISMATCH, "%s: of another build", path);
 }
 

@@ -33,7 +33,7 @@ static sl_status host_context(sl_status code, const char *format, va_list argume
     return sl_context(code, "%s", text);
 }
 
-static const sl_device_host host = {.abi = SL_DEVICE_ABI, .fail = host_fail, .context = host_context};
+const sl_device_host sl_device_program = {.abi = SL_DEVICE_ABI, .fail = host_fail, .context = host_context};
 
 /* The folder of the running program, without the last slash. */
 static void program_folder(char *out, size_t bytes) {
@@ -73,7 +73,7 @@ static sl_status open_module(const char *name, const sl_device_module_table **ou
                        name, path, name);
     sl_device_module_function function;
     *(void **)&function = dlsym(library, SL_DEVICE_MODULE_SYMBOL);
-    const sl_device_module_table *table = function ? function(&host) : NULL;
+    const sl_device_module_table *table = function ? function(&sl_device_program) : NULL;
     if (!table || table->abi != SL_DEVICE_ABI) {
         dlclose(library);
         return sl_fail(SL_UNSUPPORTED,

@@ -34,6 +34,9 @@ typedef struct sl_device_host {
     sl_status (*context)(sl_status code, const char *format, va_list arguments);
 } sl_device_host;
 
+/* This program's: failures are sl_fail's and sl_context's. */
+extern const sl_device_host sl_device_program;
+
 /* What a module gives to the program. Functions report failures by host->fail; `device` is what open() made.
  * All functions of one device are called by one thread at a time. The table outlives its devices. */
 typedef struct sl_device_module_table {

@@ -648,3 +648,34 @@ void op_kernel_close(const sl_kernel *kernel, sl_call *call) {
     sl_free(call->packed);
     sl_free(call->worker_scratch);
 }
+
+void op_case_reference(const op_case *c, double *out[SL_OUTPUTS_MAX]) {
+    sl_call call = c->call;
+    for (int i = 0; i < call.out_count; i++) {
+        size_t count = (size_t)sl_operand_count(&call.out[i]);
+        if (!sl_call_wants(&call, i)) continue;
+        assert_ok(sl_alloc(&out[i], count, sizeof(double)));
+        sl_convert(call.out[i].dtype, call.out[i].data, SL_F64, out[i], count); /* some are read too */
+        call.out[i].dtype = SL_F64;
+        call.out[i].data = out[i];
+    }
+    assert_ok(sl_alloc(&call.scratch, sl_op_reference_scratch(&call), 1));
+    assert_ok(sl_op_reference(&call));
+    sl_free(call.scratch);
+}
+
+/* fmax(0, NaN) is 0, so NaN is looked for by itself; a floor keeps rounding of an all but zero result from
+ * counting. */
+double op_case_error(const sl_operand *out, const double *expected) {
+    double squares = 0, worst = 0, value;
+    int64_t count = sl_operand_count(out);
+    for (int64_t i = 0; i < count; i++) {
+        const char *at = (const char *)out->data + (size_t)i * sl_dtype_bytes(out->dtype);
+        sl_convert(out->dtype, at, SL_F64, &value, 1);
+        double error = fabs(value - expected[i]);
+        if (out->dtype == SL_BF16) error = fmax(0, error - fabs(expected[i]) * 0x1p-8);
+        squares += expected[i] * expected[i];
+        worst = isnan(value) ? INFINITY : fmax(worst, error);
+    }
+    return worst / fmax(sqrt(squares / (double)count), 1e-2);
+}

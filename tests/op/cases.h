@@ -29,6 +29,12 @@ void op_case_allocate(op_case *c, sl_random *random);
 void op_case_free(op_case *c);
 /* Outputs anew: filled with NaN; results that are read too get the same numbers each time. */
 void op_case_reset_outputs(op_case *c);
+/* The reference's results as doubles, on the heap (sl_free), from the inputs and the outputs as they stand.
+ */
+void op_case_reference(const op_case *c, double *out[SL_OUTPUTS_MAX]);
+/* Largest error of one result as a fraction of the expected ones' root mean square; bf16 results may be off
+ * by their own rounding. Infinity for a NaN. */
+double op_case_error(const sl_operand *out, const double *expected);
 /* Whether nobody wrote outside the outputs. */
 int op_case_guards_hold(const op_case *c);
 

@@ -17,22 +17,6 @@ static size_t bytes_of(const sl_operand *operand) {
     return (size_t)sl_operand_count(operand) * sl_dtype_bytes(operand->dtype);
 }
 
-/* Results of the reference as doubles, from outputs held in F64. */
-static void reference_results(op_case *c, double *out[SL_OUTPUTS_MAX]) {
-    sl_call call = c->call;
-    for (int i = 0; i < call.out_count; i++) {
-        size_t count = (size_t)sl_operand_count(&call.out[i]);
-        if (!sl_call_wants(&call, i)) continue;
-        assert_ok(sl_alloc(&out[i], count, sizeof(double)));
-        sl_convert(call.out[i].dtype, call.out[i].data, SL_F64, out[i], count); /* UPDATE reads it */
-        call.out[i].dtype = SL_F64;
-        call.out[i].data = out[i];
-    }
-    assert_ok(sl_alloc(&call.scratch, sl_op_reference_scratch(&call), 1));
-    assert_ok(sl_op_reference(&call));
-    sl_free(call.scratch);
-}
-
 static void run_kernel(const sl_kernel *kernel, op_case *c) {
     sl_call call = op_kernel_open(kernel, c);
     assert_ok(kernel->code->run(&call));
@@ -129,7 +113,7 @@ static bool try_case(const sl_kernel *kernel, unsigned isa, int attempt, sl_rand
     if (!sl_kernel_fits(kernel, &c.call, isa)) return false;
     double *expected[SL_OUTPUTS_MAX] = {NULL};
     op_case_allocate(&c, random);
-    reference_results(&c, expected);
+    op_case_reference(&c, expected);
     run_kernel(kernel, &c);
     if (!op_case_guards_hold(&c)) fail_msg("%s wrote outside its results", kernel->name);
     for (int i = 0; i < c.call.out_count; i++)

@@ -10,9 +10,10 @@ enum { RAYS = 96, LEAST_RAYS = 12, BAND = 5, REACH = 512, LEAST_COUNTS = 15 };
 /* Bins of a level, those between it and its edge, and the fewest. */
 enum { BAND_BINS = 12, SPARED = 2, LEAST_BINS = 5 };
 
-static const double least_fall = 0.9; /* ln of counts inside over counts outside */
-static const double ring_share = 0.4;
+static const double least_fall = 0.9;  /* ln of counts inside over counts outside */
 static const double least_step = 0.05; /* the same, of a step that lasts */
+static const double ring_share =
+    0.4; /* of the rays: a step that more of them have at one radius is a ring's */
 
 /* Counts and pixels along one ray, by distance in units; a ray is three pixels wide. */
 typedef struct ray {

@@ -52,22 +52,6 @@ static void *copied(const sl_operand *operand) {
     return memory;
 }
 
-static void reference_results(const op_case *c, double *out[SL_OUTPUTS_MAX]) {
-    sl_call call = c->call;
-    call.device = NULL;
-    for (int i = 0; i < call.out_count; i++) {
-        if (!sl_call_wants(&call, i)) continue;
-        size_t count = (size_t)sl_operand_count(&call.out[i]);
-        assert_ok(sl_alloc(&out[i], count, sizeof(double)));
-        sl_convert(call.out[i].dtype, call.out[i].data, SL_F64, out[i], count); /* some are read too */
-        call.out[i].dtype = SL_F64;
-        call.out[i].data = out[i];
-    }
-    assert_ok(sl_alloc(&call.scratch, sl_op_reference_scratch(&call), 1));
-    assert_ok(sl_op_reference(&call));
-    sl_free(call.scratch);
-}
-
 /* Runs the call there; the results come back into the case's outputs. */
 static void run_there(const sl_kernel *kernel, const op_case *c) {
     const sl_kernel_code *code = kernel->code;
@@ -94,21 +78,6 @@ static void run_there(const sl_kernel *kernel, const op_case *c) {
     released(call.packed);
 }
 
-/* Largest error as a fraction of the root mean square; bf16 results may be off by their own rounding. */
-static double error_of(const sl_operand *out, const double *expected) {
-    double squares = 0, worst = 0, value;
-    int64_t count = sl_operand_count(out);
-    for (int64_t i = 0; i < count; i++) {
-        sl_convert(out->dtype, (const char *)out->data + (size_t)i * sl_dtype_bytes(out->dtype), SL_F64,
-                   &value, 1);
-        double error = fabs(value - expected[i]);
-        if (out->dtype == SL_BF16) error = fmax(0, error - fabs(expected[i]) * 0x1p-8);
-        squares += expected[i] * expected[i];
-        worst = isnan(value) ? INFINITY : fmax(worst, error);
-    }
-    return worst / fmax(sqrt(squares / (double)count), 1e-2);
-}
-
 static bool try_case(const sl_kernel *kernel, int attempt, sl_random *random) {
     static const sl_dtype dtypes[][2] = {{SL_F32, SL_F32}, {SL_BF16, SL_F32}, {SL_BF16, SL_BF16}};
     const sl_dtype *pair = dtypes[sl_random_below(random, 3)];
@@ -118,11 +87,11 @@ static bool try_case(const sl_kernel *kernel, int attempt, sl_random *random) {
     c.call.device = device->context;
     if (!sl_kernel_fits(kernel, &c.call, device->info.capabilities)) return false;
     op_case_allocate(&c, random);
-    reference_results(&c, expected);
+    op_case_reference(&c, expected);
     run_there(kernel, &c);
     for (int i = 0; i < c.call.out_count; i++) {
         if (!sl_call_wants(&c.call, i)) continue;
-        double error = error_of(&c.call.out[i], expected[i]);
+        double error = op_case_error(&c.call.out[i], expected[i]);
         /* products of a device add up in another order than the tolerances of one thread's kernels know */
         if (error > 2 * (double)kernel->tolerance)
             fail_msg("%s: result %d is off by %.3g of its rms, allowed %.3g", kernel->name, i, error,

@@ -40,39 +40,11 @@ static int end(void **state) {
     return stand.alive == 0 && host_libraries_alive() == 0 ? 0 : -1;
 }
 
-/* The reference's results as doubles, on the heap. */
-static void reference_results(const op_case *c, double *out[SL_OUTPUTS_MAX]) {
-    sl_call call = c->call;
-    for (int i = 0; i < call.out_count; i++) {
-        if (!sl_call_wants(&call, i)) continue;
-        size_t count = (size_t)sl_operand_count(&call.out[i]);
-        assert_ok(sl_alloc(&out[i], count, sizeof(double)));
-        sl_convert(call.out[i].dtype, call.out[i].data, SL_F64, out[i], count); /* some are read too */
-        call.out[i].dtype = SL_F64;
-        call.out[i].data = out[i];
-    }
-    assert_ok(sl_alloc(&call.scratch, sl_op_reference_scratch(&call), 1));
-    assert_ok(sl_op_reference(&call));
-    sl_free(call.scratch);
-}
-
-/* Largest error as a fraction of the root mean square; bf16 results may be off by their own rounding. */
 static void compare(const sl_kernel *kernel, const sl_operand *out, const double *expected, int index) {
-    double squares = 0, worst = 0, value;
-    int64_t count = sl_operand_count(out);
-    for (int64_t i = 0; i < count; i++) {
-        sl_convert(out->dtype, (const char *)out->data + (size_t)i * sl_dtype_bytes(out->dtype), SL_F64,
-                   &value, 1);
-        double error = fabs(value - expected[i]);
-        if (out->dtype == SL_BF16) error = fmax(0, error - fabs(expected[i]) * 0x1p-8);
-        if (isnan(value)) error = INFINITY;
-        squares += expected[i] * expected[i];
-        worst = fmax(worst, error);
-    }
-    double rms = fmax(sqrt(squares / (double)count), 1e-2), tolerance = (double)kernel->tolerance;
-    if (worst > tolerance * rms)
-        fail_msg("%s: result %d is off by %.3g, rms %.3g, allowed %.3g of it", kernel->name, index, worst,
-                 rms, tolerance);
+    double error = op_case_error(out, expected);
+    if (error > (double)kernel->tolerance)
+        fail_msg("%s: result %d is off by %.3g of its rms, allowed %.3g", kernel->name, index, error,
+                 (double)kernel->tolerance);
 }
 
 static bool try_case(const sl_kernel *kernel, int attempt, sl_random *random) {
@@ -88,7 +60,7 @@ static bool try_case(const sl_kernel *kernel, int attempt, sl_random *random) {
     if (!sl_kernel_fits(kernel, &c.call, ~0u)) return false;
     double *expected[SL_OUTPUTS_MAX] = {NULL};
     op_case_allocate(&c, random);
-    reference_results(&c, expected);
+    op_case_reference(&c, expected);
     sl_call call = op_kernel_open(kernel, &c);
     assert_ok(kernel->code->run(&call));
     op_kernel_close(kernel, &call);

@@ -138,24 +138,6 @@ PIECE void max_pool_at(const sl_cuda_own *c, int64_t i) {
     if (wants(c, 1)) ((int32_t *)c->out[1].data)[i] = (int32_t)best;
 }
 
-PIECE int64_t max_pool_bwd_items(const sl_cuda_own *c) {
-    return count_of(&c->out[0]);
-}
-
-PIECE void max_pool_bwd_at(const sl_cuda_own *c, int64_t i) {
-    const sl_shape *x = &c->out[0].shape, *y = &c->in[0].shape;
-    pixel_place p = pixel_of(x, i);
-    span down = windows_over(&c->attrs, 0, p.h, y->dim[1]),
-         across = windows_over(&c->attrs, 1, p.w, y->dim[2]);
-    float sum = 0;
-    for (int64_t h = down.first; h < down.end; h++)
-        for (int64_t w = across.first; w < across.end; w++) {
-            int64_t at = offset_of(y, p.n, h, w, p.c);
-            if (integer_at(c, 1, at) == p.h * x->dim[2] + p.w) sum += in_at(c, 0, at);
-        }
-    out_to(c, 0, i, sum);
-}
-
 PIECE int64_t avg_pool_items(const sl_cuda_own *c) {
     return count_of(&c->out[0]);
 }
@@ -170,19 +152,24 @@ PIECE void avg_pool_at(const sl_cuda_own *c, int64_t i) {
     out_to(c, 0, i, sum / (float)(c->attrs.window[0] * c->attrs.window[1]));
 }
 
-PIECE int64_t avg_pool_bwd_items(const sl_cuda_own *c) {
+PIECE int64_t pool_bwd_items(const sl_cuda_own *c) {
     return count_of(&c->out[0]);
 }
 
-PIECE void avg_pool_bwd_at(const sl_cuda_own *c, int64_t i) {
-    const sl_shape *y = &c->in[0].shape;
-    pixel_place p = pixel_of(&c->out[0].shape, i);
+/* A pixel gathers from the windows that it is in: all of them, or those whose maximum it is. */
+PIECE void pool_bwd_at(const sl_cuda_own *c, int64_t i) {
+    const sl_shape *x = &c->out[0].shape, *y = &c->in[0].shape;
+    bool is_max = c->op == SL_OP_MAX_POOL_BWD;
+    pixel_place p = pixel_of(x, i);
     span down = windows_over(&c->attrs, 0, p.h, y->dim[1]),
          across = windows_over(&c->attrs, 1, p.w, y->dim[2]);
     float sum = 0;
     for (int64_t h = down.first; h < down.end; h++)
-        for (int64_t w = across.first; w < across.end; w++) sum += in_at(c, 0, offset_of(y, p.n, h, w, p.c));
-    out_to(c, 0, i, sum / (float)(c->attrs.window[0] * c->attrs.window[1]));
+        for (int64_t w = across.first; w < across.end; w++) {
+            int64_t at = offset_of(y, p.n, h, w, p.c);
+            if (!is_max || integer_at(c, 1, at) == p.h * x->dim[2] + p.w) sum += in_at(c, 0, at);
+        }
+    out_to(c, 0, i, is_max ? sum : sum / (float)(c->attrs.window[0] * c->attrs.window[1]));
 }
 
 /* ---- tables ---- */

@@ -327,7 +327,7 @@ PIECE void batch_dx_at(const sl_cuda_own *c, int64_t i) {
     out_to(c, 0, i, rstd * in_at(c, 1, channel) * (in_at(c, 4, i) - rest));
 }
 
-/* ---- losses ---- */
+/* ---- losses, and the sum of squares ---- */
 
 PIECE int64_t parts_of(int64_t count) {
     int64_t parts = (count + 4095) / 4096;
@@ -348,7 +348,7 @@ PIECE void loss_parts_at(const sl_cuda_own *c, int64_t part, sl_cuda_team team) 
     int64_t count = count_of(&c->in[0]), parts = parts_of(count);
     float sum = 0;
     for (int64_t i = part * team.size + team.rank; i < count; i += parts * team.size) {
-        float d = in_at(c, 0, i) - in_at(c, 1, i);
+        float d = in_at(c, 0, i) - (c->op == SL_OP_SQUARE_SUM ? 0 : in_at(c, 1, i));
         sum += c->op == SL_OP_L1 ? fabsf(d) : loss_weight(c, i, count) * d * d;
     }
     sum = team_sum(team, sum);
@@ -365,7 +365,7 @@ PIECE void loss_total_at(const sl_cuda_own *c, int64_t item, sl_cuda_team team) 
     float sum = 0;
     for (int64_t i = team.rank; i < parts; i += team.size) sum += c->scratch[i];
     sum = team_sum(team, sum);
-    if (team.rank == 0) out_to(c, 0, item, sum / (float)count);
+    if (team.rank == 0) out_to(c, 0, item, c->op == SL_OP_SQUARE_SUM ? sum : sum / (float)count);
 }
 
 PIECE int64_t loss_bwd_items(const sl_cuda_own *c) {
@@ -432,36 +432,6 @@ PIECE void cross_entropy_bwd_at(const sl_cuda_own *c, int64_t row) {
     for (int64_t k = 0; k < classes; k++)
         out_to(c, 0, row * classes + k,
                factor * (expf(in_at(c, 0, row * classes + k) - lse) - (float)(k == label)));
-}
-
-/* ---- sum of squares ---- */
-
-PIECE int64_t square_parts_items(const sl_cuda_own *c) {
-    return parts_of(count_of(&c->in[0]));
-}
-
-PIECE void square_parts_at(const sl_cuda_own *c, int64_t part, sl_cuda_team team) {
-    int64_t count = count_of(&c->in[0]), parts = parts_of(count);
-    float sum = 0;
-    for (int64_t i = part * team.size + team.rank; i < count; i += parts * team.size) {
-        float x = in_at(c, 0, i);
-        sum += x * x;
-    }
-    sum = team_sum(team, sum);
-    if (team.rank == 0) c->scratch[part] = sum;
-}
-
-PIECE int64_t square_total_items(const sl_cuda_own *c) {
-    (void)c;
-    return 1;
-}
-
-PIECE void square_total_at(const sl_cuda_own *c, int64_t item, sl_cuda_team team) {
-    int64_t parts = parts_of(count_of(&c->in[0]));
-    float sum = 0;
-    for (int64_t i = team.rank; i < parts; i += team.size) sum += c->scratch[i];
-    sum = team_sum(team, sum);
-    if (team.rank == 0) out_to(c, 0, item, sum);
 }
 
 #endif
