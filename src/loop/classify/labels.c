@@ -10,31 +10,43 @@ enum { HOLDOUT_PARTS = 5 };
  * teach a classifier that what looks real is not. */
 static const double faint = 0.3;
 
-/* The label of one image, or -1. */
-static sl_status label_of(const sl_workspace *workspace, sl_arena *arena, const sl_image_record *record,
-                          sl_label_counts *counts, int32_t *out) {
+sl_status sl_image_label_get(const sl_workspace *workspace, const sl_image_record *record, sl_arena *arena,
+                             sl_image_label *out) {
     sl_consensus consensus;
-    sl_truth truth;
+    sl_truth truth = {.real = true};
     bool known;
-    *out = -1;
+    *out = (sl_image_label){.label = SL_LABEL_UNSURE};
     SL_TRY(sl_store_consensus(workspace->store, record->id, &consensus));
     if (consensus.real + consensus.unreal + consensus.unsure > 0) {
-        if (consensus.label == SL_LABEL_REAL) *out = 1;
-        if (consensus.label == SL_LABEL_UNREAL) *out = 0;
-        counts->reviewed += *out >= 0;
-        return SL_OK;
-    }
-    /* generated images with a known truth are what a simulated expert is asked about: their truth is for the
-     * expert */
-    if (record->origin == SL_ORIGIN_SIMULATED) {
+        out->source = consensus.simulated ? SL_LABEL_BY_SIMULATED_REVIEW : SL_LABEL_BY_REVIEW;
+        out->label = consensus.label;
+        out->reasons = consensus.reasons;
+        out->conflict = consensus.conflict;
+    } else if (record->origin == SL_ORIGIN_SIMULATED) {
         SL_TRY(sl_store_truth(workspace->store, record->id, arena, &truth, &known));
-        if (known && !truth.real && truth.strength < faint) return SL_OK;
-        *out = known ? truth.real : 1;
-        counts->known++;
+        out->source = SL_LABEL_BY_TRUTH;
+        out->label = !known || truth.real ? SL_LABEL_REAL : SL_LABEL_UNREAL;
+        out->strength = known ? truth.strength : 0;
     } else if (record->origin == SL_ORIGIN_EXPERIMENTAL) {
-        *out = 1;
-        counts->measured++;
+        out->source = SL_LABEL_BY_MEASUREMENT;
+        out->label = SL_LABEL_REAL;
     }
+    return SL_OK;
+}
+
+/* What the image teaches: 1 real, 0 unreal, -1 nothing. */
+static sl_status label_of(const sl_workspace *workspace, sl_arena *arena, const sl_image_record *record,
+                          sl_label_counts *counts, int32_t *out) {
+    sl_image_label said;
+    *out = -1;
+    SL_TRY(sl_image_label_get(workspace, record, arena, &said));
+    if (said.label == SL_LABEL_UNSURE) return SL_OK;
+    if (said.source == SL_LABEL_BY_TRUTH && said.label == SL_LABEL_UNREAL && said.strength < faint)
+        return SL_OK;
+    *out = said.label == SL_LABEL_REAL;
+    counts->reviewed += said.source == SL_LABEL_BY_REVIEW || said.source == SL_LABEL_BY_SIMULATED_REVIEW;
+    counts->known += said.source == SL_LABEL_BY_TRUTH;
+    counts->measured += said.source == SL_LABEL_BY_MEASUREMENT;
     return SL_OK;
 }
 

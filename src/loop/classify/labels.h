@@ -8,6 +8,27 @@
 
 /* Where a label comes from, most trusted first: what reviewers decided, what is known of a simulated image,
  * that an image was measured. */
+typedef enum sl_label_source {
+    SL_LABEL_BY_NOBODY,
+    SL_LABEL_BY_REVIEW,
+    SL_LABEL_BY_SIMULATED_REVIEW, /* some of the deciding reviewers are simulated experts */
+    SL_LABEL_BY_TRUTH,            /* a simulated image: its faults are known */
+    SL_LABEL_BY_MEASUREMENT,      /* a measured image is real */
+} sl_label_source;
+
+typedef struct sl_image_label {
+    sl_label_source source;
+    sl_label label;   /* REAL, UNREAL or UNSURE; UNSURE where nobody says */
+    double strength;  /* BY_TRUTH: of the fault, 0 to 1 */
+    uint32_t reasons; /* by review: bits 1 << sl_reason */
+    bool conflict;    /* reviewers differ */
+} sl_image_label;
+
+/* What is said of one image, by the most trusted who says anything. A generated image with a known truth is
+ * what simulated experts are asked about: its truth is theirs alone. */
+sl_status sl_image_label_get(const sl_workspace *workspace, const sl_image_record *record, sl_arena *arena,
+                             sl_image_label *out);
+
 typedef struct sl_label_counts {
     int64_t reviewed, known, measured;
     int64_t real, unreal;

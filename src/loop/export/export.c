@@ -1,0 +1,321 @@
+#include "loop/export/export.h"
+
+#include "base/hash.h"
+#include "base/limits.h"
+#include "base/threads.h"
+#include "image/write.h"
+#include "loop/export/writer.h"
+#include "loop/job.h"
+#include "loop/picture.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SETTINGS sl_export_settings
+const sl_option sl_export_options[] = {
+    SL_OPTION_CHOICE(SETTINGS, layout, "layout", 'l', "imagefolder",
+                     "imagefolder|classes|webdataset|label-studio",
+                     "for whom: Hugging Face datasets, torchvision, WebDataset, Label Studio"),
+    SL_OPTION_CHOICE(
+        SETTINGS, pixels, "pixels", 'f', "auto", "auto|tiff|hdf5|npy|png",
+        "format of the images; auto: tiff (counts) for imagefolder and webdataset, png (16-bit picture) for "
+        "the others; hdf5: NeXus"),
+    SL_OPTION_CHOICE(SETTINGS, origin, "origin", 0, "any", "any|experimental|simulated|generated",
+                     "images of one origin"),
+    SL_OPTION_CHOICE(SETTINGS, split, "split", 0, "any", "any|train|calibration|test", "images of one split"),
+    SL_OPTION_CHOICE(SETTINGS, label, "label", 0, "any", "any|real|unreal|unsure|unlabelled",
+                     "images with one label, whoever gave it"),
+    SL_OPTION_FLAG(
+        SETTINGS, machine, "machine", 0,
+        "where nobody else gave a label, the machine's last verdict is one (marked as the machine's)"),
+    SL_OPTION_TEXT(SETTINGS, group, "group", 'g', NULL, "NAME", "images of one group"),
+    SL_OPTION_INT(SETTINGS, round, "round", 0, "0", 0, 9e15, "ID", "images of one round"),
+    SL_OPTION_INT(SETTINGS, per_archive, "per-archive", 0, "1000", 1, 1000000, "images",
+                  "webdataset: images of an archive"),
+    SL_OPTION_TEXT(SETTINGS, image_url, "image-url", 0, "/data/local-files/?d=", "URL",
+                   "label-studio: what stands before images/image_NNNNNN.png"),
+    SL_OPTION_FLAG(SETTINGS, anonymous, "anonymous", 0, "leave out the names of reviewers"),
+    {0}};
+
+enum { BATCH = 32, KEY_BYTES = 96 };
+
+/* One line of what the set's hash is taken of. */
+typedef struct key {
+    char text[KEY_BYTES];
+} key;
+
+typedef struct exporter {
+    const sl_workspace *workspace;
+    const sl_export_settings *settings;
+    sl_export_writer writer;
+    sl_export_result *result;
+    sl_text decisions;
+    key *keys;
+    int64_t key_count, key_capacity;
+    sl_export_item item[BATCH];
+    sl_status status[BATCH];
+    char message[BATCH][256];
+} exporter;
+
+static const sl_export_layout *layout_of(const sl_export_settings *settings) {
+    static const sl_export_layout *const layouts[] = {&sl_export_imagefolder, &sl_export_classes,
+                                                      &sl_export_webdataset, &sl_export_label_studio};
+    return layouts[settings->layout];
+}
+
+static bool is_labelled(const char *label) {
+    return label && (strcmp(label, sl_label_name(SL_LABEL_REAL)) == 0 ||
+                     strcmp(label, sl_label_name(SL_LABEL_UNREAL)) == 0);
+}
+
+static bool is_wanted(const exporter *e, const sl_export_row *row) {
+    static const char *const labels[] = {NULL, "real", "unreal", "unsure"};
+    int asked = e->settings->label;
+    if (layout_of(e->settings)->labelled_only && !is_labelled(row->label)) return false;
+    if (asked == 0) return true;
+    if (asked == 4) return row->label == NULL;
+    return row->label && strcmp(row->label, labels[asked]) == 0;
+}
+
+/* The label is left to is_wanted: the store knows that of reviewers alone. */
+static sl_image_filter filter_of(const sl_export_settings *s) {
+    return (sl_image_filter){.origin = s->origin - 1,
+                             .split = s->split - 1,
+                             .label = SL_ANY,
+                             .round = s->round,
+                             .group_key = s->group,
+                             .limit = 1000};
+}
+
+/* --- one image --- */
+
+static sl_status encode(const exporter *e, sl_export_item *item) {
+    static const char *const formats[] = {"auto", "tiff", "hdf5", "npy", "png"};
+    static const char *const suffixes[] = {"tif", "h5", "npy", "png"};
+    const char *format = formats[e->settings->pixels];
+    if (e->settings->pixels == 0) format = layout_of(e->settings)->pixels;
+    const sl_export_row *row = &item->row;
+    const sl_write_info info = {.provenance = row->provenance,
+                                .geometry = &row->geometry,
+                                .title = row->record.caption,
+                                .synthetic = row->record.origin != SL_ORIGIN_EXPERIMENTAL};
+    sl_image image;
+    SL_TRY(sl_workspace_get_image(e->workspace, row->record.object_hash, &image));
+    int k = 0;
+    while (strcmp(formats[k + 1], format) != 0) k++;
+    item->suffix = suffixes[k];
+    sl_status status = k == SL_WRITE_COUNT
+                           ? sl_picture_encode_png(&image, &info, &item->data, &item->bytes)
+                           : sl_image_encode((sl_write_format)k, &image, &info, &item->data, &item->bytes);
+    sl_image_free(&image);
+    return status;
+}
+
+static void encode_task(void *context, int64_t task, int worker) {
+    exporter *e = context;
+    (void)worker;
+    e->status[task] =
+        sl_context(encode(e, &e->item[task]), "image %lld", (long long)e->item[task].row.record.id);
+    /* messages belong to threads: keep it for the caller's */
+    if (e->status[task]) snprintf(e->message[task], sizeof e->message[task], "%s", sl_error_message());
+}
+
+static sl_status add_key(exporter *e, const sl_export_row *row) {
+    if (e->key_count == e->key_capacity) {
+        int64_t capacity = e->key_capacity ? 2 * e->key_capacity : 1024;
+        key *grown = realloc(e->keys, (size_t)capacity * sizeof *grown);
+        if (!grown) return sl_fail(SL_MEMORY, "out of memory for %lld images", (long long)capacity);
+        e->keys = grown;
+        e->key_capacity = capacity;
+    }
+    snprintf(e->keys[e->key_count++].text, KEY_BYTES, "%s %s %s\n", row->record.content_hash,
+             row->label ? row->label : "-", sl_split_name(row->record.split));
+    return SL_OK;
+}
+
+static sl_status count(exporter *e, const sl_export_row *row) {
+    sl_export_result *r = e->result;
+    r->images++;
+    r->split[row->record.split]++;
+    r->origin[row->record.origin]++;
+    if (!is_labelled(row->label))
+        r->unlabelled++;
+    else if (strcmp(row->label, sl_label_name(SL_LABEL_REAL)) == 0)
+        r->real++;
+    else
+        r->unreal++;
+    return add_key(e, row);
+}
+
+static sl_status write_item(exporter *e, const sl_export_item *item) {
+    SL_TRY(e->writer.layout->add(&e->writer, item));
+    SL_TRY(sl_export_decisions(&e->writer, &item->row.record, &e->decisions, &e->result->decisions));
+    return count(e, &item->row);
+}
+
+static void free_items(exporter *e, int n) {
+    for (int i = 0; i < n; i++) {
+        sl_export_row_free(&e->item[i].row);
+        sl_free(e->item[i].data);
+        e->item[i] = (sl_export_item){0};
+    }
+}
+
+/* --- all images --- */
+
+static sl_status export_batch(exporter *e, const sl_image_record *records, int n, sl_arena *arena) {
+    int wanted = 0;
+    sl_status status = SL_OK;
+    for (int i = 0; i < n && !status; i++) {
+        status =
+            sl_export_row_get(e->workspace, &records[i], e->settings->machine, arena, &e->item[wanted].row);
+        if (status) break;
+        if (is_wanted(e, &e->item[wanted].row))
+            wanted++;
+        else
+            sl_export_row_free(&e->item[wanted].row);
+    }
+    if (!status) sl_parallel_for(wanted, encode_task, e);
+    for (int i = 0; i < wanted && !status; i++)
+        status = e->status[i] ? sl_fail(e->status[i], "%s", e->message[i]) : write_item(e, &e->item[i]);
+    free_items(e, wanted);
+    return status;
+}
+
+static sl_status export_page(exporter *e, const sl_progress *progress, sl_image_filter *filter, int64_t *done,
+                             int64_t total, int *count_out) {
+    sl_image_record *records;
+    sl_arena *arena;
+    SL_TRY(sl_arena_new(&arena));
+    sl_status status = sl_store_images(e->workspace->store, filter, arena, &records, count_out);
+    for (int at = 0; !status && at < *count_out; at += BATCH) {
+        int n = *count_out - at < BATCH ? *count_out - at : BATCH;
+        status = sl_progress_check(progress);
+        if (!status) status = export_batch(e, records + at, n, arena);
+        *done += n;
+        if (!status) sl_progress_tell(progress, "exporting", "image", *done, total, NULL);
+    }
+    if (!status && *count_out) filter->after = records[*count_out - 1].id;
+    sl_arena_free(arena);
+    return status;
+}
+
+static sl_status export_all(exporter *e, const sl_progress *progress) {
+    sl_image_filter filter = filter_of(e->settings);
+    int64_t done = 0, total;
+    int count;
+    SL_TRY(sl_store_image_count(e->workspace->store, &filter, &total));
+    do SL_TRY(export_page(e, progress, &filter, &done, total, &count));
+    while (count);
+    if (e->result->images) return SL_OK;
+    return sl_fail(
+        SL_NOT_FOUND,
+        "no image of the workspace is what was asked for (%lld looked at); 'scatterloop list' shows "
+        "what there is",
+        (long long)total);
+}
+
+static int compare_keys(const void *a, const void *b) {
+    return strcmp(((const key *)a)->text, ((const key *)b)->text);
+}
+
+static void hash_keys(exporter *e) {
+    sl_sha256_state state;
+    uint8_t digest[SL_SHA256_BYTES];
+    qsort(e->keys, (size_t)e->key_count, sizeof *e->keys, compare_keys);
+    sl_sha256_begin(&state);
+    for (int64_t i = 0; i < e->key_count; i++)
+        sl_sha256_add(&state, e->keys[i].text, strlen(e->keys[i].text));
+    sl_sha256_end(&state, digest);
+    sl_hex(digest, sizeof digest, e->result->hash);
+}
+
+static sl_status finish(exporter *e) {
+    sl_export_writer *w = &e->writer;
+    if (w->layout->end) SL_TRY(w->layout->end(w));
+    hash_keys(e);
+    SL_TRY(sl_text_status(&e->decisions));
+    SL_TRY(sl_export_put(w, "decisions.csv", e->decisions.data, e->decisions.length));
+    SL_TRY(sl_export_card(w, e->result));
+    SL_TRY(sl_text_status(&w->sums));
+    char *sums = w->sums.data;
+    size_t bytes = w->sums.length;
+    w->sums = SL_TEXT_INIT; /* the list does not hold itself */
+    sl_status status = sl_export_put(w, "SHA256SUMS", sums, bytes);
+    free(sums);
+    sl_text_free(&w->sums);
+    e->result->bytes = w->bytes;
+    return status;
+}
+
+static sl_status write_folder(exporter *e, const sl_progress *progress) {
+    sl_export_writer *w = &e->writer;
+    SL_TRY(sl_folder_make(w->root));
+    sl_export_decisions_heading(&e->decisions);
+    sl_status status = export_all(e, progress);
+    if (!status) status = finish(e);
+    if (status) {
+        if (w->layout->abandon) w->layout->abandon(w);
+        sl_export_discard(w);
+        return status;
+    }
+    if (rename(w->root, e->settings->out) == 0) return SL_OK;
+    return sl_fail(SL_IO, "cannot rename '%s' to '%s': %s", w->root, e->settings->out, strerror(errno));
+}
+
+static sl_status run_as_job(exporter *e, const sl_progress *progress) {
+    sl_job job;
+    json_t *config = sl_options_to_json(sl_export_options, e->settings);
+    json_object_set_new(config, "out", json_string(e->settings->out));
+    sl_status status = sl_job_begin(e->workspace, "export", config, 0, e->settings->round, progress, &job);
+    json_decref(config);
+    SL_TRY(status);
+    e->result->run = job.run;
+    status = write_folder(e, &job.progress);
+    json_t *result = json_pack("{s:I, s:I, s:s}", "images", (json_int_t)e->result->images, "decisions",
+                               (json_int_t)e->result->decisions, "set_sha256", e->result->hash);
+    return sl_job_end(&job, status, result);
+}
+
+static sl_status check_folder(const sl_export_settings *settings, const char *partial) {
+    if (!settings->out || !settings->out[0]) return sl_fail(SL_INVALID, "no folder named to export to");
+    if (sl_file_exists(settings->out) || sl_path_is_folder(settings->out))
+        return sl_fail(SL_EXISTS, "'%s' is there already; name a new folder", settings->out);
+    if (sl_path_is_folder(partial))
+        return sl_fail(SL_EXISTS, "'%s' is left of an export that was interrupted; remove it and run again",
+                       partial);
+    return SL_OK;
+}
+
+sl_status sl_export(const sl_workspace *workspace, const sl_export_settings *settings,
+                    const sl_progress *progress, sl_export_result *out) {
+    char partial[SL_LIMIT_PATH_BYTES];
+    *out = (sl_export_result){0};
+    int length = snprintf(partial, sizeof partial, "%s.partial", settings->out ? settings->out : "");
+    if (length >= (int)sizeof partial) return sl_fail(SL_LIMIT, "path too long: '%s'", settings->out);
+    SL_TRY(check_folder(settings, partial));
+    exporter *e;
+    SL_TRY(sl_alloc(&e, 1, sizeof *e));
+    e->workspace = workspace;
+    e->settings = settings;
+    e->result = out;
+    e->writer = (sl_export_writer){
+        .workspace = workspace, .settings = settings, .layout = layout_of(settings), .root = partial};
+    sl_status status = run_as_job(e, progress);
+    sl_text_free(&e->decisions);
+    sl_text_free(&e->writer.sums);
+    free(e->keys);
+    sl_free(e);
+    return status;
+}
+
+sl_status sl_export_preview(const sl_workspace *workspace, const sl_export_settings *settings, sl_text *out) {
+    sl_image_filter filter = filter_of(settings);
+    int64_t total;
+    SL_TRY(sl_store_image_count(workspace->store, &filter, &total));
+    sl_text_printf(out, "layout %s, up to %lld images%s\n", layout_of(settings)->name, (long long)total,
+                   settings->label ? ", of which those with the label" : "");
+    return sl_text_status(out);
+}

@@ -1,0 +1,125 @@
+#include "loop/export/row.h"
+
+#include "base/text.h"
+#include "loop/classify/labels.h"
+
+#include <math.h>
+#include <string.h>
+
+static double number_of(const json_t *object, const char *key) {
+    const json_t *value = json_object_get(object, key);
+    return json_is_number(value) ? json_number_value(value) : (double)NAN;
+}
+
+/* As `import` records it of a file, or as the simulator's truth tells it. */
+static sl_frame_geometry geometry_of(const json_t *provenance) {
+    const json_t *g = json_object_get(provenance, "geometry"), *beam = json_object_get(provenance, "beam");
+    sl_frame_geometry out = {.wavelength_m = number_of(g, "wavelength_m"),
+                             .distance_m = number_of(g, "distance_m"),
+                             .pixel_x_m = number_of(g, "pixel_x_m"),
+                             .pixel_y_m = number_of(g, "pixel_y_m"),
+                             .beam_x_px = number_of(g, "beam_x_px"),
+                             .beam_y_px = number_of(g, "beam_y_px"),
+                             .exposure_s = number_of(g, "exposure_s")};
+    if (json_object_get(g, "pixel_m")) out.pixel_x_m = out.pixel_y_m = number_of(g, "pixel_m");
+    if (json_object_get(g, "wavelength_ang")) out.wavelength_m = 1e-10 * number_of(g, "wavelength_ang");
+    if (beam) {
+        out.beam_x_px = number_of(beam, "column_px");
+        out.beam_y_px = number_of(beam, "row_px");
+    }
+    return out;
+}
+
+static sl_status read_provenance(sl_store *store, sl_arena *arena, sl_export_row *row) {
+    const char *text;
+    SL_TRY(sl_store_image_provenance(store, row->record.id, arena, &text));
+    if (text) SL_TRY(sl_json_parse(text, strlen(text), "provenance", &row->provenance));
+    if (!row->provenance) row->provenance = json_object();
+    row->geometry = geometry_of(row->provenance);
+    return row->provenance ? SL_OK : sl_fail(SL_MEMORY, "out of memory");
+}
+
+static sl_status read_judgements(sl_store *store, sl_arena *arena, sl_export_row *row) {
+    sl_prediction *predictions;
+    sl_verdict *verdicts;
+    sl_test_result *tests;
+    int count;
+    int64_t verdict_count, newest = -1;
+    SL_TRY(sl_store_predictions(store, row->record.id, arena, &predictions, &count));
+    row->p_real = count ? predictions[0].p_real : (double)NAN;
+    SL_TRY(sl_store_verdicts(store, 0, row->record.id, arena, &verdicts, &verdict_count));
+    for (int64_t i = 0; i < verdict_count; i++)
+        if (newest < 0 || verdicts[i].round > verdicts[newest].round) newest = i;
+    if (newest >= 0) row->verdict = verdicts[newest].accepted ? "accepted" : "rejected";
+    sl_free(verdicts);
+    SL_TRY(sl_store_tests(store, row->record.id, arena, &tests, &count));
+    sl_text failed = SL_TEXT_INIT;
+    for (int i = 0; i < count; i++)
+        if (!tests[i].passed) sl_text_printf(&failed, "%s%s", failed.length ? "," : "", tests[i].name);
+    row->failed = sl_arena_strdup(arena, sl_text_get(&failed));
+    sl_status status = sl_text_status(&failed);
+    sl_text_free(&failed);
+    return status;
+}
+
+static sl_status read_label(const sl_workspace *workspace, bool machine, sl_arena *arena,
+                            sl_export_row *row) {
+    static const char *const sources[] = {[SL_LABEL_BY_REVIEW] = "reviewers",
+                                          [SL_LABEL_BY_SIMULATED_REVIEW] = "simulated reviewers",
+                                          [SL_LABEL_BY_TRUTH] = "simulator",
+                                          [SL_LABEL_BY_MEASUREMENT] = "measured"};
+    sl_image_label said;
+    SL_TRY(sl_image_label_get(workspace, &row->record, arena, &said));
+    row->reasons = said.reasons;
+    row->conflict = said.conflict;
+    if (said.source != SL_LABEL_BY_NOBODY) {
+        row->label_source = sources[said.source];
+        row->label = sl_label_name(said.label);
+    } else if (machine && row->verdict) {
+        row->label_source = "machine";
+        row->label = sl_label_name(row->verdict[0] == 'a' ? SL_LABEL_REAL : SL_LABEL_UNREAL);
+    }
+    return SL_OK;
+}
+
+sl_status sl_export_row_get(const sl_workspace *workspace, const sl_image_record *record, bool machine,
+                            sl_arena *arena, sl_export_row *out) {
+    *out = (sl_export_row){.record = *record, .p_real = (double)NAN};
+    sl_status status = read_provenance(workspace->store, arena, out);
+    if (!status) status = read_judgements(workspace->store, arena, out);
+    if (!status) status = read_label(workspace, machine, arena, out);
+    if (status) sl_export_row_free(out);
+    return status;
+}
+
+void sl_export_row_free(sl_export_row *row) {
+    json_decref(row->provenance);
+    row->provenance = NULL;
+}
+
+static json_t *reasons_json(uint32_t reasons) {
+    json_t *list = json_array();
+    for (int i = 0; i < SL_REASON_COUNT; i++)
+        if (reasons >> i & 1) json_array_append_new(list, json_string(sl_reason_name((sl_reason)i)));
+    return list;
+}
+
+json_t *sl_export_row_json(const sl_export_row *row, const char *file_name) {
+    const sl_image_record *r = &row->record;
+    json_t *object = json_pack(
+        "{s:s, s:s?, s:s?, s:o, s:b, s:o, s:s?, s:s, s:s, s:s, s:s, s:b, s:s, s:I, s:I}", "text",
+        r->caption ? r->caption : "", "label", row->label, "label_source", row->label_source, "reasons",
+        reasons_json(row->reasons), "reviewers_differ", row->conflict, "p_real",
+        isfinite(row->p_real) ? json_real(row->p_real) : json_null(), "verdict", row->verdict, "failed_tests",
+        row->failed, "origin", sl_origin_name(r->origin), "split", sl_split_name(r->split), "group",
+        r->group_key ? r->group_key : "", "synthetic", r->origin != SL_ORIGIN_EXPERIMENTAL, "content_sha256",
+        r->content_hash, "round", (json_int_t)r->round, "image", (json_int_t)r->id);
+    if (object && file_name) json_object_set_new(object, "file_name", json_string(file_name));
+    return object;
+}
+
+const char *sl_export_split_name(sl_split split) {
+    static const char *const names[] = {
+        [SL_SPLIT_TRAIN] = "train", [SL_SPLIT_CALIBRATION] = "validation", [SL_SPLIT_TEST] = "test"};
+    return names[split];
+}
