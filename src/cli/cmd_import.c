@@ -56,6 +56,10 @@ static sl_status run(sl_cli *cli, void *settings) {
                  number(result, "groups"));
     sl_cli_print(cli, "the workspace's splits now: %lld train, %lld calibration, %lld test",
                  number(splits, "train"), number(splits, "calibration"), number(splits, "test"));
+    const json_t *labels = json_object_get(result, "labels");
+    if (labels)
+        sl_cli_print(cli, "labels: %lld real, %lld unreal, %lld unsure", number(labels, "real"),
+                     number(labels, "unreal"), number(labels, "unsure"));
     print_list(cli, json_object_get(result, "duplicates"), "duplicates left out", "file", " is the same as ",
                "same_as");
     print_list(cli, json_object_get(result, "errors"), "could not be read", "file", ": ", "message");
@@ -77,9 +81,11 @@ const sl_command sl_command_import = {
                    "beside or above the images (\"file_name\", \"text\", and \"group\" if you like), else "
                    "from --caption.\n"
                    "Images of one group (sample or scan) are never divided between training and test.",
-    .examples = "  scatterloop import frames/\n"
-                "  scatterloop import --caption \"GISAXS data showing peaks\" --group film-7 scan7/*.cbf\n"
-                "  scatterloop import --all-frames stack.h5::entry/data/data\n",
+    .examples =
+        "  scatterloop import frames/\n"
+        "  scatterloop import --caption \"GISAXS data showing peaks\" --group film-7 scan7/*.cbf\n"
+        "  scatterloop import --origin generated --labels-by anna sorted/   # real/ and fake/ below it\n"
+        "  scatterloop import --all-frames stack.h5::entry/data/data\n",
     .arguments_min = 1,
     .arguments_max = -1,
     .options = sl_import_options,

@@ -230,10 +230,54 @@ static void one_scan_under_two_names_is_told(void **state) {
     }
 }
 
+static sl_label label_of(const char *part) {
+    sl_consensus consensus;
+    assert_ok(sl_store_consensus(workspace->store, image_from(part)->id, &consensus));
+    return consensus.real + consensus.unreal + consensus.unsure ? consensus.label : SL_LABEL_WITHDRAWN;
+}
+
+static void labels_come_with_folders_and_tables(void **state) {
+    (void)state;
+    json_t *result;
+    sl_import_settings settings = {.labels_by = "anna", .origin = SL_ORIGIN_GENERATED};
+    write_npy("sorted/real/r.npy", 1);
+    write_npy("sorted/Fake/f.npy", 2);
+    write_npy("sorted/other/o.npy", 3);
+    write_npy("table/t.npy", 4);
+    write_npy("table/m.npy", 5);
+    write_text("table/metadata.jsonl",
+               "{\"file_name\": \"t.npy\", \"label\": \"unreal\"}\n"
+               "{\"file_name\": \"m.npy\", \"label\": \"real\", \"label_source\": \"machine\"}\n");
+    for (int again = 0; again < 2; again++) {
+        assert_ok(import_with(path_of(""), settings, &result));
+        assert_int_equal(number(json_object_get(result, "labels"), "real"), 1);
+        assert_int_equal(number(json_object_get(result, "labels"), "unreal"), 2);
+        json_decref(result);
+    }
+    assert_int_equal(label_of("r.npy"), SL_LABEL_REAL);
+    assert_int_equal(label_of("f.npy"), SL_LABEL_UNREAL);
+    assert_int_equal(label_of("t.npy"), SL_LABEL_UNREAL);
+    assert_int_equal(label_of("o.npy"), SL_LABEL_WITHDRAWN); /* nobody says */
+    assert_int_equal(label_of("m.npy"), SL_LABEL_WITHDRAWN); /* a machine is no reviewer */
+    sl_store_summary summary;
+    assert_ok(sl_store_summarise(workspace->store, &summary));
+    assert_int_equal(summary.decisions, 3);
+    /* folders above the one that was named say nothing */
+    write_npy("real/deep/x.npy", 6);
+    assert_ok(import_with(path_of("real/deep"), settings, &result));
+    json_decref(result);
+    assert_int_equal(label_of("x.npy"), SL_LABEL_WITHDRAWN);
+    write_npy("odd/y.npy", 7);
+    write_text("odd/metadata.jsonl", "{\"file_name\": \"y.npy\", \"label\": \"maybe\"}\n");
+    assert_status(import_with(path_of("odd"), settings, &result), SL_FORMAT);
+    assert_non_null(strstr(sl_error_message(), "maybe"));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, scratch_open, scratch_close)
 static const struct CMUnitTest tests[] = {
     TEST(a_folder_with_everything_in_it),
     TEST(groups_come_from_where_they_are_told),
+    TEST(labels_come_with_folders_and_tables),
     TEST(faults_are_named_before_anything_is_added),
     TEST(a_run_tells_of_the_import),
     TEST(one_scan_under_two_names_is_told),

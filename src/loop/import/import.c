@@ -5,6 +5,7 @@
 #include "base/threads.h"
 #include "image/frame.h"
 #include "image/intensity_map.h"
+#include "loop/import/import_labels.h"
 #include "loop/import/import_names.h"
 #include "loop/import/look_alikes.h"
 #include "loop/job.h"
@@ -28,6 +29,10 @@ const sl_option sl_import_options[] = {
         "what makes a group otherwise: names that differ in their last number, the folder, each file"),
     SL_OPTION_CHOICE(SETTINGS, origin, "origin", 0, "experimental", "experimental|simulated|generated",
                      "where the images come from"),
+    SL_OPTION_TEXT(
+        SETTINGS, labels_by, "labels-by", 0, NULL, "REVIEWER",
+        "take labels from the column 'label' of metadata.jsonl, or from folders named real and fake, as "
+        "decisions of this reviewer"),
     SL_OPTION_FLAG(SETTINGS, all_frames, "all-frames", 0, "take every frame of a stack, not only the first"),
     {0}};
 
@@ -39,6 +44,8 @@ typedef struct item {
     sl_arena *arena;
     sl_image_record record;
     json_t *row; /* what metadata.jsonl says, a copy; NULL: nothing */
+    bool has_label;
+    sl_label label;
     sl_status status;
     const char *message;
 } item;
@@ -54,6 +61,8 @@ typedef struct importer {
     json_t *result, *duplicates, *errors, *skipped;
     int64_t added, known;
     json_t *groups; /* a set */
+    sl_id reviewer; /* who gave the labels; 0: none are wanted */
+    int64_t labels[SL_LABEL_COUNT];
 } importer;
 
 static void add_item(importer *in, const char *path, const sl_frame_request *request, bool listed) {
@@ -173,6 +182,10 @@ static sl_status read_item(importer *in, item *each) {
     sl_frame frame;
     sl_image image;
     SL_TRY(sl_arena_new(&each->arena));
+    if (in->reviewer)
+        SL_TRY(sl_context(
+            sl_import_label_find(each->row, each->root, each->path, &each->has_label, &each->label), "'%s'",
+            each->path));
     SL_TRY(sl_frame_read(each->path, &each->request, NULL, &frame));
     sl_status status = sl_frame_to_image(&frame, &image);
     if (!status) {
@@ -229,6 +242,11 @@ static sl_status add_record(importer *in, item *each) {
     SL_TRY(sl_store_images_add(in->workspace->store, &each->record, 1, true, &added));
     json_object_set_new(in->groups, each->record.group_key, json_true());
     in->added += added;
+    if (each->has_label) {
+        SL_TRY(
+            sl_import_label_add(in->workspace->store, &each->record, in->reviewer, each->label, each->arena));
+        in->labels[each->label]++;
+    }
     return added ? SL_OK : note_duplicate(in, each);
 }
 
@@ -278,6 +296,12 @@ static sl_status fill_result(importer *in) {
         SL_TRY(sl_store_image_count(in->workspace->store, &filter, &count));
         json_object_set_new(splits, sl_split_name((sl_split)split), json_integer(count));
     }
+    if (in->reviewer) {
+        json_t *labels = json_object();
+        json_object_set_new(in->result, "labels", labels);
+        for (int label = 0; label < SL_LABEL_WITHDRAWN; label++)
+            json_object_set_new(labels, sl_label_name((sl_label)label), json_integer(in->labels[label]));
+    }
     const json_t *first = json_array_get(in->errors, 0);
     if (first && in->added == 0 && in->known == 0 && json_array_size(in->duplicates) == 0) {
         sl_status code = SL_FORMAT;
@@ -320,6 +344,8 @@ sl_status sl_import(const sl_workspace *workspace, const sl_list *paths, const s
     json_object_set_new(in.result, "skipped", in.skipped = json_array());
     status = sl_arena_new(&in.arena);
     if (!status) status = sl_import_names_open(settings, &in.names);
+    if (!status && settings->labels_by)
+        status = sl_store_reviewer(workspace->store, settings->labels_by, false, &in.reviewer);
     if (!status) status = run_import(&in, paths, &job.progress);
     sl_import_names_close(&in.names);
     sl_arena_free(in.arena);

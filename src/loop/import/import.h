@@ -7,7 +7,7 @@
 #include "loop/workspace.h"
 
 typedef struct sl_import_settings {
-    const char *caption, *group;
+    const char *caption, *group, *labels_by;
     sl_list groups;
     int group_by; /* sl_import_grouping */
     int origin;   /* sl_origin */
@@ -28,7 +28,7 @@ extern const sl_option sl_import_options[];
  *
  * *out: {"found", "added", "known", "duplicates": [{"file", "same_as"}], "errors": [{"file", "error",
  * "message"}], "skipped": [file], "splits": {"train", "calibration", "test"}, "groups",
- * "look_alikes": see look_alikes.h} (new reference).
+ * "labels": {"real", "unreal", "unsure"}, "look_alikes": see look_alikes.h} (new reference).
  * Fails when nothing could be imported and something went wrong, and on a faulty metadata.jsonl (with its
  * line), before anything is added. */
 sl_status sl_import(const sl_workspace *workspace, const sl_list *paths, const sl_import_settings *settings,
