@@ -192,22 +192,6 @@ void fault_bend_horizon(fault *f) {
 }
 
 /* Too flat a decay beyond a radius, a tilted plane, or a step at a radius. */
-void fault_change_fall_off(fault *f) {
-    sl_sim_sample *s = f->sample;
-    uint32_t which = sl_random_below(&f->random, 3);
-    double start = sl_random_range(&f->random, 0.15, 0.4) * f->size,
-           angle = sl_random_range(&f->random, 0, 2 * M_PI);
-    for (int32_t i = 0; i < f->size; i++)
-        for (int32_t j = 0; j < f->size; j++) {
-            double y = i + 0.5 - s->beam_row_px, x = j + 0.5 - s->beam_column_px,
-                   radius = sqrt(x * x + y * y), factor = 1;
-            if (which == 0 && radius > start) factor = pow(radius / start, 3 * f->severity);
-            if (which == 1) factor = exp(3 * f->severity * (x * cos(angle) + y * sin(angle)) / f->size);
-            if (which == 2) factor = 1 + 2.5 * f->severity / (1 + exp(-(radius - start) / 1.2));
-            s->mean_counts[(int64_t)i * f->size + j] *= (float)factor;
-        }
-}
-
 void fault_add_blobs(fault *f) {
     sl_sim_sample *s = f->sample;
     int count = 1 + (int)(f->severity * sl_random_range(&f->random, 4, 20));

@@ -24,7 +24,9 @@ static const struct {
     [SL_ARTEFACT_BLURRED_NOISE] = {ON_COUNTS, fault_blur_noise},
     [SL_ARTEFACT_MULTIPLICATIVE_NOISE] = {ON_COUNTS, fault_multiply_noise},
     [SL_ARTEFACT_GRID] = {ON_COUNTS, fault_add_grid},
-    [SL_ARTEFACT_WRONG_FALL_OFF] = {ON_EXPECTATION, fault_change_fall_off},
+    [SL_ARTEFACT_LEVEL_STEP] = {ON_EXPECTATION, fault_step_up},
+    [SL_ARTEFACT_LEVEL_GROWTH] = {ON_EXPECTATION, fault_grow},
+    [SL_ARTEFACT_LEVEL_TILT] = {ON_EXPECTATION, fault_tilt},
     [SL_ARTEFACT_OBJECT] = {ON_COUNTS, fault_draw_object},
     [SL_ARTEFACT_BLOBS] = {ON_EXPECTATION, fault_add_blobs},
     [SL_ARTEFACT_CLONE] = {ON_COUNTS, fault_clone_patch},
@@ -101,7 +103,11 @@ bool sl_artefact_applies(sl_artefact_kind kind, const sl_sim_sample *sample) {
     case SL_ARTEFACT_GAP_SHIFT:
         return !sample->is_grazing && sample->measured.value &&
                fault_gaps_across(sample, false, &line, 1) + fault_gaps_across(sample, true, &line, 1) > 0;
-    case SL_ARTEFACT_WRONG_FALL_OFF: /* at grazing incidence the sample decides what is brighter */
+    case SL_ARTEFACT_LEVEL_STEP:
+        return !sample->is_grazing && sample->class_id != SL_SIM_EMPTY &&
+               sample->attribute[SL_SIM_ATTRIBUTE_CENTRE_INSIDE] > 0 && fault_has_smooth_radius(sample);
+    case SL_ARTEFACT_LEVEL_GROWTH:
+    case SL_ARTEFACT_LEVEL_TILT: /* at grazing incidence the sample decides what is brighter */
         return !sample->is_grazing && sample->class_id != SL_SIM_EMPTY &&
                sample->attribute[SL_SIM_ATTRIBUTE_CENTRE_INSIDE] > 0;
     case SL_ARTEFACT_FILLED_GAP:

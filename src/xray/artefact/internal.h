@@ -22,7 +22,9 @@ void fault_jitter_ring(fault *f);
 void fault_break_mirror(fault *f);
 void fault_mirror_horizon(fault *f);
 void fault_bend_horizon(fault *f);
-void fault_change_fall_off(fault *f);
+void fault_step_up(fault *f);
+void fault_grow(fault *f);
+void fault_tilt(fault *f);
 void fault_add_blobs(fault *f);
 void fault_move_beamstop(fault *f);
 void fault_dim_lobe(fault *f);
@@ -61,6 +63,9 @@ enum { FAULT_WIDE_ROOM = 4, FAULT_TURN_ROOM = 2 };
 
 /* Whether there are two orders of arcs and more, one of which can be turned alone. */
 bool fault_has_orders(const sl_sim_sample *sample);
+
+/* Whether there is a radius at which the level could step up without a ring or halo near. */
+bool fault_has_smooth_radius(const sl_sim_sample *sample);
 
 /* Whether a gap crosses the frame with an eighth of it and more on either side. */
 bool fault_has_inner_gap(const sl_image *image);

@@ -4,16 +4,20 @@
 #include <math.h>
 #include <stdio.h>
 
-enum { RADII_TOGETHER = 6, FIRST_RADIUS = 12, LEAST_SECTORS = 12, LEAST_CELLS = 60, ROUNDS = 8 };
+enum {
+    RADII_TOGETHER = 6,
+    FIRST_RADIUS = 12,
+    LEAST_PAIRS = 40,
+    ROUNDS = 8,
+    PAIRS = POLAR_SECTORS / 2 * (POLAR_RADII / RADII_TOGETHER)
+};
 
-/* Cells of the polar map: ln of counts without the ring's own level, at (right, down) in image sides. */
-typedef struct cell_list {
-    double value[POLAR_SECTORS * (POLAR_RADII / RADII_TOGETHER)],
-        weight[POLAR_SECTORS * (POLAR_RADII / RADII_TOGETHER)],
-        right[POLAR_SECTORS * (POLAR_RADII / RADII_TOGETHER)],
-        down[POLAR_SECTORS * (POLAR_RADII / RADII_TOGETHER)];
+/* Opposite cells of the polar map: ln of the ratio of counts, and how far (right, down) they are apart in
+ * image sides. */
+typedef struct pair_list {
+    double value[PAIRS], weight[PAIRS], right[PAIRS], down[PAIRS];
     int count;
-} cell_list;
+} pair_list;
 
 /* What a place holds per pixel at normal incidence, where the geometry tells. */
 static double correction(const physical_view *view, double row, double column) {
@@ -22,38 +26,41 @@ static double correction(const physical_view *view, double row, double column) {
     return fmax(1e-3, pixel.solid_angle * pixel.polarisation);
 }
 
-/* The cells of one distance, if they go far enough around to tell sides apart. Each level is a median: arcs
- * and grains do not lift it. */
-static void take_ring(const physical_view *view, int radius, cell_list *list) {
-    double sorted[POLAR_SECTORS];
-    int first = list->count;
-    for (int s = 0; s < POLAR_SECTORS; s++) {
-        double counts = 0, pixels = 0, azimuth = (s + 0.5) * 2 * M_PI / POLAR_SECTORS - M_PI, row, column,
-               middle = (radius + 0.5 * RADII_TOGETHER) * view->polar.step_px;
-        for (int r = radius; r < radius + RADII_TOGETHER; r++)
-            counts += view->polar.counts[s][r], pixels += view->polar.pixels[s][r];
-        if (pixels < 8 || counts < 4 || !physical_position(view, middle, azimuth, &row, &column)) continue;
+typedef struct cell {
+    double level, right, down, error2; /* ln of counts a pixel; image sides from the beam; squared */
+} cell;
+
+/* The cell of a sector at a distance; false where too little of it is seen. */
+static bool cell_at(const physical_view *view, int sector, int radius, cell *out) {
+    double counts = 0, pixels = 0, azimuth = (sector + 0.5) * 2 * M_PI / POLAR_SECTORS - M_PI, row, column,
+           middle = (radius + 0.5 * RADII_TOGETHER) * view->polar.step_px;
+    for (int r = radius; r < radius + RADII_TOGETHER; r++)
+        counts += view->polar.counts[sector][r], pixels += view->polar.pixels[sector][r];
+    if (pixels < 8 || counts < 4 || !physical_position(view, middle, azimuth, &row, &column)) return false;
+    *out = (cell){log(counts / pixels / correction(view, row, column)),
+                  (column - view->column_px) / view->image->width_px,
+                  (row - view->row_px) / view->image->width_px, 1 / counts};
+    return true;
+}
+
+/* Each cell of one distance against that on the other side of the beam: what is the same on both, as the
+ * scattering of an oriented sample at small angles, says nothing. */
+static void take_ring(const physical_view *view, int radius, pair_list *list) {
+    for (int s = 0; s < POLAR_SECTORS / 2; s++) {
+        cell one, other;
+        if (!cell_at(view, s, radius, &one) || !cell_at(view, s + POLAR_SECTORS / 2, radius, &other))
+            continue;
         int k = list->count++;
-        list->value[k] = log(counts / pixels / correction(view, row, column));
-        list->weight[k] = 1 / (1 / counts + 0.01);
-        list->right[k] = (column - view->column_px) / view->image->width_px;
-        list->down[k] = (row - view->row_px) / view->image->width_px;
-        sorted[k - first] = list->value[k];
+        list->value[k] = one.level - other.level;
+        list->weight[k] = 1 / (one.error2 + other.error2 + 0.02);
+        list->right[k] = one.right - other.right;
+        list->down[k] = one.down - other.down;
     }
-    if (list->count - first < LEAST_SECTORS) {
-        list->count = first;
-        return;
-    }
-    double right = 0, down = 0, level = physical_median(sorted, list->count - first);
-    for (int k = first; k < list->count; k++)
-        right += list->right[k] / (list->count - first), down += list->down[k] / (list->count - first);
-    for (int k = first; k < list->count; k++)
-        list->value[k] -= level, list->right[k] -= right, list->down[k] -= down;
 }
 
 /* The slope of ln counts in image sides, by least squares in which outliers lose weight; its standard error.
  */
-static double slope_of(const cell_list *list, double out[2]) {
+static double slope_of(const pair_list *list, double out[2]) {
     double error = INFINITY;
     out[0] = out[1] = 0;
     for (int round = 0; round < ROUNDS; round++) {
@@ -74,15 +81,15 @@ static double slope_of(const cell_list *list, double out[2]) {
 }
 
 sl_status physical_gradient(const physical_view *view, sl_physical_result *out) {
-    cell_list *list;
+    pair_list *list;
     double slope[2];
     snprintf(out->saw, sizeof out->saw,
-             view->is_grazing ? "not a transmission image" : "too little of any circle is seen");
+             view->is_grazing ? "not a transmission image" : "too little is seen on both sides of the beam");
     if (view->is_grazing) return SL_OK;
     SL_TRY(sl_alloc(&list, 1, sizeof *list));
     for (int r = FIRST_RADIUS; r + RADII_TOGETHER <= POLAR_RADII; r += RADII_TOGETHER)
         take_ring(view, r, list);
-    if (list->count >= LEAST_CELLS) {
+    if (list->count >= LEAST_PAIRS) {
         double error = slope_of(list, slope);
         out->applicable = true;
         out->value = fmax(0, hypot(slope[0], slope[1]) - 2 * error);
