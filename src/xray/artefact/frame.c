@@ -18,18 +18,29 @@ void fault_dim_lobe(fault *f) {
         }
 }
 
+/* Whether the ring is on the frame and not masked beside the line at `along`. */
+static bool crossing_is_seen(const sl_sim_sample *sample, bool turned, int32_t line, double along) {
+    int32_t t = (int32_t)floor(along), room = sample->size_px / 24, before = line - 2;
+    if (along < room || along >= sample->size_px - room || before < 0) return false;
+    int64_t k = turned ? (int64_t)t * sample->size_px + before : (int64_t)before * sample->size_px + t;
+    return !sample->measured.mask[k];
+}
+
 int fault_gaps_across(const sl_sim_sample *sample, bool turned, int32_t *out, int most) {
     const sl_feature *ring = fault_pick_ring(sample);
     double beam = turned ? sample->beam_column_px : sample->beam_row_px,
            along = turned ? sample->beam_row_px : sample->beam_column_px;
     int count = 0;
-    for (int32_t line = 1; line + 1 < sample->size_px && ring && count < most; line++) {
+    if (!ring || ring->kind != SL_FEATURE_RING) return 0;
+    for (int32_t line = 1; line + 1 < sample->size_px && count < most; line++) {
         if (!sl_gap_crosses(&sample->measured, turned, line) ||
             sl_gap_crosses(&sample->measured, turned, line - 1))
             continue;
+        /* where it meets the gap at a right angle, moving it along the gap changes its distance most */
         double away = line - beam, half = sqrt(fmax(0, ring->radius_px * ring->radius_px - away * away));
-        bool seen = along - half > 8 || along + half < sample->size_px - 8;
-        if (half > 0.3 * ring->radius_px && seen) out[count++] = line;
+        bool seen = crossing_is_seen(sample, turned, line, along - half) ||
+                    crossing_is_seen(sample, turned, line, along + half);
+        if (half > 0.5 * ring->radius_px && seen) out[count++] = line;
     }
     return count;
 }

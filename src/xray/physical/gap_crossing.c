@@ -6,139 +6,214 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BINS = 512, EDGE = 3, REACH = 10, SMOOTH = 8, LEAST_BINS = 40, CLEAR = 6 };
+/* Pixels of an image of 256: lines beside a gap that are looked at; the largest shift tried, and steps a
+ * pixel. */
+enum { BINS = 512, EDGE = 3, REACH = 14, STEPS = 2, SHIFTS = 2 * REACH * STEPS + 1, LEAST_BINS = 24 };
 
-/* Counts along one edge of a gap over the distance from the beam. */
-typedef struct edge_profile {
-    double counts[BINS], pixels[BINS],
-        high[BINS]; /* high: sqrt of counts without its slow part, NaN where not known */
-} edge_profile;
+/* Places that stick out by more than this many standard deviations lose weight: a grain on one side is no
+ * ring. The last is what a profile may change across a gap, of a square root of counts. */
+static const double outlier = 4, own_change = 0.03;
+/* A shift is possible where the misfit is within so many mean squares of the least; a gap tells something
+ * where the possible ones are within so many pixels. */
+static const double possible = 30, vague_px = 3, agreement = 0.5, straight_share = 1.5;
 
-typedef struct edge {
-    bool is_column;   /* the gap runs down the image */
-    int32_t from, to; /* lines of pixels beside the gap */
-    int side;         /* of the beam: 0 before it, 1 behind it */
-} edge;
+/* Square roots of counts along one edge of a gap, on both sides of the beam, over the distance from it. */
+typedef struct radial {
+    double counts[2][BINS], pixels[2][BINS];
+} radial;
 
-static void fill_profile(const physical_view *view, const edge *e, edge_profile *out) {
-    const sl_image *image = view->image;
-    int32_t length = e->is_column ? image->height_px : image->width_px;
-    double beam = e->is_column ? view->row_px : view->column_px;
+/* The same along the other edge, pixel by pixel. */
+typedef struct along {
+    double counts[BINS], pixels[BINS];
+} along;
+
+typedef struct gap {
+    bool is_column;     /* it runs down the image */
+    int32_t first, end; /* its lines */
+    int32_t edge_px;
+} gap_lines;
+
+static bool pixel_of(const sl_image *image, bool is_column, int32_t line, int32_t t, double *value) {
+    int64_t k = is_column ? (int64_t)t * image->width_px + line : (int64_t)line * image->width_px + t;
+    *value = (double)image->value[k];
+    return !image->mask[k];
+}
+
+static double radius_of(const physical_view *view, bool is_column, double line, double t) {
+    double radius, azimuth;
+    physical_polar(view, is_column ? t : line, is_column ? line : t, &radius, &azimuth);
+    return radius / view->polar.step_px;
+}
+
+static void take_radial(const physical_view *view, const gap_lines *g, radial *out) {
+    int32_t length = g->is_column ? view->image->height_px : view->image->width_px;
+    double beam = g->is_column ? view->row_px : view->column_px, value;
     memset(out, 0, sizeof *out);
-    for (int32_t line = e->from; line < e->to; line++)
+    for (int32_t line = g->first - g->edge_px; line < g->first; line++)
         for (int32_t t = 0; t < length; t++) {
-            int32_t i = e->is_column ? t : line, j = e->is_column ? line : t;
-            int64_t k = (int64_t)i * image->width_px + j;
-            double radius, azimuth;
-            if (image->mask[k] || (t + 0.5 > beam) != e->side) continue;
-            physical_polar(view, i + 0.5, j + 0.5, &radius, &azimuth);
-            int bin = (int)fmin(radius / view->polar.step_px, BINS);
-            if (bin < BINS) out->counts[bin] += (double)image->value[k], out->pixels[bin]++;
+            if (!pixel_of(view->image, g->is_column, line, t, &value)) continue;
+            int bin = (int)fmin(radius_of(view, g->is_column, line + 0.5, t + 0.5), BINS),
+                side = t + 0.5 > beam;
+            if (bin < BINS) out->counts[side][bin] += value, out->pixels[side][bin]++;
         }
 }
 
-/* Cuts what sticks out: a single grain on one side of the gap is no ring. */
-static void clip(double *high) {
-    double size[BINS];
+static void take_along(const physical_view *view, const gap_lines *g, int32_t first, along *out) {
+    int32_t length = g->is_column ? view->image->height_px : view->image->width_px;
+    double value;
+    memset(out, 0, sizeof *out);
+    for (int32_t line = first; line < first + g->edge_px; line++)
+        for (int32_t t = 0; t < length; t++) {
+            int bin = (int)(t / view->polar.step_px);
+            if (bin < BINS && pixel_of(view->image, g->is_column, line, t, &value))
+                out->counts[bin] += value, out->pixels[bin]++;
+        }
+}
+
+/* Square root of the counts at a distance from the beam, and the square of its error; false where it is not
+ * known. */
+static bool level_at(const radial *r, int side, double radius, double *level, double *error2) {
+    int bin = (int)floor(radius - 0.5);
+    double share = radius - 0.5 - bin;
+    if (bin < 0 || bin + 1 >= BINS || r->pixels[side][bin] < 1 || r->pixels[side][bin + 1] < 1) return false;
+    double low = r->counts[side][bin] / r->pixels[side][bin],
+           high = r->counts[side][bin + 1] / r->pixels[side][bin + 1];
+    *level = sqrt(fmax(0, low + share * (high - low)));
+    *error2 = 0.25 / (r->pixels[side][bin] + r->pixels[side][bin + 1]);
+    return true;
+}
+
+/* One place on the far edge: what is there, and what the near edge lets expect. */
+typedef struct place {
+    double seen, expected, error2;
+} place;
+
+/* The mean square of what differs, over its error, the level free. */
+static double misfit_of(const place *list, int count) {
+    double up = 0, down = 0, sum = 0;
+    for (int k = 0; k < count; k++) {
+        up += list[k].seen * list[k].expected / list[k].error2;
+        down += list[k].expected * list[k].expected / list[k].error2;
+    }
+    double scale = down > 0 ? up / down : 1;
+    for (int k = 0; k < count; k++) {
+        double rest = list[k].seen - scale * list[k].expected, z2 = rest * rest / list[k].error2;
+        sum += z2 / (1 + z2 / (outlier * outlier));
+    }
+    return count ? sum / count : 0;
+}
+
+/* How badly the far edge, moved back by `shift` bins, agrees with the near one on one side of the beam, whose
+ * level is free; the count of places in *places. */
+static double misfit(const physical_view *view, const gap_lines *g, const radial *near, const along *far,
+                     int side, double shift, int *places) {
+    place list[BINS];
     int count = 0;
-    for (int r = 0; r < BINS; r++)
-        if (!isnan(high[r])) size[count++] = fabs(high[r]);
-    if (count == 0) return;
-    double most = 3 * physical_median(size, count);
-    for (int r = 0; r < BINS; r++)
-        if (!isnan(high[r])) high[r] = fmax(-most, fmin(most, high[r]));
-}
-
-/* sqrt of counts less its running mean; returns the sum of squares over its noise, how clearly there is
- * something to see. */
-static double take_off_slow(edge_profile *p) {
-    double signal = 0, noise = 0;
-    for (int r = 0; r < BINS; r++) {
-        double counts = 0, pixels = 0;
-        p->high[r] = NAN;
-        for (int k = r - SMOOTH; k <= r + SMOOTH; k++)
-            if (k >= 0 && k < BINS) counts += p->counts[k], pixels += p->pixels[k];
-        if (p->pixels[r] < 2 || pixels < 3 * SMOOTH || counts < 20) continue;
-        p->high[r] = sqrt(p->counts[r] / p->pixels[r]) - sqrt(counts / pixels);
-        signal += p->high[r] * p->high[r];
-        noise += 0.25 / p->pixels[r];
+    double step = view->polar.step_px, beam = (g->is_column ? view->row_px : view->column_px) / step,
+           line = g->end + 0.5 * g->edge_px;
+    for (int bin = 0; bin < BINS; bin++) {
+        double t = bin + 0.5 - shift, level, error2;
+        if (far->pixels[bin] < 1 || (t > beam) != side) continue;
+        if (!level_at(near, side, radius_of(view, g->is_column, line, t * step), &level, &error2)) continue;
+        double seen = sqrt(fmax(0, far->counts[bin] / far->pixels[bin]));
+        list[count++] =
+            (place){seen, level, error2 + 0.25 / far->pixels[bin] + own_change * own_change * seen * seen};
     }
-    clip(p->high);
-    return noise > 0 ? signal / noise : 0;
+    *places = count;
+    return misfit_of(list, count);
 }
 
-static double correlate(const edge_profile *a, const edge_profile *b, int shift) {
-    double product = 0, first = 0, second = 0;
-    int bins = 0;
-    for (int r = 0; r < BINS; r++) {
-        int s = r + shift;
-        if (s < 0 || s >= BINS || isnan(a->high[r]) || isnan(b->high[s])) continue;
-        product += a->high[r] * b->high[s];
-        first += a->high[r] * a->high[r], second += b->high[s] * b->high[s];
-        bins++;
+/* The same of the far edge against the near one as they lie beside each other, moved by a few pixels at most:
+ * what is straight, as the edge of a shadow, goes on so whatever its distance from the beam. */
+static double straight_misfit(const along *near, const along *far) {
+    enum { MOST = 2 };
+    double best = INFINITY;
+    for (int shift = -MOST; shift <= MOST; shift++) {
+        place list[BINS];
+        int count = 0;
+        for (int bin = MOST; bin + MOST < BINS; bin++) {
+            if (far->pixels[bin] < 1 || near->pixels[bin + shift] < 1) continue;
+            double seen = sqrt(far->counts[bin] / far->pixels[bin]),
+                   expected = sqrt(near->counts[bin + shift] / near->pixels[bin + shift]);
+            list[count++] = (place){seen, expected,
+                                    0.25 / far->pixels[bin] + 0.25 / near->pixels[bin + shift] +
+                                        own_change * own_change * seen * seen};
+        }
+        best = fmin(best, misfit_of(list, count));
     }
-    return bins >= LEAST_BINS && first > 0 && second > 0 ? product / sqrt(first * second) : -1;
+    return best;
 }
 
-/* By how many bins the two edges' profiles are shifted; NaN where they have nothing clear in common. */
-static double shift_between(const physical_view *view, edge before, edge behind) {
-    edge_profile a, b;
-    fill_profile(view, &before, &a);
-    fill_profile(view, &behind, &b);
-    if (take_off_slow(&a) < CLEAR || take_off_slow(&b) < CLEAR) return NAN;
-    double best = -1;
-    int at = 0;
-    for (int shift = -REACH; shift <= REACH; shift++) {
-        double value = correlate(&a, &b, shift);
-        if (value > best) best = value, at = shift;
+/* The mean misfit over both sides of the beam at each shift; how many places it rests on. */
+static int misfits(const physical_view *view, const gap_lines *g, const radial *near, const along *far,
+                   double out[SHIFTS]) {
+    int least = BINS;
+    for (int k = 0; k < SHIFTS; k++) {
+        double shift = (double)(k - REACH * STEPS) / STEPS;
+        int places[2];
+        double before = misfit(view, g, near, far, 0, shift, &places[0]),
+               behind = misfit(view, g, near, far, 1, shift, &places[1]);
+        int count = places[0] + places[1];
+        out[k] = count ? (before * places[0] + behind * places[1]) / count : INFINITY;
+        if (count < least) least = count;
     }
-    if (best < 0.75 || abs(at) == REACH) return NAN;
-    /* unless another place fits clearly better, the rings are where they should be */
-    return best - correlate(&a, &b, 0) > 0.3 ? fabs((double)at) : 0;
+    return least;
 }
 
-/* Whether there is a ring at all: a smooth fall-off can be laid over itself anywhere. */
-static bool has_ring(const physical_view *view) {
-    for (int k = 0; k < view->track_count; k++)
-        if (view->track[k].seen >= 10) return true;
-    return false;
+/* The smallest shift in pixels that is still possible; NaN where the gap tells nothing. */
+static double least_shift(const double misfit_at[SHIFTS], int places) {
+    int best = 0, first, last;
+    double sorted[SHIFTS];
+    for (int k = 0; k < SHIFTS; k++)
+        if (misfit_at[k] < misfit_at[best]) best = k;
+    memcpy(sorted, misfit_at, sizeof sorted);
+    if (misfit_at[best] > agreement * physical_median(sorted, SHIFTS)) return NAN;
+    double allowed = misfit_at[best] * (1 + possible / places) + 1e-9;
+    for (first = best; first > 0 && misfit_at[first - 1] <= allowed;) first--;
+    for (last = best; last < SHIFTS - 1 && misfit_at[last + 1] <= allowed;) last++;
+    if (first == 0 || last == SHIFTS - 1 || last - first > 2 * vague_px * STEPS) return NAN;
+    int middle = REACH * STEPS;
+    if (first <= middle && middle <= last) return 0;
+    return fmin(abs(first - middle), abs(last - middle)) / STEPS;
 }
 
-/* Compares what lies on both sides of the gap in lines first .. end - 1, before and behind the beam; returns
- * how many of the two halves have something to compare. */
-static int compare_gap(const physical_view *view, bool is_column, int32_t first, int32_t end, double *worst) {
+static double least_of(const double misfit_at[SHIFTS]) {
+    double least = INFINITY;
+    for (int k = 0; k < SHIFTS; k++) least = fmin(least, misfit_at[k]);
+    return least;
+}
+
+/* Compares what lies on both sides of the gap in lines first .. end - 1; whether it tells anything. */
+static bool compare_gap(const physical_view *view, bool is_column, int32_t first, int32_t end,
+                        double *worst) {
     int32_t lines = is_column ? view->image->width_px : view->image->height_px;
-    int32_t edge_px = (int32_t)ceil(EDGE * view->unit_px);
-    int crossings = 0;
-    if (first < edge_px || end + edge_px > lines) return 0;
-    double shifts[2];
-    for (int side = 0; side < 2; side++)
-        shifts[side] = shift_between(view, (edge){is_column, first - edge_px, first, side},
-                                     (edge){is_column, end, end + edge_px, side});
-    /* what jumps at a gap jumps on both sides of the beam */
-    if (!isnan(shifts[0]) && !isnan(shifts[1])) shifts[0] = shifts[1] = fmin(shifts[0], shifts[1]);
-    bool both = !isnan(shifts[0]) && !isnan(shifts[1]);
-    for (int side = 0; side < 2; side++) {
-        if (isnan(shifts[side])) continue;
-        if (!both) shifts[side] *= 0.5; /* one side alone is weaker evidence */
-        crossings++;
-        double shift = shifts[side] * view->polar.step_px / view->unit_px;
-        *worst = fmax(*worst, shift);
-        float middle = (float)(first + end) / 2, far = (float)(side ? lines : 0);
-        float beam = (float)(is_column ? view->row_px : view->column_px);
-        sl_mark mark = {SL_MARK_LINE, SL_PHYSICAL_GAP_CROSSING, shift > 2, middle, far, middle, beam, 0};
-        if (is_column) mark.row = far, mark.column = middle, mark.row2 = beam, mark.column2 = middle;
-        physical_mark(view, mark);
-    }
-    return crossings;
+    gap_lines looked = {is_column, first, end, (int32_t)ceil(EDGE * view->unit_px)};
+    if (first < looked.edge_px || end + looked.edge_px > lines) return false;
+    radial near;
+    along beside, far;
+    double misfit_at[SHIFTS];
+    take_radial(view, &looked, &near);
+    take_along(view, &looked, first - looked.edge_px, &beside);
+    take_along(view, &looked, end, &far);
+    int places = misfits(view, &looked, &near, &far, misfit_at);
+    if (places < LEAST_BINS) return false;
+    double shift = least_shift(misfit_at, places) * view->polar.step_px / view->unit_px;
+    if (isnan(shift)) return false;
+    if (shift > 0 && straight_misfit(&beside, &far) < straight_share * least_of(misfit_at)) shift = 0;
+    *worst = fmax(*worst, shift);
+    float middle = (float)(first + end) / 2;
+    sl_mark mark = {SL_MARK_LINE, SL_PHYSICAL_GAP_CROSSING, shift > 2, middle, 0, middle, (float)lines, 0};
+    if (is_column) mark.row = 0, mark.column = middle, mark.row2 = (float)lines, mark.column2 = middle;
+    physical_mark(view, mark);
+    return true;
 }
 
 sl_status physical_gap_crossing(const physical_view *view, sl_physical_result *out) {
     const sl_image *image = view->image;
     int crossings = 0;
     snprintf(out->saw, sizeof out->saw,
-             view->is_grazing ? "not a transmission image" : "no gap with rings across it");
-    if (view->is_grazing || !has_ring(view)) return SL_OK;
+             view->is_grazing ? "not a transmission image" : "no gap at which a shift could be told");
+    if (view->is_grazing) return SL_OK;
     for (int is_column = 0; is_column < 2; is_column++) {
         int32_t lines = is_column ? image->width_px : image->height_px, first = -1;
         for (int32_t line = 0; line < lines; line++) {
@@ -151,9 +226,9 @@ sl_status physical_gap_crossing(const physical_view *view, sl_physical_result *o
     }
     if (crossings == 0) return SL_OK;
     out->applicable = true;
-    snprintf(out->saw, sizeof out->saw, "rings at %d half gaps; one jumps by %.0f px", crossings,
+    snprintf(out->saw, sizeof out->saw, "%d gaps; behind one all is shifted by %.1f px and more", crossings,
              out->value * view->unit_px);
     if (out->value <= 0)
-        snprintf(out->saw, sizeof out->saw, "rings at %d half gaps go on behind them", crossings);
+        snprintf(out->saw, sizeof out->saw, "what meets %d gaps goes on behind them", crossings);
     return SL_OK;
 }
