@@ -78,17 +78,45 @@ bool fault_has_inner_gap(const sl_image *image) {
     return inner_gap(image, false, 0) >= 0 || inner_gap(image, true, 0) >= 0;
 }
 
-/* All that lies behind a gap is brighter. */
+/* Mean counts on the eight lines on either side of a gap, on the poorer side. */
+static double counts_beside(const sl_sim_sample *s, bool turned, int32_t gap) {
+    enum { LINES = 8 };
+    double sum[2] = {0, 0};
+    int32_t end = gap;
+    while (end < s->size_px && sl_gap_crosses(&s->measured, turned, end)) end++;
+    for (int32_t k = 1; k <= LINES; k++)
+        for (int32_t t = 0; t < s->size_px; t++)
+            for (int side = 0; side < 2; side++) {
+                int32_t line = side ? end - 1 + k : gap - k;
+                if (line < 0 || line >= s->size_px) continue;
+                int64_t at = turned ? (int64_t)t * s->size_px + line : (int64_t)line * s->size_px + t;
+                if (!s->measured.mask[at]) sum[side] += (double)s->mean_counts[at];
+            }
+    return fmin(sum[0], sum[1]);
+}
+
+/* All that lies behind a gap is brighter: one that has a fourth and more of the counts beside it that another
+ * has, since a step in the dark is none. */
 void fault_step_behind_gap(fault *f) {
     sl_sim_sample *s = f->sample;
-    bool turned = sl_random_uniform(&f->random) < 0.5;
-    if (inner_gap(&s->measured, turned, 0) < 0) turned = !turned;
-    int count = 0;
-    while (inner_gap(&s->measured, turned, count) >= 0) count++;
-    int32_t gap = inner_gap(&s->measured, turned, (int)sl_random_below(&f->random, (uint32_t)count));
+    int32_t gap[2 * FAULT_GAPS];
+    double counts[2 * FAULT_GAPS], most = 0;
+    bool turned[2 * FAULT_GAPS];
+    int count = 0, fit = 0;
+    for (int way = 0; way < 2; way++)
+        for (int n = 0; n < FAULT_GAPS && inner_gap(&s->measured, way, n) >= 0; n++, count++) {
+            turned[count] = way;
+            gap[count] = inner_gap(&s->measured, way, n);
+            counts[count] = counts_beside(s, way, gap[count]);
+            most = fmax(most, counts[count]);
+        }
+    for (int k = 0; k < count; k++)
+        if (counts[k] >= most / 4) turned[fit] = turned[k], gap[fit++] = gap[k];
+    int chosen = (int)sl_random_below(&f->random, (uint32_t)fit);
     for (int32_t i = 0; i < f->size; i++)
         for (int32_t j = 0; j < f->size; j++)
-            if ((turned ? j : i) >= gap) s->mean_counts[(int64_t)i * f->size + j] *= (float)(1 + f->severity);
+            if ((turned[chosen] ? j : i) >= gap[chosen])
+                s->mean_counts[(int64_t)i * f->size + j] *= (float)(1 + f->severity);
 }
 
 /* The frame at half its size, twice across and twice down; at low severity the copies are only laid over. */

@@ -9,6 +9,9 @@ enum { BINS = 512, SKIP = 1, EDGE = 4, LEAST_COUNTS = 25, LEAST_PIECES = 6 };
 
 static const double usual = 0.03; /* ln: what gains of modules differ by, and rings cut obliquely */
 
+static const double vague =
+    0.3; /* ln: with such an error, a half tells nothing of a step by a factor of two */
+
 /* Counts on one side of a gap over the distance from the beam, before the beam and behind it apart. */
 typedef struct side_profile {
     double counts[2][BINS], pixels[2][BINS];
@@ -71,7 +74,8 @@ static double step_of_strips(side_profile strip[2][2], int half, double *step) {
     if (!step_of_half(&strip[0][0], &strip[1][0], half, step, &error)) return NAN;
     for (int side = 0; side < 2; side++)
         if (!step_of_half(&strip[side][0], &strip[side][1], half, &inside[side], &unused)) return NAN;
-    return fabs(*step) / hypot(hypot(error, usual), 1.5 * fmax(fabs(inside[0]), fabs(inside[1])));
+    error = hypot(hypot(error, usual), 1.5 * fmax(fabs(inside[0]), fabs(inside[1])));
+    return error > vague ? (double)NAN : fabs(*step) / error;
 }
 
 /* The step of the level across the gap in lines first .. end - 1, in its standard errors; NaN where too
