@@ -83,10 +83,12 @@ typedef struct run {
     sl_shape latent_shape;
     FILE *metadata;
     sl_generate_result *result;
+    sl_image *kept; /* where the one image goes that is wanted in memory; NULL: none is */
+    json_t **kept_provenance;
 } run;
 
-/* {name, sha256} of a weights file or folder's file. */
-static sl_status describe_weights(const char *path, json_t *out, const char *key) {
+/* {name, sha256} of a file. */
+static sl_status describe_file(const char *path, json_t *out, const char *key) {
     char hash[SL_SHA256_HEX];
     SL_TRY(sl_sha256_file_hex(path, hash));
     json_object_set_new(out, key, json_pack("{s:s, s:s}", "file", sl_path_base(path), "sha256", hash));
@@ -125,7 +127,7 @@ static sl_status load_model(run *r) {
         const char *file = sl_path_is_folder(s->lora)
                                ? sl_path_join(r->arena, s->lora, "pytorch_lora_weights.safetensors")
                                : s->lora;
-        SL_TRY(describe_weights(file, r->common, "lora"));
+        SL_TRY(describe_file(file, r->common, "lora"));
         json_object_set_new(r->common, "lora_scale", json_real(s->lora_scale));
     }
     r->sampler = r->bundle->sampler;
@@ -135,6 +137,20 @@ static sl_status load_model(run *r) {
     r->sampler_name = s->sampler ? s->sampler : sl_sampler_name(r->sampler.sampler);
     sl_pipeline_options options = {.dtype = s->dtype ? SL_BF16 : SL_F32};
     return sl_pipeline_new(r->bundle, &options, &r->pipeline);
+}
+
+/* What was asked of the measurement beyond what prompt and seed decide. */
+static sl_status describe_measurement(run *r) {
+    const sl_generate_settings *s = r->settings;
+    json_t *asked = json_object();
+    if (s->detector) json_object_set_new(asked, "detector", json_string(s->detector));
+    if (s->beamstop) json_object_set_new(asked, "beamstop", json_string(s->beamstop));
+    if (s->exposure != 1) json_object_set_new(asked, "exposure", json_real(s->exposure));
+    if (s->noise_free) json_object_set_new(asked, "noise_free", json_true());
+    sl_status status = s->mask ? describe_file(s->mask, asked, "mask") : SL_OK;
+    if (json_object_size(asked)) json_object_set(r->common, "asked", asked);
+    json_decref(asked);
+    return status;
 }
 
 static sl_status describe_run(run *r) {
@@ -156,7 +172,7 @@ static sl_status describe_run(run *r) {
     json_object_set_new(r->common, "dtype", json_string(s->dtype ? "bf16" : "fp32"));
     json_object_set_new(r->common, "engine", json_string(engine));
     if (s->negative) json_object_set_new(r->common, "negative", json_string(s->negative));
-    return SL_OK;
+    return describe_measurement(r);
 }
 
 static sl_status read_mask(run *r) {
@@ -230,6 +246,14 @@ static sl_status record_image(run *r, const sl_image *image, int64_t index, cons
     return status;
 }
 
+/* Takes the image. */
+static sl_status keep_in_memory(run *r, sl_image *image, const json_t *provenance) {
+    *r->kept = *image;
+    *image = (sl_image){0};
+    *r->kept_provenance = json_deep_copy(provenance);
+    return *r->kept_provenance ? SL_OK : sl_fail(SL_MEMORY, "out of memory");
+}
+
 static sl_status finish_image(run *r, const float *decoded, int32_t height, int32_t width, int channels,
                               int64_t index) {
     const sl_generate_settings *s = r->settings;
@@ -247,6 +271,7 @@ static sl_status finish_image(run *r, const float *decoded, int32_t height, int3
         if (expectation.value) status = record_expectation(r, &expectation, provenance);
         if (!status && s->out) status = write_files(r, &image, index, prompt, provenance);
         if (!status && r->workspace) status = record_image(r, &image, index, prompt, provenance);
+        if (!status && r->kept) status = keep_in_memory(r, &image, provenance);
         sl_image_free(&image);
         sl_image_free(&expectation);
     }
@@ -366,6 +391,19 @@ static sl_status run_as_job(run *r, const sl_progress *progress) {
     return sl_job_end(&job, status, result);
 }
 
+static sl_status run_all(run *r, const sl_progress *progress) {
+    SL_TRY(sl_arena_new(&r->arena));
+    r->common = json_object();
+    sl_status status = r->workspace ? run_as_job(r, progress) : generate_into(r, progress);
+    sl_pipeline_free(r->pipeline);
+    sl_bundle_free(r->bundle);
+    if (r->mask.value) sl_image_free(&r->mask);
+    sl_free(r->latents);
+    json_decref(r->common);
+    sl_arena_free(r->arena);
+    return status;
+}
+
 sl_status sl_generate(const sl_generate_settings *settings, const char *const *prompts, int prompt_count,
                       const sl_workspace *workspace, sl_id round, const sl_progress *progress,
                       sl_generate_result *out) {
@@ -381,16 +419,21 @@ sl_status sl_generate(const sl_generate_settings *settings, const char *const *p
              .round = round,
              .result = out};
     SL_TRY(sl_shard_range(settings->shard, settings->count, &r.first, &r.end));
-    SL_TRY(sl_arena_new(&r.arena));
-    r.common = json_object();
-    sl_status status = workspace ? run_as_job(&r, progress) : generate_into(&r, progress);
-    sl_pipeline_free(r.pipeline);
-    sl_bundle_free(r.bundle);
-    if (r.mask.value) sl_image_free(&r.mask);
-    sl_free(r.latents);
-    json_decref(r.common);
-    sl_arena_free(r.arena);
-    return status;
+    return run_all(&r, progress);
+}
+
+sl_status sl_generate_one(const sl_generate_settings *settings, const char *prompt, int64_t index,
+                          const sl_progress *progress, sl_image *out, json_t **provenance) {
+    sl_generate_result result = {0};
+    run r = {.settings = settings,
+             .prompts = &prompt,
+             .prompt_count = 1,
+             .first = index,
+             .end = index + 1,
+             .result = &result,
+             .kept = out,
+             .kept_provenance = provenance};
+    return run_all(&r, progress);
 }
 
 sl_status sl_generate_preview(const sl_generate_settings *settings, int prompt_count, sl_text *out) {

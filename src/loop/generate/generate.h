@@ -31,6 +31,11 @@ sl_status sl_generate(const sl_generate_settings *settings, const char *const *p
                       const sl_workspace *workspace, sl_id round, const sl_progress *progress,
                       sl_generate_result *out);
 
+/* Image `index` of `prompt` again, kept nowhere: what sl_generate would make of it, and its record. *out:
+ * sl_image_free; *provenance: new reference. */
+sl_status sl_generate_one(const sl_generate_settings *settings, const char *prompt, int64_t index,
+                          const sl_progress *progress, sl_image *out, json_t **provenance);
+
 /* Images, steps and files of what would be done, as text for people; nothing is made. */
 sl_status sl_generate_preview(const sl_generate_settings *settings, int prompt_count, sl_text *out);
 

@@ -177,16 +177,20 @@ static sl_status read_text(reader *in, const char *path, const char *text, size_
     return status;
 }
 
+sl_status sl_parameter_text_read(const char *name, const char *text, size_t bytes, sl_sim_class *class_id,
+                                 sl_sim_overrides *overrides) {
+    reader in = {.class_id = class_id, .overrides = overrides};
+    SL_TRY(sl_arena_new(&in.arena));
+    sl_status status = read_text(&in, name, text, bytes);
+    sl_arena_free(in.arena);
+    return status;
+}
+
 sl_status sl_parameter_file_read(const char *path, sl_sim_class *class_id, sl_sim_overrides *overrides) {
     char *text;
     size_t bytes;
     SL_TRY(sl_file_read(path, FILE_LIMIT_BYTES, &text, &bytes));
-    reader in = {.class_id = class_id, .overrides = overrides};
-    sl_status status = sl_arena_new(&in.arena);
-    if (!status) {
-        status = read_text(&in, path, text, bytes);
-        sl_arena_free(in.arena);
-    }
+    sl_status status = sl_parameter_text_read(path, text, bytes, class_id, overrides);
     sl_sha256_hex(text, bytes, overrides->source_sha256);
     sl_free(text);
     return status;

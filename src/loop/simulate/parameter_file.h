@@ -13,5 +13,8 @@
  * Adds to what *overrides holds. *class_id: in, the class asked for, or any; out, with the file's. Errors
  * name file, line, value and what is possible: SL_FORMAT, SL_INVALID, SL_NOT_FOUND, SL_LIMIT. */
 sl_status sl_parameter_file_read(const char *path, sl_sim_class *class_id, sl_sim_overrides *overrides);
+/* The same from memory; `name` stands for the path in messages. */
+sl_status sl_parameter_text_read(const char *name, const char *text, size_t bytes, sl_sim_class *class_id,
+                                 sl_sim_overrides *overrides);
 
 #endif

@@ -1,0 +1,153 @@
+/* Images that their records make again, and ones that they do not. */
+#include "scratch_workspace.h"
+
+#include "image/frame.h"
+#include "image/write.h"
+#include "loop/generate/generate.h"
+#include "loop/simulate.h"
+#include "loop/verify/verify.h"
+
+#include <string.h>
+
+static const sl_verify_settings plain;
+
+static const char *in_folder(const char *name) {
+    return sl_path_join(arena, folder, name);
+}
+
+static void simulate(const char *out, const char *class_id, bool held_out, double unreal,
+                     const char *parameters, sl_workspace *into) {
+    sl_simulate_settings settings;
+    sl_simulate_result result;
+    assert_ok(sl_options_default(sl_simulate_options, arena, &settings));
+    settings.count = 3;
+    settings.size_px = 64;
+    settings.class_id = class_id;
+    settings.domain = held_out;
+    settings.unreal = unreal;
+    settings.parameters = parameters;
+    settings.out = out;
+    assert_ok(sl_simulate(&settings, into, NULL, &result));
+}
+
+static int64_t differing(const char *path) {
+    sl_verify_result result;
+    assert_ok(sl_verify_file(path, &plain, NULL, arena, &result));
+    assert_true(result.differing == 0 || result.largest > 0);
+    return result.differing;
+}
+
+static void simulated_files_are_made_again(void **state) {
+    (void)state;
+    const char *values = in_folder("values.yaml");
+    assert_ok(sl_file_write_atomic(values, "energy_kev: [9, 10]\n", 20));
+    simulate(in_folder("base"), "any", false, 0.5, NULL, NULL);
+    simulate(in_folder("other"), "waxs-powder", true, 0, NULL, NULL);
+    simulate(in_folder("given"), "saxs-form", false, 0, values, NULL);
+    static const char *const sets[] = {"base", "other", "given"};
+    for (int set = 0; set < 3; set++)
+        for (int k = 0; k < 3; k++) {
+            assert_int_equal(differing(in_folder(sl_arena_printf(arena, "%s/image_%06d.tif", sets[set], k))),
+                             0);
+            assert_int_equal(differing(in_folder(sl_arena_printf(arena, "%s/image_%06d.png", sets[set], k))),
+                             0);
+        }
+}
+
+/* The image with its record, written anew after a change of either. */
+static const char *changed(const char *key, json_t *value, int64_t pixel) {
+    sl_frame frame;
+    sl_image image;
+    const char *path = in_folder("changed.tif");
+    assert_ok(sl_frame_read(in_folder("other/image_000000.tif"), NULL, NULL, &frame));
+    assert_ok(sl_frame_to_image(&frame, &image));
+    json_t *record = json_deep_copy(json_object_get(frame.header.metadata, "provenance"));
+    if (key) json_object_set_new(record, key, value);
+    while (pixel > 0 && image.mask[pixel]) pixel++;
+    if (pixel > 0) image.value[pixel] += 1;
+    const sl_write_info info = {.provenance = record, .synthetic = true};
+    assert_ok(sl_image_write(path, SL_WRITE_TIFF, &image, &info));
+    json_decref(record);
+    sl_image_free(&image);
+    sl_frame_free(&frame);
+    return path;
+}
+
+static void a_changed_pixel_or_record_is_told(void **state) {
+    (void)state;
+    sl_verify_result result;
+    assert_int_equal(differing(changed(NULL, NULL, 0)), 0);
+    assert_int_equal(differing(changed(NULL, NULL, 700)), 1);
+    assert_true(differing(changed("index", json_integer(1), 0)) > 100);
+    assert_status(sl_verify_file(changed("simulator", json_integer(1), 0), &plain, NULL, arena, &result),
+                  SL_UNSUPPORTED);
+    assert_non_null(strstr(sl_error_message(), "version 1"));
+    assert_int_not_equal(sl_verify_file(changed("seed", json_integer(1), 0), &plain, NULL, arena, &result),
+                         SL_OK);
+    assert_int_not_equal(sl_verify_file(changed("class", json_string("no"), 0), &plain, NULL, arena, &result),
+                         SL_OK);
+}
+
+static void what_nothing_makes_again_is_told(void **state) {
+    (void)state;
+    sl_verify_result result;
+    sl_image image;
+    assert_ok(sl_image_new(16, 16, &image));
+    json_t *record = json_pack("{s:s}", "source", "beamline");
+    const sl_write_info without = {.synthetic = false}, measured = {.provenance = record};
+    assert_ok(sl_image_write(in_folder("plain.npy"), SL_WRITE_NPY, &image, &without));
+    assert_ok(sl_image_write(in_folder("measured.npy"), SL_WRITE_NPY, &image, &measured));
+    json_decref(record);
+    sl_image_free(&image);
+    assert_status(sl_verify_file(in_folder("plain.npy"), &plain, NULL, arena, &result), SL_NOT_FOUND);
+    assert_status(sl_verify_file(in_folder("measured.npy"), &plain, NULL, arena, &result), SL_UNSUPPORTED);
+    assert_int_not_equal(sl_verify_file(in_folder("absent.npy"), &plain, NULL, arena, &result), SL_OK);
+}
+
+static void generate(sl_generate_settings *settings, sl_workspace *into) {
+    sl_generate_result result;
+    const char *prompt = "SAXS data showing rings";
+    assert_ok(sl_options_default(sl_generate_options, arena, settings));
+    settings->count = 2;
+    settings->steps = 3;
+    settings->exposure = 2;
+    settings->detector = "eiger2-1m";
+    settings->out = into ? NULL : in_folder("made");
+    assert_ok(sl_generate(settings, &prompt, 1, into, 0, NULL, &result));
+}
+
+static void generated_files_are_made_again(void **state) {
+    (void)state;
+    sl_generate_settings settings;
+    generate(&settings, NULL);
+    assert_int_equal(differing(in_folder("made/image_000001.tif")), 0);
+    assert_int_equal(differing(in_folder("made/image_000000.png")), 0);
+}
+
+static void images_of_a_workspace_are_made_again(void **state) {
+    (void)state;
+    sl_generate_settings settings;
+    sl_verify_result result;
+    sl_image_record *images;
+    int count;
+    simulate(NULL, "any", true, 0.5, NULL, workspace);
+    generate(&settings, workspace);
+    assert_ok(sl_store_images(workspace->store, &SL_IMAGE_FILTER_ALL, arena, &images, &count));
+    assert_int_equal(count, 5);
+    for (int k = 0; k < count; k++) {
+        assert_ok(sl_verify_image(workspace, images[k].id, &plain, NULL, arena, &result));
+        assert_int_equal(result.differing, 0);
+        assert_string_equal(result.origin, sl_origin_name(images[k].origin));
+    }
+    assert_status(sl_verify_image(workspace, 99, &plain, NULL, arena, &result), SL_NOT_FOUND);
+}
+
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(simulated_files_are_made_again),
+    cmocka_unit_test(a_changed_pixel_or_record_is_told),
+    cmocka_unit_test(what_nothing_makes_again_is_told),
+    cmocka_unit_test(generated_files_are_made_again),
+    cmocka_unit_test(images_of_a_workspace_are_made_again),
+};
+
+TEST_MAIN_WITH(tests, scratch_open, scratch_close)
