@@ -8,6 +8,9 @@ enum { PEAKS = 16, LEAST_SECTORS = 4, TRIES = 80 };
 /* A ring may leap by this many bins from one sector to the next where nothing else is within the other. */
 enum { LEAP = 5, ALONE = 8 };
 
+/* What a ridge falls by on its lower side, of its higher one, at least. */
+static const double EDGE_SHARE = 0.25;
+
 /* Noise of the rise's slope in units of that of one bin: of the weights in `rise`. */
 static const double slope_noise = 0.64;
 
@@ -22,26 +25,39 @@ typedef struct peaks {
     peak item[POLAR_SECTORS][PEAKS];
 } peaks;
 
+/* Whether the profile goes down on both sides of r: what falls on one side alone is an edge, of a window or a
+ * shadow. By the lowest places near it, since beside a ring the next may begin. */
+static bool is_ridge(const double *smooth, const double *noise, int r) {
+    double low[2] = {INFINITY, INFINITY};
+    for (int d = 2; d <= 8; d++) {
+        /* a NaN is no minimum */
+        low[0] = fmin(low[0], smooth[r - d]);
+        low[1] = fmin(low[1], smooth[r + d]);
+    }
+    double fall[2] = {smooth[r] - low[0], smooth[r] - low[1]};
+    return fmin(fall[0], fall[1]) > EDGE_SHARE * fmax(fall[0], fall[1]) - 2 * noise[r];
+}
+
 /* Maxima along one sector that stand out of their noise, the strongest PEAKS of them. */
 static void find_peaks(const polar_map *map, int sector, peaks *out) {
-    double v[POLAR_RADII], noise[POLAR_RADII], rise[POLAR_RADII];
+    double v[POLAR_RADII], noise[POLAR_RADII], rise[POLAR_RADII], smooth[POLAR_RADII];
     for (int r = 0; r < POLAR_RADII; r++) {
         double pixels;
         v[r] = sqrt(polar_map_mean(map, sector - 1, 3, r, &pixels));
         noise[r] = pixels > 0 ? 0.5 / sqrt(pixels) : NAN;
     }
     for (int r = 0; r < POLAR_RADII; r++) {
-        rise[r] = NAN;
+        rise[r] = smooth[r] = NAN;
+        if (r > 0 && r + 1 < POLAR_RADII) smooth[r] = (v[r - 1] + 2 * v[r] + v[r + 1]) / 4;
         if (r < 9 || r + 9 >= POLAR_RADII) continue;
-        double top = (v[r - 1] + 2 * v[r] + v[r + 1]) / 4, near = (v[r - 4] + v[r + 4]) / 2,
-               far = (v[r - 6] + v[r - 7] + v[r + 6] + v[r + 7]) / 4;
-        rise[r] = top - fmax(near, far);
+        double near = (v[r - 4] + v[r + 4]) / 2, far = (v[r - 6] + v[r - 7] + v[r + 6] + v[r + 7]) / 4;
+        rise[r] = smooth[r] - fmax(near, far);
     }
     out->count[sector] = 0;
     for (int r = 9; r + 9 < POLAR_RADII; r++) {
         /* a NaN fails every comparison: nothing is seen beside a gap */
         if (!(rise[r] > 5 * noise[r] && rise[r] > 0.03 * v[r] && rise[r] > rise[r - 1] &&
-              rise[r] >= rise[r + 1]))
+              rise[r] >= rise[r + 1] && is_ridge(smooth, noise, r)))
             continue;
         double curve = rise[r - 1] + rise[r + 1] - 2 * rise[r];
         peak found = {r + (curve < 0 ? 0.5 * (rise[r - 1] - rise[r + 1]) / curve : 0) + 0.5,
