@@ -5,14 +5,20 @@
 #include <string.h>
 
 enum { PEAKS = 16, LEAST_SECTORS = 4, TRIES = 80 };
+/* Signal to noise of a peak in three sectors, and in one that is to be taken alone. */
+enum { LEAST = 5, CLEAR = 8 };
 /* A ring may leap by this many bins from one sector to the next where nothing else is within the other. */
 enum { LEAP = 5, ALONE = 8 };
+/* Peaks nearer to each other are the same, bins. */
+enum { SAME = 3 };
 
 /* What a ridge falls by on its lower side, of its higher one, at least. */
-static const double EDGE_SHARE = 0.25;
+static const double edge_share = 0.25;
 
 /* Noise of the rise's slope in units of that of one bin: of the weights in `rise`. */
 static const double slope_noise = 0.64;
+/* What no flat field is better than, of the square root of counts: broad ridges have no sharp place. */
+static const double uneven = 0.004;
 
 /* A place where a sector's profile has a maximum. */
 typedef struct peak {
@@ -25,50 +31,78 @@ typedef struct peaks {
     peak item[POLAR_SECTORS][PEAKS];
 } peaks;
 
+/* The profile of one or three sectors: square roots of mean counts, whose noise is that of the pixels'
+ * number. */
+typedef struct profile {
+    double root[POLAR_RADII], smooth[POLAR_RADII], noise[POLAR_RADII];
+    double rise[POLAR_RADII]; /* over what is on both sides */
+} profile;
+
+static void fill_profile(const polar_map *map, int first, int count, profile *out) {
+    double *v = out->root;
+    for (int r = 0; r < POLAR_RADII; r++) {
+        double pixels;
+        v[r] = sqrt(polar_map_mean(map, first, count, r, &pixels));
+        out->noise[r] = pixels > 0 ? 0.5 / sqrt(pixels) : NAN;
+    }
+    for (int r = 0; r < POLAR_RADII; r++) {
+        bool inside = r >= 9 && r + 9 < POLAR_RADII;
+        out->smooth[r] = r > 0 && r + 1 < POLAR_RADII ? (v[r - 1] + 2 * v[r] + v[r + 1]) / 4 : NAN;
+        out->rise[r] = NAN;
+        if (!inside) continue;
+        double near = (v[r - 4] + v[r + 4]) / 2, far = (v[r - 6] + v[r - 7] + v[r + 6] + v[r + 7]) / 4;
+        /* beside a gap one of the two would shift the maximum of a broad ring */
+        if (!isnan(near) && !isnan(far)) out->rise[r] = out->smooth[r] - fmax(near, far);
+    }
+}
+
 /* Whether the profile goes down on both sides of r: what falls on one side alone is an edge, of a window or a
  * shadow. By the lowest places near it, since beside a ring the next may begin. */
-static bool is_ridge(const double *smooth, const double *noise, int r) {
+static bool is_ridge(const profile *p, int r) {
     double low[2] = {INFINITY, INFINITY};
     for (int d = 2; d <= 8; d++) {
         /* a NaN is no minimum */
-        low[0] = fmin(low[0], smooth[r - d]);
-        low[1] = fmin(low[1], smooth[r + d]);
+        low[0] = fmin(low[0], p->smooth[r - d]);
+        low[1] = fmin(low[1], p->smooth[r + d]);
     }
-    double fall[2] = {smooth[r] - low[0], smooth[r] - low[1]};
-    return fmin(fall[0], fall[1]) > EDGE_SHARE * fmax(fall[0], fall[1]) - 2 * noise[r];
+    double fall[2] = {p->smooth[r] - low[0], p->smooth[r] - low[1]};
+    return fmin(fall[0], fall[1]) > edge_share * fmax(fall[0], fall[1]) - 2 * p->noise[r];
 }
 
-/* Maxima along one sector that stand out of their noise, the strongest PEAKS of them. */
-static void find_peaks(const polar_map *map, int sector, peaks *out) {
-    double v[POLAR_RADII], noise[POLAR_RADII], rise[POLAR_RADII], smooth[POLAR_RADII];
-    for (int r = 0; r < POLAR_RADII; r++) {
-        double pixels;
-        v[r] = sqrt(polar_map_mean(map, sector - 1, 3, r, &pixels));
-        noise[r] = pixels > 0 ? 0.5 / sqrt(pixels) : NAN;
-    }
-    for (int r = 0; r < POLAR_RADII; r++) {
-        rise[r] = smooth[r] = NAN;
-        if (r > 0 && r + 1 < POLAR_RADII) smooth[r] = (v[r - 1] + 2 * v[r] + v[r + 1]) / 4;
-        if (r < 9 || r + 9 >= POLAR_RADII) continue;
-        double near = (v[r - 4] + v[r + 4]) / 2, far = (v[r - 6] + v[r - 7] + v[r + 6] + v[r + 7]) / 4;
-        rise[r] = smooth[r] - fmax(near, far);
-    }
-    out->count[sector] = 0;
+/* Keeps the strongest PEAKS of a sector. */
+static void keep_peak(peaks *all, int sector, peak found) {
+    int n = all->count[sector], weakest = 0;
+    for (int k = 1; k < n; k++)
+        if (all->item[sector][k].snr < all->item[sector][weakest].snr) weakest = k;
+    if (n < PEAKS)
+        all->item[sector][all->count[sector]++] = found;
+    else if (found.snr > all->item[sector][weakest].snr)
+        all->item[sector][weakest] = found;
+}
+
+static bool is_near_peak(const peaks *all, int sector, double radius) {
+    for (int k = 0; k < all->count[sector]; k++)
+        if (fabs(all->item[sector][k].radius - radius) < SAME) return true;
+    return false;
+}
+
+/* Maxima of the profile of `span` sectors that stand out of their noise by `least`, where none is known yet.
+ */
+static void find_peaks(const polar_map *map, int sector, int span, double least, peaks *out) {
+    profile p;
+    fill_profile(map, sector - span / 2, span, &p);
     for (int r = 9; r + 9 < POLAR_RADII; r++) {
+        const double *rise = &p.rise[r];
         /* a NaN fails every comparison: nothing is seen beside a gap */
-        if (!(rise[r] > 5 * noise[r] && rise[r] > 0.03 * v[r] && rise[r] > rise[r - 1] &&
-              rise[r] >= rise[r + 1] && is_ridge(smooth, noise, r)))
+        if (!(rise[0] > least * p.noise[r] && rise[0] > 0.03 * p.root[r] && rise[0] > rise[-1] &&
+              rise[0] >= rise[1] && is_ridge(&p, r)))
             continue;
-        double curve = rise[r - 1] + rise[r + 1] - 2 * rise[r];
-        peak found = {r + (curve < 0 ? 0.5 * (rise[r - 1] - rise[r + 1]) / curve : 0) + 0.5,
-                      rise[r] / noise[r], curve < 0 ? fmin(slope_noise * noise[r] / -curve, 9) : 9, false};
-        int n = out->count[sector], weakest = 0;
-        for (int k = 1; k < n; k++)
-            if (out->item[sector][k].snr < out->item[sector][weakest].snr) weakest = k;
-        if (n < PEAKS)
-            out->item[sector][out->count[sector]++] = found;
-        else if (found.snr > out->item[sector][weakest].snr)
-            out->item[sector][weakest] = found;
+        double curve = rise[-1] + rise[1] - 2 * rise[0], error = 9;
+        double at = r + (curve < 0 ? 0.5 * (rise[-1] - rise[1]) / curve : 0) + 0.5;
+        if (curve < 0) error = hypot(slope_noise * p.noise[r], uneven * p.root[r]) / -curve;
+        if (is_near_peak(out, sector, at)) continue;
+        /* as clear as it would be of three */
+        keep_peak(out, sector, (peak){at, rise[0] / p.noise[r] * sqrt(3.0 / span), fmin(error, 9), false});
     }
 }
 
@@ -134,7 +168,12 @@ static bool follow_next(peaks *all, ring_track *track) {
 int ring_tracks_find(const polar_map *map, ring_track out[RING_TRACKS]) {
     peaks all;
     int count = 0;
-    for (int s = 0; s < POLAR_SECTORS; s++) find_peaks(map, s, &all);
+    for (int s = 0; s < POLAR_SECTORS; s++) {
+        all.count[s] = 0;
+        /* three sectors smear what changes from one to the next: single ones where they are clear enough */
+        find_peaks(map, s, 1, CLEAR, &all);
+        find_peaks(map, s, 3, LEAST, &all);
+    }
     for (int tries = 0; tries < TRIES && count < RING_TRACKS && follow_next(&all, &out[count]); tries++)
         count += out[count].seen >= LEAST_SECTORS;
     return count;
