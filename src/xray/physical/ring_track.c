@@ -11,6 +11,8 @@ enum { LEAST = 5, CLEAR = 8 };
 enum { LEAP = 5, ALONE = 8 };
 /* Peaks nearer to each other are the same, bins. */
 enum { SAME = 3 };
+/* A step from sector to sector that parts two rings, and what each of them keeps to, bins. */
+static const double joint = 2, flat = 0.4;
 
 /* What a ridge falls by on its lower side, of its higher one, at least. */
 static const double edge_share = 0.25;
@@ -165,6 +167,34 @@ static bool follow_next(peaks *all, ring_track *track) {
     return true;
 }
 
+/* Whether a track leaps between two sectors and is flat on both sides: it went on by another ring. */
+static bool is_joint(const double *radius, int sector) {
+    const double *r = radius;
+    enum { N = POLAR_SECTORS };
+    int at[4] = {(sector + N - 1) % N, sector, (sector + 1) % N, (sector + 2) % N};
+    for (int k = 0; k < 4; k++)
+        if (r[at[k]] <= 0) return false;
+    return fabs(r[at[2]] - r[at[1]]) > joint && fabs(r[at[1]] - r[at[0]]) < flat &&
+           fabs(r[at[3]] - r[at[2]]) < flat;
+}
+
+/* Of a track with joints, leaves the sectors on the side of its median radius. */
+static void cut_joints(ring_track *track) {
+    double seen[POLAR_SECTORS];
+    int n = 0, joints = 0;
+    for (int s = 0; s < POLAR_SECTORS; s++) {
+        if (track->radius[s] > 0) seen[n++] = track->radius[s];
+        joints += is_joint(track->radius, s);
+    }
+    if (joints == 0) return;
+    double middle = physical_median(seen, n);
+    for (int s = 0; s < POLAR_SECTORS; s++) {
+        if (track->radius[s] <= 0 || fabs(track->radius[s] - middle) < joint) continue;
+        track->radius[s] = track->snr[s] = track->error[s] = 0;
+        track->seen--;
+    }
+}
+
 int ring_tracks_find(const polar_map *map, ring_track out[RING_TRACKS]) {
     peaks all;
     int count = 0;
@@ -174,7 +204,30 @@ int ring_tracks_find(const polar_map *map, ring_track out[RING_TRACKS]) {
         find_peaks(map, s, 1, CLEAR, &all);
         find_peaks(map, s, 3, LEAST, &all);
     }
-    for (int tries = 0; tries < TRIES && count < RING_TRACKS && follow_next(&all, &out[count]); tries++)
+    for (int tries = 0; tries < TRIES && count < RING_TRACKS && follow_next(&all, &out[count]); tries++) {
+        cut_joints(&out[count]);
         count += out[count].seen >= LEAST_SECTORS;
+    }
     return count;
+}
+
+/* The lower quarter of a track's signal to noise over its upper tenth. */
+double ring_track_evenness(const ring_track *track) {
+    double snr[POLAR_SECTORS];
+    int n = 0;
+    for (int s = 0; s < POLAR_SECTORS; s++)
+        if (track->radius[s] > 0) snr[n++] = track->snr[s];
+    if (n == 0) return 0;
+    physical_median(snr, n);
+    return snr[n / 4] / snr[n * 9 / 10];
+}
+
+double ring_tracks_evenness(const ring_track *tracks, int count) {
+    double sum = 0, weights = 0;
+    for (int k = 0; k < count; k++) {
+        double snr = 0;
+        for (int s = 0; s < POLAR_SECTORS; s++) snr += tracks[k].snr[s];
+        sum += sqrt(snr) * ring_track_evenness(&tracks[k]), weights += sqrt(snr);
+    }
+    return weights > 0 ? sum / weights : 0;
 }
