@@ -12,7 +12,7 @@ enum { LEAP = 5, ALONE = 8 };
 /* Peaks nearer to each other are the same, bins. */
 enum { SAME = 3 };
 /* A step from sector to sector that parts two rings, and what each of them keeps to, bins. */
-static const double joint = 2, flat = 0.4;
+static const double joint = 2, flat = 0.6;
 
 /* What a ridge falls by on its lower side, of its higher one, at least. */
 static const double edge_share = 0.25;
@@ -82,15 +82,26 @@ static void keep_peak(peaks *all, int sector, peak found) {
         all->item[sector][weakest] = found;
 }
 
-static bool is_near_peak(const peaks *all, int sector, double radius) {
-    for (int k = 0; k < all->count[sector]; k++)
-        if (fabs(all->item[sector][k].radius - radius) < SAME) return true;
+static bool is_near_peak(const peaks *all, int sector, double radius, double within) {
+    int s = (sector + POLAR_SECTORS) % POLAR_SECTORS;
+    for (int k = 0; k < all->count[s]; k++)
+        if (fabs(all->item[s][k].radius - radius) < within) return true;
     return false;
 }
 
-/* Maxima of the profile of `span` sectors that stand out of their noise by `least`, where none is known yet.
+/* Whether a peak of three sectors is that of a single one, or what is seen of the ring in the sectors beside,
+ * where this one has it elsewhere. */
+static bool is_known(const peaks *single, int sector, double radius) {
+    return is_near_peak(single, sector, radius, SAME) ||
+           (is_near_peak(single, sector, radius, ALONE) && (is_near_peak(single, sector - 1, radius, SAME) ||
+                                                            is_near_peak(single, sector + 1, radius, SAME)));
+}
+
+/* Maxima of the profile of `span` sectors that stand out of their noise by `least`, but those known of
+ * `single` sectors (NULL: none).
  */
-static void find_peaks(const polar_map *map, int sector, int span, double least, peaks *out) {
+static void find_peaks(const polar_map *map, int sector, int span, double least, const peaks *single,
+                       peaks *out) {
     profile p;
     fill_profile(map, sector - span / 2, span, &p);
     for (int r = 9; r + 9 < POLAR_RADII; r++) {
@@ -102,14 +113,15 @@ static void find_peaks(const polar_map *map, int sector, int span, double least,
         double curve = rise[-1] + rise[1] - 2 * rise[0], error = 9;
         double at = r + (curve < 0 ? 0.5 * (rise[-1] - rise[1]) / curve : 0) + 0.5;
         if (curve < 0) error = hypot(slope_noise * p.noise[r], uneven * p.root[r]) / -curve;
-        if (is_near_peak(out, sector, at)) continue;
+        if (single && is_known(single, sector, at)) continue;
         /* as clear as it would be of three */
         keep_peak(out, sector, (peak){at, rise[0] / p.noise[r] * sqrt(3.0 / span), fmin(error, 9), false});
     }
 }
 
 /* The peak of a sector that a ring at `expected` goes on by, or NULL: the nearest within `reach`; where there
- * is none, one further away that stands alone and is about as clear, as of a ring that leaps. */
+ * is none, one further away that stands alone and is about as clear, as of a ring that leaps (never where snr
+ * is NAN). */
 static peak *next_peak(peaks *all, int sector, double expected, double reach, double snr) {
     peak *best = NULL, *apart = NULL;
     int around = 0;
@@ -132,7 +144,7 @@ static int follow(peaks *all, int sector, int direction, int limit, ring_track *
         int s = ((sector + direction * step) % POLAR_SECTORS + POLAR_SECTORS) % POLAR_SECTORS;
         if (radius[s] > 0) break;
         double expected = last + slope * (blind + 1);
-        peak *best = next_peak(all, s, expected, 2.2 + 0.6 * blind, snr);
+        peak *best = next_peak(all, s, expected, 2.2 + 0.6 * blind, blind == 0 ? snr : NAN);
         if (!best) {
             blind++;
             continue;
@@ -167,43 +179,64 @@ static bool follow_next(peaks *all, ring_track *track) {
     return true;
 }
 
-/* Whether a track leaps between two sectors and is flat on both sides: it went on by another ring. */
-static bool is_joint(const double *radius, int sector) {
-    const double *r = radius;
-    enum { N = POLAR_SECTORS };
-    int at[4] = {(sector + N - 1) % N, sector, (sector + 1) % N, (sector + 2) % N};
-    for (int k = 0; k < 4; k++)
-        if (r[at[k]] <= 0) return false;
-    return fabs(r[at[2]] - r[at[1]]) > joint && fabs(r[at[1]] - r[at[0]]) < flat &&
-           fabs(r[at[3]] - r[at[2]]) < flat;
+/* The sectors in which a track is seen, in turn, from where it is not seen. */
+typedef struct course {
+    int count, sector[POLAR_SECTORS], turn[POLAR_SECTORS];
+    double radius[POLAR_SECTORS];
+} course;
+
+static course course_of(const ring_track *track) {
+    course c = {.count = 0};
+    int start = 0;
+    while (start < POLAR_SECTORS && track->radius[start] > 0) start++;
+    for (int k = 1; k <= POLAR_SECTORS; k++) {
+        int s = (start + k) % POLAR_SECTORS;
+        if (track->radius[s] <= 0) continue;
+        c.sector[c.count] = s, c.turn[c.count] = k;
+        c.radius[c.count++] = track->radius[s];
+    }
+    return c;
 }
 
-/* Of a track with joints, leaves the sectors on the side of its median radius. */
+static double slope_at(const course *c, int k) {
+    bool inside = k >= 0 && k + 1 < c->count;
+    return inside ? (c->radius[k + 1] - c->radius[k]) / (c->turn[k + 1] - c->turn[k]) : NAN;
+}
+
+/* Whether the track leaps after its place k and is flat before and beyond, as far as it is seen: it went on
+ * by another ring. */
+static bool is_joint(const course *c, int k) {
+    double before = slope_at(c, k - 1), beyond = slope_at(c, k + 1);
+    /* a NaN is neither steep nor an expectation */
+    double expected = isnan(before) ? fmax(beyond, 0) : isnan(beyond) ? before : (before + beyond) / 2;
+    double leap = c->radius[k + 1] - c->radius[k] - expected * (c->turn[k + 1] - c->turn[k]);
+    return fabs(leap) > joint && !(fabs(before) > flat) && !(fabs(beyond) > flat);
+}
+
+/* Leaves the longest piece between joints. */
 static void cut_joints(ring_track *track) {
-    double seen[POLAR_SECTORS];
-    int n = 0, joints = 0;
-    for (int s = 0; s < POLAR_SECTORS; s++) {
-        if (track->radius[s] > 0) seen[n++] = track->radius[s];
-        joints += is_joint(track->radius, s);
+    course c = course_of(track);
+    int first = 0, best = 0, length = 0;
+    for (int k = 0; k < c.count; k++) {
+        if (k + 1 < c.count && !is_joint(&c, k)) continue;
+        if (k + 1 - first > length) best = first, length = k + 1 - first;
+        first = k + 1;
     }
-    if (joints == 0) return;
-    double middle = physical_median(seen, n);
-    for (int s = 0; s < POLAR_SECTORS; s++) {
-        if (track->radius[s] <= 0 || fabs(track->radius[s] - middle) < joint) continue;
-        track->radius[s] = track->snr[s] = track->error[s] = 0;
-        track->seen--;
+    for (int k = 0; k < c.count; k++) {
+        int s = c.sector[k];
+        if (k < best || k >= best + length) track->radius[s] = track->snr[s] = track->error[s] = 0;
     }
+    track->seen = length;
 }
 
 int ring_tracks_find(const polar_map *map, ring_track out[RING_TRACKS]) {
-    peaks all;
+    peaks single, all;
     int count = 0;
-    for (int s = 0; s < POLAR_SECTORS; s++) {
-        all.count[s] = 0;
-        /* three sectors smear what changes from one to the next: single ones where they are clear enough */
-        find_peaks(map, s, 1, CLEAR, &all);
-        find_peaks(map, s, 3, LEAST, &all);
-    }
+    memset(&single, 0, sizeof single);
+    /* three sectors smear what changes from one to the next: single ones where they are clear enough */
+    for (int s = 0; s < POLAR_SECTORS; s++) find_peaks(map, s, 1, CLEAR, NULL, &single);
+    all = single;
+    for (int s = 0; s < POLAR_SECTORS; s++) find_peaks(map, s, 3, LEAST, &single, &all);
     for (int tries = 0; tries < TRIES && count < RING_TRACKS && follow_next(&all, &out[count]); tries++) {
         cut_joints(&out[count]);
         count += out[count].seen >= LEAST_SECTORS;
