@@ -244,6 +244,14 @@ int ring_tracks_find(const polar_map *map, ring_track out[RING_TRACKS]) {
     return count;
 }
 
+double ring_track_radius(const ring_track *track) {
+    double seen[POLAR_SECTORS];
+    int n = 0;
+    for (int s = 0; s < POLAR_SECTORS; s++)
+        if (track->radius[s] > 0) seen[n++] = track->radius[s];
+    return n ? physical_median(seen, n) : 0;
+}
+
 /* The lower quarter of a track's signal to noise over its upper tenth. */
 double ring_track_evenness(const ring_track *track) {
     double snr[POLAR_SECTORS];
