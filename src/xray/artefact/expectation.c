@@ -13,8 +13,7 @@ float fault_value_at(const float *image, int32_t size, double row, double column
     return low + v * (high - low);
 }
 
-/* Share of the ring's azimuths that are on the frame and not masked. */
-static double seen_share(const sl_sim_sample *sample, const sl_feature *ring) {
+double fault_seen_share(const sl_sim_sample *sample, const sl_feature *ring) {
     enum { AZIMUTHS = 96 };
     int seen = 0;
     for (int k = 0; k < AZIMUTHS; k++) {
@@ -36,11 +35,38 @@ const sl_feature *fault_pick_ring(const sl_sim_sample *sample) {
             f->radius_px > 0.9 * sample->size_px)
             continue;
         /* what is wrong with a ring is hardly seen where no more than a corner of it is */
-        if (f->kind == SL_FEATURE_RING && seen_share(sample, f) < 0.4) continue;
+        if (f->kind == SL_FEATURE_RING && fault_seen_share(sample, f) < FAULT_SEEN_LEAST) continue;
         /* an arc that is moved along itself looks the same: whole rings come first */
         bool whole = f->kind == SL_FEATURE_RING, best_whole = best && best->kind == SL_FEATURE_RING;
         if (!best || (whole && !best_whole) || (whole == best_whole && f->contrast > best->contrast))
             best = f;
+    }
+    return best;
+}
+
+/* Distance to the nearest other visible ring or arc. */
+static double distance_to_next(const sl_sim_sample *sample, const sl_feature *ring) {
+    double least = INFINITY;
+    for (int k = 0; k < sample->feature_count; k++) {
+        const sl_feature *f = &sample->feature[k];
+        double distance = fabs(f->radius_px - ring->radius_px);
+        if (f != ring && f->visible && f->radius_px > 0 && distance > 1) least = fmin(least, distance);
+    }
+    return least;
+}
+
+const sl_feature *fault_pick_bent_ring(const sl_sim_sample *sample) {
+    const sl_feature *best = NULL;
+    double unit = sample->size_px / 256.0;
+    if (sample->is_grazing) return fault_pick_ring(sample);
+    for (int k = 0; k < sample->feature_count; k++) {
+        const sl_feature *f = &sample->feature[k];
+        /* arcs in transmission may be of several reflections, so that nobody can say what is wrong with one
+         */
+        bool fits = f->kind == SL_FEATURE_RING && f->visible && f->z > 20 && f->radius_px > 18 * unit &&
+                    f->radius_px < 230 * unit && fault_seen_share(sample, f) >= FAULT_SEEN_LEAST &&
+                    distance_to_next(sample, f) > 7 * unit;
+        if (fits && (!best || f->contrast > best->contrast)) best = f;
     }
     return best;
 }
@@ -74,9 +100,8 @@ typedef struct displacement {
     double phase[9];
 } displacement;
 
-static void displace_ring(fault *f, const displacement *d) {
+static void displace_ring(fault *f, const sl_feature *ring, const displacement *d) {
     sl_sim_sample *s = f->sample;
-    const sl_feature *ring = fault_pick_ring(s);
     double room = room_around(s, ring);
     size_t pixels = (size_t)f->size * (size_t)f->size;
     memcpy(f->scratch, s->mean_counts, pixels * sizeof(float));
@@ -96,38 +121,38 @@ static void displace_ring(fault *f, const displacement *d) {
 }
 
 void fault_shift_ring(fault *f) {
-    const sl_feature *ring = fault_pick_ring(f->sample);
+    const sl_feature *ring = fault_pick_bent_ring(f->sample);
     double angle = sl_random_range(&f->random, 0, 2 * M_PI), length = (2 + 8 * f->severity) * f->size / 256.0;
     double room = room_around(f->sample, ring);
     /* an arc is moved in or out */
     if (ring->kind == SL_FEATURE_ARC) angle = ring->chi_rad + 0.25 * (angle - M_PI);
     length = fmin(length, 0.55 * room);
-    displace_ring(f, &(displacement){.down = length * sin(angle), .right = length * cos(angle)});
+    displace_ring(f, ring, &(displacement){.down = length * sin(angle), .right = length * cos(angle)});
 }
 
 void fault_stretch_ring(fault *f) {
     displacement d = {.radial = {0, 0, 0.08 * f->severity}};
     d.phase[2] = sl_random_range(&f->random, 0, 2 * M_PI);
-    const sl_feature *ring = fault_pick_ring(f->sample);
+    const sl_feature *ring = fault_pick_bent_ring(f->sample);
     /* an arc is inclined: where the stretch is largest, it would be as if it had another radius */
     if (ring->kind == SL_FEATURE_ARC) d.phase[2] = 2 * ring->chi_rad + M_PI / 2 + 0.25 * (d.phase[2] - M_PI);
-    displace_ring(f, &d);
+    displace_ring(f, ring, &d);
 }
 
 void fault_wobble_ring(fault *f) {
     displacement d = {.down = 0};
-    const sl_feature *ring = fault_pick_ring(f->sample);
+    const sl_feature *ring = fault_pick_bent_ring(f->sample);
     for (int h = 3; h <= 8; h++) {
         double size = sl_random_normal(&f->random);
         d.radial[h] = size * 1.6 * f->severity * (f->size / 256.0) / ring->radius_px;
         d.phase[h] = sl_random_range(&f->random, 0, 2 * M_PI);
     }
-    displace_ring(f, &d);
+    displace_ring(f, ring, &d);
 }
 
 void fault_jitter_ring(fault *f) {
     double sign = sl_random_uniform(&f->random) < 0.5 ? -1 : 1;
-    displace_ring(f, &(displacement){.radial = {sign * 0.12 * f->severity}});
+    displace_ring(f, fault_pick_ring(f->sample), &(displacement){.radial = {sign * 0.12 * f->severity}});
 }
 
 /* One side of the symmetry axis shifted up or down, or weakened. */

@@ -85,9 +85,7 @@ bool sl_artefact_applies(sl_artefact_kind kind, const sl_sim_sample *sample) {
     case SL_ARTEFACT_NON_CONCENTRIC:
     case SL_ARTEFACT_ELLIPTIC:
     case SL_ARTEFACT_WOBBLY:
-        /* arcs in transmission may be of several reflections, so that nobody can say what is wrong with one
-         */
-        return ring && (sample->is_grazing || ring->kind == SL_FEATURE_RING);
+        return fault_pick_bent_ring(sample) != NULL;
     case SL_ARTEFACT_RATIO_JITTER:
         return ring && ring->kind == SL_FEATURE_RING && !sample->is_grazing &&
                sample->attribute[SL_SIM_ATTRIBUTE_RING_COUNT] > 0.57f; /* five rings */

@@ -49,6 +49,14 @@ void fault_clone_patch(fault *f);
 /* The best visible ring, or arc where there is none; NULL: neither. Rings near the border are not taken. */
 const sl_feature *fault_pick_ring(const sl_sim_sample *sample);
 
+/* The ring that is displaced or bent: in transmission a whole one, clear of its noise and of other rings by
+ * what it may be moved; at grazing incidence fault_pick_ring's. NULL: none. */
+const sl_feature *fault_pick_bent_ring(const sl_sim_sample *sample);
+/* Share of the ring's azimuths that are on the frame and not masked, and the least that a fault can be told
+ * by. */
+double fault_seen_share(const sl_sim_sample *sample, const sl_feature *ring);
+#define FAULT_SEEN_LEAST 0.4
+
 /* What the beamstop hides, counts. */
 double fault_hidden_counts(const sl_sim_sample *sample);
 
@@ -59,7 +67,7 @@ int fault_gaps_across(const sl_sim_sample *sample, bool turned, int32_t *out, in
  * none. */
 const sl_feature *fault_pick_lone_ring(const sl_sim_sample *sample, sl_feature_kind kind, double widths);
 /* Full widths around a ring that becomes wider, or is turned. */
-enum { FAULT_WIDE_ROOM = 4, FAULT_TURN_ROOM = 2 };
+enum { FAULT_WIDE_ROOM = 6, FAULT_TURN_ROOM = 2 };
 
 /* Whether there are two orders of arcs and more, one of which can be turned alone. */
 bool fault_has_orders(const sl_sim_sample *sample);

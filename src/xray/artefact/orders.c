@@ -51,6 +51,7 @@ const sl_feature *fault_pick_lone_ring(const sl_sim_sample *sample, sl_feature_k
         bool fits = f->kind == kind && f->visible && is_in_frame(sample, f) &&
                     f->radius_px > 0.08 * sample->size_px && f->radius_px < 0.7 * sample->size_px &&
                     f->z > 20 && f->contrast > 0.05 && f->width_px < 0.04 * sample->size_px &&
+                    (kind == SL_FEATURE_ARC || fault_seen_share(sample, f) >= FAULT_SEEN_LEAST) &&
                     room_around(sample, f) > widths * f->width_px;
         if (fits && (!best || f->z > best->z)) best = f;
     }

@@ -266,6 +266,23 @@ static double height_within(const ray *r, int k, int deep) {
     return band_at(r, within, &ignored) - level - slope * log((within + half) / (beyond + half));
 }
 
+/* Whether most rays on the circle rise before they fall: a ring's flank, of a ring out of place or of one on
+ * a tilted detector. A window's edge has no crest: light beside it is less than within. */
+static bool is_crest(const ray *rays, const falls *f, const circle *c) {
+    int crests = 0, count = 0;
+    for (int n = 0; n < RAYS; n++) {
+        if (f->radius[n] <= 0 || fabs(distance_from(f, n, c)) > f->tolerance) continue;
+        int k = (int)f->radius[n];
+        double near, far, top = -INFINITY, inside = level_at(&rays[n], k, -1, BAND, &near),
+                          outside = level_at(&rays[n], k, 1, SPARED, &far);
+        for (int at = k - BAND; at < k; at++) top = fmax(top, mean_level(&rays[n], at, at + 2));
+        if (isnan(inside) || isnan(outside)) continue;
+        double error = 2.5 * sqrt(1 / (near + 1)), rise = top - inside;
+        count++, crests += rise > fmax(0.5 * (inside - outside), 3 * error);
+    }
+    return 10 * crests > 7 * count;
+}
+
 /* A window's edge parts two levels; the flank of a ring that is out of place does not: further in it is as
  * low as beyond. Medians over the rays on the circle. */
 static bool parts_levels(const ray *rays, const falls *f, const circle *c) {
@@ -302,7 +319,8 @@ static bool find_aperture(const physical_view *view, work *w, circle *c) {
     falls f;
     bool at_beam = begin_at_beam(view, &f);
     find_places(view, at_beam, w, &f);
-    if (!find_circle(&f, c) || (at_beam && !parts_levels(w->rays, &f, c))) return false;
+    if (!find_circle(&f, c) || (at_beam && (!parts_levels(w->rays, &f, c) || is_crest(w->rays, &f, c))))
+        return false;
     c->row = c->row * view->unit_px + f.from[0];
     c->column = c->column * view->unit_px + f.from[1];
     c->radius *= view->unit_px;

@@ -64,6 +64,13 @@ void polar_map_fill(const physical_view *view, polar_map *out);
 double polar_map_mean(const polar_map *map, int first, int count, int radius, double *pixels);
 /* Follows ridges through the polar map; returns how many there are, the strongest first. */
 int ring_tracks_find(const polar_map *map, ring_track out[RING_TRACKS]);
+double ring_track_radius(const ring_track *track); /* median, bins */
+/* 1 for a ridge that is equally clear all along, less for grains and the arcs of a texture. */
+double ring_track_evenness(const ring_track *track);
+/* The mean of it, the clearer ones weighing more. Below rings_even, arcs of a fibre that are of several
+ * reflections join to something like bent rings, and nobody can say what is wrong with one. */
+double ring_tracks_evenness(const ring_track *tracks, int count);
+static const double rings_even = 0.6;
 
 /* Adds to the input's drawing, if there is one. */
 void physical_mark(const physical_view *view, sl_mark mark);

@@ -1,12 +1,17 @@
 #include "xray/physical/ring_fit.h"
 
-#include "base/sort.h"
 #include "xray/physical/robust_fit.h"
 
 #include <math.h>
 #include <stdio.h>
 
 enum { LEAST_SECTORS = 24 };
+
+/* Arcs of a fibre or single grains may be of several reflections, each at a radius of its own: not one ring.
+ */
+static const double least_even = 0.45;
+/* What grains and pixels scatter a radius by from sector to sector; what leaps further is a fault. */
+static const double most_jitter = 0.3;
 
 static void basis_at(int sector, double out[5]) {
     double chi = (sector + 0.5) * 2 * M_PI / POLAR_SECTORS - M_PI;
@@ -29,7 +34,7 @@ static double wobble_of(const double *shift, const double *weight, double (*basi
             bend[bends++] = fabs(rest[before] - 2 * rest[s] + rest[next]);
     }
     if (bends < 8) return 0;
-    double jitter = 1.48 * physical_median(bend, bends) / sqrt(6);
+    double jitter = fmin(1.48 * physical_median(bend, bends) / sqrt(6), most_jitter);
     return sqrt(fmax(0, square / seen - 1.5 * jitter * jitter - 2 * counting));
 }
 
@@ -48,17 +53,6 @@ static bool fit_harmonics(const double *shift, const double *weight, ring_fit *f
     return true;
 }
 
-/* Arcs of a fibre or single grains may be of several reflections, each at a radius of its own: not one ring.
- */
-static bool is_even(const double *snr) {
-    double seen[POLAR_SECTORS];
-    int n = 0;
-    for (int s = 0; s < POLAR_SECTORS; s++)
-        if (snr[s] > 0) seen[n++] = snr[s];
-    sl_sort_doubles(seen, (size_t)n);
-    return seen[n * 9 / 10] < 2.2 * seen[n / 4];
-}
-
 /* Fits one followed ring; false unless half a circle is seen, and enough in it to tell a shift from an
  * ellipse. */
 static bool measure_ring(const ring_track *track, ring_fit *fit) {
@@ -69,7 +63,9 @@ static bool measure_ring(const ring_track *track, ring_fit *fit) {
         empty = radius[s % POLAR_SECTORS] > 0 ? 0 : empty + 1;
         if (empty > longest) longest = empty;
     }
-    if (track->seen < LEAST_SECTORS || longest > 2 * POLAR_SECTORS / 5 || !is_even(snr)) return false;
+    if (track->seen < LEAST_SECTORS || longest > 2 * POLAR_SECTORS / 5 ||
+        ring_track_evenness(track) < least_even)
+        return false;
     for (int s = 0; s < POLAR_SECTORS; s++) weight[s] = fmin(snr[s], 40);
     *fit = (ring_fit){.track = track};
     if (!fit_harmonics(radius, weight, fit)) return false;
@@ -98,10 +94,13 @@ int ring_fits(const ring_track *tracks, int count, ring_fit out[RING_FITS]) {
 int ring_fits_to_judge(const physical_view *view, const char *unknown, ring_fit out[RING_FITS],
                        sl_physical_result *result) {
     int rings = ring_fits(view->track, view->track_count, out);
-    const char *why =
-        view->is_grazing ? "refraction bends rings at grazing incidence" : "no ring that can be followed";
+    bool even = ring_tracks_evenness(view->track, view->track_count) >= rings_even;
+    const char *why = view->is_grazing ? "refraction bends rings at grazing incidence"
+                      : rings > 0 && !even
+                          ? "grains or texture: arcs of several reflections may look like one ring"
+                          : "no ring that can be followed";
     bool alone = rings == 1 && !view->input->geometry;
-    snprintf(result->saw, sizeof result->saw, "%s", alone ? unknown : why);
-    result->applicable = rings > 0 && !alone;
+    snprintf(result->saw, sizeof result->saw, "%s", alone && even ? unknown : why);
+    result->applicable = rings > 0 && even && !alone;
     return result->applicable ? rings : 0;
 }

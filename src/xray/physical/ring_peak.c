@@ -6,6 +6,9 @@
 
 enum { ROUNDS = 24, BINS_MOST = 96, FREE = 5 };
 
+/* Share of the profile that has to be seen: along a gap, half a ring is as wide as one likes. */
+static const double least_covered = 0.85;
+
 /* Mean counts over the radius and their variance. */
 typedef struct profile {
     int count;
@@ -74,7 +77,7 @@ static double descend(const profile *f, double middle, double *p, double *varian
 
 bool ring_peak_fit(const polar_map *map, int first, int count, double radius, double reach, ring_peak *out) {
     profile f;
-    if (fill(map, first, count, radius, reach, &f) < 8 || f.count < 1.2 * reach) return false;
+    if (fill(map, first, count, radius, reach, &f) < 8 || f.count < least_covered * 2 * reach) return false;
     double least = INFINITY, best[FREE] = {0}, variance[FREE] = {0};
     for (double sigma = 1.2; sigma < reach / 1.5; sigma *= 2) {
         double p[FREE] = {0, radius, log(sigma), fmin(f.mean[0], f.mean[f.count - 1]), 0}, v[FREE];
@@ -94,20 +97,12 @@ bool ring_peak_fit(const polar_map *map, int first, int count, double radius, do
     return true;
 }
 
-static double mean_radius(const ring_track *track) {
-    double seen[POLAR_SECTORS];
-    int n = 0;
-    for (int s = 0; s < POLAR_SECTORS; s++)
-        if (track->radius[s] > 0) seen[n++] = track->radius[s];
-    return n ? physical_median(seen, n) : 0;
-}
-
 int ring_places(const physical_view *view, int least_sectors, ring_place out[RING_TRACKS]) {
     enum { SAME = 3, REACH_MOST = 45 };
     int count = 0;
     for (int k = 0; k < view->track_count; k++) {
         const ring_track *track = &view->track[k];
-        double radius = mean_radius(track);
+        double radius = ring_track_radius(track);
         int at = 0, same = -1;
         for (int i = 0; i < count; i++) {
             if (fabs(out[i].radius - radius) < SAME) same = i;

@@ -10,7 +10,8 @@ enum {
     WIDE = 4,
     LEAST_GROUPS = 4,
     LEAST_SECTORS = 6,
-    LEAST_REACH = 5
+    LEAST_REACH = 5,
+    BESIDE = 8 /* bins: what is nearer belongs to the ring */
 };
 
 static const double usual = 0.1; /* what widths differ by for reasons of the detector, ln */
@@ -46,6 +47,16 @@ static bool measure(const physical_view *view, const ring_place *place, widths *
     if (near < LEAST_REACH || !measure_within(view, place->radius, near, out)) return false;
     double room = fmin(place->reach, fmax(8, 3.2 * exp(out->middle)));
     return measure_within(view, place->radius, room, out);
+}
+
+/* Whether the other ridges are even around the beam: in a fibre or among grains, arcs side by side may look
+ * like one that is wider. The ring itself may be uneven by the very fault. */
+static bool others_are_even(const physical_view *view, double radius) {
+    ring_track others[RING_TRACKS];
+    int count = 0;
+    for (int k = 0; k < view->track_count; k++)
+        if (fabs(ring_track_radius(&view->track[k]) - radius) > BESIDE) others[count++] = view->track[k];
+    return count == 0 || ring_tracks_evenness(others, count) >= rings_even;
 }
 
 /* How far two neighbouring ranges lie to the same side of the ring's usual width, the nearer of the two, in
@@ -86,11 +97,11 @@ sl_status physical_ring_width(const physical_view *view, sl_physical_result *out
     bool judged[RING_TRACKS] = {false};
     snprintf(out->saw, sizeof out->saw, "%s",
              view->is_grazing ? "refraction bends rings at grazing incidence"
-                              : "no ring whose width is clear");
+                              : "no ring whose width is clear among even ones");
     if (view->is_grazing) return SL_OK;
     for (int k = 0; k < count; k++) {
         int at = 0;
-        judged[k] = measure(view, &place[k], &w[k]);
+        judged[k] = others_are_even(view, place[k].radius) && measure(view, &place[k], &w[k]);
         if (!judged[k]) continue;
         rings++;
         double value = unevenness(&w[k], &at);
