@@ -74,9 +74,8 @@ typedef struct displacement {
     double phase[9];
 } displacement;
 
-static void displace_ring(fault *f, const displacement *d) {
+static void displace_ring(fault *f, const sl_feature *ring, const displacement *d) {
     sl_sim_sample *s = f->sample;
-    const sl_feature *ring = fault_pick_ring(s);
     double room = room_around(s, ring);
     size_t pixels = (size_t)f->size * (size_t)f->size;
     memcpy(f->scratch, s->mean_counts, pixels * sizeof(float));
@@ -102,7 +101,7 @@ void fault_shift_ring(fault *f) {
     /* an arc is moved in or out */
     if (ring->kind == SL_FEATURE_ARC) angle = ring->chi_rad + 0.25 * (angle - M_PI);
     length = fmin(length, 0.55 * room);
-    displace_ring(f, &(displacement){.down = length * sin(angle), .right = length * cos(angle)});
+    displace_ring(f, ring, &(displacement){.down = length * sin(angle), .right = length * cos(angle)});
 }
 
 void fault_stretch_ring(fault *f) {
@@ -111,7 +110,7 @@ void fault_stretch_ring(fault *f) {
     const sl_feature *ring = fault_pick_ring(f->sample);
     /* an arc is inclined: where the stretch is largest, it would be as if it had another radius */
     if (ring->kind == SL_FEATURE_ARC) d.phase[2] = 2 * ring->chi_rad + M_PI / 2 + 0.25 * (d.phase[2] - M_PI);
-    displace_ring(f, &d);
+    displace_ring(f, ring, &d);
 }
 
 void fault_wobble_ring(fault *f) {
@@ -122,12 +121,43 @@ void fault_wobble_ring(fault *f) {
         d.radial[h] = size * 1.6 * f->severity * (f->size / 256.0) / ring->radius_px;
         d.phase[h] = sl_random_range(&f->random, 0, 2 * M_PI);
     }
-    displace_ring(f, &d);
+    displace_ring(f, ring, &d);
+}
+
+/* Distance to the nearest other ring that can be told. */
+static double distance_to_next(const sl_sim_sample *sample, const sl_feature *ring) {
+    double distance = ring->radius_px;
+    for (int k = 0; k < sample->feature_count; k++) {
+        const sl_feature *f = &sample->feature[k];
+        if (f == ring || f->radius_px <= 0 || f->z < 3) continue;
+        distance = fmin(distance, fabs(f->radius_px - ring->radius_px));
+    }
+    return distance;
+}
+
+const sl_feature *fault_pick_lattice_ring(const sl_sim_sample *sample) {
+    enum { OTHERS = 4 };
+    const sl_feature *best = NULL;
+    int rings = 0;
+    for (int k = 0; k < sample->feature_count; k++) {
+        const sl_feature *f = &sample->feature[k];
+        if (f->kind != SL_FEATURE_RING || !f->visible || f->z < 20 || f->radius_px < 0.07 * sample->size_px ||
+            f->radius_px > 0.7 * sample->size_px || seen_share(sample, f) < 0.3)
+            continue;
+        double distance = distance_to_next(sample, f);
+        if (distance < 3 * f->width_px) continue;
+        rings++;
+        /* where it lands, it must be a ring of its own */
+        if (distance < 0.2 * f->radius_px || distance - 0.1 * f->radius_px < 3 * f->width_px) continue;
+        if (!best || f->contrast > best->contrast) best = f;
+    }
+    return rings > OTHERS ? best : NULL;
 }
 
 void fault_jitter_ring(fault *f) {
     double sign = sl_random_uniform(&f->random) < 0.5 ? -1 : 1;
-    displace_ring(f, &(displacement){.radial = {sign * 0.12 * f->severity}});
+    displace_ring(f, fault_pick_lattice_ring(f->sample),
+                  &(displacement){.radial = {sign * 0.12 * f->severity}});
 }
 
 /* One side of the symmetry axis shifted up or down, or weakened. */

@@ -47,6 +47,10 @@ void fault_clone_patch(fault *f);
 /* The best visible ring, or arc where there is none; NULL: neither. Rings near the border are not taken. */
 const sl_feature *fault_pick_ring(const sl_sim_sample *sample);
 
+/* The clearest ring with room to be moved by a tenth of its radius, among at least four others that stand
+ * alone; NULL: none. */
+const sl_feature *fault_pick_lattice_ring(const sl_sim_sample *sample);
+
 /* What the beamstop hides, counts. */
 double fault_hidden_counts(const sl_sim_sample *sample);
 
