@@ -150,9 +150,40 @@ void fault_wobble_ring(fault *f) {
     displace_ring(f, ring, &d);
 }
 
+/* Distance to the nearest other ring that can be told. */
+static double distance_to_next(const sl_sim_sample *sample, const sl_feature *ring) {
+    double distance = ring->radius_px;
+    for (int k = 0; k < sample->feature_count; k++) {
+        const sl_feature *f = &sample->feature[k];
+        if (f == ring || f->radius_px <= 0 || f->z < 3) continue;
+        distance = fmin(distance, fabs(f->radius_px - ring->radius_px));
+    }
+    return distance;
+}
+
+const sl_feature *fault_pick_lattice_ring(const sl_sim_sample *sample) {
+    enum { OTHERS = 4 };
+    const sl_feature *best = NULL;
+    int rings = 0;
+    for (int k = 0; k < sample->feature_count; k++) {
+        const sl_feature *f = &sample->feature[k];
+        if (f->kind != SL_FEATURE_RING || !f->visible || f->z < 20 || f->radius_px < 0.07 * sample->size_px ||
+            f->radius_px > 0.7 * sample->size_px || fault_seen_share(sample, f) < 0.3)
+            continue;
+        double distance = distance_to_next(sample, f);
+        if (distance < 3 * f->width_px) continue;
+        rings++;
+        /* where it lands, it must be a ring of its own */
+        if (distance < 0.2 * f->radius_px || distance - 0.1 * f->radius_px < 3 * f->width_px) continue;
+        if (!best || f->contrast > best->contrast) best = f;
+    }
+    return rings > OTHERS ? best : NULL;
+}
+
 void fault_jitter_ring(fault *f) {
     double sign = sl_random_uniform(&f->random) < 0.5 ? -1 : 1;
-    displace_ring(f, fault_pick_ring(f->sample), &(displacement){.radial = {sign * 0.12 * f->severity}});
+    displace_ring(f, fault_pick_lattice_ring(f->sample),
+                  &(displacement){.radial = {sign * 0.12 * f->severity}});
 }
 
 /* One side of the symmetry axis shifted up or down, or weakened. */

@@ -87,8 +87,7 @@ bool sl_artefact_applies(sl_artefact_kind kind, const sl_sim_sample *sample) {
     case SL_ARTEFACT_WOBBLY:
         return fault_pick_bent_ring(sample) != NULL;
     case SL_ARTEFACT_RATIO_JITTER:
-        return ring && ring->kind == SL_FEATURE_RING && !sample->is_grazing &&
-               sample->attribute[SL_SIM_ATTRIBUTE_RING_COUNT] > 0.57f; /* five rings */
+        return !sample->is_grazing && fault_pick_lattice_ring(sample) != NULL;
     case SL_ARTEFACT_BROKEN_MIRROR:
         return sample->is_grazing && sample->beam_column_px > 0.25 * sample->size_px &&
                sample->beam_column_px < 0.75 * sample->size_px;

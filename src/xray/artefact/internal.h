@@ -56,6 +56,9 @@ const sl_feature *fault_pick_bent_ring(const sl_sim_sample *sample);
  * by. */
 double fault_seen_share(const sl_sim_sample *sample, const sl_feature *ring);
 #define FAULT_SEEN_LEAST 0.4
+/* The clearest ring with room to be moved by a tenth of its radius, among at least four others that stand
+ * alone; NULL: none. */
+const sl_feature *fault_pick_lattice_ring(const sl_sim_sample *sample);
 
 /* What the beamstop hides, counts. */
 double fault_hidden_counts(const sl_sim_sample *sample);

@@ -12,16 +12,26 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LEAST_RINGS = 4, LINES = 40, FIRST_INDICES = 4 };
+enum { LEAST_RINGS = 4, LEAST_KNOWN = 3, LINES = 40, FIRST_INDICES = 4 };
 
 static const double tolerance = 0.003, /* of q, and */
     tolerance_px = 0.25,               /* of the radius: what a ring may be off its place */
     reach = 0.16,                      /* of q: how far a displaced ring is looked for */
-    most_missing = 0.5; /* share of a lattice's lines up to the last ring that may be too weak */
+    same_px = 1.5,                     /* peaks nearer than this are one */
+    halo = 3,                          /* times as wide as the others: no ring of a lattice */
+    clear_height = 4,                  /* of a ring over its error */
+    clear_share = 0.2,  /* of its lower neighbour's height: a lower ring does not speak against a lattice */
+    whole_share = 0.25, /* of the mean height: what a ring has in most sectors */
+    least_evidence = 6,
+                    whole_worth = 2, /* evidence that a lattice may have less where it leaves no ring out */
+    most_missing = 0.5,        /* share of a lattice's lines up to the last ring that may be too weak; */
+    most_missing_of_all = 0.7; /* where it holds all rings */
 
+/* tolerance, half_width: shares of q; clear: high enough to speak against a lattice. */
 typedef struct ring_set {
     int count;
-    double q[RING_TRACKS], radius[RING_TRACKS], tolerance[RING_TRACKS]; /* tolerance: share of q */
+    double q[RING_TRACKS], radius[RING_TRACKS], tolerance[RING_TRACKS], half_width[RING_TRACKS];
+    bool clear[RING_TRACKS];
 } ring_set;
 
 /* What a lattice says of the rings. */
@@ -30,6 +40,7 @@ typedef struct reading {
     double scale, rest,
         away;        /* rest: largest of the matched rings, share of q; away: of the odd one from its line */
     double expected; /* q of the line that has no ring */
+    double evidence; /* -ln of the chance that lines so dense meet the matched rings by themselves */
 } reading;
 
 /* Radii at which the mean around the beam has a maximum that stands out of its noise. */
@@ -54,30 +65,90 @@ static int find_maxima(const polar_map *map, double *out) {
     return count;
 }
 
-static bool find_rings(const physical_view *view, ring_set *out) {
-    double at[RING_TRACKS];
+static double q_at(const physical_view *view, double radius_px) {
     const sl_geometry *g = view->input->geometry ? &view->projection.geometry : NULL;
-    int count = find_maxima(&view->polar, at);
-    out->count = 0;
+    if (!g) return radius_px;
+    return 2 * view->projection.k0_per_ang * sin(0.5 * atan(radius_px * g->pixel_m / g->distance_m));
+}
+
+/* Peaks that the fit can place, each once. */
+static int fit_peaks(const physical_view *view, ring_peak out[RING_TRACKS]) {
+    double at[RING_TRACKS];
+    int count = find_maxima(&view->polar, at), kept = 0;
     for (int k = 0; k < count; k++) {
         ring_peak peak;
         double room = 14;
         if (k > 0) room = fmin(room, 0.55 * (at[k] - at[k - 1]));
         if (k + 1 < count) room = fmin(room, 0.55 * (at[k + 1] - at[k]));
         if (!ring_peak_fit(&view->polar, 0, POLAR_SECTORS, at[k], fmax(room, 4), &peak) ||
-            peak.centre_error > tolerance_px || peak.height < 6 * peak.height_error)
+            peak.centre_error > tolerance_px || peak.height < clear_height * peak.height_error)
             continue;
-        double radius = peak.centre * view->polar.step_px;
+        bool again = kept > 0 && peak.centre - out[kept - 1].centre < same_px;
+        if (again && peak.centre_error > out[kept - 1].centre_error) continue;
+        out[again ? kept - 1 : kept++] = peak;
+    }
+    return kept;
+}
+
+/* Mean counts of a sector between two radii, in bins; NaN where little is seen. */
+static double sector_mean(const polar_map *map, int sector, double from, double to) {
+    double counts = 0, pixels = 0;
+    for (int r = (int)fmax(0, floor(from)); r < POLAR_RADII && r < ceil(to); r++)
+        counts += map->counts[sector][r], pixels += map->pixels[sector][r];
+    return pixels >= 3 ? counts / pixels : NAN;
+}
+
+/* Whether the peak is seen on most sides: an arc may be of several reflections, and of no powder. */
+static bool is_whole(const polar_map *map, const ring_peak *peak) {
+    double half = 0.5 * exp(peak->ln_width), r = peak->centre;
+    int seen = 0, high = 0;
+    for (int s = 0; s < POLAR_SECTORS; s++) {
+        double rise = sector_mean(map, s, r - half, r + half) -
+                      0.5 * (sector_mean(map, s, r - 3.5 * half, r - 2 * half) +
+                             sector_mean(map, s, r + 2 * half, r + 3.5 * half));
+        if (isnan(rise)) continue;
+        seen++, high += rise > whole_share * peak->height;
+    }
+    return 2 * high > seen;
+}
+
+/* Height of the lower of a peak's neighbours. */
+static double least_beside(const ring_peak *peak, int count, int k) {
+    double before = k > 0 ? peak[k - 1].height : INFINITY,
+           after = k + 1 < count ? peak[k + 1].height : INFINITY;
+    return fmin(before, after);
+}
+
+static bool find_rings(const physical_view *view, ring_set *out) {
+    ring_peak peak[RING_TRACKS];
+    double width[RING_TRACKS], step = view->polar.step_px;
+    int count = fit_peaks(view, peak);
+    out->count = 0;
+    for (int k = 0; k < count; k++) width[k] = exp(peak[k].ln_width);
+    double usual = count ? physical_median(width, count) : 0;
+    for (int k = 0; k < count; k++) {
+        double full = exp(peak[k].ln_width), radius = peak[k].centre * step;
+        if (full > halo * usual) continue;
         out->radius[out->count] = radius;
-        out->tolerance[out->count] = tolerance + tolerance_px / peak.centre;
-        out->q[out->count++] =
-            g ? 2 * view->projection.k0_per_ang * sin(0.5 * atan(radius * g->pixel_m / g->distance_m))
-              : radius;
+        out->tolerance[out->count] = tolerance + tolerance_px / peak[k].centre;
+        out->half_width[out->count] = 0.5 * full / peak[k].centre;
+        out->clear[out->count] =
+            peak[k].height > clear_share * least_beside(peak, count, k) && is_whole(&view->polar, &peak[k]);
+        out->q[out->count++] = q_at(view, radius);
     }
     return out->count >= LEAST_RINGS;
 }
 
-/* Compares the rings with lines (ratios or q) times a scale; false unless all rings but one have a line. */
+/* -ln of the chance that one of the lines lies as near as tolerated to a ring at line `at`. */
+static double surprise(const double *line, int lines, int at, double allowed) {
+    double low = at > 0 ? line[at] - line[at - 1] : INFINITY,
+           high = at + 1 < lines ? line[at + 1] - line[at] : INFINITY,
+           usual = fmin(0.5 * (low + high), fmin(low, high) * 2);
+    return -log(fmin(1, 2 * allowed * line[at] / fmin(usual, line[at])));
+}
+
+/* Compares the rings with lines (ratios or q) times a scale; false unless all clear rings but one have a
+ * line, or are of several that overlap. */
 static bool read_rings(const ring_set *rings, const double *line, int lines, double scale, reading *out) {
     bool used[LINES] = {false};
     double last = rings->q[rings->count - 1], sum = 0, weight = 0;
@@ -90,9 +161,12 @@ static bool read_rings(const ring_set *rings, const double *line, int lines, dou
         double off = fabs(line[best] * scale / rings->q[k] - 1);
         if (off < rings->tolerance[k]) {
             used[best] = true, out->matched++;
+            out->evidence += surprise(line, lines, best, rings->tolerance[k]);
             out->rest = fmax(out->rest, off);
             sum += rings->q[k] / line[best], weight++;
-        } else if (out->odd >= 0)
+        } else if (off < rings->half_width[k] || !rings->clear[k])
+            used[best] |= off < rings->half_width[k];
+        else if (out->odd >= 0)
             return false;
         else
             out->odd = k;
@@ -110,12 +184,14 @@ static bool read_rings(const ring_set *rings, const double *line, int lines, dou
     }
     out->missing -= out->expected > 0;
     out->scale = weight > 0 ? sum / weight : scale;
-    return out->missing <= most_missing * expected && (out->odd < 0 || out->expected > 0);
+    return out->missing <= (out->odd < 0 ? most_missing_of_all : most_missing) * expected &&
+           (out->odd < 0 || out->expected > 0);
 }
 
-/* Whether `a` explains more than `b`. */
+/* Whether `a` explains more than `b`: what holds all rings needs less evidence. */
 static bool is_better(const reading *a, const reading *b) {
-    if (a->matched != b->matched) return a->matched > b->matched;
+    double more = a->evidence - b->evidence + whole_worth * ((a->odd < 0) - (b->odd < 0));
+    if (fabs(more) > 1e-9) return more > 0;
     return a->missing != b->missing ? a->missing < b->missing : a->rest < b->rest;
 }
 
@@ -142,10 +218,10 @@ static void try_nano_lattices(const ring_set *rings, reading *best) {
         bool flat = rules[r] == SL_LATTICE_HEXAGONAL_2D;
         sl_cell cell =
             flat ? sl_cell_hexagonal(2 * M_PI, 2 * M_PI, rules[r]) : sl_cell_cubic(2 * M_PI, rules[r]);
-        sl_reflection reflection[24];
-        double line[24];
+        sl_reflection reflection[LINES];
+        double line[LINES];
         int lines = sl_lattice_reflections(&cell, NULL, SL_MERGE_POWDER,
-                                           rules[r] == SL_LATTICE_LAMELLAR ? 20 : 6, 24, reflection);
+                                           rules[r] == SL_LATTICE_LAMELLAR ? 20 : 8, LINES, reflection);
         for (int i = 0; i < lines; i++) line[i] = reflection[i].q_per_ang;
         try_lines(rings, line, lines, false, best);
     }
@@ -160,6 +236,14 @@ static void try_materials(const ring_set *rings, reading *best) {
         for (int i = 0; i < lines; i++) line[i] = reflection[i].q_per_ang;
         if (lines > 0) try_lines(rings, line, lines, true, best);
     }
+}
+
+/* Whether the reading is more than chance; where the scale is free, all rings but the odd one and one more
+ * have to be met before one of them is called odd. */
+static bool is_told(const ring_set *rings, const reading *r, bool is_known) {
+    if (r->matched < (is_known ? LEAST_KNOWN : LEAST_RINGS) || r->evidence < least_evidence) return false;
+    if (!is_known && r->odd >= 0 && r->matched < rings->count - 2) return false;
+    return 2 * r->matched >= rings->count;
 }
 
 static void draw(const physical_view *view, const ring_set *rings, const reading *best) {
@@ -186,7 +270,7 @@ sl_status physical_lattice_ratio(const physical_view *view, sl_physical_result *
     else
         try_nano_lattices(&rings, &best);
     snprintf(out->saw, sizeof out->saw, "%d rings, of no lattice on the list", rings.count);
-    if (best.matched < LEAST_RINGS || best.matched < rings.count - 1) return SL_OK;
+    if (!is_told(&rings, &best, wide)) return SL_OK;
     out->applicable = true;
     out->value = 100 * (best.odd >= 0 ? best.away : best.rest);
     draw(view, &rings, &best);

@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-enum { LEAST_SQUARES_MOST = 6 };
+enum { LEAST_SQUARES_MOST = 9 };
 
 /* The normal equations of a weighted fit of `n` parameters, filled observation by observation. */
 typedef struct normal_equations {
