@@ -71,7 +71,7 @@ typedef struct sl_physical_result {
     double value; /* larger is worse; its unit is the test's */
     double limit; /* at most 1 % of clean images of its technique of which as much is known lie above */
     double z;     /* (value - median) / MAD of those images */
-    double p;     /* share of them with at least this value; beyond all of them by an exponential tail */
+    double p;     /* share of them with at least this value; beyond all of them physical/calibration.h */
     char saw[120];
 } sl_physical_result;
 
