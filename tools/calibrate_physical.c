@@ -34,7 +34,12 @@ static double *place_of(work *w, int technique, int image, int stratum) {
                       TESTS];
 }
 
-static sl_status judge(work *w, int technique, int image, sl_sim_sample *sample, uint8_t *no_mask) {
+/* `rgb`: room for the sample as a colour picture; it is the same in all strata of measured images. */
+static sl_status judge(work *w, int technique, int image, sl_sim_sample *sample, uint8_t *no_mask,
+                       uint8_t *rgb) {
+    sl_colour_line colour;
+    sl_sim_picture(sample, rgb);
+    SL_TRY(sl_colour_line_measure(rgb, sample->size_px, sample->size_px, &colour));
     w->technique[technique * w->images + image] =
         (uint8_t)(technique == SL_TECHNIQUE_UNKNOWN ? SL_TECHNIQUE_UNKNOWN : sample->technique);
     const sl_image expectation = {sample->size_px, sample->size_px, sample->mean_counts, no_mask};
@@ -46,7 +51,7 @@ static sl_status judge(work *w, int technique, int image, sl_sim_sample *sample,
         if ((s == SL_STRATUM_BLIND || s == SL_STRATUM_EXPECTATION) && image % 3 > 0) continue;
         sl_physical_input input = sl_physical_input_of(sample, (sl_physical_stratum)s, &expectation);
         input.is_uncalibrated = true;
-        if (!input.is_expectation) input.blind = &blind; /* the same image in all */
+        if (!input.is_expectation) input.blind = &blind, input.colour = colour; /* the same image in all */
         if (technique == SL_TECHNIQUE_UNKNOWN) input.technique = SL_TECHNIQUE_UNKNOWN;
         SL_TRY(sl_physical_tests_run(&input, result));
         for (int t = 0; t < TESTS; t++)
@@ -60,14 +65,16 @@ static void look(void *context, int64_t task, int worker) {
     int technique = (int)(task % TECHNIQUES), image = (int)(task / TECHNIQUES);
     sl_sim_sample *sample = &w->sample[worker];
     sl_sim_options options = SL_SIM_OPTIONS_DEFAULT;
-    uint8_t *no_mask = NULL;
+    uint8_t *no_mask = NULL, *rgb = NULL;
     options.measure = true;
     options.class_id = clean_class((sl_technique)technique, (uint32_t)image);
     sl_status status = sl_sim_sample_make(seed + (uint64_t)technique, (uint32_t)image, &options, sample);
     if (!status) status = sl_alloc(&no_mask, (size_t)sample->size_px * (size_t)sample->size_px, 1);
-    if (!status) status = judge(w, technique, image, sample, no_mask);
+    if (!status) status = sl_alloc(&rgb, (size_t)sample->size_px * (size_t)sample->size_px, 3);
+    if (!status) status = judge(w, technique, image, sample, no_mask, rgb);
     if (status) snprintf(w->failed, sizeof w->failed, "%s", sl_error_message());
     sl_free(no_mask);
+    sl_free(rgb);
 }
 
 /* How many of n clean values may lie above the limit so that, with nine in ten such sets, at most 1 % of all

@@ -25,13 +25,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A17 is a fault of a picture, not of a sample: it comes after those. */
+enum { COLOUR_FAULT = SL_ARTEFACT_COUNT };
+
 enum { LEVELS = 5, TECHNIQUES = SL_TECHNIQUE_UNKNOWN, TESTS = SL_PHYSICAL_COUNT, BATCH = 128 };
 static const double severities[LEVELS] = {0.1, 0.25, 0.5, 0.75, 1};
 static const uint64_t seed = 7102; /* far from the calibration's, which takes one of each technique */
 
 typedef struct work {
     bool blind, faulty;
-    sl_artefact_kind kind;
+    int kind;      /* sl_artefact_kind, or COLOUR_FAULT */
     int64_t first; /* index of the batch's first image */
     sl_sim_sample sample[SL_LIMIT_THREADS];
     visibility before[SL_LIMIT_THREADS];
@@ -47,6 +50,27 @@ static int level_of(int64_t index) {
     return index % 2 ? LEVELS - 1 : (int)(index / 2 % (LEVELS - 1));
 }
 
+static const char *fault_id(int kind) {
+    return kind == COLOUR_FAULT ? "A17" : sl_artefact_id((sl_artefact_kind)kind);
+}
+
+static const char *fault_words(int kind) {
+    return kind == COLOUR_FAULT ? "colour off the map" : sl_artefact_words((sl_artefact_kind)kind);
+}
+
+/* The sample as a colour picture, with the fault where its severity is above 0. */
+static sl_status look_at_colours(const sl_sim_sample *sample, double severity, sl_colour_line *out) {
+    int32_t size = sample->size_px;
+    uint8_t *rgb;
+    SL_TRY(sl_alloc(&rgb, (size_t)size * (size_t)size, 3));
+    sl_sim_picture(sample, rgb);
+    sl_random random = sl_random_stream(seed, SL_STREAM_TEST, sample->index);
+    if (severity > 0) sl_artefact_colour(rgb, size, size, severity, &random);
+    sl_status status = sl_colour_line_measure(rgb, size, size, out);
+    sl_free(rgb);
+    return status;
+}
+
 static sl_status make(work *w, int64_t index, int task, int worker) {
     sl_sim_sample *sample = &w->sample[worker];
     sl_sim_options options = SL_SIM_OPTIONS_DEFAULT;
@@ -57,15 +81,19 @@ static sl_status make(work *w, int64_t index, int task, int worker) {
     w->made[task] = false;
     SL_TRY(sl_sim_sample_make(seed, (uint32_t)index, &options, sample));
     w->technique[task] = sample->technique;
-    if (w->faulty && !sl_artefact_applies(w->kind, sample)) return SL_OK;
-    if (w->faulty) {
+    bool coloured = w->kind == COLOUR_FAULT, in_sample = w->faulty && !coloured;
+    if (in_sample && !sl_artefact_applies((sl_artefact_kind)w->kind, sample)) return SL_OK;
+    w->snr[task] = NAN;
+    if (in_sample) {
         SL_TRY(visibility_keep(sample, &w->before[worker]));
-        SL_TRY(sl_artefact_inject(w->kind, severities[level_of(index)], sample));
+        SL_TRY(sl_artefact_inject((sl_artefact_kind)w->kind, severities[level_of(index)], sample));
         w->snr[task] = visibility_snr(&w->before[worker], sample);
     }
     w->made[task] = true;
-    const sl_physical_input input =
+    sl_physical_input input =
         sl_physical_input_of(sample, w->blind ? SL_STRATUM_BLIND : SL_STRATUM_GEOMETRY, NULL);
+    if (!in_sample)
+        SL_TRY(look_at_colours(sample, w->faulty ? severities[level_of(index)] : 0, &input.colour));
     return sl_physical_tests_run(&input, w->result[task]);
 }
 
@@ -154,7 +182,7 @@ typedef struct tally {
 } tally;
 
 static void add(const work *w, int task, int level, tally *t) {
-    outcome o = judge(w, task, sl_artefact_id(w->kind));
+    outcome o = judge(w, task, fault_id(w->kind));
     t->tried[level]++, t->applied[level] += o.applies;
     t->own[level] += o.own, t->any[level] += o.any;
     t->meant += o.meant, t->meant_applied += o.meant && o.applies;
@@ -183,7 +211,7 @@ static void write_visible(const tally *t) {
 
 static void write_row(const work *w, const tally *t) {
     enum { FULL = LEVELS - 1 };
-    printf("| %s | %s | %d |", sl_artefact_id(w->kind), sl_artefact_words(w->kind), t->applied[FULL]);
+    printf("| %s | %s | %d |", fault_id(w->kind), fault_words(w->kind), t->applied[FULL]);
     write_share(t->meant - t->meant_applied, t->meant, true);
     for (int k = 0; k < FULL; k++)
         printf(" %.0f / %.0f |", percent(t->own[k], t->applied[k]), percent(t->any[k], t->tried[k]));
@@ -201,7 +229,7 @@ static void write_row(const work *w, const tally *t) {
     fflush(stdout);
 }
 
-static bool fault_row(work *w, sl_artefact_kind kind, int images) {
+static bool fault_row(work *w, int kind, int images) {
     tally t = {0};
     w->kind = kind, w->faulty = true, w->first = 0;
     while (t.tried[LEVELS - 1] < images && w->first < 40 * (int64_t)images) {
@@ -288,9 +316,8 @@ int main(int argc, char **argv) {
     printf(
         "| fault | | n | not applicable | 0.1 | 0.25 | 0.5 | 0.75 | 1 | any | visible | half | nine tenths "
         "|\n|---|---|---|---|---|---|---|---|---|---|---|---|---|\n");
-    for (int kind = 0; kind < SL_ARTEFACT_COUNT && done; kind++)
-        if (!faults || is_among(faults, sl_artefact_id((sl_artefact_kind)kind)))
-            done = fault_row(&w, (sl_artefact_kind)kind, images);
+    for (int kind = 0; kind <= COLOUR_FAULT && done; kind++)
+        if (!faults || is_among(faults, fault_id(kind))) done = fault_row(&w, kind, images);
     for (int k = 0; k < SL_LIMIT_THREADS; k++)
         sl_sim_sample_free(&w.sample[k]), visibility_free(&w.before[k]);
     if (!done) fprintf(stderr, "physical-power: %s\n", w.failed);

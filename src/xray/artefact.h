@@ -48,8 +48,8 @@ sl_status sl_artefact_inject(sl_artefact_kind kind, double severity, struct sl_s
 sl_status sl_sim_unreal_make(uint64_t seed, uint32_t index, const struct sl_sim_options *options,
                              struct sl_sim_sample *sample);
 
-/* A17: colour off the map, on an 8-bit RGB picture [height, width, 3]: a coloured patch, or two colour maps
- * in halves. */
+/* A17: colour off the map, on an 8-bit RGB picture [height, width, 3] (sl_sim_picture): one channel changes
+ * by up to 50 levels, in a patch or on one side. */
 void sl_artefact_colour(uint8_t *rgb, int32_t height_px, int32_t width_px, double severity,
                         sl_random *random);
 

@@ -8,6 +8,7 @@
 #ifndef SL_XRAY_PHYSICAL_TEST_H
 #define SL_XRAY_PHYSICAL_TEST_H
 
+#include "image/colour_line.h"
 #include "image/image.h"
 #include "xray/blind.h"
 #include "xray/caption_words.h"
@@ -61,6 +62,7 @@ typedef struct sl_physical_input {
     const sl_measurement *measurement; /* detector, view and beamstop; NULL: not known */
     bool is_expectation;      /* mean counts without noise, gaps or beamstop: only tests of shape apply */
     bool is_display;          /* grey levels of a picture, not counts: the same */
+    sl_colour_line colour;    /* of a colour picture; zeros: it is none */
     bool is_uncalibrated;     /* values alone are wanted; limit, z and p are left 0 */
     sl_physical_blind *blind; /* of this image, to be shared; NULL: found anew where it is needed */
     sl_drawing *drawing;      /* what the tests saw is added to it; NULL: nothing is drawn */
@@ -71,7 +73,7 @@ typedef struct sl_physical_result {
     double value; /* larger is worse; its unit is the test's */
     double limit; /* at most 1 % of clean images of its technique of which as much is known lie above */
     double z;     /* (value - median) / MAD of those images */
-    double p;     /* share of them with at least this value; beyond all of them by an exponential tail */
+    double p;     /* share of them with at least this value; beyond all of them physical/calibration.h */
     char saw[120];
 } sl_physical_result;
 

@@ -115,6 +115,11 @@ sl_status sl_sim_sample_make(uint64_t seed, uint32_t index, const sl_sim_options
                              sl_sim_sample *sample);
 void sl_sim_sample_free(sl_sim_sample *sample);
 
+/* The measured counts as people show them: rgb[size_px, size_px, 3] in one of the colour maps, by the log
+ * map; gaps and dead pixels in one colour of their own; in half of them, colours halved in resolution as JPEG
+ * does. The same bytes for the same sample. Needs options.measure. */
+void sl_sim_picture(const sl_sim_sample *sample, uint8_t *rgb);
+
 /* Everything known about the sample, as written beside its image. New reference. NULL when out of memory. */
 json_t *sl_sim_sample_truth(const sl_sim_sample *sample);
 

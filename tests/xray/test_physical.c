@@ -3,6 +3,7 @@
 #include "base/random.h"
 
 #include "xray/physical/aperture.h"
+#include "xray/physical/calibration.h"
 #include "xray/physical/robust_fit.h"
 #include "xray/physical_test.h"
 #include "xray/simulate.h"
@@ -55,6 +56,57 @@ static void the_limit_is_that_of_the_technique(void **state) {
     assert_ok(sl_physical_tests_run(&input, as_unknown));
     for (int t = 0; t < SL_PHYSICAL_COUNT; t++) assert_true(as_unknown[t].p == 0 && as_unknown[t].limit == 0);
     sl_sim_sample_free(&sample);
+}
+
+static void assert_near(double found, double expected, double within) {
+    if (!(fabs(found - expected) <= within)) fail_msg("%g instead of %g", found, expected);
+}
+
+/* Quantiles of n clean values that lie at -ln(1 - share) * scale, those below `zeros` at 0. */
+static calibration exponential(int images, double zeros, double scale) {
+    calibration c = {.images = images};
+    for (int k = 0; k < CALIBRATION_SHARES; k++) {
+        double rarer = fmax(1 - calibration_share[k], 1.0 / images);
+        c.quantile[k] = calibration_share[k] <= zeros ? 0 : scale * log((1 - zeros) / rarer);
+    }
+    return c;
+}
+
+static void n_images_tell_no_less_than_their_number(void **state) {
+    (void)state;
+    calibration kind[CALIBRATION_TECHNIQUES] = {{0}};
+    for (int k = 0; k < CALIBRATION_TECHNIQUES; k++) kind[k].images = 999; /* all zeros */
+    assert_near(calibration_p(kind, 0, 1e-9), 1 / 4996.0, 1e-12);
+    assert_near(calibration_p(kind, 0, 100), 1 / 4996.0, 1e-12);
+    assert_near(calibration_p(kind, 0, 0), 1, 1e-12); /* as all clean ones */
+    /* where another technique has such values, they say nothing of this one */
+    kind[3] = exponential(999, 0, 1);
+    assert_near(calibration_p(kind, 0, 2), 1e-3, 1e-12);
+    assert_near(calibration_p(kind, 0, 100), 1 / 4996.0, 1e-12);
+    /* one value above zero among 999 is no tail */
+    kind[0].quantile[CALIBRATION_SHARES - 1] = 0.5;
+    kind[3].quantile[CALIBRATION_SHARES - 1] = 1e3;
+    assert_near(calibration_p(kind, 0, 50), 1e-3, 1e-12);
+}
+
+static void a_tail_that_is_seen_is_followed(void **state) {
+    (void)state;
+    calibration kind[CALIBRATION_TECHNIQUES] = {exponential(999, 0, 2)};
+    double top = kind[0].quantile[CALIBRATION_SHARES - 1], beyond = calibration_p(kind, 0, top + 2);
+    assert_near(beyond, exp(-1) / 1000, 0.1 * beyond);
+    assert_near(calibration_p(kind, 0, 1e3), 1e-6, 1e-12);
+    /* nearly all at zero: the rest shows its tail */
+    kind[0] = exponential(999, 0.96, 2);
+    top = kind[0].quantile[CALIBRATION_SHARES - 1];
+    beyond = calibration_p(kind, 0, top + 2);
+    assert_near(beyond, exp(-1) / 1000, 0.2 * beyond);
+    /* too few to show one */
+    kind[0] = exponential(60, 0, 2);
+    assert_near(calibration_p(kind, 0, 1e3), 1 / 61.0, 1e-12);
+    /* the highest value that stands apart makes the tail slower, never steeper */
+    kind[0] = exponential(999, 0, 2);
+    kind[0].quantile[CALIBRATION_SHARES - 1] *= 3;
+    assert_true(calibration_p(kind, 0, 3 * 14 + 2) > 2 * exp(-1) / 1000 * 0.8);
 }
 
 static void a_robust_fit_is_not_pulled_away(void **state) {
@@ -158,6 +210,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_test_is_calibrated),
         cmocka_unit_test(the_limit_is_that_of_the_technique),
+        cmocka_unit_test(n_images_tell_no_less_than_their_number),
+        cmocka_unit_test(a_tail_that_is_seen_is_followed),
         cmocka_unit_test(a_robust_fit_is_not_pulled_away),
         cmocka_unit_test(round_windows_are_masked),
         cmocka_unit_test(a_blind_look_is_shared),

@@ -1,6 +1,8 @@
-/* JPEG through libjpeg-turbo, as luminance. */
+/* JPEG through libjpeg-turbo, as luminance; a colour picture is decoded twice, to see what its colours are.
+ */
 #include "image/format/format.h"
 
+#include "image/colour_line.h"
 #include "image/format/luminance.h"
 
 #include <string.h>
@@ -31,6 +33,20 @@ static sl_status jpeg_header(const sl_source *source, const sl_frame_request *re
     return status;
 }
 
+static sl_status note_colours(tjhandle handle, const sl_source *source, const sl_frame_header *header) {
+    uint8_t *rgb;
+    sl_colour_line line;
+    SL_TRY(sl_alloc(&rgb, (size_t)header->width_px * (size_t)header->height_px, 3));
+    sl_status status = SL_OK;
+    if (tjDecompress2(handle, source->data, (unsigned long)source->bytes, rgb, header->width_px, 0,
+                      header->height_px, TJPF_RGB, TJFLAG_STOPONWARNING | TJFLAG_LIMITSCANS) != 0)
+        status = sl_fail(SL_FORMAT, "%s", tjGetErrorStr2(handle));
+    if (!status) status = sl_colour_line_measure(rgb, header->height_px, header->width_px, &line);
+    if (!status) json_object_set_new(header->metadata, "colour", sl_colour_line_to_json(&line));
+    sl_free(rgb);
+    return status;
+}
+
 static sl_status jpeg_pixels(const sl_source *source, const sl_frame_header *header, void *out) {
     tjhandle handle = tjInitDecompress();
     if (!handle) return sl_fail(SL_MEMORY, "out of memory");
@@ -38,6 +54,7 @@ static sl_status jpeg_pixels(const sl_source *source, const sl_frame_header *hea
     if (tjDecompress2(handle, source->data, (unsigned long)source->bytes, out, header->width_px, 0,
                       header->height_px, TJPF_GRAY, TJFLAG_STOPONWARNING | TJFLAG_LIMITSCANS) != 0)
         status = sl_fail(SL_FORMAT, "%s", tjGetErrorStr2(handle));
+    if (!status && json_object_get(header->metadata, "note")) status = note_colours(handle, source, header);
     tjDestroy(handle);
     return status;
 }

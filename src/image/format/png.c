@@ -2,6 +2,7 @@
 #include "image/format/format.h"
 
 #include "base/limits.h"
+#include "image/colour_line.h"
 #include "image/format/luminance.h"
 
 #include <png.h>
@@ -124,7 +125,24 @@ static void to_grey(const png_work *work, void *out) {
     }
 }
 
-static sl_status read_all(png_work *work, void *out) {
+/* What 16 bits show beyond 8 is no colour that anybody sees. */
+static sl_status note_colours(const png_work *work, json_t *metadata) {
+    size_t values = 3 * (size_t)work->width_px * work->height_px;
+    const uint16_t *deep = (const uint16_t *)(const void *)work->samples;
+    uint8_t *rgb = work->samples, *narrowed = NULL;
+    sl_colour_line line;
+    if (work->bits == 16) {
+        SL_TRY(sl_alloc(&narrowed, values, 1));
+        for (size_t i = 0; i < values; i++) narrowed[i] = (uint8_t)(deep[i] >> 8);
+        rgb = narrowed;
+    }
+    sl_status status = sl_colour_line_measure(rgb, (int32_t)work->height_px, (int32_t)work->width_px, &line);
+    if (!status) json_object_set_new(metadata, "colour", sl_colour_line_to_json(&line));
+    sl_free(narrowed);
+    return status;
+}
+
+static sl_status read_all(png_work *work, json_t *metadata, void *out) {
     if (setjmp(png_jmpbuf(work->png)) != 0) return sl_fail(SL_FORMAT, "%s", work->message);
     prepare(work);
     if (work->channels != 1 && work->channels != 3)
@@ -139,15 +157,15 @@ static sl_status read_all(png_work *work, void *out) {
     for (uint32_t y = 0; y < work->height_px; y++) work->rows[y] = target + y * row_bytes;
     png_read_image(work->png, work->rows);
     png_read_end(work->png, NULL);
-    if (work->channels == 3) to_grey(work, out);
-    return SL_OK;
+    if (work->channels != 3) return SL_OK;
+    to_grey(work, out);
+    return note_colours(work, metadata);
 }
 
 static sl_status png_pixels(const sl_source *source, const sl_frame_header *header, void *out) {
-    (void)header;
     png_work work;
     sl_status status = start(&work, source);
-    if (!status) status = read_all(&work, out);
+    if (!status) status = read_all(&work, header->metadata, out);
     finish(&work);
     return status;
 }

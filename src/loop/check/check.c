@@ -89,13 +89,14 @@ static sl_status check_file(const checker *c, const char *location) {
     SL_TRY(sl_frame_read(path, &request, NULL, &frame));
     const sl_frame_geometry *g = &frame.header.geometry;
     sl_checked checked = {.name = location};
-    sl_physical_input input = {.image = &image,
-                               .technique = SL_TECHNIQUE_UNKNOWN,
-                               .is_display =
-                                   strcmp(frame.format, "PNG") == 0 || strcmp(frame.format, "JPEG") == 0,
-                               .beam_known = isfinite(g->beam_x_px) && isfinite(g->beam_y_px),
-                               .beam_row_px = g->beam_y_px,
-                               .beam_column_px = g->beam_x_px};
+    sl_physical_input input = {
+        .image = &image,
+        .technique = SL_TECHNIQUE_UNKNOWN,
+        .is_display = strcmp(frame.format, "PNG") == 0 || strcmp(frame.format, "JPEG") == 0,
+        .beam_known = isfinite(g->beam_x_px) && isfinite(g->beam_y_px),
+        .beam_row_px = g->beam_y_px,
+        .beam_column_px = g->beam_x_px,
+        .colour = sl_colour_line_from_json(json_object_get(frame.header.metadata, "colour"))};
     sl_status status = sl_frame_to_image(&frame, &image);
     sl_frame_free(&frame);
     SL_TRY(status);

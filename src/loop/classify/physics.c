@@ -64,6 +64,8 @@ sl_status sl_physics_input(const sl_workspace *workspace, const sl_image_record 
                                .is_display = record->dtype && strcmp(record->dtype, "U8") == 0};
     SL_TRY(read_provenance(workspace, record->id, &provenance));
     read_beam(provenance, out);
+    out->colour =
+        sl_colour_line_from_json(json_object_get(json_object_get(provenance, "metadata"), "colour"));
     json_decref(provenance);
     return SL_OK;
 }

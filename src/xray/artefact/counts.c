@@ -177,17 +177,39 @@ void fault_clone_patch(fault *f) {
         }
 }
 
+/* How far a colour is from all that the picture has. */
+static double distance_from(const uint8_t *rgb, int64_t pixels, const double *colour) {
+    double least = INFINITY;
+    for (int64_t k = 0; k < pixels; k += 11) {
+        double square = 0;
+        for (int c = 0; c < 3; c++) square += (rgb[3 * k + c] - colour[c]) * (rgb[3 * k + c] - colour[c]);
+        least = fmin(least, square);
+    }
+    return sqrt(least);
+}
+
 void sl_artefact_colour(uint8_t *rgb, int32_t height_px, int32_t width_px, double severity,
                         sl_random *random) {
-    double row = sl_random_range(random, 0, height_px), column = sl_random_range(random, 0, width_px);
-    double radius = sl_random_range(random, 0.06, 0.2) * height_px, strength = 10 + 40 * severity;
-    int channel = (int)sl_random_below(random, 3);
+    enum { TRIES = 12 };
+    double row = 0, column = 0, strength = 0, best = -1;
+    int channel = 0;
+    /* a change along the map, or beyond the scale, is none: the place and channel that show most of it */
+    for (int k = 0; k < TRIES; k++) {
+        double y = sl_random_range(random, 0, height_px), x = sl_random_range(random, 0, width_px);
+        int c = (int)sl_random_below(random, 3);
+        const uint8_t *at = &rgb[3 * ((int64_t)y * width_px + (int64_t)x)];
+        double change = (at[c] > 127 ? -1 : 1) * (10 + 40 * severity), colour[3] = {at[0], at[1], at[2]};
+        colour[c] += change;
+        double seen = distance_from(rgb, (int64_t)height_px * width_px, colour);
+        if (seen > best) best = seen, row = y, column = x, channel = c, strength = change;
+    }
+    double radius = sl_random_range(random, 0.06, 0.2) * height_px;
     bool half = sl_random_uniform(random) < 0.3;
     for (int32_t i = 0; i < height_px; i++)
         for (int32_t j = 0; j < width_px; j++) {
             double y = i - row, x = j - column, w = exp(-(x * x + y * y) / (2 * radius * radius));
             if (half) w = j > column ? 0.5 : 0;
             uint8_t *value = &rgb[3 * ((int64_t)i * width_px + j) + channel];
-            *value = (uint8_t)fmin(255, *value + strength * w);
+            *value = (uint8_t)fmax(0, fmin(255, *value + strength * w));
         }
 }

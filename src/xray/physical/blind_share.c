@@ -30,6 +30,26 @@ static void fill_from_view(const physical_view *view, double *out) {
     out[3] = fmin(rings, 5);
 }
 
+/* ln odds that the techniques a or b are it, rather than c or d. */
+static double odds(const double *p, sl_technique a, sl_technique b, sl_technique c, sl_technique d) {
+    return log(fmax(p[a] + p[b], 1e-12)) - log(fmax(p[c] + p[d], 1e-12));
+}
+
+static void fill_from_look(const sl_blind_look *look, double *out) {
+    const double *p = look->probability;
+    const double found[SL_CAPTION_OF_LOOK] = {
+        odds(p, SL_TECHNIQUE_GISAXS, SL_TECHNIQUE_GIWAXS, SL_TECHNIQUE_SAXS, SL_TECHNIQUE_WAXS),
+        odds(p, SL_TECHNIQUE_WAXS, SL_TECHNIQUE_GIWAXS, SL_TECHNIQUE_SAXS, SL_TECHNIQUE_GISAXS),
+        look->stop.contrast,
+        look->centre.probability,
+        look->centre.explained,
+        look->centre.inversion,
+        look->centre.stop,
+        look->grazing.mirror,
+        look->grazing.horizon_step};
+    for (int k = 0; k < SL_CAPTION_OF_LOOK; k++) out[k] = found[k];
+}
+
 sl_status physical_blind_evidence(sl_physical_blind *blind, const sl_image *image) {
     const sl_physical_input input = {.image = image, .technique = SL_TECHNIQUE_UNKNOWN, .blind = blind};
     const sl_blind_look *look;
@@ -41,6 +61,9 @@ sl_status physical_blind_evidence(sl_physical_blind *blind, const sl_image *imag
     SL_TRY(sl_alloc(&view, 1, sizeof *view));
     sl_status status = physical_view_prepare(&input, view);
     if (!status) fill_from_view(view, &blind->evidence[SL_IMAGE_FEATURE_COUNT]);
+    double *of_look = &blind->evidence[SL_IMAGE_FEATURE_COUNT + SL_CAPTION_OF_VIEW];
+    for (int k = 0; k < SL_CAPTION_OF_LOOK; k++) of_look[k] = NAN;
+    if (look) fill_from_look(look, of_look);
     physical_view_free(view);
     sl_free(view);
     blind->has_evidence = status == SL_OK;

@@ -17,26 +17,50 @@ static void draw(const physical_view *view) {
                                   .column2 = (float)(view->image->width_px - 2)});
 }
 
+/* Whether an image was measured at grazing incidence is the first thing a caption says, and its loudest word:
+ * images that leave it open are not judged by their captions. */
+static const double open_below = 0.95;
+
+static sl_status find_beam(const physical_view *view, sl_caption_beam *out) {
+    const sl_image *image = view->input->image;
+    const sl_blind_look *look;
+    *out = (sl_caption_beam){view->row_px / image->height_px, view->column_px / image->width_px, 0.99};
+    if (view->centre_known) return SL_OK;
+    SL_TRY(physical_blind_look(view->blind, image, &look));
+    bool found = look && look->centre.found && !view->is_grazing;
+    *out = (sl_caption_beam){0};
+    if (found)
+        *out = (sl_caption_beam){look->centre.row_px / image->height_px,
+                                 look->centre.column_px / image->width_px, look->centre.probability};
+    return SL_OK;
+}
+
 sl_status physical_caption(const physical_view *view, sl_physical_result *out) {
     const char *caption = view->input->caption;
-    double least = 1;
-    int said = 0, says = 0;
-    sl_caption_word worst = SL_CAPTION_GRAZING;
-    for (int w = 0; w < SL_CAPTION_WORD_COUNT; w++) said += sl_caption_says(caption, (sl_caption_word)w) != 0;
+    double doubt[SL_CAPTION_CLAIMS], sum = 0;
+    sl_caption_beam beam;
+    int worst = 0;
     snprintf(out->saw, sizeof out->saw, "%s",
              caption ? "a caption without a word that can be seen" : "no caption");
-    if (said == 0 || view->image->height_px < SL_IMAGE_FEATURES_SIDE_LEAST) return SL_OK;
+    if (!caption || view->image->height_px < SL_IMAGE_FEATURES_SIDE_LEAST) return SL_OK;
     SL_TRY(physical_blind_evidence(view->blind, view->input->image));
-    for (int w = 0; w < SL_CAPTION_WORD_COUNT; w++) {
-        int word_says = sl_caption_says(caption, (sl_caption_word)w);
-        double p = sl_caption_word_probability((sl_caption_word)w, view->blind->evidence);
-        if (word_says < 0) p = 1 - p;
-        if (word_says != 0 && p < least) least = p, worst = (sl_caption_word)w, says = word_says;
+    SL_TRY(find_beam(view, &beam));
+    int made = sl_caption_doubts(caption, view->blind->evidence, &beam, doubt);
+    if (made == 0) return SL_OK;
+    double grazing = sl_caption_word_probability(SL_CAPTION_GRAZING, view->blind->evidence);
+    snprintf(out->saw, sizeof out->saw,
+             "grazing incidence or transmission: the image leaves it open (%.0f %%)", 100 * grazing);
+    if (fmax(grazing, 1 - grazing) < open_below) return SL_OK;
+    for (int k = 0; k < SL_CAPTION_CLAIMS; k++) {
+        double weighed = sl_caption_weight(k) * doubt[k];
+        if (weighed > sl_caption_weight(worst) * doubt[worst]) worst = k;
+        sum += weighed;
     }
+    int says = worst < SL_CAPTION_PLACE ? sl_caption_says(caption, (sl_caption_word)worst) : 1;
     out->applicable = true;
-    out->value = fmin(-log(fmax(least, 1e-9)), 20);
+    out->value = sum;
     draw(view);
-    snprintf(out->saw, sizeof out->saw, "%d words; that it shows %s%s has probability %.2g", said,
-             says < 0 ? "no " : "", sl_caption_word_text(worst), least);
+    snprintf(out->saw, sizeof out->saw, "%d words; that it shows %s%s has probability %.2g", made,
+             says < 0 ? "no " : "", sl_caption_claim_text(worst), exp(-doubt[worst]));
     return SL_OK;
 }

@@ -20,13 +20,6 @@ static const struct {
 #undef SL_PHYSICAL
 };
 
-typedef struct calibration {
-    int images; /* clean images to which the test applied */
-    double limit;
-    double mad; /* median absolute deviation */
-    double quantile[CALIBRATION_SHARES];
-} calibration;
-
 typedef calibration kinds_of_image[SL_STRATUM_COUNT][CALIBRATION_TECHNIQUES];
 
 static const kinds_of_image calibrations[SL_PHYSICAL_COUNT] = {
@@ -79,16 +72,9 @@ sl_physical_stratum sl_physical_stratum_of(const sl_physical_input *input) {
     return input->beam_known ? SL_STRATUM_BEAM : SL_STRATUM_BLIND;
 }
 
-/* The share beyond the largest clean value: what is above the 95 % quantile is taken to fall off
- * exponentially (Pickands 1975, shape 0), since n images alone never tell less than 1/(n+1). */
-static double tail(const calibration *c, double value) {
-    double top = c->quantile[CALIBRATION_SHARES - 1], usual = c->quantile[CALIBRATION_95],
-           beyond = log(fmax(0.05 * c->images, 2));
-    double scale = fmax((top - usual) / beyond, 1e-3 * top + 1e-6);
-    return fmax(exp(-(value - top) / scale) / (c->images + 1), 1e-6);
-}
-
-static void calibrate(const calibration *c, sl_physical_result *result) {
+/* `kind`: clean images of which as much is known, of each technique. */
+static void calibrate(const calibration *kind, sl_technique technique, sl_physical_result *result) {
+    const calibration *c = &kind[technique];
     result->limit = c->limit;
     if (result->applicable && c->images < CALIBRATION_LEAST) {
         result->applicable = false;
@@ -98,16 +84,8 @@ static void calibrate(const calibration *c, sl_physical_result *result) {
         result->value = result->z = result->p = NAN;
         return;
     }
-    double v = result->value, below = 0;
-    result->z = (v - c->quantile[CALIBRATION_MEDIAN]) / fmax(c->mad, 1e-6);
-    for (int k = 0; k + 1 < CALIBRATION_SHARES; k++) {
-        double low = c->quantile[k], high = c->quantile[k + 1];
-        /* where many clean images share a value, take the lowest share: such a value is no evidence */
-        if (v > low && v <= high)
-            below = calibration_share[k] +
-                    (calibration_share[k + 1] - calibration_share[k]) * (v - low) / (high - low);
-    }
-    result->p = v > c->quantile[CALIBRATION_SHARES - 1] ? tail(c, v) : fmax(1 - below, 1.0 / (c->images + 1));
+    result->z = (result->value - c->quantile[CALIBRATION_MEDIAN]) / fmax(c->mad, 1e-6);
+    result->p = calibration_p(kind, (int)technique, result->value);
 }
 
 sl_status sl_physical_tests_run(const sl_physical_input *input, sl_physical_result out[SL_PHYSICAL_COUNT]) {
@@ -128,7 +106,7 @@ sl_status sl_physical_tests_run(const sl_physical_input *input, sl_physical_resu
         else
             status = tests[k].run(view, &out[k]);
         if (!input->is_uncalibrated)
-            calibrate(&calibrations[k][sl_physical_stratum_of(input)][input->technique], &out[k]);
+            calibrate(calibrations[k][sl_physical_stratum_of(input)], input->technique, &out[k]);
     }
     physical_view_free(view);
     sl_free(view);

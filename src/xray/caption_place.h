@@ -1,0 +1,29 @@
+/* Where a caption puts the beam, against where it is. */
+#ifndef SL_XRAY_CAPTION_PLACE_H
+#define SL_XRAY_CAPTION_PLACE_H
+
+#include <stdbool.h>
+
+/* "with a beamstop at the bottom left", "beam outside": thirds of the frame, counted from the top left one.
+ */
+typedef struct sl_caption_place {
+    bool said, outside;
+    int row, column; /* 0, 1, 2 */
+} sl_caption_place;
+
+sl_caption_place sl_caption_place_of(const char *caption);
+
+/* The beam's place in shares of height and width, and the probability that it is there; 0: nobody knows. */
+typedef struct sl_caption_beam {
+    double row, column, probability;
+} sl_caption_beam;
+
+/* Whether the words fit the place; people's thirds are no exact ones, so a twentieth of the frame is allowed.
+ */
+bool sl_caption_place_fits(const sl_caption_place *place, double row, double column);
+
+/* Probability that the words are true, in [0.01, 0.99]; NAN where they say nothing or the beam is not known.
+ */
+double sl_caption_place_probability(const sl_caption_place *place, const sl_caption_beam *beam);
+
+#endif
