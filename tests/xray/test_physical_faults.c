@@ -62,10 +62,18 @@ static void a_bent_horizon_is_seen(void **state) {
         expect_told_apart(SL_PHYSICAL_HORIZON_LINE, SL_ARTEFACT_BENT_HORIZON, classes[k], 0.18);
 }
 
+static void a_moved_specular_spot_is_seen(void **state) {
+    (void)state;
+    static const sl_sim_class classes[] = {SL_SIM_GISAXS_PARTICLES, SL_SIM_GISAXS_LATTICE};
+    for (int k = 0; k < 2; k++)
+        expect_told_apart(SL_PHYSICAL_SPECULAR_HEIGHT, SL_ARTEFACT_MOVED_SPECULAR, classes[k], 2.2);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_side_that_is_shifted_or_dimmed_is_seen),
         cmocka_unit_test(a_bent_horizon_is_seen),
+        cmocka_unit_test(a_moved_specular_spot_is_seen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
