@@ -45,9 +45,35 @@ static void a_side_that_is_shifted_or_dimmed_is_seen(void **state) {
     }
 }
 
+/* Catches nine tenths of the images that a fault is put into, and none of the same without it. */
+static void expect_told_apart(sl_physical_test test, sl_artefact_kind kind, sl_sim_class class_id,
+                              double bound) {
+    tally clean = tally_of(test, class_id, kind, false, 12, bound),
+          faulty = tally_of(test, class_id, kind, true, 12, bound);
+    if (clean.applied < 8 || clean.above > 0 || faulty.applied < 8 || faulty.above < faulty.applied - 1)
+        fail_msg("%s: %d of %d with %s, %d of %d without", sl_physical_id(test), faulty.above, faulty.applied,
+                 sl_artefact_words(kind), clean.above, clean.applied);
+}
+
+static void a_bent_horizon_is_seen(void **state) {
+    (void)state;
+    static const sl_sim_class classes[] = {SL_SIM_GISAXS_PARTICLES, SL_SIM_GISAXS_LATTICE, SL_SIM_GIWAXS};
+    for (int k = 0; k < 3; k++)
+        expect_told_apart(SL_PHYSICAL_HORIZON_LINE, SL_ARTEFACT_BENT_HORIZON, classes[k], 0.18);
+}
+
+static void a_moved_specular_spot_is_seen(void **state) {
+    (void)state;
+    static const sl_sim_class classes[] = {SL_SIM_GISAXS_PARTICLES, SL_SIM_GISAXS_LATTICE};
+    for (int k = 0; k < 2; k++)
+        expect_told_apart(SL_PHYSICAL_SPECULAR_HEIGHT, SL_ARTEFACT_MOVED_SPECULAR, classes[k], 2.2);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_side_that_is_shifted_or_dimmed_is_seen),
+        cmocka_unit_test(a_bent_horizon_is_seen),
+        cmocka_unit_test(a_moved_specular_spot_is_seen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,67 +1,38 @@
 #include "xray/physical/horizon.h"
 
+#include "base/memory.h"
+#include "xray/physical/height_profile.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROWS = 1024, WINDOW = 4, FAR_FIRST = 7, FAR_LAST = 14, REACH = 24, LEAP = 2, CLEAR = 3 };
+enum { WINDOW = 4, FAR_FIRST = 7, FAR_LAST = 14, REACH = 24, LEAP = 2, CLEAR = 3 };
 
 static const double most_left = 0.85; /* square root of the share of counts that may be left below an edge */
 
-/* Counts and pixels of one strip, row by row, in rows of unit_px. */
-typedef struct strip {
-    double counts[ROWS], pixels[ROWS];
-} strip;
-
-static int fill_strip(const physical_view *view, int index, strip *out) {
-    const sl_image *image = view->image;
-    double step = fmax(1, view->unit_px);
-    int rows = (int)fmin(ROWS, image->height_px / step);
-    int32_t first = (int32_t)((int64_t)image->width_px * index / HORIZON_STRIPS),
-            last = (int32_t)((int64_t)image->width_px * (index + 1) / HORIZON_STRIPS);
-    memset(out, 0, sizeof *out);
-    for (int32_t i = 0; i < image->height_px; i++)
-        for (int32_t j = first; j < last; j++) {
-            int64_t k = (int64_t)i * image->width_px + j;
-            int r = (int)(i / step);
-            if (!image->mask[k] && r < rows) out->counts[r] += (double)image->value[k], out->pixels[r]++;
-        }
-    return rows;
-}
-
 /* How much brighter rows r-last .. r-first are than r+first-1 .. r+last-1, in units of the noise; NaN where
  * less than half of them have pixels. */
-static double step_at(const strip *s, int rows, int r, int first, int last) {
-    double counts[2] = {0, 0}, pixels[2] = {0, 0};
-    int seen[2] = {0, 0};
-    for (int k = first; k <= last; k++) {
-        int row[2] = {r - k, r + k - 1};
-        for (int side = 0; side < 2; side++) {
-            if (row[side] < 0 || row[side] >= rows || s->pixels[row[side]] == 0) continue;
-            counts[side] += s->counts[row[side]], pixels[side] += s->pixels[row[side]];
-            seen[side]++;
-        }
-    }
-    if (2 * seen[0] <= last - first || 2 * seen[1] <= last - first) return NAN;
-    double above = sqrt((counts[0] + 0.25) / pixels[0]), below = sqrt((counts[1] + 0.25) / pixels[1]);
-    if (below > most_left * above) return 0;
-    return (above - below) / (0.5 * sqrt(1 / pixels[0] + 1 / pixels[1]));
+static double step_at(const height_profile *p, int r, int first, int last) {
+    double above, below, error;
+    if (!height_profile_sides(p, r, first, last, &above, &below, &error)) return NAN;
+    return below > most_left * above ? 0 : (above - below) / error;
 }
 
 /* An edge is a step that stays: beside an arc it is as dark on the other side. */
-static double edge_at(const strip *s, int rows, int r) {
-    double near = step_at(s, rows, r, 1, WINDOW), far = step_at(s, rows, r, FAR_FIRST, FAR_LAST);
+static double edge_at(const height_profile *p, int r) {
+    double near = step_at(p, r, 1, WINDOW), far = step_at(p, r, FAR_FIRST, FAR_LAST);
     return isnan(far) ? NAN : fmin(near, far);
 }
 
 /* The row whose edge is strongest over all strips; 0 without one. */
-static int common_row(const strip *strips, int rows) {
-    int row = 0;
+static int common_row(const height_profile *strips) {
+    int row = 0, rows = strips[0].rows;
     double best = 0;
     for (int r = WINDOW; r < rows - WINDOW; r++) {
         double sum = 0, count = 0;
         for (int s = 0; s < HORIZON_STRIPS; s++) {
-            double value = edge_at(&strips[s], rows, r);
+            double value = edge_at(&strips[s], r);
             if (!isnan(value)) sum += fmax(-3, fmin(value, 12)), count++; /* no strip decides alone */
         }
         if (count >= HORIZON_STRIPS / 4 && sum / count > best) best = sum / count, row = r;
@@ -105,19 +76,19 @@ static void rows_of_line(const physical_view *view, const horizon *line, double 
 }
 
 /* The edge's row near row[] in each strip, to a fraction; NaN where it is not clear. */
-static void find_edges(const strip *strips, int rows, const int *row, double *out) {
+static void find_edges(const height_profile *strips, const int *row, double *out) {
     edge_map map;
     int path[HORIZON_STRIPS];
     for (int s = 0; s < HORIZON_STRIPS; s++)
         for (int r = 0; r <= 2 * REACH; r++) {
-            double value = edge_at(&strips[s], rows, row[s] - REACH + r);
+            double value = edge_at(&strips[s], row[s] - REACH + r);
             map.edge[s][r] = isnan(value) ? 0 : fmax(0, fmin(value, 15));
         }
     follow_edge(&map, path);
     for (int s = 0; s < HORIZON_STRIPS; s++) {
         double edge[3];
         int first = row[s] - REACH + path[s];
-        for (int k = 0; k < 3; k++) edge[k] = edge_at(&strips[s], rows, first - 1 + k);
+        for (int k = 0; k < 3; k++) edge[k] = edge_at(&strips[s], first - 1 + k);
         double curve = edge[0] + edge[2] - 2 * edge[1];
         out[s] = edge[1] >= CLEAR ? (double)first : (double)NAN;
         if (curve < 0) out[s] += fmax(-0.5, fmin(0.5, 0.5 * (edge[0] - edge[2]) / curve));
@@ -152,8 +123,7 @@ static bool fit_line(const physical_view *view, horizon *h) {
     return fabs(h->slope) < 0.1;
 }
 
-/* The line that the geometry says; false where it or the grazing angles are not known. */
-static bool horizon_known(const physical_view *view, horizon *out) {
+bool horizon_known(const physical_view *view, horizon *out) {
     const sl_physical_input *input = view->input;
     double row[2], column[2];
     if (!input->geometry || !input->grazing) return false;
@@ -169,22 +139,22 @@ static bool horizon_known(const physical_view *view, horizon *out) {
 }
 
 bool horizon_find(const physical_view *view, horizon *out) {
-    strip *strips;
+    height_profile *strips;
     horizon known;
-    int rows = 0, row[HORIZON_STRIPS];
-    double step = fmax(1, view->unit_px);
+    int row[HORIZON_STRIPS];
+    double step = height_profile_step_px(view), wide = view->image->width_px / (double)HORIZON_STRIPS;
     *out = (horizon){.seen = 0};
     if (sl_alloc(&strips, HORIZON_STRIPS, sizeof *strips)) return false;
-    for (int s = 0; s < HORIZON_STRIPS; s++) rows = fill_strip(view, s, &strips[s]);
+    for (int s = 0; s < HORIZON_STRIPS; s++) height_profile_fill(view, s * wide, (s + 1) * wide, &strips[s]);
     bool found = horizon_known(view, &known);
     if (found) {
         rows_of_line(view, &known, step, row);
     } else {
-        int common = common_row(strips, rows);
+        int common = common_row(strips);
         for (int s = 0; s < HORIZON_STRIPS; s++) row[s] = common;
         found = common > 0;
     }
-    if (found) find_edges(strips, rows, row, out->row_px);
+    if (found) find_edges(strips, row, out->row_px);
     for (int s = 0; s < HORIZON_STRIPS && found; s++) {
         out->row_px[s] *= step;
         out->seen += !isnan(out->row_px[s]);
