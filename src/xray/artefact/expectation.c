@@ -50,7 +50,7 @@ static double distance_to_next(const sl_sim_sample *sample, const sl_feature *ri
     for (int k = 0; k < sample->feature_count; k++) {
         const sl_feature *f = &sample->feature[k];
         double distance = fabs(f->radius_px - ring->radius_px);
-        if (f != ring && f->visible && f->radius_px > 0 && distance > 1) least = fmin(least, distance);
+        if (f != ring && f->z >= 3 && f->radius_px > 0 && distance > 1) least = fmin(least, distance);
     }
     return least;
 }
@@ -148,17 +148,6 @@ void fault_wobble_ring(fault *f) {
         d.phase[h] = sl_random_range(&f->random, 0, 2 * M_PI);
     }
     displace_ring(f, ring, &d);
-}
-
-/* Distance to the nearest other ring that can be told. */
-static double distance_to_next(const sl_sim_sample *sample, const sl_feature *ring) {
-    double distance = ring->radius_px;
-    for (int k = 0; k < sample->feature_count; k++) {
-        const sl_feature *f = &sample->feature[k];
-        if (f == ring || f->radius_px <= 0 || f->z < 3) continue;
-        distance = fmin(distance, fabs(f->radius_px - ring->radius_px));
-    }
-    return distance;
 }
 
 const sl_feature *fault_pick_lattice_ring(const sl_sim_sample *sample) {
