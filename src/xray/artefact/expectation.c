@@ -13,8 +13,7 @@ float fault_value_at(const float *image, int32_t size, double row, double column
     return low + v * (high - low);
 }
 
-/* Share of the ring's azimuths that are on the frame and not masked. */
-static double seen_share(const sl_sim_sample *sample, const sl_feature *ring) {
+double fault_seen_share(const sl_sim_sample *sample, const sl_feature *ring) {
     enum { AZIMUTHS = 96 };
     int seen = 0;
     for (int k = 0; k < AZIMUTHS; k++) {
@@ -36,7 +35,7 @@ const sl_feature *fault_pick_ring(const sl_sim_sample *sample) {
             f->radius_px > 0.9 * sample->size_px)
             continue;
         /* what is wrong with a ring is hardly seen where no more than a corner of it is */
-        if (f->kind == SL_FEATURE_RING && seen_share(sample, f) < 0.4) continue;
+        if (f->kind == SL_FEATURE_RING && fault_seen_share(sample, f) < 0.4) continue;
         /* an arc that is moved along itself looks the same: whole rings come first */
         bool whole = f->kind == SL_FEATURE_RING, best_whole = best && best->kind == SL_FEATURE_RING;
         if (!best || (whole && !best_whole) || (whole == best_whole && f->contrast > best->contrast))
@@ -142,7 +141,7 @@ const sl_feature *fault_pick_lattice_ring(const sl_sim_sample *sample) {
     for (int k = 0; k < sample->feature_count; k++) {
         const sl_feature *f = &sample->feature[k];
         if (f->kind != SL_FEATURE_RING || !f->visible || f->z < 20 || f->radius_px < 0.07 * sample->size_px ||
-            f->radius_px > 0.7 * sample->size_px || seen_share(sample, f) < 0.3)
+            f->radius_px > 0.7 * sample->size_px || fault_seen_share(sample, f) < 0.3)
             continue;
         double distance = distance_to_next(sample, f);
         if (distance < 3 * f->width_px) continue;

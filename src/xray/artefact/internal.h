@@ -47,6 +47,9 @@ void fault_clone_patch(fault *f);
 /* The best visible ring, or arc where there is none; NULL: neither. Rings near the border are not taken. */
 const sl_feature *fault_pick_ring(const sl_sim_sample *sample);
 
+/* Share of the ring's azimuths that are on the frame and not masked. */
+double fault_seen_share(const sl_sim_sample *sample, const sl_feature *ring);
+
 /* The clearest ring with room to be moved by a tenth of its radius, among at least four others that stand
  * alone; NULL: none. */
 const sl_feature *fault_pick_lattice_ring(const sl_sim_sample *sample);
@@ -63,8 +66,9 @@ const sl_feature *fault_pick_lone_ring(const sl_sim_sample *sample, sl_feature_k
 /* Full widths around a ring that becomes wider, or is turned. */
 enum { FAULT_WIDE_ROOM = 4, FAULT_TURN_ROOM = 2 };
 
-/* Whether there are two orders of arcs and more, one of which can be turned alone. */
-bool fault_has_orders(const sl_sim_sample *sample);
+/* The clearest order of arcs that can be turned alone, and whose axis and that of another can be told from
+ * more than half of its circle; NULL: none. */
+const sl_feature *fault_pick_order(const sl_sim_sample *sample);
 
 /* Whether a gap crosses the frame with an eighth of it and more on either side. */
 bool fault_has_inner_gap(const sl_image *image);
