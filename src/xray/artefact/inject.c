@@ -79,7 +79,6 @@ static bool horizon_visible(const sl_sim_sample *sample) {
 
 bool sl_artefact_applies(sl_artefact_kind kind, const sl_sim_sample *sample) {
     bool stopped = sample->measurement.beamstop.shape != SL_BEAMSTOP_NONE;
-    const sl_feature *ring = fault_pick_ring(sample);
     int32_t line;
     switch (kind) {
     case SL_ARTEFACT_NON_CONCENTRIC:
@@ -122,7 +121,7 @@ bool sl_artefact_applies(sl_artefact_kind kind, const sl_sim_sample *sample) {
     case SL_ARTEFACT_GAP_STEP:
         return !sample->is_grazing && fault_has_inner_gap(&sample->measured);
     case SL_ARTEFACT_TURNED_ORDER:
-        return !sample->is_grazing && fault_has_orders(sample);
+        return !sample->is_grazing && fault_pick_order(sample) != NULL;
     case SL_ARTEFACT_MOVED_SPECULAR:
         return fault_specular_is_seen(sample);
     default:

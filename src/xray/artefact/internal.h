@@ -72,8 +72,9 @@ const sl_feature *fault_pick_lone_ring(const sl_sim_sample *sample, sl_feature_k
 /* Full widths around a ring that becomes wider, or is turned. */
 enum { FAULT_WIDE_ROOM = 6, FAULT_TURN_ROOM = 2 };
 
-/* Whether there are two orders of arcs and more, one of which can be turned alone. */
-bool fault_has_orders(const sl_sim_sample *sample);
+/* The clearest order of arcs that can be turned alone, and whose axis and that of another can be told from
+ * more than half of its circle; NULL: none. */
+const sl_feature *fault_pick_order(const sl_sim_sample *sample);
 
 /* Whether there is a radius at which the level could step up without a ring or halo near. */
 bool fault_has_smooth_radius(const sl_sim_sample *sample);

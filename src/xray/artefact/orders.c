@@ -44,16 +44,19 @@ static bool is_in_frame(const sl_sim_sample *s, const sl_feature *f) {
            f->column_px < s->size_px - margin;
 }
 
+static bool is_lone(const sl_sim_sample *sample, const sl_feature *f, sl_feature_kind kind, double widths) {
+    return f->kind == kind && f->visible && is_in_frame(sample, f) && f->radius_px > 0.08 * sample->size_px &&
+           f->radius_px < 0.7 * sample->size_px && f->z > 20 && f->contrast > 0.05 &&
+           f->width_px < 0.04 * sample->size_px &&
+           (kind == SL_FEATURE_ARC || fault_seen_share(sample, f) >= FAULT_SEEN_LEAST) &&
+           room_around(sample, f) > widths * f->width_px;
+}
+
 const sl_feature *fault_pick_lone_ring(const sl_sim_sample *sample, sl_feature_kind kind, double widths) {
     const sl_feature *best = NULL;
     for (int k = 0; k < sample->feature_count; k++) {
         const sl_feature *f = &sample->feature[k];
-        bool fits = f->kind == kind && f->visible && is_in_frame(sample, f) &&
-                    f->radius_px > 0.08 * sample->size_px && f->radius_px < 0.7 * sample->size_px &&
-                    f->z > 20 && f->contrast > 0.05 && f->width_px < 0.04 * sample->size_px &&
-                    (kind == SL_FEATURE_ARC || fault_seen_share(sample, f) >= FAULT_SEEN_LEAST) &&
-                    room_around(sample, f) > widths * f->width_px;
-        if (fits && (!best || f->z > best->z)) best = f;
+        if (is_lone(sample, f, kind, widths) && (!best || f->z > best->z)) best = f;
     }
     return best;
 }
@@ -95,7 +98,7 @@ void fault_widen_ring(fault *f) {
 /* The arcs of one order are turned about the beam. */
 void fault_turn_order(fault *f) {
     sl_sim_sample *s = f->sample;
-    const sl_feature *ring = fault_pick_lone_ring(s, SL_FEATURE_ARC, FAULT_TURN_ROOM);
+    const sl_feature *ring = fault_pick_order(s);
     sl_projection p = sl_projection_of(&s->geometry);
     double at = radius_of_q(s, ring->q_per_ang), room = 0.85 * room_around(s, ring),
            turn = 20 * M_PI / 180 * f->severity * (sl_random_uniform(&f->random) < 0.5 ? -1 : 1);
@@ -111,11 +114,37 @@ void fault_turn_order(fault *f) {
         }
 }
 
-bool fault_has_orders(const sl_sim_sample *sample) {
+/* How much the order's height changes around the beam, of its largest; 0 where less than `least_seen` of it
+ * is on the frame. */
+static double texture_of(const sl_sim_sample *s, const sl_feature *f) {
+    enum { AZIMUTHS = 96 };
+    static const double least_seen = 0.55;
+    double least = INFINITY, most = 0, aside = 2.5 * f->width_px;
+    if (fault_seen_share(s, f) < least_seen) return 0;
+    for (int k = 0; k < AZIMUTHS; k++) {
+        double value[3];
+        bool seen = true;
+        for (int side = 0; side < 3 && seen; side++) {
+            double radius = f->radius_px + (side - 1) * aside, chi = 2 * M_PI * k / AZIMUTHS,
+                   row = s->beam_row_px + radius * sin(chi), column = s->beam_column_px + radius * cos(chi);
+            seen = row > 0 && column > 0 && row < s->size_px && column < s->size_px;
+            if (seen) value[side] = (double)fault_value_at(s->mean_counts, s->size_px, row, column);
+        }
+        if (!seen) continue;
+        double height = value[1] - 0.5 * (value[0] + value[2]);
+        least = fmin(least, height), most = fmax(most, height);
+    }
+    return most > 0 ? (most - fmax(least, 0)) / most : 0;
+}
+
+const sl_feature *fault_pick_order(const sl_sim_sample *sample) {
+    const sl_feature *best = NULL;
     int orders = 0;
     for (int k = 0; k < sample->feature_count; k++) {
         const sl_feature *f = &sample->feature[k];
-        orders += f->kind == SL_FEATURE_ARC && f->visible && is_in_frame(sample, f);
+        if (!is_lone(sample, f, SL_FEATURE_ARC, FAULT_TURN_ROOM) || texture_of(sample, f) < 0.6) continue;
+        orders++;
+        if (!best || f->z > best->z) best = f;
     }
-    return orders >= 2 && fault_pick_lone_ring(sample, SL_FEATURE_ARC, FAULT_TURN_ROOM) != NULL;
+    return orders >= 2 ? best : NULL;
 }

@@ -57,14 +57,17 @@ static verdict compare(const physical_view *view, const blob *b, double row, dou
     return there > fmax(partner * here, 0) || there + 2 * error > here ? EXPLAINED : UNEXPLAINED;
 }
 
-static bool find_axis(const physical_view *view, double *column, sl_status *status) {
+/* Whether the view's centre is more than a guess; at grazing incidence, the column at which left and right
+ * mirror. */
+static sl_status find_reference(const physical_view *view, double *column, bool *found) {
     *column = view->column_px;
-    if (view->centre_known) return true;
+    *found = view->centre_known;
+    if (*found) return SL_OK;
     const sl_blind_look *look;
-    *status = physical_blind_look(view->blind, view->image, &look);
-    if (*status || !look) return false;
-    *column = look->grazing.specular_column_px;
-    return true;
+    SL_TRY(physical_blind_look(view->blind, view->image, &look));
+    *found = look && (view->is_grazing || look->centre.found);
+    if (*found && view->is_grazing) *column = look->grazing.specular_column_px;
+    return SL_OK;
 }
 
 /* Whether it stands in a row or column of at least three, as the spots of a lattice do. */
@@ -159,10 +162,11 @@ sl_status physical_blob(const physical_view *view, sl_physical_result *out) {
     blob found[BLOBS];
     int count, odd = 0;
     double axis = 0;
-    sl_status status = SL_OK;
+    bool is_found;
+    SL_TRY(find_reference(view, &axis, &is_found));
     snprintf(out->saw, sizeof out->saw, "%s",
              view->is_grazing ? "no plane to mirror at" : "the beam's place is not known");
-    if (view->is_grazing ? !find_axis(view, &axis, &status) : view->polar.step_px == 0) return status;
+    if (!is_found) return SL_OK;
     SL_TRY(blobs_find(view, found, &count));
     out->applicable = true;
     double crystal = view->is_grazing ? 0 : crystal_width(view, found, count);

@@ -7,7 +7,9 @@
 
 enum { AXES = POLAR_SECTORS, REACH = 6, LEAST_PAIRS = 7, LEAST_SECTORS = 4, RINGS = 12 };
 
-static const double axis_step_deg = 180.0 / AXES, usual_deg = 2, least_sure_deg = 12, clear = 0.35;
+static const double axis_step_deg = 180.0 / AXES, usual_deg = 2, least_sure_deg = 12, clear = 0.35,
+                    much_worse = 0.3, least_height = 5, least_paired = 0.5,
+                    least_depth = 0.25; /* standard deviation of the sectors' heights over their mean */
 
 /* How far a ring's counts around the beam are from a mirror image of themselves, for each axis: chi squared a
  * pair of sectors; NaN where too few pairs are seen. */
@@ -41,6 +43,32 @@ static void sector_heights(const polar_map *map, const ring_place *place, double
     }
 }
 
+/* How much the heights change around the beam: their standard deviation over their mean. */
+static double depth_of(const double *height, const double *variance) {
+    double sum = 0, square = 0, noise = 0;
+    int n = 0;
+    for (int s = 0; s < POLAR_SECTORS; s++)
+        if (variance[s] > 0) sum += height[s], square += height[s] * height[s], noise += variance[s], n++;
+    if (n < 2 || sum <= 0) return 0;
+    double mean = sum / n;
+    return sqrt(fmax(0, (square - noise) / n - mean * mean)) / mean;
+}
+
+/* Whether most of what the ring holds has its like opposite: arcs come in pairs, a crystal's spots do not. */
+static bool is_paired(const double *height, const double *variance) {
+    double sum = 0, paired = 0;
+    for (int s = 0; s < POLAR_SECTORS; s++) {
+        double most = -INFINITY;
+        for (int d = -1; d <= 1; d++) {
+            int opposite = (s + d + POLAR_SECTORS + POLAR_SECTORS / 2) % POLAR_SECTORS;
+            if (variance[opposite] > 0) most = fmax(most, height[opposite]);
+        }
+        if (variance[s] <= 0 || !isfinite(most) || height[s] <= 0) continue;
+        sum += height[s], paired += fmax(0, fmin(height[s], most));
+    }
+    return sum > 0 && paired > least_paired * sum;
+}
+
 /* False unless some axis fits far better than others: a ring without texture has none, single grains have
  * none. */
 static bool measure(const double *height, const double *variance, ring_texture *out) {
@@ -72,11 +100,15 @@ static int find_rings(const physical_view *view, ring_texture out[RINGS]) {
     for (int k = 0; k < places && count < RINGS; k++) {
         ring_peak peak;
         double height[POLAR_SECTORS], variance[POLAR_SECTORS];
-        if (!ring_peak_fit(&view->polar, 0, POLAR_SECTORS, place[k].radius, fmin(place[k].reach, 14), &peak))
+        if (!ring_peak_fit(&view->polar, 0, POLAR_SECTORS, place[k].radius, fmin(place[k].reach, 14),
+                           &peak) ||
+            peak.height < least_height * peak.height_error)
             continue;
         sector_heights(&view->polar, &place[k], fmax(1, fmin(0.7 * exp(peak.ln_width), place[k].reach / 1.6)),
                        height, variance);
-        if (measure(height, variance, &out[count])) out[count++].radius = place[k].radius;
+        if (depth_of(height, variance) > least_depth && is_paired(height, variance) &&
+            measure(height, variance, &out[count]))
+            out[count++].radius = place[k].radius;
     }
     return count;
 }
@@ -144,25 +176,59 @@ static void draw(const physical_view *view, const ring_texture *ring, double axi
     }
 }
 
+/* An order's turn from what the others share. */
+typedef struct order_turn {
+    double axis_deg, turn_deg, error_deg; /* axis: the others' mean; error: of both */
+    double worse; /* how much worse the ring mirrors at the others' axis than at its own, of the worst axis */
+} order_turn;
+
+/* Asymmetry at an axis between two steps; NaN where it is not known. */
+static double asymmetry_at(const ring_texture *ring, double axis) {
+    int low = (int)floor(axis);
+    double share = axis - low;
+    return (1 - share) * ring->asymmetry[(low + AXES) % AXES] +
+           share * ring->asymmetry[(low + 1 + AXES) % AXES];
+}
+
+/* False where the ring or all others have no axis that can be told. What the others scatter beyond their
+ * errors makes their mean less sure. */
+static bool compare_order(const ring_texture *ring, int count, int k, order_turn *out) {
+    double start = common_axis(ring, count, k), own_error, own, sum = 0, weight = 0, square = 0;
+    int others = 0;
+    if (isnan(start) || isnan(own = turn_of(&ring[k], start, &own_error)) || own_error > least_sure_deg)
+        return false;
+    for (int i = 0; i < count; i++) {
+        double error, turn = i == k ? (double)NAN : turn_of(&ring[i], start, &error);
+        if (isnan(turn) || error > least_sure_deg) continue;
+        double w = 1 / (error * error);
+        sum += w * turn, square += w * turn * turn, weight += w, others++;
+    }
+    if (others == 0) return false;
+    double mean = sum / weight, scatter = others > 1 ? (square - mean * sum) / (others - 1) : 1;
+    out->axis_deg = start * axis_step_deg + mean;
+    out->turn_deg = own - mean;
+    out->error_deg = sqrt(own_error * own_error + fmax(1, scatter) / weight);
+    double there = asymmetry_at(&ring[k], start + mean / axis_step_deg),
+           here = asymmetry_at(&ring[k], start + own / axis_step_deg);
+    out->worse = isnan(there) || isnan(here) ? 0 : fmax(0, there - here) / ring[k].most;
+    return true;
+}
+
 sl_status physical_texture_order(const physical_view *view, sl_physical_result *out) {
     ring_texture ring[RINGS];
-    double turn[RINGS], axis_deg[RINGS], worst = 0;
+    order_turn order[RINGS];
+    bool is_judged[RINGS];
     int count = view->is_grazing ? 0 : find_rings(view, ring), judged = 0, odd = -1;
     snprintf(out->saw, sizeof out->saw, "%s",
              view->is_grazing ? "refraction bends rings at grazing incidence"
                               : "no two orders with a clear texture");
     for (int k = 0; k < count; k++) {
-        double error = INFINITY, axis = common_axis(ring, count, k);
-        turn[k] = isnan(axis) ? (double)NAN : turn_of(&ring[k], axis, &error);
-        if (isnan(turn[k]) || error > least_sure_deg) {
-            turn[k] = NAN;
-            continue;
-        }
+        is_judged[k] = compare_order(ring, count, k, &order[k]);
+        if (!is_judged[k]) continue;
         judged++;
-        axis_deg[k] = axis * axis_step_deg;
-        double value = fabs(turn[k]) / error;
+        double value = fabs(order[k].turn_deg) / order[k].error_deg * fmin(1, order[k].worse / much_worse);
         if (odd >= 0 && value <= out->value) continue;
-        out->value = value, worst = turn[k], odd = k;
+        out->value = value, odd = k;
     }
     if (judged < 2) {
         out->value = 0;
@@ -170,8 +236,8 @@ sl_status physical_texture_order(const physical_view *view, sl_physical_result *
     }
     out->applicable = true;
     for (int k = 0; k < count; k++)
-        if (!isnan(turn[k])) draw(view, &ring[k], axis_deg[k] + turn[k], k == odd);
+        if (is_judged[k]) draw(view, &ring[k], order[k].axis_deg + order[k].turn_deg, k == odd);
     snprintf(out->saw, sizeof out->saw, "%d textured orders; the one at %.0f px is turned by %.1f degrees",
-             judged, ring[odd].radius * view->polar.step_px, fabs(worst));
+             judged, ring[odd].radius * view->polar.step_px, fabs(order[odd].turn_deg));
     return SL_OK;
 }
