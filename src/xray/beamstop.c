@@ -17,8 +17,7 @@ static shade shade_of(const sl_beamstop *stop) {
     return (shade){stop, cos(stop->arm_angle_rad), sin(stop->arm_angle_rad), stop->arm_width_px / 2};
 }
 
-/* Distance (px) outside the stop; negative inside. */
-static double outside_stop(const sl_beamstop *stop, double row, double column) {
+double sl_beamstop_outside_px(const sl_beamstop *stop, double row, double column) {
     double y = row - stop->row_px, x = column - stop->column_px;
     if (stop->shape == SL_BEAMSTOP_DISC) return sqrt(x * x + y * y) - stop->half_height_px;
     if (stop->shape == SL_BEAMSTOP_BAR)
@@ -58,7 +57,7 @@ static double pass(const sl_beamstop *stop, double outside_stop_px, double outsi
 double sl_beamstop_pass(const sl_beamstop *stop, double row, double column) {
     if (stop->shape == SL_BEAMSTOP_NONE) return 1;
     shade s = shade_of(stop);
-    return pass(stop, outside_stop(stop, row, column), outside_arm(&s, row, column));
+    return pass(stop, sl_beamstop_outside_px(stop, row, column), outside_arm(&s, row, column));
 }
 
 void sl_beamstop_apply(const sl_beamstop *stop, int32_t height_px, int32_t width_px, float *values,
@@ -75,7 +74,7 @@ void sl_beamstop_apply(const sl_beamstop *stop, int32_t height_px, int32_t width
             double column = j + 0.5, x = column - stop->column_px, across = y * s.arm_cos - x * s.arm_sin;
             /* nearly all pixels are far from both */
             if (x * x + y * y > round2 && (across > widest || -across > widest)) continue;
-            double stop_distance = outside_stop(stop, row, column);
+            double stop_distance = sl_beamstop_outside_px(stop, row, column);
             double arm_distance = stop->has_arm ? outside_arm(&s, row, column) : reach;
             int64_t k = (int64_t)i * width_px + j;
             if (values) values[k] *= (float)pass(stop, stop_distance, arm_distance);

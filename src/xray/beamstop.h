@@ -29,6 +29,9 @@ typedef struct sl_beamstop {
     double holder_from_px, holder_width_px; /* from there on the arm is this wide; width 0: nowhere */
 } sl_beamstop;
 
+/* Distance of (row, column) from the stop without its arm, px; negative inside it. */
+double sl_beamstop_outside_px(const sl_beamstop *beamstop, double row, double column);
+
 /* Fraction of the photons that pass at (row, column), 1 far from the stop. */
 double sl_beamstop_pass(const sl_beamstop *beamstop, double row, double column);
 
