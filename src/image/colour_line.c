@@ -9,7 +9,7 @@
 enum { PLACES = 256, SAMPLES = 16384, FEW = 2048, SMOOTH_LEVELS = 12 };
 /* Pixels, and colours, with less of which nothing is said. */
 enum { SAMPLES_LEAST = 400, COLOURS_LEAST = 16 };
-enum { CELLS = 32, CELL_SAMPLES = 64, CELL_SAMPLES_LEAST = 6, CELLS_LEAST = 20, THIRD = 3 };
+enum { CELLS = 32, CELL_SAMPLES = 64, CELLS_LEAST = 20, THIRD = 3 };
 static const double map_tolerance = 8;
 
 typedef struct picture {
@@ -21,16 +21,17 @@ typedef struct picture {
 typedef struct sample {
     int32_t row, column;
     double colour[3];
-    double off;    /* distance from the map */
-    int place;     /* nearest one */
+    double off; /* distance from the map */
+    int place;  /* nearest one */
+    double weight;
     bool is_rough; /* its neighbours differ */
 } sample;
 
 typedef double line[PLACES][3];
 
-static bool is_smooth(const uint8_t *rgb, int32_t width, int32_t i, int32_t j) {
-    const uint8_t *here = &rgb[3 * ((int64_t)i * width + j)];
-    const int64_t steps[4] = {-3, 3, -3 * (int64_t)width, 3 * (int64_t)width};
+static bool is_smooth(const picture *p, int32_t row, int32_t column) {
+    const uint8_t *here = &p->rgb[3 * ((int64_t)row * p->width + column)];
+    const int64_t steps[4] = {-3, 3, -3 * (int64_t)p->width, 3 * (int64_t)p->width};
     for (int k = 0; k < 4; k++)
         for (int c = 0; c < 3; c++)
             if (abs(here[c] - here[steps[k] + c]) > SMOOTH_LEVELS) return false;
@@ -38,7 +39,7 @@ static bool is_smooth(const uint8_t *rgb, int32_t width, int32_t i, int32_t j) {
 }
 
 /* Pixels, or smooth ones, evenly taken where there are more than SAMPLES. */
-static int take_samples(const picture *p, bool smooth_only, sample *out) {
+static int take_samples(const picture *p, bool smooth_only, sample *out, int64_t *step_out) {
     int64_t seen = 0, step = 1;
     int count = 0;
     for (int pass = 0; pass < 2; pass++) {
@@ -46,13 +47,14 @@ static int take_samples(const picture *p, bool smooth_only, sample *out) {
         for (int32_t i = 1; i < p->height - 1; i++)
             for (int32_t j = 1; j < p->width - 1; j++) {
                 const uint8_t *at = &p->rgb[3 * ((int64_t)i * p->width + j)];
-                bool rough = !is_smooth(p->rgb, p->width, i, j);
+                bool rough = !is_smooth(p, i, j);
                 if (smooth_only && rough) continue;
                 if (pass == 1 && seen % step == 0)
-                    out[count++] = (sample){i, j, {at[0], at[1], at[2]}, 0, 0, rough};
+                    out[count++] = (sample){i, j, {at[0], at[1], at[2]}, 0, 0, 1, rough};
                 seen++;
             }
     }
+    *step_out = step;
     return count;
 }
 
@@ -77,15 +79,17 @@ static double code_of(const sample *s) {
     return s->colour[0] * 65536 + s->colour[1] * 256 + s->colour[2];
 }
 
-/* Every colour once: gaps, or a background without counts, would outvote all others. */
+/* Every colour once, with the root of its number as weight: gaps, or a background without counts, would
+ * outvote all others, and so would a patch of many colours if each weighed the same. */
 static int distinct_of(const sample *s, int count, double *scratch, sample *out) {
     int n = 0;
     for (int k = 0; k < count; k++) scratch[k] = code_of(&s[k]);
     sl_sort_doubles(scratch, (size_t)count);
-    for (int k = 0; k < count; k++) {
+    for (int k = 0, run = 1; k < count; k++, run++) {
         int code = (int)scratch[k];
-        if (k > 0 && scratch[k] == scratch[k - 1]) continue;
-        out[n++] = (sample){.colour = {code >> 16, code >> 8 & 255, code & 255}};
+        if (k + 1 < count && scratch[k] == scratch[k + 1]) continue;
+        out[n++] = (sample){.colour = {code >> 16, code >> 8 & 255, code & 255}, .weight = sqrt(run)};
+        run = 0;
     }
     return n;
 }
@@ -116,7 +120,7 @@ static sl_colormap choose_map(sample *colours, int count) {
         double off = 0;
         table_of((sl_colormap)m, map);
         for (int k = 0; k < count; k += stride)
-            project(map, &colours[k]), off += fmin(colours[k].off, 4 * map_tolerance);
+            project(map, &colours[k]), off += colours[k].weight * fmin(colours[k].off, 4 * map_tolerance);
         if (off < least) least = off, out = (sl_colormap)m;
     }
     return out;
@@ -189,8 +193,9 @@ static double median_of(cell *c) {
     return c->off[c->count / 2];
 }
 
-/* The THIRDth largest median of cells: a line of odd pixels leaves medians alone, a patch does not. */
-static void judge_cells(const picture *p, const sample *s, int count, cell *cells, double *scratch,
+/* The THIRDth largest median of cells with `least` samples, most of their pixels: a line of odd pixels
+ * leaves medians alone, a patch does not. */
+static void judge_cells(const picture *p, const sample *s, int count, int least, cell *cells, double *scratch,
                         sl_colour_line *out) {
     int judged = 0;
     memset(cells, 0, CELLS * CELLS * sizeof *cells);
@@ -199,14 +204,14 @@ static void judge_cells(const picture *p, const sample *s, int count, cell *cell
         if (c->count < CELL_SAMPLES) c->off[c->count++] = s[k].off;
     }
     for (int k = 0; k < CELLS * CELLS; k++)
-        if (cells[k].count >= CELL_SAMPLES_LEAST) scratch[judged++] = median_of(&cells[k]);
+        if (cells[k].count >= least) scratch[judged++] = median_of(&cells[k]);
     if (judged < CELLS_LEAST) return;
     sl_sort_doubles(scratch, (size_t)judged);
     out->state = SL_COLOUR_JUDGED;
     out->off_levels = scratch[judged - THIRD];
     out->top = out->left = INT32_MAX;
     for (int k = 0; k < CELLS * CELLS; k++) {
-        if (cells[k].count < CELL_SAMPLES_LEAST || median_of(&cells[k]) < out->off_levels) continue;
+        if (cells[k].count < least || median_of(&cells[k]) < out->off_levels) continue;
         int32_t top = (int32_t)((int64_t)(k / CELLS) * p->height / CELLS),
                 left = (int32_t)((int64_t)(k % CELLS) * p->width / CELLS);
         out->top = top < out->top ? top : out->top;
@@ -226,7 +231,8 @@ typedef struct room {
 static void judge(const picture *p, bool smooth_only, room *r, sl_colour_line *out) {
     line map;
     sample *s = r->samples;
-    int count = take_samples(p, smooth_only, s);
+    int64_t step;
+    int count = take_samples(p, smooth_only, s, &step);
     *out = (sl_colour_line){.state = SL_COLOUR_ROUGH};
     int distinct = count > 0 ? distinct_of(s, count, r->scratch, r->colours) : 0;
     if (distinct < COLOURS_LEAST) return;
@@ -243,7 +249,8 @@ static void judge(const picture *p, bool smooth_only, room *r, sl_colour_line *o
     out->state = SL_COLOUR_ROUGH;
     adapt(s, count, map);
     for (int k = 0; k < count; k++) project(map, &s[k]);
-    judge_cells(p, s, count, r->cells, r->scratch, out);
+    judge_cells(p, s, count, (int)fmax(4, 0.7 * p->height * p->width / (CELLS * CELLS) / (double)step),
+                r->cells, r->scratch, out);
 }
 
 sl_status sl_colour_line_measure(const uint8_t *rgb, int32_t height_px, int32_t width_px,

@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "image/colour_line.h"
 #include "image/write.h"
 
 #include <fcntl.h>
@@ -135,6 +136,33 @@ static void equal_images_give_equal_files(void **state) {
     sl_image_free(&image);
 }
 
+static sl_colour_line colours_of(const sl_frame *frame) {
+    return sl_colour_line_from_json(json_object_get(frame->header.metadata, "colour"));
+}
+
+/* Grey values are all that is read of a colour picture; whether its colours are those of one map is kept. */
+static void readers_tell_what_colours_are(void **state) {
+    (void)state;
+    enum { SIDE = 64 };
+    uint8_t table[256][3], rgb[SIDE * SIDE][3];
+    sl_frame frame;
+    sl_colormap_table(SL_COLORMAP_VIRIDIS, table);
+    for (int k = 0; k < SIDE * SIDE; k++) memcpy(rgb[k], table[(k / SIDE + k % SIDE) * 2], 3);
+    for (int odd = 0; odd < 2; odd++) {
+        for (int k = 0; odd && k < SIDE * SIDE; k++)
+            if (k / SIDE < 24 && k % SIDE < 24) rgb[k][0] = (uint8_t)(rgb[k][0] + 60 + k % SIDE);
+        assert_ok(sl_png_write_rgb8(path_of("map.png"), SIDE, SIDE, rgb[0], NULL));
+        assert_ok(sl_frame_read(path_of("map.png"), NULL, NULL, &frame));
+        const sl_colour_line line = colours_of(&frame);
+        assert_int_equal(line.state, SL_COLOUR_JUDGED);
+        assert_int_equal(line.map, SL_COLORMAP_VIRIDIS);
+        bool seen = line.off_levels > 20 && line.bottom <= 26 && line.right <= 26;
+        if (odd ? !seen : line.off_levels >= 2)
+            fail_msg("off by %g up to %d, %d", line.off_levels, line.bottom, line.right);
+        sl_frame_free(&frame);
+    }
+}
+
 static void pngs_keep_depth_and_colour(void **state) {
     (void)state;
     uint16_t grey[6] = {0, 1, 255, 256, 65534, 65535};
@@ -148,6 +176,7 @@ static void pngs_keep_depth_and_colour(void **state) {
     assert_memory_equal(frame.data, grey, sizeof grey);
     json_t *texts = json_object_get(frame.header.metadata, "text");
     assert_string_equal(json_string_value(json_object_get(texts, "Synthetic")), "true");
+    assert_int_equal(colours_of(&frame).state, SL_COLOUR_NONE);
     sl_frame_free(&frame);
     assert_ok(sl_image_provenance_read(path_of("grey.png"), &read_back));
     assert_true(json_equal(read_back, provenance));
@@ -214,7 +243,8 @@ static void a_killed_write_leaves_nothing(void **state) {
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(counts_come_back_from_every_format), cmocka_unit_test(mask_bits_are_kept_in_hdf5),
     cmocka_unit_test(equal_images_give_equal_files),      cmocka_unit_test(pngs_keep_depth_and_colour),
-    cmocka_unit_test(a_failed_write_leaves_nothing),      cmocka_unit_test(a_killed_write_leaves_nothing),
+    cmocka_unit_test(readers_tell_what_colours_are),      cmocka_unit_test(a_failed_write_leaves_nothing),
+    cmocka_unit_test(a_killed_write_leaves_nothing),
 };
 
 TEST_MAIN_WITH(tests, setup, teardown)
