@@ -69,11 +69,33 @@ static void a_moved_specular_spot_is_seen(void **state) {
         expect_told_apart(SL_PHYSICAL_SPECULAR_HEIGHT, SL_ARTEFACT_MOVED_SPECULAR, classes[k], 2.2);
 }
 
+/* Bent, moved and widened rings of SAXS lattices and powders, beside the same images as they are. */
+static void a_ring_that_is_none_is_seen(void **state) {
+    (void)state;
+    static const struct {
+        sl_artefact_kind kind;
+        sl_physical_test test;
+        double bound;
+    } rows[] = {{SL_ARTEFACT_NON_CONCENTRIC, SL_PHYSICAL_ARC_SHAPE, 0.9},
+                {SL_ARTEFACT_ELLIPTIC, SL_PHYSICAL_ARC_SHAPE, 0.9},
+                {SL_ARTEFACT_WOBBLY, SL_PHYSICAL_ARC_SHAPE, 0.9},
+                {SL_ARTEFACT_WIDENED_RING, SL_PHYSICAL_RING_WIDTH, 3.5}};
+    static const sl_sim_class classes[] = {SL_SIM_SAXS_LATTICE, SL_SIM_WAXS_POWDER};
+    for (int k = 0; k < 8; k++) {
+        sl_artefact_kind kind = rows[k / 2].kind;
+        tally clean = tally_of(rows[k / 2].test, classes[k % 2], kind, false, 10, rows[k / 2].bound),
+              faulty = tally_of(rows[k / 2].test, classes[k % 2], kind, true, 10, rows[k / 2].bound);
+        assert_true(clean.applied >= 6 && clean.above == 0);
+        assert_true(faulty.applied >= 6 && faulty.above >= faulty.applied - 1);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_side_that_is_shifted_or_dimmed_is_seen),
         cmocka_unit_test(a_bent_horizon_is_seen),
         cmocka_unit_test(a_moved_specular_spot_is_seen),
+        cmocka_unit_test(a_ring_that_is_none_is_seen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

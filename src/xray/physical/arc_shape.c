@@ -1,10 +1,11 @@
 /* A2w: along a ring, however short the part of it in the frame, the distance from the beam stays the same. */
 #include "xray/physical/internal.h"
+#include "xray/physical/least_squares.h"
 
 #include <math.h>
 #include <stdio.h>
 
-enum { LEAST_SECTORS = 10 };
+enum { LEAST_SECTORS = 10, LEAST_TILTED = 3 };
 
 static const double least_snr = 8; /* median; fainter ridges are followed along their noise */
 static const double least_even = 0.45;
@@ -38,38 +39,66 @@ static bool take_arc(const ring_track *track, arc *out) {
     return physical_median(snr, out->count) >= least_snr;
 }
 
-/* What one shift of the centre explains of all arcs together: shift[0] along columns, shift[1] along rows, in
- * bins. */
-static void common_shift(const arc *list, int count, double shift[2]) {
-    double a[2][2] = {{1e-6, 0}, {0, 1e-6}}, b[2] = {0, 0};
-    for (int n = 0; n < count; n++) {
-        double mean[3] = {0, 0, 0};
-        for (int k = 0; k < list[n].count; k++) {
-            int s = list[n].sector[k];
-            mean[0] += cos(azimuth_of(s)) / list[n].count;
-            mean[1] += sin(azimuth_of(s)) / list[n].count;
-            mean[2] += list[n].track->radius[s] / list[n].count;
-        }
-        for (int k = 0; k < list[n].count; k++) {
-            int at = list[n].sector[k];
-            double c = cos(azimuth_of(at)) - mean[0], s = sin(azimuth_of(at)) - mean[1],
-                   r = list[n].track->radius[at] - mean[2], weight = 1 / (1 + r * r);
-            a[0][0] += weight * c * c, a[0][1] += weight * c * s, a[1][1] += weight * s * s;
-            b[0] += weight * c * r, b[1] += weight * s * r;
-        }
+/* What a place of the beam and a tilt of the detector do to the radius, to second order in the radius over
+ * the distance: the derivatives of the radius of an arc at an azimuth. */
+enum { TERMS = 6, SHIFT_TERMS = 2 };
+static void derivatives_at(const arc *a, int sector, double out[TERMS]) {
+    double chi = azimuth_of(sector), r = a->middle / 100;
+    out[0] = cos(chi), out[1] = sin(chi);
+    out[2] = r * r * cos(chi), out[3] = r * r * sin(chi);
+    out[4] = r * cos(2 * chi), out[5] = r * sin(2 * chi);
+}
+
+static double common_at(const arc *a, int sector, const double common[TERMS]) {
+    double d[TERMS], sum = 0;
+    derivatives_at(a, sector, d);
+    for (int i = 0; i < TERMS; i++) sum += common[i] * d[i];
+    return sum;
+}
+
+/* Mean over the arc of the derivatives, and of what the common terms leave of the radius (last). */
+static void means_of(const arc *a, const double common[TERMS], double out[TERMS + 1]) {
+    for (int i = 0; i <= TERMS; i++) out[i] = 0;
+    for (int k = 0; k < a->count; k++) {
+        double d[TERMS];
+        derivatives_at(a, a->sector[k], d);
+        for (int i = 0; i < TERMS; i++) out[i] += d[i] / a->count;
+        out[TERMS] += (a->track->radius[a->sector[k]] - common_at(a, a->sector[k], common)) / a->count;
     }
-    double determinant = a[0][0] * a[1][1] - a[0][1] * a[0][1];
-    shift[0] = (b[0] * a[1][1] - b[1] * a[0][1]) / determinant;
-    shift[1] = (b[1] * a[0][0] - b[0] * a[0][1]) / determinant;
+}
+
+/* What all arcs together say of beam and tilt, each about its own mean radius; one that is out of place
+ * weighs less. */
+static void fit_common(const arc *list, int count, int terms, double common[TERMS]) {
+    enum { ROUNDS = 4 };
+    for (int round = 0; round < ROUNDS; round++) {
+        normal_equations e = {.n = terms};
+        double change[TERMS];
+        for (int n = 0; n < count; n++) {
+            double mean[TERMS + 1];
+            means_of(&list[n], common, mean);
+            for (int k = 0; k < list[n].count; k++) {
+                double d[TERMS];
+                int s = list[n].sector[k];
+                derivatives_at(&list[n], s, d);
+                for (int i = 0; i < TERMS; i++) d[i] -= mean[i];
+                double rest = list[n].track->radius[s] - common_at(&list[n], s, common) - mean[TERMS];
+                normal_equations_add(&e, d, rest, 1 / (0.1 + rest * rest));
+            }
+        }
+        /* damped: one ring alone does not tell a tilt from a place */
+        if (!normal_equations_solve(&e, 1e-3, change, NULL)) return;
+        for (int i = 0; i < terms; i++) common[i] += change[i];
+    }
 }
 
 /* How far the radius swings along the arc: root mean square beyond counting noise and what grains scatter. */
-static double swing(const arc *a, const double shift[2]) {
+static double swing(const arc *a, const double common[TERMS]) {
     double rest[POLAR_SECTORS], sorted[POLAR_SECTORS], bend[POLAR_SECTORS], square = 0, counting = 0;
     int bends = 0;
     for (int k = 0; k < a->count; k++) {
         int s = a->sector[k];
-        rest[k] = a->track->radius[s] - shift[0] * cos(azimuth_of(s)) - shift[1] * sin(azimuth_of(s));
+        rest[k] = a->track->radius[s] - common_at(a, s, common);
         sorted[k] = rest[k];
         counting += a->track->error[s] * a->track->error[s] / a->count;
     }
@@ -88,7 +117,7 @@ static double swing(const arc *a, const double shift[2]) {
 
 sl_status physical_arc_shape(const physical_view *view, sl_physical_result *out) {
     arc list[RING_TRACKS];
-    double shift[2] = {0, 0}, step = view->polar.step_px / view->unit_px;
+    double common[TERMS] = {0}, step = view->polar.step_px / view->unit_px;
     int count = 0, worst = 0;
     bool even = ring_tracks_evenness(view->track, view->track_count) >= rings_even;
     for (int k = 0; k < view->track_count; k++) count += take_arc(&view->track[k], &list[count]);
@@ -97,9 +126,15 @@ sl_status physical_arc_shape(const physical_view *view, sl_physical_result *out)
              : count > 0 && !even ? "grains or texture: arcs of several reflections may look like one ring"
                                   : "no ring that can be followed");
     if (count == 0 || !even) return SL_OK;
-    if (!view->input->geometry) common_shift(list, count, shift);
+    /* at small angles a tilt moves nothing; elsewhere it may explain what two rings do */
+    bool flat = view->input->technique == SL_TECHNIQUE_SAXS;
+    if (!view->input->geometry && !flat && count < LEAST_TILTED) {
+        snprintf(out->saw, sizeof out->saw, "too few rings, and the detector's tilt is not known");
+        return SL_OK;
+    }
+    if (!view->input->geometry) fit_common(list, count, flat ? SHIFT_TERMS : TERMS, common);
     for (int k = 0; k < count; k++) {
-        double value = swing(&list[k], shift) * step;
+        double value = swing(&list[k], common) * step;
         if (value > out->value) out->value = value, worst = k;
     }
     for (int k = 0; k < count; k++)
