@@ -59,7 +59,7 @@ static void a_bent_horizon_is_seen(void **state) {
     (void)state;
     static const sl_sim_class classes[] = {SL_SIM_GISAXS_PARTICLES, SL_SIM_GISAXS_LATTICE, SL_SIM_GIWAXS};
     for (int k = 0; k < 3; k++)
-        expect_told_apart(SL_PHYSICAL_HORIZON_LINE, SL_ARTEFACT_BENT_HORIZON, classes[k], 0.18);
+        expect_told_apart(SL_PHYSICAL_HORIZON_LINE, SL_ARTEFACT_BENT_HORIZON, classes[k], 0.2);
 }
 
 static void a_moved_specular_spot_is_seen(void **state) {

@@ -123,7 +123,8 @@ static bool fit_line(const physical_view *view, horizon *h) {
     return fabs(h->slope) < 0.1;
 }
 
-bool horizon_known(const physical_view *view, horizon *out) {
+/* The line that the geometry says; false where it or the grazing angles are not known. */
+static bool horizon_known(const physical_view *view, horizon *out) {
     const sl_physical_input *input = view->input;
     double row[2], column[2];
     if (!input->geometry || !input->grazing) return false;

@@ -15,10 +15,7 @@ typedef struct horizon {
 /* False where no edge runs across the image; *out is then not to be used. */
 bool horizon_find(const physical_view *view, horizon *out);
 
-/* The line that the geometry says; false where it or the grazing angles are not known. */
-bool horizon_known(const physical_view *view, horizon *out);
-
-/* horizon_known's, else horizon_find's. */
+/* The line that the geometry says, where it and the grazing angles are known; else horizon_find's. */
 bool horizon_known_or_found(const physical_view *view, horizon *out);
 
 #endif

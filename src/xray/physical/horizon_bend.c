@@ -144,10 +144,11 @@ static bool best_offset(const bend_map *map, double seen, int bend, int tilt, in
     return true;
 }
 
-static bool search(const bend_map *map, double seen, int most_tilt, horizon_bend *out) {
+static bool search(const bend_map *map, double seen, horizon_bend *out) {
     curve c, best = {0, 0, 0, -INFINITY}, straight = best;
     double sum = 0, count = 0;
-    for (int tilt = -most_tilt; tilt <= most_tilt; tilt++)
+    /* an inclined streak is as straight as a horizon */
+    for (int tilt = -MOST_TILT; tilt <= MOST_TILT; tilt++)
         if (best_offset(map, seen, 0, tilt, -MOST_OFFSET, MOST_OFFSET, 1, &c) && c.worth > straight.worth)
             straight = c;
     if (!isfinite(straight.worth)) return false;
@@ -173,13 +174,13 @@ static bool search(const bend_map *map, double seen, int most_tilt, horizon_bend
     return true;
 }
 
-bool horizon_bend_find(const physical_view *view, const horizon *line, bool is_exact, horizon_bend *out) {
+bool horizon_bend_find(const physical_view *view, const horizon *line, horizon_bend *out) {
     double seen, step = height_profile_step_px(view);
     bend_map *map;
     if (sl_alloc(&map, 1, sizeof *map)) return false;
     fill_map(view, line, map);
     agreement_of(map, 0, 0, &seen);
-    bool found = seen > 0 && search(map, seen, is_exact ? 3 : 8, out);
+    bool found = seen > 0 && search(map, seen, out);
     sl_free(map);
     if (found) out->bend_px *= step, out->tilt_px *= step, out->offset_px *= step;
     return found;

@@ -13,8 +13,7 @@ typedef struct horizon_bend {
     double clear; /* by how much it is worth more than curves are on the average: what a bend would cost */
 } horizon_bend;
 
-/* False where too little of the image is about the line. `is_exact`: the line is the geometry's, not one
- * found. */
-bool horizon_bend_find(const physical_view *view, const horizon *line, bool is_exact, horizon_bend *out);
+/* False where too little of the image is about the line. */
+bool horizon_bend_find(const physical_view *view, const horizon *line, horizon_bend *out);
 
 #endif

@@ -28,11 +28,10 @@ sl_status physical_horizon_line(const physical_view *view, sl_physical_result *o
     snprintf(out->saw, sizeof out->saw,
              view->is_grazing ? "no horizon is seen" : "not a grazing-incidence image");
     if (!view->is_grazing) return SL_OK;
-    bool known = horizon_known(view, &h);
-    if (!known && !horizon_find(view, &h)) return SL_OK;
+    if (!horizon_known_or_found(view, &h)) return SL_OK;
     double middle = h.offset_px + h.slope * view->image->width_px / 2;
     if (middle > view->image->height_px - least_room_px * view->unit_px ||
-        !horizon_bend_find(view, &h, known, &bend))
+        !horizon_bend_find(view, &h, &bend))
         return SL_OK;
     snprintf(out->saw, sizeof out->saw, "too little stands at the horizon to see a bend");
     if (bend.clear < least_clear) return SL_OK;
