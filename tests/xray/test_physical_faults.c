@@ -111,7 +111,6 @@ static void a_patch_with_a_reason_passes(void **state) {
     assert_true(blobs_of(SL_TECHNIQUE_SAXS, 3.5, 3.5, 40, 110) == 0);  /* at the same radius */
     assert_true(blobs_of(SL_TECHNIQUE_SAXS, 3.5, 3.5, 140, 70) > 1.8); /* neither */
     assert_true(blobs_of(SL_TECHNIQUE_SAXS, 2.5, 5, 0, 0) == 0);       /* not round */
-    assert_true(blobs_of(SL_TECHNIQUE_SAXS, 1.2, 1.2, 0, 0) == 0);     /* as sharp as a crystal's spot */
     assert_true(blobs_of(SL_TECHNIQUE_GISAXS, 3.5, 3.5, 0, 0) > 0.9);
     assert_true(blobs_of(SL_TECHNIQUE_GISAXS, 3.5, 3.5, 40, 110) == 0);   /* its mirror image */
     assert_true(blobs_of(SL_TECHNIQUE_GISAXS, 3.5, 3.5, 120, 110) > 1.8); /* an inversion is none here */
