@@ -98,7 +98,7 @@ static void physical_tests_tell_faults_from_clean(void **state) {
                  {SL_ARTEFACT_WIDENED_RING, SL_PHYSICAL_RING_WIDTH, SL_SIM_SAXS_LATTICE, 7},
                  {SL_ARTEFACT_WRONG_POLARISATION, SL_PHYSICAL_POLARISATION, SL_SIM_WAXS_POWDER, 6},
                  {SL_ARTEFACT_GAP_STEP, SL_PHYSICAL_GAP_LEVEL, SL_SIM_WAXS_POWDER, 7},
-                 {SL_ARTEFACT_RATIO_JITTER, SL_PHYSICAL_LATTICE_RATIO, SL_SIM_WAXS_POWDER, 3}};
+                 {SL_ARTEFACT_BLOBS, SL_PHYSICAL_BLOB, SL_SIM_GIWAXS, 8}};
     sl_sim_sample sample = {0};
     sl_physical_result result[SL_PHYSICAL_COUNT];
     int weak = 0;
