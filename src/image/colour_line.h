@@ -23,10 +23,10 @@ typedef struct sl_colour_line {
     int32_t top, left, bottom, right; /* where those are: rows top..bottom-1, columns left..right-1 */
 } sl_colour_line;
 
-/* rgb[height_px, width_px, 3]. All pixels, where half of them lie on a map; else those whose neighbours
- * differ by little, since resampling and JPEG's coarse colours mix what lies far apart on it. A map is taken
- * as it is here within 8 levels: publishers differ by as much. Two single colours off it (gaps, frames) are
- * set aside, with what lies beside them. SL_MEMORY. */
+/* rgb[height_px, width_px, 3]. All pixels, where those among unlike neighbours lie on a map; else those whose
+ * neighbours differ by little, since resampling and JPEG's coarse colours mix what lies far apart on it. A
+ * map is taken as it is here within 8 levels: publishers differ by as much. Two single colours off it (gaps,
+ * frames) are set aside, with what lies beside them. SL_MEMORY. */
 sl_status sl_colour_line_measure(const uint8_t *rgb, int32_t height_px, int32_t width_px,
                                  sl_colour_line *out);
 
