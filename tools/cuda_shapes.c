@@ -179,6 +179,7 @@ static sl_status look_at_case(const sl_bench_case *c, sl_dtype dtype, tally *tot
 static sl_status look_at_cases(const sl_bench_case *cases, tally *total) {
     for (const sl_bench_case *c = cases; c->name; c++) {
         SL_TRY(look_at_case(c, SL_F32, total));
+        SL_TRY(look_at_case(c, SL_F16, total));
         if (total->capabilities & SL_CUDA_BF16) SL_TRY(look_at_case(c, SL_BF16, total));
     }
     return SL_OK;

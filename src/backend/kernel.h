@@ -24,7 +24,9 @@
 enum {
     SL_TAKES_F32 = 1 << SL_F32,
     SL_TAKES_BF16 = 1 << SL_BF16,
+    SL_TAKES_F16 = 1 << SL_F16,
     SL_TAKES_BOTH = SL_TAKES_F32 | SL_TAKES_BF16,
+    SL_TAKES_ALL = SL_TAKES_BOTH | SL_TAKES_F16,
 };
 
 typedef struct sl_kernel_code {

@@ -34,11 +34,11 @@ static sl_status run_timed(sl_cli *cli, sl_bench *bench, const char *name, const
     double median = (seconds[(n - 1) / 2] + seconds[n / 2]) / 2, gflop = sl_bench_gflop(bench),
            rss = sl_bench_peak_rss_mb();
     sl_cli_print(cli, "%-22s %s  min %.3f s  median %.3f s  %.0f GFLOP  %.0f GFLOP/s  peak %.0f MB", name,
-                 s->dtype ? "bf16" : "fp32", seconds[0], median, gflop, gflop / median, rss);
+                 sl_engine_dtype_name(s->dtype), seconds[0], median, gflop, gflop / median, rss);
     char engine[320];
     SL_TRY(sl_engine_text(engine, sizeof engine));
     json_t *row = json_pack("{s:s, s:s, s:s, s:f, s:f, s:f, s:f, s:I}", "engine", engine, "name", name,
-                            "dtype", s->dtype ? "bf16" : "fp32", "min_s", seconds[0], "median_s", median,
+                            "dtype", sl_engine_dtype_name(s->dtype), "min_s", seconds[0], "median_s", median,
                             "gflop", gflop, "peak_rss_mb", rss, "runs", (json_int_t)n);
     json_object_update(cli->result, row);
     json_decref(row);

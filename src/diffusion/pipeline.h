@@ -12,7 +12,7 @@
 #include "nn/lora.h"
 
 typedef struct sl_pipeline_options {
-    sl_dtype dtype; /* of the computation: SL_F32 or SL_BF16; samplers always work in F32 */
+    sl_dtype dtype; /* of the computation: SL_F32, SL_BF16 or SL_F16; samplers always work in F32 */
     const sl_lora *const
         *loras; /* live adapters on the denoiser; for speed merge them into its weights instead */
     int lora_count;

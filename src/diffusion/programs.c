@@ -18,8 +18,9 @@ struct sl_programs {
 };
 
 sl_status sl_programs_new(const sl_bundle *bundle, const sl_pipeline_options *options, sl_programs **out) {
-    if (options->dtype != SL_F32 && options->dtype != SL_BF16)
-        return sl_fail(SL_INVALID, "computing in %s, expected F32 or BF16", sl_dtype_name(options->dtype));
+    if (options->dtype != SL_F32 && options->dtype != SL_BF16 && options->dtype != SL_F16)
+        return sl_fail(SL_INVALID, "computing in %s, expected F32, BF16 or F16",
+                       sl_dtype_name(options->dtype));
     sl_programs *programs;
     SL_TRY(sl_alloc(&programs, 1, sizeof *programs));
     programs->bundle = bundle;

@@ -46,6 +46,7 @@ static sl_status build(denoiser_task *t) {
     sl_value timestep = sl_learner_input(&t->learner, "timestep", SL_F32, SL_SHAPE(r->batch), &t->timestep);
     sl_value target = sl_learner_input(&t->learner, "target", SL_F32, latent, &t->target);
     sl_value weight = sl_learner_input(&t->learner, "weight", SL_F32, SL_SHAPE(r->batch), &t->weight);
+    if (r->dtype == SL_F16) sl_learner_scale_loss(&t->learner);
     sl_value context = condition(t);
     const sl_lora *loras[] = {t->models->lora};
     sl_nn *nn = sl_learner_model(&t->learner, "unet", t->models->unet->params, true);
@@ -144,6 +145,10 @@ static sl_status gradient(void *context, int64_t step, int micro, double *out_lo
     return sl_learner_run(&t->learner, out_loss);
 }
 
+static void scale_loss(void *context, double scale) {
+    *((denoiser_task *)context)->learner.loss_scale = (float)scale;
+}
+
 static sl_status holdout_loss(void *context, double *out_loss) {
     denoiser_task *t = context;
     int64_t grid = t->holdout->count * t->recipe->holdout_draws, batch = t->recipe->batch;
@@ -198,6 +203,7 @@ sl_status sl_train_denoiser(const sl_denoiser_models *models, const sl_denoiser_
                           .unit = "step",
                           .samples_per_step = (int64_t)recipe->batch * options->accumulate,
                           .gradient = gradient,
+                          .scale_loss = t.learner.loss_scale ? scale_loss : NULL,
                           .holdout =
                               holdout && holdout->count && recipe->holdout_draws > 0 ? holdout_loss : NULL,
                           .explain = explain};

@@ -59,6 +59,11 @@ static sl_status bind(const sl_learner *learner, sl_plan *plan) {
     return sl_plan_reserve(plan);
 }
 
+void sl_learner_scale_loss(sl_learner *learner) {
+    learner->scale = sl_learner_input(learner, "loss_scale", SL_F32, (sl_shape){0}, &learner->loss_scale);
+    if (sl_value_is(learner->scale)) *learner->loss_scale = 1;
+}
+
 sl_status sl_learner_finish(sl_learner *learner, sl_value loss) {
     bool training = false;
     for (int i = 0; i < learner->models; i++) {
@@ -72,6 +77,7 @@ sl_status sl_learner_finish(sl_learner *learner, sl_value loss) {
     }
     learner->loss = loss;
     if (sl_value_is(loss)) sl_output(learner->graph, "loss", loss);
+    if (training && sl_value_is(learner->scale)) loss = sl_mul(learner->graph, loss, learner->scale);
     if (training && sl_value_is(loss)) sl_graph_backward(learner->graph, loss);
     SL_TRY(sl_graph_status(learner->graph));
     SL_TRY(sl_plan_new(learner->graph, NULL, &learner->plan));

@@ -26,8 +26,9 @@ typedef struct sl_learner {
         sl_tensor tensor;
     } input[SL_LEARNER_INPUTS_MAX];
     int inputs;
-    sl_value loss;
-    sl_status failed; /* first failure of an allocation while building */
+    sl_value loss, scale;
+    float *loss_scale; /* of sl_learner_scale_loss; NULL: none */
+    sl_status failed;  /* first failure of an allocation while building */
 } sl_learner;
 
 sl_status sl_learner_open(sl_learner *learner);
@@ -41,6 +42,9 @@ sl_value sl_learner_input(sl_learner *learner, const char *name, sl_dtype dtype,
  * gradients. To be ended with sl_learner_model_end before the next one. */
 sl_nn *sl_learner_model(sl_learner *learner, const char *scope, sl_params *params, bool training);
 void sl_learner_model_end(sl_learner *learner);
+
+/* Gradients are to be taken of the loss times *learner->loss_scale (1 until it is set). Before finish. */
+void sl_learner_scale_loss(sl_learner *learner);
 
 /* Backward pass where any model trains, plan, binding, memory. Allocates values and gradients of the stores
  * that lack them. The message of a failure names the layer. */

@@ -6,7 +6,7 @@
 #include "loop/option/option.h"
 
 typedef struct sl_bench_settings {
-    int dtype; /* 0: fp32, 1: bf16 */
+    int dtype; /* sl_engine_dtype */
     int64_t repeats, warmup;
     bool paced, profile, list;
 } sl_bench_settings;

@@ -39,7 +39,8 @@ const sl_option sl_generate_options[] = {
                    "pndm, ddim, euler, euler_a, dpmpp_2m, or dpmpp_2m_karras (default: the model's)"),
     SL_OPTION_CHOICE(sl_generate_settings, rng, "rng", 0, "counter", "counter|torch",
                      "noise: ours, or that of a torch CPU generator seeded seed + k"),
-    SL_OPTION_CHOICE(sl_generate_settings, dtype, "dtype", 0, "fp32", "fp32|bf16", "arithmetic"),
+    SL_OPTION_CHOICE(sl_generate_settings, dtype, "dtype", 0, "fp32", SL_ENGINE_DTYPES,
+                     "arithmetic; fp16 on devices alone"),
     SL_OPTION_INT(sl_generate_settings, size_px, "size", 0, "0", 0, 4096, "px",
                   "side of the square image; 0: what the model was trained at"),
     SL_OPTION_INT(sl_generate_settings, batch, "batch", 'b', "4", 1, 256, "images",
@@ -133,7 +134,8 @@ static sl_status load_model(run *r) {
         SL_TRY(sl_sampler_settings_use(sl_path_join(r->arena, folder, "scheduler"), s->sampler, &r->sampler));
     }
     r->sampler_name = s->sampler ? s->sampler : sl_sampler_name(r->sampler.sampler);
-    sl_pipeline_options options = {.dtype = s->dtype ? SL_BF16 : SL_F32};
+    sl_pipeline_options options = {.dtype = SL_F32};
+    SL_TRY(sl_engine_dtype(s->dtype, &options.dtype));
     return sl_pipeline_new(r->bundle, &options, &r->pipeline);
 }
 
@@ -153,7 +155,7 @@ static sl_status describe_run(run *r) {
     json_object_set_new(r->common, "guidance", json_real(s->guidance));
     if (s->guidance_rescale > 0)
         json_object_set_new(r->common, "guidance_rescale", json_real(s->guidance_rescale));
-    json_object_set_new(r->common, "dtype", json_string(s->dtype ? "bf16" : "fp32"));
+    json_object_set_new(r->common, "dtype", json_string(sl_engine_dtype_name(s->dtype)));
     json_object_set_new(r->common, "engine", json_string(engine));
     if (s->negative) json_object_set_new(r->common, "negative", json_string(s->negative));
     return SL_OK;

@@ -32,19 +32,24 @@ static void destroy(void *thing) {
     free(thing);
 }
 
-static double read_at(bool bf16, const void *data, int64_t i) {
-    if (!bf16) return (double)((const float *)data)[i];
-    return (double)sl_bf16_to_f32(((const uint16_t *)data)[i]);
+static double read_at(sl_dtype dtype, const void *data, int64_t i) {
+    if (dtype == SL_F32) return (double)((const float *)data)[i];
+    uint16_t bits = ((const uint16_t *)data)[i];
+    return (double)(dtype == SL_F16 ? sl_f16_to_f32(bits) : sl_bf16_to_f32(bits));
 }
 
-static void write_at(bool bf16, void *data, int64_t i, double value) {
-    if (bf16)
-        ((uint16_t *)data)[i] = sl_f32_to_bf16((float)value);
-    else
+static void write_at(sl_dtype dtype, void *data, int64_t i, double value) {
+    if (dtype == SL_F32)
         ((float *)data)[i] = (float)value;
+    else
+        ((uint16_t *)data)[i] = dtype == SL_F16 ? sl_f32_to_f16((float)value) : sl_f32_to_bf16((float)value);
 }
 
 /* ---- cuBLASLt ---- */
+
+static sl_dtype type_of(cudaDataType type) {
+    return type == CUDA_R_16BF ? SL_BF16 : type == CUDA_R_16F ? SL_F16 : SL_F32;
+}
 
 typedef struct description {
     cublasOperation_t a, b;
@@ -146,7 +151,7 @@ host_cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtMatmulDesc_
 static double element(const layout *l, cublasOperation_t operation, const void *data, int64_t batch,
                       int64_t row, int64_t column) {
     int64_t at = operation == CUBLAS_OP_N ? row + column * l->stride : column + row * l->stride;
-    return read_at(l->type == CUDA_R_16BF, data, batch * l->batch + at);
+    return read_at(type_of(l->type), data, batch * l->batch + at);
 }
 
 static cublasStatus_t host_cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t of, const void *alpha,
@@ -177,8 +182,8 @@ static cublasStatus_t host_cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmu
                     sum += element(la, d->a, a, n, row, k) * element(lb, d->b, b, n, k, column);
                 sum *= (double)*(const float *)alpha;
                 if (d->epilogue == CUBLASLT_EPILOGUE_BIAS)
-                    sum += read_at(d->bias_type == CUDA_R_16BF, d->bias, row);
-                write_at(ld->type == CUDA_R_16BF, out, n * ld->batch + row + column * ld->stride, sum);
+                    sum += read_at(type_of(d->bias_type), d->bias, row);
+                write_at(type_of(ld->type), out, n * ld->batch + row + column * ld->stride, sum);
             }
     return CUBLAS_STATUS_SUCCESS;
 }
@@ -272,15 +277,15 @@ static thing *operation_of(const thing *graph) {
     return thing_of(graph, CUDNN_ATTR_OPERATIONGRAPH_OPS);
 }
 
-static bool is_bf16(const thing *tensor) {
+static sl_dtype dtype_of(const thing *tensor) {
     cudnnDataType_t type;
     memcpy(&type, values_of(tensor, CUDNN_ATTR_TENSOR_DATA_TYPE), sizeof type);
-    return type == CUDNN_DATA_BFLOAT16;
+    return type == CUDNN_DATA_BFLOAT16 ? SL_BF16 : type == CUDNN_DATA_HALF ? SL_F16 : SL_F32;
 }
 
 static bool is_mixed_gradient(const thing *operation) {
     thing *x = thing_of(operation, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_X);
-    return x && is_bf16(x) != is_bf16(thing_of(operation, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DW));
+    return x && dtype_of(x) != dtype_of(thing_of(operation, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DW));
 }
 
 static bool is_attention(const thing *operation) {
@@ -312,14 +317,14 @@ static cudnnStatus_t host_cudnnBackendGetAttribute(cudnnBackendDescriptor_t cons
 }
 
 typedef struct tensor {
-    bool bf16;
+    sl_dtype dtype;
     int64_t dim[4], stride[4];
     void *data;
 } tensor;
 
 static tensor tensor_of(const thing *descriptor, const thing *variant) {
     const attribute *uids = NULL, *pointers = NULL;
-    tensor t = {.bf16 = is_bf16(descriptor)};
+    tensor t = {.dtype = dtype_of(descriptor)};
     memcpy(t.dim, values_of(descriptor, CUDNN_ATTR_TENSOR_DIMENSIONS), sizeof t.dim);
     memcpy(t.stride, values_of(descriptor, CUDNN_ATTR_TENSOR_STRIDES), sizeof t.stride);
     for (int i = 0; i < variant->count; i++) {
@@ -350,11 +355,11 @@ static void add_product(passes *p, const int64_t y[4], int64_t c, int64_t kh, in
     int64_t at_x = offset(&p->x, y[0], c, h, w), at_w = offset(&p->w, y[1], c, kh, kw);
     int64_t at_y = offset(&p->y, y[0], y[1], y[2], y[3]);
     if (p->target == &p->y)
-        p->sums[at_y] += read_at(p->x.bf16, p->x.data, at_x) * read_at(p->w.bf16, p->w.data, at_w);
+        p->sums[at_y] += read_at(p->x.dtype, p->x.data, at_x) * read_at(p->w.dtype, p->w.data, at_w);
     else if (p->target == &p->x)
-        p->sums[at_x] += read_at(p->y.bf16, p->y.data, at_y) * read_at(p->w.bf16, p->w.data, at_w);
+        p->sums[at_x] += read_at(p->y.dtype, p->y.data, at_y) * read_at(p->w.dtype, p->w.data, at_w);
     else
-        p->sums[at_w] += read_at(p->y.bf16, p->y.data, at_y) * read_at(p->x.bf16, p->x.data, at_x);
+        p->sums[at_w] += read_at(p->y.dtype, p->y.data, at_y) * read_at(p->x.dtype, p->x.data, at_x);
 }
 
 static void convolve(passes *p) {
@@ -368,7 +373,7 @@ static void convolve(passes *p) {
                     for (int64_t c = 0; c < p->x.dim[1]; c++)
                         for (int64_t tap = 0; tap < p->w.dim[2] * p->w.dim[3]; tap++)
                             add_product(p, y, c, tap / p->w.dim[3], tap % p->w.dim[3]);
-    for (int64_t i = 0; i < count; i++) write_at(p->target->bf16, p->target->data, i, p->sums[i]);
+    for (int64_t i = 0; i < count; i++) write_at(p->target->dtype, p->target->data, i, p->sums[i]);
     free(p->sums);
 }
 
@@ -379,7 +384,7 @@ typedef struct attention {
 } attention;
 
 static double get(const tensor *t, int64_t n, int64_t h, int64_t token, int64_t d) {
-    return read_at(t->bf16, t->data, offset(t, n, h, token, d));
+    return read_at(t->dtype, t->data, offset(t, n, h, token, d));
 }
 
 static double dot(const tensor *a, int64_t i, const tensor *b, int64_t j, int64_t n, int64_t h) {
@@ -390,26 +395,26 @@ static double dot(const tensor *a, int64_t i, const tensor *b, int64_t j, int64_
 
 static void add_to(const tensor *t, int64_t n, int64_t h, int64_t token, int64_t d, double value) {
     int64_t at = offset(t, n, h, token, d);
-    write_at(t->bf16, t->data, at, read_at(t->bf16, t->data, at) + value);
+    write_at(t->dtype, t->data, at, read_at(t->dtype, t->data, at) + value);
 }
 
 /* One query: o, and its statistics where they are wanted. */
 static void attend(const attention *a, int64_t n, int64_t h, int64_t i) {
-    double scale = read_at(false, a->scale.data, 0), highest = -INFINITY, sum = 0;
+    double scale = read_at(SL_F32, a->scale.data, 0), highest = -INFINITY, sum = 0;
     for (int64_t j = 0; j < a->k.dim[2]; j++) highest = fmax(highest, scale * dot(&a->q, i, &a->k, j, n, h));
     for (int64_t j = 0; j < a->k.dim[2]; j++) sum += exp(scale * dot(&a->q, i, &a->k, j, n, h) - highest);
     for (int64_t d = 0; d < a->v.dim[3]; d++) {
         double o = 0;
         for (int64_t j = 0; j < a->k.dim[2]; j++)
             o += exp(scale * dot(&a->q, i, &a->k, j, n, h) - highest) / sum * get(&a->v, n, h, j, d);
-        write_at(a->o.bf16, a->o.data, offset(&a->o, n, h, i, d), o);
+        write_at(a->o.dtype, a->o.data, offset(&a->o, n, h, i, d), o);
     }
-    if (a->stats.data) write_at(false, a->stats.data, offset(&a->stats, n, h, i, 0), highest + log(sum));
+    if (a->stats.data) write_at(SL_F32, a->stats.data, offset(&a->stats, n, h, i, 0), highest + log(sum));
 }
 
 /* The gradients, kept in fp32 until all queries are through. */
 static void attend_bwd(const attention *a, int64_t n, int64_t h, int64_t i) {
-    double scale = read_at(false, a->scale.data, 0), delta = dot(&a->dy, i, &a->o, i, n, h);
+    double scale = read_at(SL_F32, a->scale.data, 0), delta = dot(&a->dy, i, &a->o, i, n, h);
     for (int64_t j = 0; j < a->k.dim[2]; j++) {
         double p = exp(scale * dot(&a->q, i, &a->k, j, n, h) - get(&a->stats, n, h, i, 0));
         double ds = p * (dot(&a->dy, i, &a->v, j, n, h) - delta) * scale;
@@ -428,12 +433,12 @@ static int64_t count_of(const tensor *t) {
 static void *widen(tensor *t) {
     void *narrow = t->data;
     t->data = calloc((size_t)count_of(t), sizeof(float));
-    t->bf16 = false;
+    t->dtype = SL_F32;
     return narrow;
 }
 
-static void narrow_into(const tensor *t, void *narrow) {
-    for (int64_t i = 0; i < count_of(t); i++) write_at(true, narrow, i, read_at(false, t->data, i));
+static void narrow_into(const tensor *t, sl_dtype dtype, void *narrow) {
+    for (int64_t i = 0; i < count_of(t); i++) write_at(dtype, narrow, i, read_at(SL_F32, t->data, i));
     free(t->data);
 }
 
@@ -463,7 +468,7 @@ static void run_attention_bwd(const thing *operation, const thing *variant) {
     void *narrow[3];
     for (int i = 0; i < 3; i++) narrow[i] = widen(gradients[i]);
     for_queries(&a, attend_bwd);
-    for (int i = 0; i < 3; i++) narrow_into(gradients[i], narrow[i]);
+    for (int i = 0; i < 3; i++) narrow_into(gradients[i], a.q.dtype, narrow[i]);
 }
 
 static cudnnStatus_t host_cudnnBackendExecute(cudnnHandle_t handle, cudnnBackendDescriptor_t of,

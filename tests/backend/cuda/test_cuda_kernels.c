@@ -48,9 +48,10 @@ static void compare(const sl_kernel *kernel, const sl_operand *out, const double
 }
 
 static bool try_case(const sl_kernel *kernel, int attempt, sl_random *random) {
-    static const sl_dtype dtypes[][2] = {
-        {SL_F32, SL_F32}, {SL_BF16, SL_F32}, {SL_BF16, SL_BF16}, {SL_F32, SL_BF16}};
-    const sl_dtype *pair = dtypes[sl_random_below(random, 4)];
+    static const sl_dtype dtypes[][2] = {{SL_F32, SL_F32},  {SL_BF16, SL_F32}, {SL_BF16, SL_BF16},
+                                         {SL_F32, SL_BF16}, {SL_F16, SL_F32},  {SL_F16, SL_F16},
+                                         {SL_F32, SL_F16}};
+    const sl_dtype *pair = dtypes[sl_random_below(random, 7)];
     op_case c;
     op_case_make(&c, kernel->op, attempt % 2 ? SIZES_EVEN : SIZES_ODD, pair[0], pair[1], random);
     c.call.device = device;
@@ -168,10 +169,35 @@ static void test_no_engine(void **state) {
     host_has_no_engine = false;
 }
 
+/* Every fp16 number, and floats at and beside each rounding boundary: the bits of the program's conversions.
+ */
+static void test_f16(void **state) {
+    (void)state;
+    for (uint32_t bits = 0; bits < 0x10000u; bits++) {
+        uint16_t half = (uint16_t)bits, back[3];
+        float value, expected = sl_f16_to_f32(half), near[3];
+        sl_cuda_convert widen = {1, SL_F16, SL_F32, &half, &value};
+        assert_int_equal(sl_cuda_api.sl_cuda_run_convert(&widen, NULL), cudaSuccess);
+        assert_true(isnan(expected) ? isnan(value)
+                                    : value == expected && signbit(value) == signbit(expected));
+        if (bits % 0x8000u >= 0x7c00u) continue;
+        float next =
+            sl_f16_to_f32((uint16_t)(bits + 1)); /* infinity after the largest: 65536 stands for it */
+        float middle = expected / 2 + (isinf(next) ? copysignf(65536, next) : next) / 2;
+        near[0] = middle, near[1] = nextafterf(middle, -INFINITY), near[2] = nextafterf(middle, INFINITY);
+        sl_cuda_convert narrow = {3, SL_F32, SL_F16, near, back};
+        assert_int_equal(sl_cuda_api.sl_cuda_run_convert(&narrow, NULL), cudaSuccess);
+        for (int i = 0; i < 3; i++) assert_int_equal(back[i], sl_f32_to_f16(near[i]));
+    }
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_kernels),           cmocka_unit_test(test_teams),
-        cmocka_unit_test(test_rounded_gradients), cmocka_unit_test(test_attention_without_engine),
-        cmocka_unit_test(test_shared_plans),      cmocka_unit_test(test_no_engine)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_kernels),
+                                       cmocka_unit_test(test_teams),
+                                       cmocka_unit_test(test_rounded_gradients),
+                                       cmocka_unit_test(test_attention_without_engine),
+                                       cmocka_unit_test(test_shared_plans),
+                                       cmocka_unit_test(test_no_engine),
+                                       cmocka_unit_test(test_f16)};
     return cmocka_run_group_tests(tests, begin, end) ? 1 : 0;
 }

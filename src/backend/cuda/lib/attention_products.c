@@ -209,6 +209,8 @@ static sl_status run_bwd(const sl_call *call) {
 #define BACKWARD                                                                                             \
     { .accepts = accepts, .scratch = scratch, .prepare = prepare, .release = release, .run = run_bwd }
 
-const sl_kernel_code sl_kernel_cublas_attention = FORWARD, sl_kernel_cublas_attention_bf16 = FORWARD;
+const sl_kernel_code sl_kernel_cublas_attention = FORWARD, sl_kernel_cublas_attention_bf16 = FORWARD,
+                     sl_kernel_cublas_attention_f16 = FORWARD;
 const sl_kernel_code sl_kernel_cublas_attention_bwd = BACKWARD,
-                     sl_kernel_cublas_attention_bwd_bf16 = BACKWARD;
+                     sl_kernel_cublas_attention_bwd_bf16 = BACKWARD,
+                     sl_kernel_cublas_attention_bwd_f16 = BACKWARD;

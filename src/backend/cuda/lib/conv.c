@@ -162,15 +162,15 @@ static void release(void *state) {
     sl_free(c);
 }
 
-/* Gradients of weights are F32; where no engine writes that from bf16, they are rounded to bf16 once. */
+/* Gradients of weights are F32; where no engine writes that from 16 bits, they are rounded to these once. */
 static sl_status prepare(const sl_call *call, void **out_state) {
     bool gradient = call->op == SL_OP_CONV2D_BWD_WEIGHT;
     conv *c;
     SL_TRY(sl_alloc(&c, 1, sizeof *c));
     c->gradient = gradient ? SL_F32 : call->in[0].dtype;
     sl_status status = make_graph(call, c->gradient, &c->graph);
-    if (status == SL_UNSUPPORTED && gradient && call->in[0].dtype == SL_BF16) {
-        c->gradient = SL_BF16;
+    if (status == SL_UNSUPPORTED && gradient && call->in[0].dtype != SL_F32) {
+        c->gradient = call->in[0].dtype;
         status = make_graph(call, c->gradient, &c->graph);
     }
     if (status != SL_OK) {
@@ -309,8 +309,11 @@ static sl_status weight_run(const sl_call *call) {
         .run = weight_run                                                                                    \
     }
 
-const sl_kernel_code sl_kernel_cudnn_conv2d = CONV(run), sl_kernel_cudnn_conv2d_bf16 = CONV(run);
+const sl_kernel_code sl_kernel_cudnn_conv2d = CONV(run), sl_kernel_cudnn_conv2d_bf16 = CONV(run),
+                     sl_kernel_cudnn_conv2d_f16 = CONV(run);
 const sl_kernel_code sl_kernel_cudnn_conv2d_bwd_data = CONV(data_run),
-                     sl_kernel_cudnn_conv2d_bwd_data_bf16 = CONV(data_run);
+                     sl_kernel_cudnn_conv2d_bwd_data_bf16 = CONV(data_run),
+                     sl_kernel_cudnn_conv2d_bwd_data_f16 = CONV(data_run);
 const sl_kernel_code sl_kernel_cudnn_conv2d_bwd_weight = GRADIENT,
-                     sl_kernel_cudnn_conv2d_bwd_weight_bf16 = GRADIENT;
+                     sl_kernel_cudnn_conv2d_bwd_weight_bf16 = GRADIENT,
+                     sl_kernel_cudnn_conv2d_bwd_weight_f16 = GRADIENT;

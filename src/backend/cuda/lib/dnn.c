@@ -108,9 +108,14 @@ sl_status sl_cuda_dnn_finalize(cudnnBackendDescriptor_t descriptor, const char *
     return sl_cuda_check_dnn(sl_cuda_api.cudnnBackendFinalize(descriptor), what);
 }
 
+static cudnnDataType_t type_of(sl_dtype dtype) {
+    if (dtype == SL_BF16) return CUDNN_DATA_BFLOAT16;
+    return dtype == SL_F16 ? CUDNN_DATA_HALF : CUDNN_DATA_FLOAT;
+}
+
 sl_status sl_cuda_dnn_tensor(sl_cuda_dnn *graph, int64_t uid, const sl_cuda_dnn_tensor_shape *shape,
                              cudnnBackendDescriptor_t *out) {
-    cudnnDataType_t type = shape->dtype == SL_BF16 ? CUDNN_DATA_BFLOAT16 : CUDNN_DATA_FLOAT;
+    cudnnDataType_t type = type_of(shape->dtype);
     int64_t alignment = 16;
     cudnnBackendDescriptor_t t;
     SL_TRY(sl_cuda_dnn_make(graph, CUDNN_BACKEND_TENSOR_DESCRIPTOR, &t));

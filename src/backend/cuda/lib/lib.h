@@ -36,7 +36,7 @@ static inline void *sl_cuda_wanted(const sl_call *call, int i) {
 }
 
 static inline bool sl_cuda_can_multiply(sl_dtype dtype) {
-    return dtype == SL_F32 || dtype == SL_BF16;
+    return dtype == SL_F32 || dtype == SL_BF16 || dtype == SL_F16;
 }
 
 /* Scratch of sl_cuda_sum_columns. */

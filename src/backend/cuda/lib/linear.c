@@ -157,10 +157,14 @@ static sl_status gradient_run(const sl_call *call) {
         .run = gradient_run                                                                                  \
     }
 
-/* One code for both rows of kernels.def: those with bf16 ask for a device that multiplies it. */
-const sl_kernel_code sl_kernel_cublas_linear = PRODUCT, sl_kernel_cublas_linear_bf16 = PRODUCT;
+/* One code for all rows of kernels.def: those with bf16 ask for a device that multiplies it. */
+const sl_kernel_code sl_kernel_cublas_linear = PRODUCT, sl_kernel_cublas_linear_bf16 = PRODUCT,
+                     sl_kernel_cublas_linear_f16 = PRODUCT;
 const sl_kernel_code sl_kernel_cublas_linear_bwd_data = PRODUCT,
-                     sl_kernel_cublas_linear_bwd_data_bf16 = PRODUCT;
+                     sl_kernel_cublas_linear_bwd_data_bf16 = PRODUCT,
+                     sl_kernel_cublas_linear_bwd_data_f16 = PRODUCT;
 const sl_kernel_code sl_kernel_cublas_linear_bwd_weight = GRADIENT,
-                     sl_kernel_cublas_linear_bwd_weight_bf16 = GRADIENT;
-const sl_kernel_code sl_kernel_cublas_matmul = PRODUCT, sl_kernel_cublas_matmul_bf16 = PRODUCT;
+                     sl_kernel_cublas_linear_bwd_weight_bf16 = GRADIENT,
+                     sl_kernel_cublas_linear_bwd_weight_f16 = GRADIENT;
+const sl_kernel_code sl_kernel_cublas_matmul = PRODUCT, sl_kernel_cublas_matmul_bf16 = PRODUCT,
+                     sl_kernel_cublas_matmul_f16 = PRODUCT;

@@ -1,5 +1,5 @@
 /* The small steps around the libraries' products, run on a stream: sl_cuda_api.sl_cuda_run_<name>(&piece,
- * stream). Addresses are the device's; dtypes are F32 or BF16. */
+ * stream). Addresses are the device's; dtypes are F32, BF16 or F16. */
 #ifndef SL_BACKEND_CUDA_LIB_PIECES_H
 #define SL_BACKEND_CUDA_LIB_PIECES_H
 

@@ -13,7 +13,7 @@ struct sl_cuda_product {
 };
 
 static cudaDataType type_of(sl_dtype dtype) {
-    return dtype == SL_BF16 ? CUDA_R_16BF : CUDA_R_32F;
+    return dtype == SL_BF16 ? CUDA_R_16BF : dtype == SL_F16 ? CUDA_R_16F : CUDA_R_32F;
 }
 
 static sl_status set(cublasLtMatmulDesc_t description, cublasLtMatmulDescAttributes_t attribute,
