@@ -17,7 +17,7 @@
 
 #include <stdarg.h>
 
-enum { SL_DEVICE_ABI = 1 };
+enum { SL_DEVICE_ABI = 2 };
 
 typedef struct sl_device_info {
     char name[128];        /* "NVIDIA H200" */

@@ -40,6 +40,9 @@ typedef struct sl_kernel_code {
      * memory). */
     size_t (*packed)(const sl_call *call);
     sl_status (*pack)(const sl_call *call);
+    /* Kernels of the same form (not NULL) pack a weight to the same bytes, given the dtype of in[0]: a plan
+     * keeps one copy for all of them. */
+    const char *form;
     /* Make what outlives runs (primitives of a library) into *out_state, given back to call->state; NULL:
      * nothing. May allocate. release() frees it. prepare() runs before scratch(), worker_scratch() and
      * packed() are asked. */

@@ -149,8 +149,11 @@ static sl_status pack(const sl_call *call) {
 
 static const sl_kernel_code code_plain = {.scratch = sl_op_reference_scratch, .run = run};
 /* Takes its weight from `packed` alone. */
-static const sl_kernel_code code_packed = {
-    .scratch = sl_op_reference_scratch, .packed = weight_bytes, .pack = pack, .run = run_packed};
+static const sl_kernel_code code_packed = {.scratch = sl_op_reference_scratch,
+                                           .packed = weight_bytes,
+                                           .pack = pack,
+                                           .form = "copied",
+                                           .run = run_packed};
 
 static sl_status run_now(const sl_call *call, const sl_kernel_code *code) {
     sl_call own = *call;
@@ -267,7 +270,8 @@ void standin_use(void) {
     stretch_used = 0;
     standin = (standin_counts){0};
     for (int op = 0; op < SL_OP_COUNT; op++) {
-        bool packs = op == SL_OP_LINEAR || op == SL_OP_CONV2D;
+        bool packs = op == SL_OP_LINEAR || op == SL_OP_CONV2D || op == SL_OP_LINEAR_BWD_DATA ||
+                     op == SL_OP_CONV2D_BWD_DATA;
         rows[op] = (sl_kernel){.op = op == standin_failing_op ? SL_OP_COUNT : (sl_op)op,
                                .name = "stand-in",
                                .dtypes = ALL_DTYPES,

@@ -108,6 +108,30 @@ static void changed_weights_are_seen(void **state) {
     net_free(&here);
 }
 
+/* A device keeps a frozen weight once: packed where its kernels want that, for forward and backward alike. */
+static void frozen_weights_are_held_once(void **state) {
+    (void)state;
+    net n;
+    size_t frozen = 0, trained = 0, gradients = 0, count = 0;
+    standin_use();
+    net_new(&n, &(net_options){.dtype = SL_F32, .lora = true});
+    for (int i = 0; i < sl_graph_parameter_count(n.graph); i++) {
+        sl_parameter_info info = sl_graph_parameter(n.graph, i);
+        size_t bytes = (size_t)sl_shape_count(&info.shape) * sl_dtype_bytes(info.dtype);
+        *(info.trainable ? &trained : &frozen) += bytes;
+        if (info.trainable) gradients += bytes;
+        count++;
+    }
+    sl_plan_memory memory = sl_plan_memory_of(n.plan);
+    assert_true(memory.packed > frozen / 2 && memory.activations < memory.workspace);
+    assert_true(memory.parameters + memory.packed >= frozen + trained);
+    assert_true(memory.parameters + memory.packed <= frozen + trained + count * SL_ALIGNMENT);
+    assert_int_equal(memory.gradients, gradients);
+    net_run(&n);
+    net_free(&n);
+    standin_end();
+}
+
 static void plans_share_the_weights_they_bind(void **state) {
     (void)state;
     net n;
@@ -237,6 +261,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(runs_are_recorded_once),
     cmocka_unit_test(frozen_weights_stay_on_the_device),
     cmocka_unit_test(changed_weights_are_seen),
+    cmocka_unit_test(frozen_weights_are_held_once),
     cmocka_unit_test(plans_share_the_weights_they_bind),
     cmocka_unit_test(a_bound_input_is_brought_before_each_run),
     cmocka_unit_test(profiles_ask_the_device_for_the_time),

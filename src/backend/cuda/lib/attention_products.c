@@ -9,7 +9,7 @@
 
 #include <math.h>
 
-enum { SCORES_MAX = 256 << 20 }; /* bytes of one group's scores, where a head allows it */
+enum { SCORES_MAX = 128 << 20 }; /* bytes of one group's scores, where a head allows it */
 
 typedef struct sizes {
     int64_t images, queries, keys, width, heads, head_dim, group;

@@ -298,10 +298,12 @@ static sl_status weight_run(const sl_call *call) {
     return bias ? sl_cuda_sum_columns(call, &call->in[1], bias, room) : SL_OK;
 }
 
+static const char taps_before_channels[] = "[O,taps,I]";
+
 #define CONV(of_run)                                                                                         \
     {                                                                                                        \
-        .accepts = accepts, .scratch = scratch, .packed = packed, .pack = pack, .prepare = prepare,          \
-        .release = release, .run = of_run                                                                    \
+        .accepts = accepts, .scratch = scratch, .packed = packed, .pack = pack,                              \
+        .form = taps_before_channels, .prepare = prepare, .release = release, .run = of_run                  \
     }
 #define GRADIENT                                                                                             \
     {                                                                                                        \

@@ -146,10 +146,12 @@ static sl_status gradient_run(const sl_call *call) {
     return bias ? sl_cuda_sum_columns(call, dy, bias, room) : SL_OK;
 }
 
+static const char converted[] = "[O,I]";
+
 #define PRODUCT                                                                                              \
     {                                                                                                        \
-        .accepts = accepts, .scratch = scratch, .packed = packed, .pack = pack, .prepare = prepare,          \
-        .release = release, .run = run                                                                       \
+        .accepts = accepts, .scratch = scratch, .packed = packed, .pack = pack, .form = converted,           \
+        .prepare = prepare, .release = release, .run = run                                                   \
     }
 #define GRADIENT                                                                                             \
     {                                                                                                        \
