@@ -198,8 +198,13 @@ sl_status sl_train_denoiser(const sl_denoiser_models *models, const sl_denoiser_
              done);
     SL_GUARD(status, sl_slot_set_new(&set), done);
     SL_GUARD(status, add_slots(&t, &set), done);
+    const char *what = models->lora ? "fine-tuning the adapter" : "training the denoiser";
+    size_t arrays = (size_t)sl_optimizer_moments(&options->optimizer) + (options->ema_decay > 0);
+    SL_GUARD(status,
+             sl_learner_tell(&t.learner, what, arrays * (size_t)sl_slot_set_trained(&set) * sizeof(float)),
+             done);
     sl_train_task task = {.context = &t,
-                          .what = models->lora ? "fine-tuning the adapter" : "training the denoiser",
+                          .what = what,
                           .unit = "step",
                           .samples_per_step = (int64_t)recipe->batch * options->accumulate,
                           .gradient = gradient,

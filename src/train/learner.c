@@ -1,5 +1,7 @@
 #include "train/learner.h"
 
+#include "backend/device.h"
+#include "base/log.h"
 #include "weights/safetensors.h"
 
 #include <stdio.h>
@@ -82,6 +84,22 @@ sl_status sl_learner_finish(sl_learner *learner, sl_value loss) {
     SL_TRY(sl_graph_status(learner->graph));
     SL_TRY(sl_plan_new(learner->graph, NULL, &learner->plan));
     return bind(learner, learner->plan);
+}
+
+sl_status sl_learner_tell(const sl_learner *learner, const char *what, size_t moments) {
+    const sl_device *device;
+    sl_device_info info;
+    char figures[160];
+    SL_TRY(sl_device_current(&device));
+    if (!device) return SL_OK;
+    sl_plan_memory memory = sl_plan_memory_of(learner->plan);
+    sl_plan_memory_text(&memory, moments, figures, sizeof figures);
+    SL_TRY(device->module->describe(device->index, &info));
+    if (moments > info.free_bytes)
+        return sl_fail(SL_MEMORY, "%s: the device %s has %.2f GB free, too little for the moments: %s", what,
+                       info.name, 1e-9 * (double)info.free_bytes, figures);
+    sl_info("%s on the device: %s", what, figures);
+    return SL_OK;
 }
 
 sl_status sl_learner_run(sl_learner *learner, double *out_loss) {

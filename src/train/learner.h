@@ -50,6 +50,10 @@ void sl_learner_scale_loss(sl_learner *learner);
  * that lack them. The message of a failure names the layer. */
 sl_status sl_learner_finish(sl_learner *learner, sl_value loss);
 
+/* On a device: says what the learner takes of its memory, with the set's moments and averages, which are
+ * still to come; SL_MEMORY, with these figures, where they find no room. */
+sl_status sl_learner_tell(const sl_learner *learner, const char *what, size_t moments);
+
 /* One run on the inputs as they stand: loss (may be NULL), gradients added. */
 sl_status sl_learner_run(sl_learner *learner, double *out_loss);
 sl_status sl_learner_read(sl_learner *learner, sl_value output, float *out, int64_t count);

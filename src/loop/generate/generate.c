@@ -41,6 +41,10 @@ const sl_option sl_generate_options[] = {
                      "noise: ours, or that of a torch CPU generator seeded seed + k"),
     SL_OPTION_CHOICE(sl_generate_settings, dtype, "dtype", 0, "fp32", SL_ENGINE_DTYPES,
                      "arithmetic; fp16 on devices alone"),
+    SL_OPTION_INT(
+        sl_generate_settings, vae_tile_px, "vae-tile", 0, "0", 0, 8192, "px",
+        "decode in overlapping tiles of that side: less memory, not quite the same image; 0: whole where "
+        "there is room"),
     SL_OPTION_INT(sl_generate_settings, size_px, "size", 0, "0", 0, 4096, "px",
                   "side of the square image; 0: what the model was trained at"),
     SL_OPTION_INT(sl_generate_settings, batch, "batch", 'b', "4", 1, 256, "images",
@@ -134,7 +138,7 @@ static sl_status load_model(run *r) {
         SL_TRY(sl_sampler_settings_use(sl_path_join(r->arena, folder, "scheduler"), s->sampler, &r->sampler));
     }
     r->sampler_name = s->sampler ? s->sampler : sl_sampler_name(r->sampler.sampler);
-    sl_pipeline_options options = {.dtype = SL_F32};
+    sl_pipeline_options options = {.vae_tile_px = s->vae_tile_px};
     SL_TRY(sl_engine_dtype(s->dtype, &options.dtype));
     return sl_pipeline_new(r->bundle, &options, &r->pipeline);
 }
@@ -316,6 +320,7 @@ static sl_status make_batch(run *r, int64_t first, int64_t count, const sl_progr
     sl_generated made;
     SL_TRY(sl_pipeline_generate(r->pipeline, &generation, &made));
     r->result->cut_prompts += made.cut_prompts;
+    if (made.tile_px) json_object_set_new(r->common, "vae_tile_px", json_integer((json_int_t)made.tile_px));
     sl_status status = keep_latents(r, &made.latents, first);
     const sl_shape *shape = &made.images.shape;
     int64_t each = shape->dim[1] * shape->dim[2] * shape->dim[3];

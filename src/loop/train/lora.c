@@ -36,6 +36,8 @@ const sl_option sl_lora_options[] = {
                      "which images of the workspace to learn from"),
     SL_OPTION_TEXT(sl_lora_settings, caption, "caption", 0, NULL, "TEXT", "caption of images that have none"),
     INT(size_px, "size", "0", 0, 2048, "px", "side of the images; 0: what the model was trained at"),
+    INT(vae_tile_px, "vae-tile", "0", 0, 8192, "px",
+        "encode the images in overlapping tiles of that side; 0: whole where there is room"),
     INT(rank, "rank", "4", 1, 1024, NULL, "rank of the adapter"),
     REAL(alpha, "alpha", "0", 0, 1e6, NULL, "its scale times rank; 0: the rank, so that the scale is 1"),
     INT(batch, "batch", "4", 1, 1024, "images", "images in a micro-batch"),
@@ -186,7 +188,8 @@ static sl_status load_model(tuning *t) {
 
 static sl_status compute_data(tuning *t) {
     sl_pipeline *pipeline;
-    SL_TRY(sl_pipeline_new(t->bundle, NULL, &pipeline));
+    sl_pipeline_options options = {.dtype = SL_F32, .vae_tile_px = t->settings->vae_tile_px};
+    SL_TRY(sl_pipeline_new(t->bundle, &options, &pipeline));
     sl_status status = SL_OK;
     for (int part = 0; part < 2 && status == SL_OK; part++)
         if (t->count[part])
