@@ -37,8 +37,9 @@ const sl_option sl_generate_options[] = {
                    "brings the guided prediction back to its usual spread"),
     SL_OPTION_TEXT(sl_generate_settings, sampler, "sampler", 0, NULL, "NAME",
                    "pndm, ddim, euler, euler_a, dpmpp_2m, or dpmpp_2m_karras (default: the model's)"),
-    SL_OPTION_CHOICE(sl_generate_settings, rng, "rng", 0, "counter", "counter|torch",
-                     "noise: ours, or that of a torch CPU generator seeded seed + k"),
+    SL_OPTION_CHOICE(
+        sl_generate_settings, rng, "rng", 0, "counter", "counter|torch|torch-cuda",
+        "noise: ours, or that of a torch generator seeded seed + k, on the CPU or on a CUDA device"),
     SL_OPTION_CHOICE(sl_generate_settings, dtype, "dtype", 0, "fp32", SL_ENGINE_DTYPES,
                      "arithmetic; fp16 on devices alone"),
     SL_OPTION_INT(
@@ -68,6 +69,12 @@ const sl_option sl_generate_options[] = {
     SL_OPTION_PATH(sl_generate_settings, save_latents, "save-latents", 0, NULL, "FILE",
                    "final latents (safetensors, key latents)"),
     {0}};
+
+/* The option --rng, by the place of its words. */
+static const struct noise_name {
+    sl_noise_kind kind;
+    const char *name;
+} noises[] = {{SL_NOISE_COUNTER, "counter"}, {SL_NOISE_TORCH, "torch"}, {SL_NOISE_TORCH_CUDA, "torch-cuda"}};
 
 /* All that one run works with. */
 typedef struct run {
@@ -153,7 +160,7 @@ static sl_status describe_run(run *r) {
     json_object_set_new(r->common, "space",
                         json_string(r->bundle->space == SL_SPACE_EXPECTATION ? "expectation" : "observed"));
     json_object_set_new(r->common, "seed", json_string(seed));
-    json_object_set_new(r->common, "rng", json_string(s->rng ? "torch" : "counter"));
+    json_object_set_new(r->common, "rng", json_string(noises[s->rng].name));
     json_object_set_new(r->common, "sampler", json_string(r->sampler_name));
     json_object_set_new(r->common, "steps", json_integer(s->steps));
     json_object_set_new(r->common, "guidance", json_real(s->guidance));
@@ -311,7 +318,7 @@ static sl_status make_batch(run *r, int64_t first, int64_t count, const sl_progr
         .guidance = s->guidance,
         .guidance_rescale = s->guidance_rescale,
         .sampler = &r->sampler,
-        .noise = s->rng ? SL_NOISE_TORCH : SL_NOISE_COUNTER,
+        .noise = noises[s->rng].kind,
         .seed = (uint64_t)s->seed,
         .first_image = (uint32_t)first,
         .batch = count,
