@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "graph/plan_internal.h"
 #include "loop/bench/bench_case.h"
+#include "loop/bench/bench_memory.h"
 #include "model/clip.h"
 #include "model/resnet.h"
 #include "model/unet.h"
@@ -212,76 +213,18 @@ static void close_it(void *device) {
     (void)device;
 }
 
-static const sl_bench_case *case_named(const char *name) {
-    const sl_bench_case *c = sl_bench_cases;
-    while (c->name && strcmp(c->name, name) != 0) c++;
-    return c;
-}
-
-static sl_status build_recomputed(sl_bench *b) {
-    b->nn.recompute = true;
-    return case_named("lora-step-sd15-256-b1")->build(b);
-}
-
-static sl_status build_clip_forward(sl_bench *b) {
-    sl_value ids = sl_input(b->graph, "ids", SL_I32, SL_SHAPE(b->kind->batch, b->kind->side));
-    sl_output(b->graph, "out", sl_clip_build(&b->nn, b->model->config, ids, 0));
-    return sl_graph_status(b->graph);
-}
-
-static sl_status build_encoder(sl_bench *b) {
-    sl_value image =
-        sl_input(b->graph, "image", SL_F32, SL_SHAPE(b->kind->batch, b->kind->side, b->kind->side, 3));
-    sl_output(b->graph, "out", sl_vae_encode_build(&b->nn, b->model->config, image).mean);
-    return sl_graph_status(b->graph);
-}
-
-/* cuBLASLt tells of its workspace only with a device: each product may take so much. */
+/* cuBLASLt tells of its workspace only with a device: a product may take so much. */
 static const size_t product_bytes = (size_t)32 << 20;
 
-static sl_status weigh(const sl_bench_case *c, sl_dtype dtype, size_t *out_held, size_t *out_working) {
-    sl_bench *b;
-    char figures[160];
-    SL_TRY(sl_alloc(&b, 1, sizeof *b));
-    b->kind = c;
-    b->dtype = dtype;
-    sl_status status = sl_bench_build(b);
-    if (status == SL_OK) status = sl_plan_new(b->graph, NULL, &b->plan);
-    if (status == SL_OK) {
-        sl_plan_memory m = sl_plan_memory_of(b->plan);
-        size_t moments = 2 * m.gradients;
-        *out_held = m.parameters + m.packed + m.gradients + moments;
-        *out_working = m.workspace + m.inputs + product_bytes;
-        sl_plan_memory_text(&m, moments, figures, sizeof figures);
-        printf("%-24s %-5s %s\n", c->name, sl_dtype_name(dtype), figures);
-    }
-    sl_bench_close(b);
-    return sl_context(status, "%s", c->name);
-}
-
-/* Generating keeps text encoder, denoiser and decoder; the adapter's training has the denoiser alone, and its
- * latents from an encoder that is gone by then. */
-static sl_status weigh_all(sl_dtype dtype, bool *out_fits) {
+static sl_status weigh(sl_dtype dtype, bool *out_fits) {
     static const double generation_gb = 3, training_gb = 6;
-    const sl_bench_case *unet = case_named("unet-sd15-512-b2"), *vae = case_named("vae-decode-512");
-    sl_bench_case tile = *vae, clip = more_cases[1], encoder = more_cases[0], lora = *unet;
-    size_t held[5], working[5];
-    tile.name = "vae-decode-tile-256", tile.side = 32;
-    clip.name = "clip-text", clip.train = false, clip.batch = 1, clip.build = build_clip_forward;
-    encoder.name = "vae-encode-512", encoder.train = false, encoder.build = build_encoder;
-    lora.name = "lora-step-sd15-512-b1", lora.batch = 1, lora.train = lora.lora = true;
-    lora.build = build_recomputed;
-    const sl_bench_case *cases[] = {&clip, unet, &tile, &lora, &encoder};
-    size_t ignored[2];
-    SL_TRY(weigh(vae, dtype, &ignored[0], &ignored[1]));
-    for (int i = 0; i < 5; i++) SL_TRY(weigh(cases[i], dtype, &held[i], &working[i]));
-    double generation = 0, training = 1e-9 * (double)(held[3] + working[3]);
-    double encoding = 1e-9 * (double)(held[4] + working[4]);
-    for (int i = 0; i < 3; i++) generation += 1e-9 * (double)(held[i] + working[i]);
-    if (encoding > training) training = encoding;
-    printf("Stable Diffusion 1.5 at 512 px in %s: generates in %.2f GB, trains an adapter in %.2f GB\n",
-           sl_dtype_name(dtype), generation, training);
-    *out_fits = *out_fits && generation <= generation_gb && training <= training_gb;
+    sl_text text = SL_TEXT_INIT;
+    sl_bench_memory memory;
+    sl_status status = sl_bench_memory_plan(dtype, product_bytes, &text, &memory);
+    printf("%s", sl_text_get(&text));
+    sl_text_free(&text);
+    SL_TRY(status);
+    *out_fits = *out_fits && memory.generation_gb <= generation_gb && memory.training_gb <= training_gb;
     return SL_OK;
 }
 
@@ -292,8 +235,8 @@ static sl_status weigh_models(const tally *total, bool *out_fit) {
     described.open = open_it, described.close = close_it;
     described_capabilities = total->capabilities;
     SL_TRY(sl_device_use_table(&described));
-    SL_TRY(weigh_all(SL_F16, out_fit));
-    if (total->capabilities & SL_CUDA_BF16) SL_TRY(weigh_all(SL_BF16, out_fit));
+    SL_TRY(weigh(SL_F16, out_fit));
+    if (total->capabilities & SL_CUDA_BF16) SL_TRY(weigh(SL_BF16, out_fit));
     return sl_device_use_table(NULL);
 }
 

@@ -2,6 +2,7 @@
 #include "cli/command.h"
 #include "base/sort.h"
 #include "loop/bench/bench.h"
+#include "loop/bench/bench_memory.h"
 #include "loop/engine.h"
 
 #include <stdio.h>
@@ -59,8 +60,25 @@ static sl_status bench_one(sl_cli *cli, const char *name, const sl_bench_setting
     return status;
 }
 
+static sl_status show_memory(sl_cli *cli, const sl_bench_settings *s) {
+    sl_text text = SL_TEXT_INIT;
+    sl_bench_memory memory;
+    sl_dtype dtype;
+    SL_TRY(sl_engine_dtype(s->dtype, &dtype));
+    sl_status status = sl_bench_memory_plan(dtype, 0, &text, &memory);
+    if (status == SL_OK) {
+        sl_cli_print(cli, "%.*s", (int)text.length - 1, sl_text_get(&text));
+        json_object_set_new(cli->result, "dtype", json_string(sl_engine_dtype_name(s->dtype)));
+        json_object_set_new(cli->result, "generation_gb", json_real(memory.generation_gb));
+        json_object_set_new(cli->result, "training_gb", json_real(memory.training_gb));
+    }
+    sl_text_free(&text);
+    return status;
+}
+
 static sl_status run(sl_cli *cli, void *settings) {
     const sl_bench_settings *s = settings;
+    if (s->memory) return show_memory(cli, s);
     if (s->list) {
         for (int i = 0; sl_bench_names[i]; i++)
             sl_cli_print(cli, "%-22s %s", sl_bench_names[i], sl_bench_about(sl_bench_names[i]));

@@ -1,5 +1,6 @@
 #include "train/denoiser_train.h"
 
+#include "base/log.h"
 #include "base/threads.h"
 #include "train/feed.h"
 #include "train/learner.h"
@@ -191,7 +192,16 @@ sl_status sl_train_denoiser(const sl_denoiser_models *models, const sl_denoiser_
                        .accumulate = options->accumulate};
     sl_slot_set set = {0};
     sl_status status;
-    SL_GUARD(status, build(&t), done);
+    sl_denoiser_recipe recomputed = *recipe;
+    recomputed.recompute = true;
+    status = build(&t);
+    if (status == SL_MEMORY && !recipe->recompute) {
+        sl_info("the device has no room for all activations: blocks are computed again in the backward pass");
+        sl_learner_close(&t.learner);
+        t.recipe = &recomputed;
+        status = build(&t);
+    }
+    if (status != SL_OK) goto done;
     if (models->lora && models->lora_is_new)
         SL_GUARD(status, sl_params_initialise(models->lora->params, recipe->noising.seed), done);
     SL_GUARD(status, sl_alloc(&t.clean, (size_t)(recipe->batch * t.pixels * t.channels), sizeof(float)),

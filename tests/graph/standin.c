@@ -70,6 +70,7 @@ static sl_status allocate(void *device, size_t bytes, void **out) {
     standin.allocations++;
     standin.live++;
     standin.live_bytes += rounded;
+    if (standin.live_bytes > standin.peak_bytes) standin.peak_bytes = standin.live_bytes;
     *out = memory;
     return SL_OK;
 }

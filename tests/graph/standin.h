@@ -8,7 +8,7 @@
 
 typedef struct standin_counts {
     int uploads, downloads, runs, records, launches, allocations, live;
-    size_t live_bytes;
+    size_t live_bytes, peak_bytes;
 } standin_counts;
 
 extern standin_counts standin;     /* since standin_use */

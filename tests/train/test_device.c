@@ -129,7 +129,7 @@ static sl_status an_embedding(void *context, int64_t sample, uint32_t draw, floa
     return SL_OK;
 }
 
-static sl_status run_adapter(sl_dtype dtype, sl_lora **out_lora, sl_train_outcome *out) {
+static sl_status run_adapter(sl_dtype dtype, bool recompute, sl_lora **out_lora, sl_train_outcome *out) {
     static const sl_denoiser_data data = {.count = 6, .latent = a_latent, .embedding = an_embedding};
     sl_noise_schedule schedule;
     sl_model *unet = tiny_model(tiny_unet);
@@ -143,12 +143,13 @@ static sl_status run_adapter(sl_dtype dtype, sl_lora **out_lora, sl_train_outcom
                                  .noising = {.schedule = &schedule, .prediction = SL_PREDICTION_V, .seed = 4},
                                  .spread_timesteps = true,
                                  .holdout_draws = 1,
-                                 .dtype = dtype};
+                                 .dtype = dtype,
+                                 .recompute = recompute};
     sl_train_options options = {.optimizer = sl_optimizer_adamw(),
                                 .schedule = {.kind = SL_SCHEDULE_CONSTANT, .rate = 1e-3},
                                 .clip_norm = 1,
                                 .accumulate = 1,
-                                .steps = 6};
+                                .steps = 3};
     sl_denoiser_models models = {.unet = unet, .lora = *out_lora, .lora_is_new = true};
     sl_status status = sl_train_denoiser(&models, &recipe, &data, NULL, &options, NULL, out);
     sl_noise_schedule_free(&schedule);
@@ -165,7 +166,7 @@ static void an_adapter_learns_in_fp16(void **state) {
     sl_train_outcome out[3];
     double square = 0, error[3] = {0};
     standin_use();
-    for (int i = 0; i < 3; i++) assert_ok(run_adapter(dtypes[i], &lora[i], &out[i]));
+    for (int i = 0; i < 3; i++) assert_ok(run_adapter(dtypes[i], false, &lora[i], &out[i]));
     standin_end();
     assert_true(out[0].state.loss_scale == 0);
     assert_in_range((long long)out[1].state.loss_scale, 256, 65536);
@@ -187,7 +188,42 @@ static void an_adapter_learns_in_fp16(void **state) {
     for (int i = 0; i < 3; i++) sl_lora_free(lora[i]);
 }
 
+/* Where activations do not fit they are computed again, with the same bits; where that does not fit either,
+ * the figures are told before anything is run. */
+static void little_memory_means_more_work(void **state) {
+    (void)state;
+    size_t plenty = standin_total_bytes, peak[2];
+    sl_lora *lora[3], *none;
+    sl_train_outcome out;
+    for (int i = 0; i < 2; i++) {
+        standin_use();
+        assert_ok(run_adapter(SL_F32, i == 1, &lora[i], &out));
+        peak[i] = standin.peak_bytes;
+        standin_end();
+    }
+    assert_true(peak[1] < peak[0]);
+    standin_total_bytes = (peak[0] + peak[1]) / 2;
+    standin_use();
+    assert_ok(run_adapter(SL_F32, false, &lora[2], &out));
+    assert_int_equal(standin.peak_bytes, peak[1]);
+    standin_end();
+    standin_total_bytes = peak[1] / 2;
+    standin_use();
+    assert_status(run_adapter(SL_F32, false, &none, &out), SL_MEMORY);
+    assert_non_null(strstr(sl_error_message(), "gradients"));
+    assert_int_equal(standin.runs, 0);
+    standin_end();
+    standin_total_bytes = plenty;
+    for (int k = 0; k < sl_params_count(lora[0]->params); k++) {
+        const sl_tensor *x = &sl_params_at(lora[0]->params, k)->value;
+        assert_memory_equal(x->data, sl_params_at(lora[2]->params, k)->value.data, sl_tensor_bytes(x));
+    }
+    for (int i = 0; i < 3; i++) sl_lora_free(lora[i]);
+    sl_lora_free(none);
+}
+
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(little_memory_means_more_work),
     cmocka_unit_test(an_adapter_learns_in_fp16),
     cmocka_unit_test(training_on_a_device_gives_the_same),
     cmocka_unit_test(a_cut_training_goes_on_on_the_device),

@@ -22,6 +22,8 @@ const sl_option sl_bench_options[] = {
     SL_OPTION_FLAG(sl_bench_settings, profile, "profile", 0, "time by kernel and layer"),
     SL_OPTION_FLAG(sl_bench_settings, paced, "paced", 0,
                    "one run for each line on standard input, answered by its seconds"),
+    SL_OPTION_FLAG(sl_bench_settings, memory, "memory", 0,
+                   "what Stable Diffusion 1.5 at 512 px takes of memory, by plan: nothing is run"),
     SL_OPTION_FLAG(sl_bench_settings, list, "list", 'l', "list what can be measured"),
     {0}};
 

@@ -8,7 +8,7 @@
 typedef struct sl_bench_settings {
     int dtype; /* sl_engine_dtype */
     int64_t repeats, warmup;
-    bool paced, profile, list;
+    bool paced, profile, list, memory;
 } sl_bench_settings;
 
 extern const sl_option sl_bench_options[];
