@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "diffusion/pipeline.h"
+#include "diffusion/programs.h"
 #include "diffusion/tiles.h"
 
 #include <math.h>
@@ -175,7 +176,41 @@ static void a_small_device_decodes_in_tiles(void **state) {
     sl_bundle_free(bundle);
 }
 
+/* The text encoder, whose embeddings are kept, makes room for the denoiser; the denoiser stays for a decoder
+ * that fits in tiles. */
+static void the_text_encoder_makes_room(void **state) {
+    (void)state;
+    sl_bundle *bundle = small_bundle();
+    size_t plenty = standin_total_bytes, text_bytes, both_bytes;
+    const sl_pipeline_options options = {.dtype = SL_F32};
+    sl_programs *programs;
+    sl_program *program;
+    int64_t length = sl_bundle_clip(bundle)->max_position_embeddings;
+    standin_use();
+    assert_ok(sl_programs_new(bundle, &options, &programs));
+    assert_ok(sl_programs_get(programs, SL_PART_TEXT, 1, length, 0, &program));
+    text_bytes = standin.live_bytes;
+    assert_ok(sl_programs_get(programs, SL_PART_DENOISE, 1, 8, 8, &program));
+    both_bytes = standin.live_bytes;
+    sl_programs_free(programs);
+    standin_end();
+    standin_total_bytes = both_bytes - text_bytes / 2;
+    standin_use();
+    assert_ok(sl_programs_new(bundle, &options, &programs));
+    assert_ok(sl_programs_get(programs, SL_PART_TEXT, 1, length, 0, &program));
+    assert_ok(sl_programs_get(programs, SL_PART_DENOISE, 1, 8, 8, &program));
+    assert_int_equal(standin.live_bytes, both_bytes - text_bytes);
+    /* and for prompts that are new the denoiser goes */
+    assert_ok(sl_programs_get(programs, SL_PART_TEXT, 1, length, 0, &program));
+    assert_int_equal(standin.live_bytes, text_bytes);
+    sl_programs_free(programs);
+    standin_end();
+    standin_total_bytes = plenty;
+    sl_bundle_free(bundle);
+}
+
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(the_text_encoder_makes_room),
     cmocka_unit_test(a_small_device_decodes_in_tiles),
     cmocka_unit_test(tiles_cover_a_length_once),
     cmocka_unit_test(tiles_are_close_to_the_whole),

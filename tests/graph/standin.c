@@ -50,7 +50,7 @@ static void close_memory(void) {
 
 static sl_status allocate(void *device, size_t bytes, void **out) {
     assert_ptr_equal(device, &a_context);
-    size_t rounded = (bytes + 4095) / 4096 * 4096;
+    size_t rounded = (bytes + 255) / 256 * 256;
     if (standin.live_bytes + rounded > standin_total_bytes)
         return sl_fail(SL_MEMORY, "no room for %zu bytes", bytes);
     int i = 0;
@@ -75,12 +75,20 @@ static sl_status allocate(void *device, size_t bytes, void **out) {
     return SL_OK;
 }
 
+/* Those that lie in the block as a whole. */
+static void give_back_pages(char *memory, size_t bytes) {
+    const uintptr_t page = 4096;
+    uintptr_t first = ((uintptr_t)memory + page - 1) / page * page,
+              end = ((uintptr_t)memory + bytes) / page * page;
+    if (first < end) assert_int_equal(madvise((void *)first, end - first, MADV_DONTNEED), 0);
+}
+
 static void release(void *device, void *memory) {
     assert_ptr_equal(device, &a_context);
     for (int i = 0; memory && i < BLOCKS; i++) {
         if (blocks[i].memory != memory) continue;
         open_memory();
-        assert_int_equal(madvise(memory, blocks[i].bytes, MADV_DONTNEED), 0);
+        give_back_pages(memory, blocks[i].bytes);
         close_memory();
         standin.live--;
         standin.live_bytes -= blocks[i].bytes;
