@@ -1,4 +1,5 @@
-/* Values printed by torch 2.15 on the CPU with torch.Generator().manual_seed(seed), and by torch on CUDA devices. */
+/* Values printed by torch 2.15 on the CPU with torch.Generator().manual_seed(seed), and by torch on CUDA
+ * devices. */
 #include "test.h"
 
 #include "base/torch_cuda_random.h"
@@ -89,6 +90,7 @@ static void assert_close(const float *found, const float *expected, size_t count
 
 static void cuda_normals_are_those_of_devices(void **state) {
     (void)state;
+    /* what another implementation, made to match devices, documents for seed 0 */
     static const float zero[12] = {-0.92466259f, -0.42534415f, -2.6438457f,  0.14518388f,
                                    -0.12086647f, -0.57972564f, -0.62285122f, -0.32838709f,
                                    -1.07454231f, -0.36314407f, -1.67105067f, 2.26550497f};
