@@ -40,6 +40,45 @@ static int end(void **state) {
     return stand.alive == 0 && host_libraries_alive() == 0 ? 0 : -1;
 }
 
+/* Operands one to three elements beyond an aligned address, on either side of guards. */
+static bool start_off;
+
+enum { OFF_MOST = 3, GUARD = 64 };
+
+static void *shifted(const sl_operand *operand, int elements, unsigned char **block) {
+    size_t bytes = (size_t)sl_operand_count(operand) * sl_dtype_bytes(operand->dtype);
+    size_t start = GUARD + (size_t)elements * sl_dtype_bytes(operand->dtype);
+    assert_ok(sl_alloc(block, bytes + 2 * GUARD + OFF_MOST * sizeof(double), 1));
+    memset(*block, 0xa5, start);
+    memset(*block + start + bytes, 0xa5, GUARD);
+    return memcpy(*block + start, operand->data, bytes);
+}
+
+/* Runs it on such copies, and puts the results in their place. */
+static void run_shifted(const sl_kernel *kernel, sl_call *call, sl_random *random) {
+    unsigned char *blocks[SL_INPUTS_MAX + SL_OUTPUTS_MAX] = {NULL};
+    sl_call moved = *call;
+    for (int i = 0; i < call->in_count; i++)
+        if (sl_call_has(call, i))
+            moved.in[i].data = shifted(&call->in[i], 1 + (int)sl_random_below(random, OFF_MOST), &blocks[i]);
+    for (int i = 0; i < call->out_count; i++)
+        if (sl_call_wants(call, i))
+            moved.out[i].data = shifted(&call->out[i], (int)sl_random_below(random, OFF_MOST + 1),
+                                        &blocks[SL_INPUTS_MAX + i]);
+    assert_ok(kernel->code->run(&moved));
+    for (int i = 0; i < call->out_count; i++) {
+        if (!sl_call_wants(call, i)) continue;
+        const sl_operand *out = &moved.out[i];
+        size_t bytes = (size_t)sl_operand_count(out) * sl_dtype_bytes(out->dtype);
+        memcpy(call->out[i].data, out->data, bytes);
+        for (int k = 1; k <= GUARD; k++) {
+            assert_int_equal(((unsigned char *)out->data)[-k], 0xa5);
+            assert_int_equal(((unsigned char *)out->data)[bytes + (size_t)k - 1], 0xa5);
+        }
+    }
+    for (int i = 0; i < SL_INPUTS_MAX + SL_OUTPUTS_MAX; i++) sl_free(blocks[i]);
+}
+
 static void compare(const sl_kernel *kernel, const sl_operand *out, const double *expected, int index) {
     double error = op_case_error(out, expected);
     if (error > (double)kernel->tolerance)
@@ -62,7 +101,10 @@ static bool try_case(const sl_kernel *kernel, int attempt, sl_random *random) {
     op_case_allocate(&c, random);
     op_case_reference(&c, expected);
     sl_call call = op_kernel_open(kernel, &c);
-    assert_ok(kernel->code->run(&call));
+    if (start_off)
+        run_shifted(kernel, &call, random);
+    else
+        assert_ok(kernel->code->run(&call));
     op_kernel_close(kernel, &call);
     if (!op_case_guards_hold(&c)) fail_msg("%s wrote outside its results", kernel->name);
     for (int i = 0; i < c.call.out_count; i++) {
@@ -94,6 +136,25 @@ static void test_teams(void **state) {
         for (int i = 0; i < module->kernel_count; i++)
             if (!module->kernels[i].code->prepare) try_kernel(&module->kernels[i], 300u + (uint32_t)i);
     host_team_size = 1;
+}
+
+/* As for arrays whose positions need 64 bits. */
+static void test_wide(void **state) {
+    (void)state;
+    host_is_wide = true;
+    for (int i = 0; i < module->kernel_count; i++)
+        if (!module->kernels[i].code->prepare) try_kernel(&module->kernels[i], 400u + (uint32_t)i);
+    host_is_wide = false;
+}
+
+/* Arrays that start at any element: nothing is read or written eight at a time there, which would end this
+ * program. */
+static void test_unaligned(void **state) {
+    (void)state;
+    start_off = true;
+    for (int i = 0; i < module->kernel_count; i++)
+        if (!module->kernels[i].code->prepare) try_kernel(&module->kernels[i], 500u + (uint32_t)i);
+    start_off = false;
 }
 
 /* As with the real library: gradients of weights in the images' dtype alone. */
@@ -169,9 +230,13 @@ static void test_no_engine(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_kernels),           cmocka_unit_test(test_teams),
-        cmocka_unit_test(test_rounded_gradients), cmocka_unit_test(test_attention_without_engine),
-        cmocka_unit_test(test_shared_plans),      cmocka_unit_test(test_no_engine)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_kernels),
+                                       cmocka_unit_test(test_teams),
+                                       cmocka_unit_test(test_wide),
+                                       cmocka_unit_test(test_unaligned),
+                                       cmocka_unit_test(test_rounded_gradients),
+                                       cmocka_unit_test(test_attention_without_engine),
+                                       cmocka_unit_test(test_shared_plans),
+                                       cmocka_unit_test(test_no_engine)};
     return cmocka_run_group_tests(tests, begin, end) ? 1 : 0;
 }

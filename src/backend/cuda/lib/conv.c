@@ -254,9 +254,7 @@ static sl_status run(const sl_call *call) {
     }
     SL_TRY(convolve(call, x, w, call->out[0].data, room));
     if (!sl_call_has(call, 2)) return SL_OK;
-    sl_cuda_add_bias bias = {
-        sl_operand_rows(&call->out[0]), g.o, g.dtype, call->in[2].dtype, call->in[2].data, call->out[0].data};
-    return sl_cuda_check(sl_cuda_api.sl_cuda_run_add_bias(&bias, sl_cuda_stream(call)), "adding a bias");
+    return sl_cuda_add_bias(call, &call->out[0], &call->in[2]);
 }
 
 static sl_status data_run(const sl_call *call) {

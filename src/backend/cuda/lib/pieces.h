@@ -7,14 +7,6 @@
 
 #include <cuda_runtime_api.h>
 
-/* to[i] = from[i], in another dtype */
-typedef struct sl_cuda_convert {
-    int64_t count;
-    sl_dtype from_dtype, to_dtype;
-    const void *from;
-    void *to;
-} sl_cuda_convert;
-
 /* Convolution weights [O,I,taps] (as checkpoints have them) to [O,taps,I] (as NHWC kernels read them), or
  * back */
 typedef struct sl_cuda_repack {
@@ -24,28 +16,6 @@ typedef struct sl_cuda_repack {
     const void *from;
     void *to;
 } sl_cuda_repack;
-
-/* y[row][c] += bias[c] */
-typedef struct sl_cuda_add_bias {
-    int64_t rows, columns;
-    sl_dtype dtype, bias_dtype;
-    const void *bias;
-    void *y;
-} sl_cuda_add_bias;
-
-/* Sums over rows, in two steps of fixed order: partial[slice][c], then out[c] (both F32) */
-typedef struct sl_cuda_column_partial {
-    int64_t rows, columns, slices;
-    sl_dtype dtype;
-    const void *x;
-    float *partial;
-} sl_cuda_column_partial;
-
-typedef struct sl_cuda_column_total {
-    int64_t columns, slices;
-    const float *partial;
-    float *out;
-} sl_cuda_column_total;
 
 /* to[n][h][w] = from[n][h + down][w + right], zero outside: padding and cropping of images [N,H,W,C] */
 typedef struct sl_cuda_window {
@@ -84,14 +54,6 @@ typedef struct sl_cuda_score_gradient {
     const float *scores, *dp, *lse, *delta;
     void *p, *ds;
 } sl_cuda_score_gradient;
-
-enum { SL_CUDA_SUM_SLICES = 256, SL_CUDA_SUM_ROWS = 32 };
-
-/* Slices for a column sum: by shape alone. */
-static inline int64_t sl_cuda_column_slices(int64_t rows) {
-    int64_t slices = (rows + SL_CUDA_SUM_ROWS - 1) / SL_CUDA_SUM_ROWS;
-    return slices < SL_CUDA_SUM_SLICES ? slices : (int64_t)SL_CUDA_SUM_SLICES;
-}
 
 #ifdef __cplusplus
 extern "C" {
