@@ -75,6 +75,8 @@ static inline unsigned blocks_for(int64_t items, int per_block) {
 }
 
 #define SL_CUDA_KERNEL static __global__ void __launch_bounds__(SL_CUDA_THREADS)
+/* Without a number of blocks the compiler spills a register of a layer norm to fit five. */
+#define SL_CUDA_ROW_KERNEL static __global__ void __launch_bounds__(SL_CUDA_THREADS, 4)
 
 /* static cudaError_t BODY##_run(const TYPE *work, int64_t items, stream) */
 #define SL_CUDA_RUN(TYPE, BODY, PER_BLOCK, KERNEL)                                                           \
@@ -93,22 +95,22 @@ static inline unsigned blocks_for(int64_t items, int per_block) {
         return BODY##_element_run(work, items, stream);                                                      \
     }
 
-#define SL_CUDA_BLOCK_OF(TYPE, BODY)                                                                         \
-    SL_CUDA_KERNEL BODY##_block(const __grid_constant__ TYPE work, position items) {                         \
+#define SL_CUDA_BLOCK_OF(TYPE, BODY, BOUND)                                                                  \
+    BOUND BODY##_block(const __grid_constant__ TYPE work, position items) {                                  \
         sl_cuda_team team = {(int)threadIdx.x, SL_CUDA_THREADS, nullptr};                                    \
         if ((position)blockIdx.x < items) BODY##_at(&work, (position)blockIdx.x, team);                      \
     }                                                                                                        \
     SL_CUDA_RUN(TYPE, BODY, 1, BODY##_block)
 
 #define SL_CUDA_KIND_TEAM(TYPE, BODY)                                                                        \
-    SL_CUDA_BLOCK_OF(TYPE, BODY)                                                                             \
+    SL_CUDA_BLOCK_OF(TYPE, BODY, SL_CUDA_KERNEL)                                                             \
     static cudaError_t BODY##_launch(const TYPE *work, int64_t items, cudaStream_t stream) {                 \
         return BODY##_block_run(work, items, stream);                                                        \
     }
 
 #define SL_CUDA_KIND_ROW(TYPE, BODY)                                                                         \
-    SL_CUDA_BLOCK_OF(TYPE, BODY)                                                                             \
-    SL_CUDA_KERNEL BODY##_warp(const __grid_constant__ TYPE work, position items) {                          \
+    SL_CUDA_BLOCK_OF(TYPE, BODY, SL_CUDA_ROW_KERNEL)                                                         \
+    SL_CUDA_ROW_KERNEL BODY##_warp(const __grid_constant__ TYPE work, position items) {                      \
         sl_cuda_team team = {(int)threadIdx.x % WARP, WARP, nullptr};                                        \
         position i = (position)(blockIdx.x * (unsigned_position)(SL_CUDA_THREADS / WARP)) +                  \
                      (position)(threadIdx.x / WARP);                                                         \

@@ -20,6 +20,15 @@ void sl_cuda_status_use(const sl_device_host *host) {
     given = host;
 }
 
+static char note[256];
+
+void sl_cuda_note(const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(note, sizeof note, format, arguments);
+    va_end(arguments);
+}
+
 const sl_device_module_table *sl_device_module(const sl_device_host *host);
 
 static const sl_device_module_table *module;
@@ -113,7 +122,7 @@ static void test_description(void **state) {
     assert_string_equal(info.detail, "compute capability 8.6, driver 13.0");
     assert_int_equal(info.total_bytes, (size_t)1000 << 20);
     assert_int_equal(info.free_bytes, (size_t)100 << 20);
-    assert_int_equal(info.capabilities, SL_CUDA_BF16);
+    assert_int_equal(info.capabilities, SL_CUDA_BF16 | SL_CUDA_BLAS | SL_CUDA_DNN);
     assert_int_equal(module->describe(1, &info), SL_NOT_FOUND);
     expect_message("no CUDA device 1: there is 1");
 }
@@ -131,6 +140,29 @@ static void test_open_and_close(void **state) {
                                        "cudaEventDestroy", "cudaFreeHost", "cudaStreamDestroy", NULL});
     assert_int_equal(stand.alive, 0);
     module->close(NULL);
+}
+
+/* Where no library is found the device opens all the same, and says so. */
+static void test_without_libraries(void **state) {
+    (void)state;
+    void *device = NULL;
+    sl_device_info info;
+    assert_int_equal(setenv("SL_CUDA_OWN", "1", 1), 0);
+    assert_int_equal(module->describe(0, &info), SL_OK);
+    assert_string_equal(info.detail, "compute capability 8.6, driver 13.0, without cuBLASLt, without cuDNN");
+    assert_int_equal(info.capabilities, SL_CUDA_BF16);
+    stand_in_forget_log();
+    note[0] = 0;
+    assert_int_equal(module->open(0, &device), SL_OK);
+    assert_null(strstr(stand.log, "cublas"));
+    assert_null(strstr(stand.log, "cudnn"));
+    assert_non_null(strstr(note, "libcublasLt.so.13"));
+    assert_non_null(strstr(note, "libcudnn.so.9"));
+    closed(device);
+    assert_int_equal(unsetenv("SL_CUDA_OWN"), 0);
+    assert_int_equal(module->open(0, &device), SL_OK);
+    assert_non_null(strstr(stand.log, "cudnnCreate"));
+    closed(device);
 }
 
 /* Whichever call fails, open says so and gives everything back. */
@@ -336,6 +368,7 @@ int main(void) {
         cmocka_unit_test_setup(test_reasons_for_no_device, begin),
         cmocka_unit_test_setup(test_description, begin),
         cmocka_unit_test_setup(test_open_and_close, begin),
+        cmocka_unit_test_setup(test_without_libraries, begin),
         cmocka_unit_test_setup(test_open_that_fails, begin),
         cmocka_unit_test_setup(test_memory, begin),
         cmocka_unit_test_setup(test_memory_that_is_not_there, begin),

@@ -32,7 +32,7 @@ static bool accepts(const sl_call *call) {
     size_t since = call->op == SL_OP_ATTENTION ? FORWARD_SINCE : BACKWARD_SINCE;
     if (call->in[0].dtype != SL_BF16 || call->attrs->causal || head_dim % 8 || head_dim > HEAD_MAX)
         return false;
-    return products_of(call)->accepts(call) && sl_cuda_api_load() == SL_OK &&
+    return products_of(call)->accepts(call) && sl_cuda_api_load_dnn() == SL_OK &&
            sl_cuda_api.cudnnGetVersion() >= since;
 }
 

@@ -1,6 +1,7 @@
-/* CONV2D and its gradients by cuDNN. Activations are NHWC as they lie; weights are brought from [O,C,kh,kw]
- * to [O,kh,kw,C], the layout of cuDNN's fast engines beside NHWC (packed, once where frozen), gradients of
- * weights back. Padding that differs between opposite sides, which few engines take, is done in memory. */
+/* CONV2D and its gradients by cuDNN, or where it is not there as plain products of patches. Activations are
+ * NHWC as they lie; weights are brought from [O,C,kh,kw] to [O,kh,kw,C], the layout of cuDNN's fast engines
+ * beside NHWC (packed, once where frozen), gradients of weights back. Padding that differs between opposite
+ * sides, which few engines take, is done in memory. */
 #include "backend/cuda/lib/dnn.h"
 #include "backend/cuda/lib/lib.h"
 #include "backend/kernel.h"
@@ -18,8 +19,8 @@ typedef struct geometry {
 } geometry;
 
 typedef struct conv {
-    sl_cuda_dnn *graph;
-    sl_dtype gradient; /* what cuDNN writes the weights' gradient in */
+    sl_cuda_dnn *graph; /* NULL: by the module's own product */
+    sl_dtype gradient;  /* what cuDNN writes the weights' gradient in */
 } conv;
 
 static const sl_shape *x_of(const sl_call *call) {
@@ -181,7 +182,19 @@ static sl_status prepare(const sl_call *call, void **out_state) {
     return SL_OK;
 }
 
+static sl_status prepare_plain(const sl_call *call, void **out_state) {
+    conv *c;
+    SL_TRY(sl_alloc(&c, 1, sizeof *c));
+    c->gradient = call->op == SL_OP_CONV2D_BWD_WEIGHT ? SL_F32 : call->in[0].dtype;
+    *out_state = c;
+    return SL_OK;
+}
+
 /* ---- memory ---- */
+
+static size_t workspace_bytes(const conv *c) {
+    return c->graph ? sl_cuda_aligned(sl_cuda_dnn_workspace(c->graph)) : 0;
+}
 
 static bool weights_lie_right(const sl_call *call) {
     const sl_shape *w = w_of(call);
@@ -219,7 +232,7 @@ static size_t padded_bytes(const geometry *g) {
 static size_t scratch(const sl_call *call) {
     geometry g = geometry_of(call);
     const conv *c = call->state;
-    return padded_bytes(&g) + sl_cuda_aligned(sl_cuda_dnn_workspace(c->graph));
+    return padded_bytes(&g) + workspace_bytes(c);
 }
 
 /* ---- running ---- */
@@ -238,9 +251,38 @@ static sl_status crop(const sl_call *call, const geometry *g, const void *from, 
     return sl_cuda_check(sl_cuda_api.sl_cuda_run_window(&window, sl_cuda_stream(call)), "cropping");
 }
 
+/* A product over patches of the image: weights are [O, taps, C]. */
+static sl_status multiply(const sl_call *call, void *x, void *w, void *y) {
+    geometry g = geometry_of(call);
+    int64_t taps = g.kh * g.kw, pixels = g.n * g.oh * g.ow;
+    sl_cuda_multiply p = {.batches = 1, .in = g.dtype, .out = g.dtype, .alpha = 1};
+    p.image = (sl_cuda_patches){.h = g.padded_h,
+                                .w = g.padded_w,
+                                .c = g.c,
+                                .oh = g.oh,
+                                .ow = g.ow,
+                                .o = g.o,
+                                .kh = g.kh,
+                                .kw = g.kw,
+                                .stride = {call->attrs->stride[0], call->attrs->stride[1]},
+                                .pad = {g.pad[0], g.pad[1]}};
+    if (call->op == SL_OP_CONV2D) {
+        p.m = pixels, p.n = g.o, p.k = taps * g.c;
+        p.a = x, p.a_from = SL_CUDA_PATCHES, p.b = w, p.b_row = 1, p.b_column = p.k, p.d = y, p.d_row = g.o;
+    } else if (call->op == SL_OP_CONV2D_BWD_DATA) {
+        p.m = g.n * g.padded_h * g.padded_w, p.n = g.c, p.k = taps * g.o;
+        p.a = y, p.a_from = SL_CUDA_SPREAD, p.b = w, p.b_from = SL_CUDA_TURNED, p.d = x, p.d_row = g.c;
+    } else {
+        p.m = g.o, p.n = taps * g.c, p.k = pixels, p.out = SL_F32;
+        p.a = y, p.a_row = 1, p.a_column = g.o, p.b = x, p.b_from = SL_CUDA_PATCHES, p.d = w, p.d_row = p.n;
+    }
+    return sl_cuda_check(sl_cuda_api.sl_cuda_run_multiply(&p, sl_cuda_stream(call)), "convolution");
+}
+
 static sl_status convolve(const sl_call *call, void *x, void *w, void *y, void *workspace) {
     static const int64_t uids[] = {X, W, Y};
     const conv *c = call->state;
+    if (!c->graph) return multiply(call, x, w, y);
     return sl_cuda_dnn_run(sl_cuda_context_of(call), c->graph, 3, uids, (void *[]){x, w, y}, workspace);
 }
 
@@ -269,7 +311,7 @@ static size_t weight_scratch(const sl_call *call) {
     geometry g = geometry_of(call);
     const conv *c = call->state;
     size_t sums = sl_call_wants(call, 1) ? sl_cuda_sum_columns_bytes(g.n * g.oh * g.ow, g.o) : 0;
-    size_t workspace = sl_cuda_aligned(sl_cuda_dnn_workspace(c->graph));
+    size_t workspace = workspace_bytes(c);
     return padded_bytes(&g) + sl_cuda_aligned(weight_bytes(call, c->gradient)) +
            (sums > workspace ? sums : workspace);
 }
@@ -296,19 +338,24 @@ static sl_status weight_run(const sl_call *call) {
     return bias ? sl_cuda_sum_columns(call, &call->in[1], bias, room) : SL_OK;
 }
 
-#define CONV(of_run)                                                                                         \
+#define CONV(of_prepare, of_run)                                                                             \
     {                                                                                                        \
-        .accepts = accepts, .scratch = scratch, .packed = packed, .pack = pack, .prepare = prepare,          \
+        .accepts = accepts, .scratch = scratch, .packed = packed, .pack = pack, .prepare = of_prepare,       \
         .release = release, .run = of_run                                                                    \
     }
-#define GRADIENT                                                                                             \
+#define GRADIENT(of_prepare)                                                                                 \
     {                                                                                                        \
-        .accepts = accepts, .scratch = weight_scratch, .prepare = prepare, .release = release,               \
+        .accepts = accepts, .scratch = weight_scratch, .prepare = of_prepare, .release = release,            \
         .run = weight_run                                                                                    \
     }
 
-const sl_kernel_code sl_kernel_cudnn_conv2d = CONV(run), sl_kernel_cudnn_conv2d_bf16 = CONV(run);
-const sl_kernel_code sl_kernel_cudnn_conv2d_bwd_data = CONV(data_run),
-                     sl_kernel_cudnn_conv2d_bwd_data_bf16 = CONV(data_run);
-const sl_kernel_code sl_kernel_cudnn_conv2d_bwd_weight = GRADIENT,
-                     sl_kernel_cudnn_conv2d_bwd_weight_bf16 = GRADIENT;
+#define ROWS(name, code)                                                                                     \
+    const sl_kernel_code sl_kernel_cudnn_##name = code(prepare),                                             \
+                         sl_kernel_cudnn_##name##_bf16 = code(prepare);                                      \
+    const sl_kernel_code sl_kernel_plain_##name = code(prepare_plain),                                       \
+                         sl_kernel_plain_##name##_bf16 = code(prepare_plain)
+#define FORWARD(of_prepare) CONV(of_prepare, run)
+#define DATA(of_prepare)    CONV(of_prepare, data_run)
+ROWS(conv2d, FORWARD);
+ROWS(conv2d_bwd_data, DATA);
+ROWS(conv2d_bwd_weight, GRADIENT);

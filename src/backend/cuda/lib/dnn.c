@@ -28,7 +28,7 @@ struct sl_cuda_dnn {
 };
 
 sl_status sl_cuda_dnn_new(sl_cuda_dnn **out) {
-    SL_TRY(sl_cuda_api_load()); /* done already where a device is open */
+    SL_TRY(sl_cuda_api_load_dnn()); /* done already where a device is open */
     SL_TRY(sl_alloc(out, 1, sizeof **out));
     (*out)->users = 1;
     return SL_OK;

@@ -55,6 +55,28 @@ typedef struct sl_cuda_score_gradient {
     void *p, *ds;
 } sl_cuda_score_gradient;
 
+/* What a product's operand is gathered from: a matrix by steps; patches, [image, oh, ow] by [tap, c] of an
+ * image [n,h,w,c]; what reaches a pixel, [image, h, w] by [tap, o] of [n,oh,ow,o]; weights [o,taps,c] as
+ * [tap, o] by [c]. */
+typedef enum sl_cuda_gather { SL_CUDA_PLAIN, SL_CUDA_PATCHES, SL_CUDA_SPREAD, SL_CUDA_TURNED } sl_cuda_gather;
+
+typedef struct sl_cuda_patches {
+    int64_t h, w, c, oh, ow, o, kh, kw, stride[2], pad[2]; /* pad: above, left */
+} sl_cuda_patches;
+
+/* d[batch][i][j] = alpha times the sum over k of a[batch][i][k] b[batch][k][j], and bias[j] (of dtype out)
+ * where it is there. Sums are F32, in the order of k. Steps are in elements. */
+typedef struct sl_cuda_multiply {
+    int64_t m, n, k, batches;
+    int64_t a_row, a_column, a_batch, b_row, b_column, b_batch, d_row, d_batch;
+    sl_cuda_gather a_from, b_from;
+    sl_cuda_patches image;
+    sl_dtype in, out;
+    float alpha;
+    const void *a, *b, *bias;
+    void *d;
+} sl_cuda_multiply;
+
 #ifdef __cplusplus
 extern "C" {
 #endif

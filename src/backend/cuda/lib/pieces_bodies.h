@@ -1,10 +1,11 @@
 /* What the pieces do, item by item, in the common subset of C and CUDA C++: pieces.cu compiles it for
  * devices, tests for the host. The includer defines PIECE (how functions are declared), sl_cuda_team with
- * members rank and size, and team_max(team, x), team_sum(team, x). */
+ * members rank, size and shared, and team_max(team, x), team_sum(team, x), team_meet(team). */
 #ifndef SL_BACKEND_CUDA_LIB_PIECES_BODIES_H
 #define SL_BACKEND_CUDA_LIB_PIECES_BODIES_H
 
 #include "backend/cuda/element.h"
+#include "backend/cuda/lib/multiply_body.h"
 #include "backend/cuda/lib/pieces.h"
 
 #include <math.h>

@@ -56,112 +56,173 @@ PIECE float *total_at(const sl_cuda_own *c, int k, position group) {
 
 /* ---- a thread's channels ---- */
 
-typedef struct channel_values {
-    float mean[PACK], rstd[PACK], gamma[PACK], beta[PACK];
-} channel_values;
+/* How a loop over rows reads and writes: where it is constant, so are types and steps, and loads of several
+ * rows are under way together. */
+typedef enum row_kind { ROWS_BF16, ROWS_F32, ROWS_ANY } row_kind;
+
+PIECE row_kind row_kind_of(const sl_cuda_own *c, int gradient) {
+    sl_dtype dtype = c->in[0].dtype;
+    bool alike = gradient == 0 || (c->in[gradient].dtype == dtype && c->out[0].dtype == dtype);
+    if (c->step != PACK || !alike) return ROWS_ANY;
+    return dtype == SL_F32 ? ROWS_F32 : ROWS_BF16;
+}
+
+/* F(kind, ...) with a constant kind. */
+#define BY_ROW_KIND(kind, F, ...)                                                                            \
+    if ((kind) == ROWS_BF16)                                                                                 \
+        F(ROWS_BF16, __VA_ARGS__);                                                                           \
+    else if ((kind) == ROWS_F32)                                                                             \
+        F(ROWS_F32, __VA_ARGS__);                                                                            \
+    else                                                                                                     \
+        F(ROWS_ANY, __VA_ARGS__)
+
+PIECE sl_dtype dtype_in(row_kind kind, sl_dtype dtype) {
+    return kind == ROWS_BF16 ? SL_BF16 : kind == ROWS_F32 ? SL_F32 : dtype;
+}
+
+PIECE int step_in(row_kind kind, const sl_cuda_own *c) {
+    return kind == ROWS_ANY ? c->step : PACK;
+}
+
+PIECE void load_row(row_kind kind, const sl_cuda_own *c, int k, position row, position column, float *x) {
+    load(dtype_in(kind, c->in[k].dtype), c->in[k].data, row * (position)c->tiling.columns + column,
+         step_in(kind, c), x);
+}
+
+PIECE void store_row(row_kind kind, const sl_cuda_own *c, position row, position column, const float *x) {
+    store(dtype_in(kind, c->out[0].dtype), c->out[0].data, row * (position)c->tiling.columns + column,
+          step_in(kind, c), x);
+}
 
 PIECE position group_index(const sl_cuda_own *c, position image, position channel) {
     position group = c->in_group == 1 ? channel : divide(channel, (position)c->in_group).whole;
     return image * (position)c->groups + group;
 }
 
+/* slope: gamma rstd. */
+typedef struct channel_values {
+    float mean[PACK], slope[PACK], beta[PACK];
+} channel_values;
+
 /* Of a gradient's inputs; a layer norm's statistics are the rows'. */
-PIECE void read_channels(const sl_cuda_own *c, position image, position column, int n, channel_values *v) {
+PIECE void read_channels(const sl_cuda_own *c, position image, position column, channel_values *v) {
     int first = is_group_norm(c) ? 3 : 2;
-    load_in(c, 1, column, n, v->gamma);
-    if (c->op == SL_OP_GROUP_NORM_BWD) load_in(c, 2, column, n, v->beta);
     if (c->op == SL_OP_LAYER_NORM_BWD) return;
+    load_in(c, 1, column, c->step, v->slope);
+    if (c->op == SL_OP_GROUP_NORM_BWD) load_in(c, 2, column, c->step, v->beta);
     EACH(i) {
-        position group = group_index(c, image, i < n ? column + i : column);
+        position group = group_index(c, image, i < c->step ? column + i : column);
         v->mean[i] = in_at(c, first, group);
-        v->rstd[i] = in_at(c, first + 1, group);
+        v->slope[i] *= in_at(c, first + 1, group);
     }
 }
 
-/* The gradient before the activation, and the normalised input. */
-PIECE void norm_gradient(const sl_cuda_own *c, position row, position column, int n, const channel_values *v,
-                         float *d, float *xhat) {
-    position at = row * (position)c->tiling.columns + column;
-    load_in(c, 0, at, n, xhat);
-    load_in(c, is_group_norm(c) ? 5 : 4, at, n, d);
+/* The gradient before the activation, and the input less its mean (of a layer norm: normalised). */
+PIECE void norm_gradient(row_kind kind, const sl_cuda_own *c, position row, position column,
+                         const channel_values *v, float *d, float *x) {
+    load_row(kind, c, 0, row, column, x);
+    load_row(kind, c, is_group_norm(c) ? 5 : 4, row, column, d);
     if (c->op == SL_OP_LAYER_NORM_BWD) {
         float mean = in_at(c, 2, row), rstd = in_at(c, 3, row);
-        EACH(i) xhat[i] = (xhat[i] - mean) * rstd;
+        EACH(i) x[i] = (x[i] - mean) * rstd;
         return;
     }
-    EACH(i) xhat[i] = (xhat[i] - v->mean[i]) * v->rstd[i];
-    if (c->attrs.silu) EACH(i) d[i] *= silu_slope_of(v->gamma[i] * xhat[i] + v->beta[i]);
+    EACH(i) x[i] -= v->mean[i];
+    if (c->attrs.silu) EACH(i) d[i] *= silu_slope_of(v->slope[i] * x[i] + v->beta[i]);
 }
 
 /* ---- partial sums ---- */
 
-PIECE void add_row(const sl_cuda_own *c, column_kind kind, position row, position column, int n,
-                   const channel_values *v, float *a, float *b) {
-    float x[PACK], xhat[PACK];
-    if (kind == COLUMN_SLOPES) {
-        norm_gradient(c, row, column, n, v, x, xhat);
-        EACH(i) {
-            a[i] += x[i];
-            b[i] += x[i] * xhat[i];
-        }
-    } else {
-        load_in(c, 0, row * (position)c->tiling.columns + column, n, x);
-        EACH(i) {
-            float d = kind == COLUMN_MOMENTS ? x[i] - v->mean[i] : x[i];
-            a[i] += d;
-            if (kind == COLUMN_MOMENTS) b[i] += d * d;
-        }
+/* What a row brings to its columns' sums: its values or gradients, less the mean where moments are taken; and
+ * what a gradient is multiplied with. */
+typedef struct row_values {
+    float x[PACK], d[PACK];
+} row_values;
+
+PIECE void read_row(row_kind kind, const sl_cuda_own *c, column_kind what, position row, position column,
+                    const channel_values *v, row_values *r) {
+    if (what == COLUMN_SLOPES) {
+        norm_gradient(kind, c, row, column, v, r->d, r->x);
+        return;
     }
+    load_row(kind, c, 0, row, column, r->x);
+    if (what == COLUMN_MOMENTS) EACH(i) r->x[i] -= v->mean[i];
+}
+
+PIECE void add_row(column_kind what, const row_values *r, float *a, float *b) {
+    EACH(i) {
+        a[i] += what == COLUMN_SLOPES ? r->d[i] : r->x[i];
+        if (what == COLUMN_SLOPES) b[i] += r->d[i] * r->x[i];
+        if (what == COLUMN_MOMENTS) b[i] += r->x[i] * r->x[i];
+    }
+}
+
+/* Two rows at once: both are under way before the first is needed. */
+PIECE void add_rows(row_kind kind, const sl_cuda_own *c, column_kind what, position row, position end,
+                    position column, const channel_values *v, float *a, float *b) {
+    position step = c->tiling.lanes;
+    row_values first, second;
+    for (; row + step < end; row += 2 * step) {
+        read_row(kind, c, what, row, column, v, &first);
+        read_row(kind, c, what, row + step, column, v, &second);
+        add_row(what, &first, a, b);
+        add_row(what, &second, a, b);
+    }
+    if (row >= end) return;
+    read_row(kind, c, what, row, column, v, &first);
+    add_row(what, &first, a, b);
 }
 
 /* A member's rows of a pack. Moments are taken about the slice's first row: no digits are lost where values
  * are far from 0. */
-PIECE void sum_rows_of(const sl_cuda_own *c, column_kind kind, const patch *p, int pack, int lane, float *a,
+PIECE void sum_rows_of(const sl_cuda_own *c, column_kind what, const patch *p, int pack, int lane, float *a,
                        float *b) {
     const sl_cuda_tiling *t = &c->tiling;
     position column = (p->first_pack + pack) * t->step, base = p->image * (position)t->rows;
+    row_kind kind = row_kind_of(c, what != COLUMN_SLOPES ? 0 : is_group_norm(c) ? 5 : 4);
     channel_values v;
-    if (kind == COLUMN_SLOPES) read_channels(c, p->image, column, t->step, &v);
-    if (kind == COLUMN_MOMENTS)
-        load_in(c, 0, (base + p->first) * (position)t->columns + column, t->step, v.mean);
-    for (position row = p->first + lane; row < p->end; row += t->lanes)
-        add_row(c, kind, base + row, column, t->step, &v, a, b);
+    if (what == COLUMN_SLOPES) read_channels(c, p->image, column, &v);
+    if (what == COLUMN_MOMENTS) load_row(ROWS_ANY, c, 0, base + p->first, column, v.mean);
+    BY_ROW_KIND(kind, add_rows, c, what, base + p->first + lane, base + p->end, column, &v, a, b);
 }
 
-/* The lanes' sums of a pack's column i, joined; moments become the mean and the squares about it. */
-PIECE void join_lanes(const sl_cuda_own *c, column_kind kind, const patch *p, int pack, int i,
+/* The lanes' sums of a pack's column i, joined; moments become the mean and the squares about it,
+ * products those with xhat. */
+PIECE void join_lanes(const sl_cuda_own *c, column_kind what, const patch *p, int pack, int i,
                       const float *shared) {
     const sl_cuda_tiling *t = &c->tiling;
     position column = (p->first_pack + pack) * t->step + i;
     float a = 0, b = 0, count = (float)(p->end - p->first);
     for (int lane = 0; lane < t->lanes; lane++) {
         a += shared[i * SL_CUDA_THREADS + lane * t->width + pack];
-        if (kind != COLUMN_VALUES) b += shared[(PACK + i) * SL_CUDA_THREADS + lane * t->width + pack];
+        if (what != COLUMN_VALUES) b += shared[(PACK + i) * SL_CUDA_THREADS + lane * t->width + pack];
     }
-    if (kind == COLUMN_MOMENTS) {
+    if (what == COLUMN_MOMENTS) {
         position first = (p->image * (position)t->rows + p->first) * (position)t->columns + column;
         b -= a * (a / count);
         a = in_at(c, 0, first) + a / count;
     }
+    if (what == COLUMN_SLOPES && c->op != SL_OP_LAYER_NORM_BWD)
+        b *= in_at(c, is_group_norm(c) ? 4 : 3, group_index(c, p->image, column));
     c->scratch[p->partial + column] = a;
-    if (kind != COLUMN_VALUES) c->scratch[partial_count(c) + p->partial + column] = b;
+    if (what != COLUMN_VALUES) c->scratch[partial_count(c) + p->partial + column] = b;
 }
 
-PIECE void partial_sums(const sl_cuda_own *c, column_kind kind, position item, sl_cuda_team team) {
+PIECE void partial_sums(const sl_cuda_own *c, column_kind what, position item, sl_cuda_team team) {
     const sl_cuda_tiling *t = &c->tiling;
     patch p = patch_of(t, item);
     for (int slot = team.rank; slot < t->width * t->lanes; slot += team.size) {
         int lane = slot / t->width, pack = slot - lane * t->width;
         float a[PACK] = {0, 0, 0, 0, 0, 0, 0, 0}, b[PACK] = {0, 0, 0, 0, 0, 0, 0, 0};
-        if (pack < p.packs) sum_rows_of(c, kind, &p, pack, lane, a, b);
+        if (pack < p.packs) sum_rows_of(c, what, &p, pack, lane, a, b);
         EACH(i) {
             team.shared[i * SL_CUDA_THREADS + slot] = a[i];
-            if (kind != COLUMN_VALUES) team.shared[(PACK + i) * SL_CUDA_THREADS + slot] = b[i];
+            if (what != COLUMN_VALUES) team.shared[(PACK + i) * SL_CUDA_THREADS + slot] = b[i];
         }
     }
     team_meet(team);
     for (int k = team.rank; k < p.packs * t->step; k += team.size)
-        join_lanes(c, kind, &p, k / t->step, k % t->step, team.shared);
+        join_lanes(c, what, &p, k / t->step, k % t->step, team.shared);
     team_meet(team);
 }
 
@@ -270,24 +331,42 @@ PIECE position norm_apply_items(const sl_cuda_own *c) {
     return patches_of(c);
 }
 
-PIECE void apply_rows(const sl_cuda_own *c, const patch *p, int pack, int lane) {
+PIECE void apply_values(const sl_cuda_own *c, const channel_values *v, float *x) {
+    EACH(i) x[i] = (x[i] - v->mean[i]) * v->slope[i] + v->beta[i];
+    if (c->attrs.silu) EACH(i) x[i] *= sigmoid_of(x[i]);
+}
+
+PIECE void apply_rows(row_kind kind, const sl_cuda_own *c, position row, position end, position column,
+                      const channel_values *v) {
+    position step = c->tiling.lanes;
+    float first[PACK], second[PACK];
+    for (; row + step < end; row += 2 * step) {
+        load_row(kind, c, 0, row, column, first);
+        load_row(kind, c, 0, row + step, column, second);
+        apply_values(c, v, first);
+        apply_values(c, v, second);
+        store_row(kind, c, row, column, first);
+        store_row(kind, c, row + step, column, second);
+    }
+    if (row >= end) return;
+    load_row(kind, c, 0, row, column, first);
+    apply_values(c, v, first);
+    store_row(kind, c, row, column, first);
+}
+
+PIECE void apply_to(const sl_cuda_own *c, const patch *p, int pack, int lane) {
     const sl_cuda_tiling *t = &c->tiling;
     position column = (p->first_pack + pack) * t->step, base = p->image * (position)t->rows;
-    float mean[PACK], slope[PACK], beta[PACK], x[PACK];
-    load_in(c, 1, column, t->step, slope);
-    load_in(c, 2, column, t->step, beta);
+    row_kind kind = c->out[0].dtype == c->in[0].dtype ? row_kind_of(c, 0) : ROWS_ANY;
+    channel_values v;
+    load_in(c, 1, column, t->step, v.slope);
+    load_in(c, 2, column, t->step, v.beta);
     EACH(i) {
         position group = group_index(c, p->image, i < t->step ? column + i : column);
-        mean[i] = *total_at(c, 0, group);
-        slope[i] *= *total_at(c, 1, group);
+        v.mean[i] = *total_at(c, 0, group);
+        v.slope[i] *= *total_at(c, 1, group);
     }
-    for (position row = p->first + lane; row < p->end; row += t->lanes) {
-        position at = (base + row) * (position)t->columns + column;
-        load_in(c, 0, at, t->step, x);
-        EACH(i) x[i] = (x[i] - mean[i]) * slope[i] + beta[i];
-        if (c->attrs.silu) EACH(i) x[i] *= sigmoid_of(x[i]);
-        store_out(c, 0, at, t->step, x);
-    }
+    BY_ROW_KIND(kind, apply_rows, c, base + p->first + lane, base + p->end, column, &v);
 }
 
 PIECE void norm_apply_at(const sl_cuda_own *c, position item, sl_cuda_team team) {
@@ -295,7 +374,7 @@ PIECE void norm_apply_at(const sl_cuda_own *c, position item, sl_cuda_team team)
     patch p = patch_of(t, item);
     for (int slot = team.rank; slot < t->width * t->lanes; slot += team.size) {
         int lane = slot / t->width, pack = slot - lane * t->width;
-        if (pack < p.packs) apply_rows(c, &p, pack, lane);
+        if (pack < p.packs) apply_to(c, &p, pack, lane);
     }
 }
 
@@ -373,22 +452,47 @@ PIECE position norm_dx_items(const sl_cuda_own *c) {
     return wants_dx(c) ? patches_of(c) : 0;
 }
 
-PIECE void dx_rows(const sl_cuda_own *c, const patch *p, int pack, int lane) {
+/* What gradients lose, and lose for each unit of their input's distance from the mean. */
+typedef struct lost_values {
+    float plain[PACK], by_x[PACK];
+} lost_values;
+
+PIECE void dx_values(const channel_values *v, const lost_values *lost, row_values *r) {
+    EACH(i) r->d[i] = v->slope[i] * r->d[i] - lost->plain[i] - r->x[i] * lost->by_x[i];
+}
+
+PIECE void dx_rows(row_kind kind, const sl_cuda_own *c, position row, position end, position column,
+                   const channel_values *v, const lost_values *lost) {
+    position step = c->tiling.lanes;
+    row_values first, second;
+    for (; row + step < end; row += 2 * step) {
+        norm_gradient(kind, c, row, column, v, first.d, first.x);
+        norm_gradient(kind, c, row + step, column, v, second.d, second.x);
+        dx_values(v, lost, &first);
+        dx_values(v, lost, &second);
+        store_row(kind, c, row, column, first.d);
+        store_row(kind, c, row + step, column, second.d);
+    }
+    if (row >= end) return;
+    norm_gradient(kind, c, row, column, v, first.d, first.x);
+    dx_values(v, lost, &first);
+    store_row(kind, c, row, column, first.d);
+}
+
+PIECE void dx_of(const sl_cuda_own *c, const patch *p, int pack, int lane) {
     const sl_cuda_tiling *t = &c->tiling;
     position column = (p->first_pack + pack) * t->step, base = p->image * (position)t->rows;
-    float lost[PACK], lost_xhat[PACK], d[PACK], xhat[PACK];
+    row_kind kind = row_kind_of(c, is_group_norm(c) ? 5 : 4);
     channel_values v;
-    read_channels(c, p->image, column, t->step, &v);
+    lost_values lost;
+    read_channels(c, p->image, column, &v);
     EACH(i) {
         position group = group_index(c, p->image, i < t->step ? column + i : column);
-        lost[i] = *total_at(c, 0, group);
-        lost_xhat[i] = *total_at(c, 1, group);
+        float rstd = in_at(c, is_group_norm(c) ? 4 : 3, group);
+        lost.plain[i] = rstd * *total_at(c, 0, group);
+        lost.by_x[i] = rstd * rstd * *total_at(c, 1, group);
     }
-    for (position row = p->first + lane; row < p->end; row += t->lanes) {
-        norm_gradient(c, base + row, column, t->step, &v, d, xhat);
-        EACH(i) d[i] = v.rstd[i] * (d[i] * v.gamma[i] - lost[i] - xhat[i] * lost_xhat[i]);
-        store_out(c, 0, (base + row) * (position)t->columns + column, t->step, d);
-    }
+    BY_ROW_KIND(kind, dx_rows, c, base + p->first + lane, base + p->end, column, &v, &lost);
 }
 
 PIECE void norm_dx_at(const sl_cuda_own *c, position item, sl_cuda_team team) {
@@ -396,7 +500,7 @@ PIECE void norm_dx_at(const sl_cuda_own *c, position item, sl_cuda_team team) {
     patch p = patch_of(t, item);
     for (int slot = team.rank; slot < t->width * t->lanes; slot += team.size) {
         int lane = slot / t->width, pack = slot - lane * t->width;
-        if (pack < p.packs) dx_rows(c, &p, pack, lane);
+        if (pack < p.packs) dx_of(c, &p, pack, lane);
     }
 }
 
