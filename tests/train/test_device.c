@@ -1,7 +1,8 @@
-/* Training on a device (a stand-in): weights, moments and averages stay there, and come out as on the CPU. */
+/* Training on a device (of guarded memory): weights, moments and averages stay there, and come out as on the
+ * CPU. */
 #include "test.h"
 
-#include "../graph/standin.h"
+#include "../graph/guarded_device.h"
 #include "tiny.h"
 
 #include "train/residence.h"
@@ -57,9 +58,9 @@ static void training_on_a_device_gives_the_same(void **state) {
         sl_train_outcome here, there;
         sl_model *cpu = tiny_model(tiny_vae), *device = tiny_model(tiny_vae);
         assert_ok(run_vae(cpu, 6, &optimizers[i], NULL, &here));
-        standin_use();
+        guarded_device_use();
         assert_ok(run_vae(device, 6, &optimizers[i], NULL, &there));
-        standin_end();
+        guarded_device_end();
         assert_true(fabs(here.loss - there.loss) < 1e-4 * here.loss);
         assert_true(fabs(here.holdout_last - there.holdout_last) < 1e-4 * here.holdout_last);
         /* AdamW divides by the root of the second moment: rounding of small gradients counts in full */
@@ -75,13 +76,13 @@ static void a_cut_training_goes_on_on_the_device(void **state) {
     sl_train_outcome out;
     sl_model *whole = tiny_model(tiny_vae), *cut = tiny_model(tiny_vae);
     char *folder = tiny_folder();
-    standin_use();
+    guarded_device_use();
     assert_ok(run_vae(whole, 8, &optimizer, NULL, &out));
     assert_ok(run_vae(cut, 4, &optimizer, folder, &out));
     sl_model_free(cut);
     cut = tiny_model(tiny_vae);
     assert_ok(run_vae(cut, 8, &optimizer, folder, &out));
-    standin_end();
+    guarded_device_end();
     assert_int_equal(out.steps_run, 4);
     for (int i = 0; i < sl_params_count(whole->params); i++) {
         const sl_param *x = sl_params_at(whole->params, i), *y = sl_params_at(cut->params, i);
@@ -100,11 +101,11 @@ static void weights_do_not_travel(void **state) {
     sl_model *vae = tiny_model(tiny_vae);
     int uploads[2], downloads[2];
     for (int i = 0; i < 2; i++) {
-        standin_use();
+        guarded_device_use();
         assert_ok(run_vae(vae, i ? 2 : 1, &optimizer, NULL, &out));
-        uploads[i] = standin.uploads;
-        downloads[i] = standin.downloads;
-        standin_end();
+        uploads[i] = guarded_device.uploads;
+        downloads[i] = guarded_device.downloads;
+        guarded_device_end();
     }
     assert_true(sl_params_count(vae->params) > 20);
     assert_in_range(uploads[1] - uploads[0], 1, 14);

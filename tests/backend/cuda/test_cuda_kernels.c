@@ -5,7 +5,7 @@
 
 #include "host_libraries.h"
 #include "host_pieces.h"
-#include "stand_in.h"
+#include "fake_runtime.h"
 
 #include "backend/cuda/cuda.h"
 #include "backend/cuda/module_status.h"
@@ -32,7 +32,7 @@ static void *device;
 static int begin(void **state) {
     static const sl_device_host host = {.abi = SL_DEVICE_ABI};
     (void)state;
-    stand_in_use();
+    fake_runtime_use();
     host_libraries_use();
     module = sl_device_module(&host);
     return module->open(0, &device) == SL_OK ? 0 : -1;
@@ -41,7 +41,7 @@ static int begin(void **state) {
 static int end(void **state) {
     (void)state;
     module->close(device);
-    return stand.alive == 0 && host_libraries_alive() == 0 ? 0 : -1;
+    return fake.alive == 0 && host_libraries_alive() == 0 ? 0 : -1;
 }
 
 /* Operands one to three elements beyond an aligned address, on either side of guards. */
