@@ -173,6 +173,15 @@ static void test_rounded_gradients(void **state) {
     host_has_no_mixed_gradient = false;
 }
 
+/* Where no engine adds biases they are added in memory. */
+static void test_bias_without_engine(void **state) {
+    (void)state;
+    host_has_no_bias = true;
+    for (int i = 0; i < module->kernel_count; i++)
+        if (module->kernels[i].op == SL_OP_CONV2D) try_kernel(&module->kernels[i], 600u + (uint32_t)i);
+    host_has_no_bias = false;
+}
+
 /* Fused attention that no engine takes goes by products. */
 static void test_attention_without_engine(void **state) {
     (void)state;
@@ -241,6 +250,7 @@ int main(void) {
                                        cmocka_unit_test(test_wide),
                                        cmocka_unit_test(test_unaligned),
                                        cmocka_unit_test(test_rounded_gradients),
+                                       cmocka_unit_test(test_bias_without_engine),
                                        cmocka_unit_test(test_attention_without_engine),
                                        cmocka_unit_test(test_shared_plans),
                                        cmocka_unit_test(test_no_engine)};

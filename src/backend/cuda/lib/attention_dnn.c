@@ -107,7 +107,7 @@ static sl_status make_graph(const sl_call *call, sl_cuda_dnn **out) {
     }
     SL_TRY(sl_cuda_dnn_new(&graph));
     sl_status status = describe_call(call, graph, &operation);
-    if (status == SL_OK) status = sl_cuda_dnn_finish(sl_cuda_context_of(call), graph, operation, SL_BF16);
+    if (status == SL_OK) status = sl_cuda_dnn_finish(sl_cuda_context_of(call), graph, 1, &operation, SL_BF16);
     if (status != SL_OK) {
         sl_cuda_dnn_free(graph);
         return status;

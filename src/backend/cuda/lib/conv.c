@@ -8,7 +8,7 @@
 
 #include "base/memory.h"
 
-enum { X = 1, W, Y };
+enum { X = 1, W, Y, SUM, BIAS };
 
 typedef struct geometry {
     int64_t n, h, w, c, oh, ow, o, kh, kw;
@@ -21,6 +21,7 @@ typedef struct geometry {
 typedef struct conv {
     sl_cuda_dnn *graph; /* NULL: by the module's own product */
     sl_dtype gradient;  /* what cuDNN writes the weights' gradient in */
+    bool biased;        /* the graph adds the bias */
 } conv;
 
 static const sl_shape *x_of(const sl_call *call) {
@@ -114,8 +115,10 @@ static const pass *pass_of(const sl_call *call) {
     return call->op == SL_OP_CONV2D_BWD_DATA ? &data : &weight;
 }
 
-static sl_status describe(const sl_call *call, const geometry *g, sl_dtype weight, sl_cuda_dnn *graph,
-                          cudnnBackendDescriptor_t *out) {
+/* With a bias to come y stays between the operations, in F32. */
+static sl_status describe(const sl_call *call, const geometry *g, sl_dtype weight, bool biased,
+                          sl_cuda_dnn *graph, cudnnBackendDescriptor_t *out,
+                          cudnnBackendDescriptor_t *out_y) {
     const pass *p = pass_of(call);
     float one = 1, zero = 0;
     cudnnBackendDescriptor_t convolution, tensor, operation;
@@ -123,10 +126,11 @@ static sl_status describe(const sl_call *call, const geometry *g, sl_dtype weigh
                                          channels_last(weight, g->o, g->kh, g->kw, g->c),
                                          channels_last(g->dtype, g->n, g->oh, g->ow, g->o)};
     cudnnBackendAttributeName_t names[] = {p->x, p->w, p->y};
+    if (biased) shapes[2].dtype = SL_F32, shapes[2].is_virtual = true;
     SL_TRY(describe_convolution(call, g, graph, &convolution));
     SL_TRY(sl_cuda_dnn_make(graph, p->operation, &operation));
     for (int i = 0; i < 3; i++) {
-        SL_TRY(sl_cuda_dnn_tensor(graph, X + i, &shapes[i], &tensor));
+        SL_TRY(sl_cuda_dnn_tensor(graph, biased && i == 2 ? SUM : X + i, &shapes[i], &tensor));
         SL_TRY(sl_cuda_dnn_set(operation, names[i], CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &tensor));
     }
     SL_TRY(sl_cuda_dnn_set(operation, p->convolution, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &convolution));
@@ -134,25 +138,58 @@ static sl_status describe(const sl_call *call, const geometry *g, sl_dtype weigh
     SL_TRY(sl_cuda_dnn_set(operation, p->beta, CUDNN_TYPE_FLOAT, 1, &zero));
     SL_TRY(sl_cuda_dnn_finalize(operation, "describing a convolution's operation"));
     *out = operation;
+    *out_y = tensor;
     return SL_OK;
 }
 
-static sl_status make_graph(const sl_call *call, sl_dtype weight, sl_cuda_dnn **out) {
+static sl_status describe_bias(const sl_call *call, const geometry *g, cudnnBackendDescriptor_t sum,
+                               sl_cuda_dnn *graph, cudnnBackendDescriptor_t *out) {
+    cudnnPointwiseMode_t add = CUDNN_POINTWISE_ADD;
+    cudnnDataType_t compute = CUDNN_DATA_FLOAT;
+    cudnnBackendDescriptor_t kind, operation, bias, y;
+    sl_cuda_dnn_tensor_shape bias_shape = channels_last(call->in[2].dtype, 1, 1, 1, g->o);
+    sl_cuda_dnn_tensor_shape y_shape = channels_last(g->dtype, g->n, g->oh, g->ow, g->o);
+    SL_TRY(sl_cuda_dnn_tensor(graph, BIAS, &bias_shape, &bias));
+    SL_TRY(sl_cuda_dnn_tensor(graph, Y, &y_shape, &y));
+    SL_TRY(sl_cuda_dnn_make(graph, CUDNN_BACKEND_POINTWISE_DESCRIPTOR, &kind));
+    SL_TRY(sl_cuda_dnn_set(kind, CUDNN_ATTR_POINTWISE_MODE, CUDNN_TYPE_POINTWISE_MODE, 1, &add));
+    SL_TRY(sl_cuda_dnn_set(kind, CUDNN_ATTR_POINTWISE_MATH_PREC, CUDNN_TYPE_DATA_TYPE, 1, &compute));
+    SL_TRY(sl_cuda_dnn_finalize(kind, "describing an addition"));
+    SL_TRY(sl_cuda_dnn_make(graph, CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR, &operation));
+    cudnnBackendAttributeName_t names[] = {
+        CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR, CUDNN_ATTR_OPERATION_POINTWISE_XDESC,
+        CUDNN_ATTR_OPERATION_POINTWISE_BDESC, CUDNN_ATTR_OPERATION_POINTWISE_YDESC};
+    cudnnBackendDescriptor_t parts[] = {kind, sum, bias, y};
+    for (int i = 0; i < 4; i++)
+        SL_TRY(sl_cuda_dnn_set(operation, names[i], CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &parts[i]));
+    SL_TRY(sl_cuda_dnn_finalize(operation, "describing a bias"));
+    *out = operation;
+    return SL_OK;
+}
+
+/* One operation, or two. */
+static sl_status describe_all(const sl_call *call, sl_dtype weight, bool biased, sl_cuda_dnn *graph) {
     geometry g = geometry_of(call);
-    cudnnBackendDescriptor_t operation;
-    sl_cuda_dnn *graph = sl_cuda_dnn_find(call, (int)weight);
+    cudnnBackendDescriptor_t operations[2], y;
+    SL_TRY(describe(call, &g, weight, biased, graph, &operations[0], &y));
+    if (biased) SL_TRY(describe_bias(call, &g, y, graph, &operations[1]));
+    return sl_cuda_dnn_finish(sl_cuda_context_of(call), graph, biased ? 2 : 1, operations, g.dtype);
+}
+
+static sl_status make_graph(const sl_call *call, sl_dtype weight, bool biased, sl_cuda_dnn **out) {
+    int variant = 2 * (int)weight + biased;
+    sl_cuda_dnn *graph = sl_cuda_dnn_find(call, variant);
     if (graph) {
         *out = graph;
         return SL_OK;
     }
     SL_TRY(sl_cuda_dnn_new(&graph));
-    sl_status status = describe(call, &g, weight, graph, &operation);
-    if (status == SL_OK) status = sl_cuda_dnn_finish(sl_cuda_context_of(call), graph, operation, g.dtype);
+    sl_status status = describe_all(call, weight, biased, graph);
     if (status != SL_OK) {
         sl_cuda_dnn_free(graph);
         return status;
     }
-    sl_cuda_dnn_share(call, (int)weight, graph);
+    sl_cuda_dnn_share(call, variant, graph);
     *out = graph;
     return SL_OK;
 }
@@ -163,16 +200,19 @@ static void release(void *state) {
     sl_free(c);
 }
 
-/* Gradients of weights are F32; where no engine writes that from bf16, they are rounded to bf16 once. */
+/* A bias is added by the same plan where an engine does both; else in memory. Gradients of weights are F32;
+ * where no engine writes that from bf16, they are rounded to bf16 once. */
 static sl_status prepare(const sl_call *call, void **out_state) {
     bool gradient = call->op == SL_OP_CONV2D_BWD_WEIGHT;
     conv *c;
     SL_TRY(sl_alloc(&c, 1, sizeof *c));
     c->gradient = gradient ? SL_F32 : call->in[0].dtype;
-    sl_status status = make_graph(call, c->gradient, &c->graph);
+    c->biased = call->op == SL_OP_CONV2D && sl_call_has(call, 2) &&
+                make_graph(call, c->gradient, true, &c->graph) == SL_OK;
+    sl_status status = c->biased ? SL_OK : make_graph(call, c->gradient, false, &c->graph);
     if (status == SL_UNSUPPORTED && gradient && call->in[0].dtype == SL_BF16) {
         c->gradient = SL_BF16;
-        status = make_graph(call, c->gradient, &c->graph);
+        status = make_graph(call, c->gradient, false, &c->graph);
     }
     if (status != SL_OK) {
         sl_free(c);
@@ -280,10 +320,11 @@ static sl_status multiply(const sl_call *call, void *x, void *w, void *y) {
 }
 
 static sl_status convolve(const sl_call *call, void *x, void *w, void *y, void *workspace) {
-    static const int64_t uids[] = {X, W, Y};
+    static const int64_t uids[] = {X, W, Y, BIAS};
     const conv *c = call->state;
     if (!c->graph) return multiply(call, x, w, y);
-    return sl_cuda_dnn_run(sl_cuda_context_of(call), c->graph, 3, uids, (void *[]){x, w, y}, workspace);
+    void *addresses[] = {x, w, y, c->biased ? call->in[2].data : NULL};
+    return sl_cuda_dnn_run(sl_cuda_context_of(call), c->graph, c->biased ? 4 : 3, uids, addresses, workspace);
 }
 
 static sl_status run(const sl_call *call) {
@@ -295,7 +336,7 @@ static sl_status run(const sl_call *call) {
         SL_TRY(pad(call, &g, call->in[0].data, x));
     }
     SL_TRY(convolve(call, x, w, call->out[0].data, room));
-    if (!sl_call_has(call, 2)) return SL_OK;
+    if (!sl_call_has(call, 2) || ((const conv *)call->state)->biased) return SL_OK;
     return sl_cuda_add_bias(call, &call->out[0], &call->in[2]);
 }
 
