@@ -247,7 +247,8 @@ static sl_status read_device(const char *path, unsigned *out_capabilities) {
     if (!path) return SL_OK;
     SL_TRY(sl_json_read(path, &device));
     int64_t version = json_integer_value(json_object_get(device, "deviceVer"));
-    *out_capabilities = (version >= 800 ? SL_CUDA_BF16 : 0u) | (version >= 900 ? SL_CUDA_HOPPER : 0u);
+    *out_capabilities = SL_CUDA_BLAS | SL_CUDA_DNN;
+    *out_capabilities |= (version >= 800 ? SL_CUDA_BF16 : 0u) | (version >= 900 ? SL_CUDA_HOPPER : 0u);
     printf("for %s, compute capability %lld.%lld\n", json_string_value(json_object_get(device, "deviceName")),
            (long long)version / 100, (long long)version % 100 / 10);
     json_decref(device);

@@ -2,7 +2,7 @@
  * whole. */
 #include "test.h"
 
-#include "../graph/standin.h"
+#include "../graph/guarded_device.h"
 #include "base/memory.h"
 #include "base/random.h"
 #include "diffusion/pipeline.h"
@@ -135,13 +135,13 @@ static sl_bundle *small_bundle(void) {
 
 static sl_status decode_on_device(const sl_bundle *bundle, const sl_tensor *latents, int64_t tile_px,
                                   size_t total, sl_tensor *out, size_t *out_bytes) {
-    standin_total_bytes = total;
-    standin_use();
+    guarded_device_total_bytes = total;
+    guarded_device_use();
     sl_pipeline *pipeline = pipeline_of(bundle, tile_px);
     sl_status status = sl_pipeline_decode(pipeline, latents, out);
-    *out_bytes = standin.live_bytes;
+    *out_bytes = guarded_device.live_bytes;
     sl_pipeline_free(pipeline);
-    standin_end();
+    guarded_device_end();
     return status;
 }
 
@@ -150,7 +150,7 @@ static sl_status decode_on_device(const sl_bundle *bundle, const sl_tensor *late
 static void a_small_device_decodes_in_tiles(void **state) {
     (void)state;
     sl_bundle *bundle = small_bundle();
-    size_t plenty = standin_total_bytes, whole_bytes, half_bytes, bytes;
+    size_t plenty = guarded_device_total_bytes, whole_bytes, half_bytes, bytes;
     sl_tensor latents, whole, half, cut;
     assert_ok(sl_tensor_new(SL_F32, &SL_SHAPE(1, 48, 32, 4), &latents));
     sl_random random = sl_random_stream(2, SL_STREAM_TEST, 0);
@@ -169,7 +169,7 @@ static void a_small_device_decodes_in_tiles(void **state) {
     assert_non_null(strstr(sl_error_message(), "activations"));
     sl_pipeline *pipeline;
     assert_status(sl_pipeline_new(bundle, &(sl_pipeline_options){.vae_tile_px = 5}, &pipeline), SL_INVALID);
-    standin_total_bytes = plenty;
+    guarded_device_total_bytes = plenty;
     sl_tensor_free(&whole);
     sl_tensor_free(&half);
     sl_tensor_free(&latents);
@@ -181,31 +181,31 @@ static void a_small_device_decodes_in_tiles(void **state) {
 static void the_text_encoder_makes_room(void **state) {
     (void)state;
     sl_bundle *bundle = small_bundle();
-    size_t plenty = standin_total_bytes, text_bytes, both_bytes;
+    size_t plenty = guarded_device_total_bytes, text_bytes, both_bytes;
     const sl_pipeline_options options = {.dtype = SL_F32};
     sl_programs *programs;
     sl_program *program;
     int64_t length = sl_bundle_clip(bundle)->max_position_embeddings;
-    standin_use();
+    guarded_device_use();
     assert_ok(sl_programs_new(bundle, &options, &programs));
     assert_ok(sl_programs_get(programs, SL_PART_TEXT, 1, length, 0, &program));
-    text_bytes = standin.live_bytes;
+    text_bytes = guarded_device.live_bytes;
     assert_ok(sl_programs_get(programs, SL_PART_DENOISE, 1, 8, 8, &program));
-    both_bytes = standin.live_bytes;
+    both_bytes = guarded_device.live_bytes;
     sl_programs_free(programs);
-    standin_end();
-    standin_total_bytes = both_bytes - text_bytes / 2;
-    standin_use();
+    guarded_device_end();
+    guarded_device_total_bytes = both_bytes - text_bytes / 2;
+    guarded_device_use();
     assert_ok(sl_programs_new(bundle, &options, &programs));
     assert_ok(sl_programs_get(programs, SL_PART_TEXT, 1, length, 0, &program));
     assert_ok(sl_programs_get(programs, SL_PART_DENOISE, 1, 8, 8, &program));
-    assert_int_equal(standin.live_bytes, both_bytes - text_bytes);
+    assert_int_equal(guarded_device.live_bytes, both_bytes - text_bytes);
     /* and for prompts that are new the denoiser goes */
     assert_ok(sl_programs_get(programs, SL_PART_TEXT, 1, length, 0, &program));
-    assert_int_equal(standin.live_bytes, text_bytes);
+    assert_int_equal(guarded_device.live_bytes, text_bytes);
     sl_programs_free(programs);
-    standin_end();
-    standin_total_bytes = plenty;
+    guarded_device_end();
+    guarded_device_total_bytes = plenty;
     sl_bundle_free(bundle);
 }
 

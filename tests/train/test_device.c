@@ -1,7 +1,8 @@
-/* Training on a device (a stand-in): weights, moments and averages stay there, and come out as on the CPU. */
+/* Training on a device (of guarded memory): weights, moments and averages stay there, and come out as on the
+ * CPU. */
 #include "test.h"
 
-#include "../graph/standin.h"
+#include "../graph/guarded_device.h"
 #include "tiny.h"
 
 #include "train/denoiser_train.h"
@@ -58,9 +59,9 @@ static void training_on_a_device_gives_the_same(void **state) {
         sl_train_outcome here, there;
         sl_model *cpu = tiny_model(tiny_vae), *device = tiny_model(tiny_vae);
         assert_ok(run_vae(cpu, 6, &optimizers[i], NULL, &here));
-        standin_use();
+        guarded_device_use();
         assert_ok(run_vae(device, 6, &optimizers[i], NULL, &there));
-        standin_end();
+        guarded_device_end();
         assert_true(fabs(here.loss - there.loss) < 1e-4 * here.loss);
         assert_true(fabs(here.holdout_last - there.holdout_last) < 1e-4 * here.holdout_last);
         /* AdamW divides by the root of the second moment: rounding of small gradients counts in full */
@@ -76,13 +77,13 @@ static void a_cut_training_goes_on_on_the_device(void **state) {
     sl_train_outcome out;
     sl_model *whole = tiny_model(tiny_vae), *cut = tiny_model(tiny_vae);
     char *folder = tiny_folder();
-    standin_use();
+    guarded_device_use();
     assert_ok(run_vae(whole, 8, &optimizer, NULL, &out));
     assert_ok(run_vae(cut, 4, &optimizer, folder, &out));
     sl_model_free(cut);
     cut = tiny_model(tiny_vae);
     assert_ok(run_vae(cut, 8, &optimizer, folder, &out));
-    standin_end();
+    guarded_device_end();
     assert_int_equal(out.steps_run, 4);
     for (int i = 0; i < sl_params_count(whole->params); i++) {
         const sl_param *x = sl_params_at(whole->params, i), *y = sl_params_at(cut->params, i);
@@ -101,11 +102,11 @@ static void weights_do_not_travel(void **state) {
     sl_model *vae = tiny_model(tiny_vae);
     int uploads[2], downloads[2];
     for (int i = 0; i < 2; i++) {
-        standin_use();
+        guarded_device_use();
         assert_ok(run_vae(vae, i ? 2 : 1, &optimizer, NULL, &out));
-        uploads[i] = standin.uploads;
-        downloads[i] = standin.downloads;
-        standin_end();
+        uploads[i] = guarded_device.uploads;
+        downloads[i] = guarded_device.downloads;
+        guarded_device_end();
     }
     assert_true(sl_params_count(vae->params) > 20);
     assert_in_range(uploads[1] - uploads[0], 1, 14);
@@ -165,9 +166,9 @@ static void an_adapter_learns_in_fp16(void **state) {
     sl_lora *lora[3];
     sl_train_outcome out[3];
     double square = 0, error[3] = {0};
-    standin_use();
+    guarded_device_use();
     for (int i = 0; i < 3; i++) assert_ok(run_adapter(dtypes[i], false, &lora[i], &out[i]));
-    standin_end();
+    guarded_device_end();
     assert_true(out[0].state.loss_scale == 0);
     assert_in_range((long long)out[1].state.loss_scale, 256, 65536);
     for (int k = 0; k < sl_params_count(lora[0]->params); k++) {
@@ -192,28 +193,28 @@ static void an_adapter_learns_in_fp16(void **state) {
  * the figures are told before anything is run. */
 static void little_memory_means_more_work(void **state) {
     (void)state;
-    size_t plenty = standin_total_bytes, peak[2];
+    size_t plenty = guarded_device_total_bytes, peak[2];
     sl_lora *lora[3], *none;
     sl_train_outcome out;
     for (int i = 0; i < 2; i++) {
-        standin_use();
+        guarded_device_use();
         assert_ok(run_adapter(SL_F32, i == 1, &lora[i], &out));
-        peak[i] = standin.peak_bytes;
-        standin_end();
+        peak[i] = guarded_device.peak_bytes;
+        guarded_device_end();
     }
     assert_true(peak[1] < peak[0]);
-    standin_total_bytes = (peak[0] + peak[1]) / 2;
-    standin_use();
+    guarded_device_total_bytes = (peak[0] + peak[1]) / 2;
+    guarded_device_use();
     assert_ok(run_adapter(SL_F32, false, &lora[2], &out));
-    assert_int_equal(standin.peak_bytes, peak[1]);
-    standin_end();
-    standin_total_bytes = peak[1] / 2;
-    standin_use();
+    assert_int_equal(guarded_device.peak_bytes, peak[1]);
+    guarded_device_end();
+    guarded_device_total_bytes = peak[1] / 2;
+    guarded_device_use();
     assert_status(run_adapter(SL_F32, false, &none, &out), SL_MEMORY);
     assert_non_null(strstr(sl_error_message(), "gradients"));
-    assert_int_equal(standin.runs, 0);
-    standin_end();
-    standin_total_bytes = plenty;
+    assert_int_equal(guarded_device.runs, 0);
+    guarded_device_end();
+    guarded_device_total_bytes = plenty;
     for (int k = 0; k < sl_params_count(lora[0]->params); k++) {
         const sl_tensor *x = &sl_params_at(lora[0]->params, k)->value;
         assert_memory_equal(x->data, sl_params_at(lora[2]->params, k)->value.data, sl_tensor_bytes(x));

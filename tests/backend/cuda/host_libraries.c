@@ -11,7 +11,7 @@
 
 enum { WORKSPACE = 100 }; /* what every plan asks for, and writes over */
 
-bool host_has_no_mixed_gradient, host_has_no_attention, host_has_no_engine;
+bool host_has_no_mixed_gradient, host_has_no_bias, host_has_no_attention, host_has_no_engine;
 static int alive, plans;
 
 int host_libraries_alive(void) {
@@ -214,6 +214,7 @@ static size_t bytes_of_type(cudnnBackendAttributeType_t type) {
     case CUDNN_TYPE_DATA_TYPE:
     case CUDNN_TYPE_CONVOLUTION_MODE:
     case CUDNN_TYPE_HEUR_MODE:
+    case CUDNN_TYPE_POINTWISE_MODE:
     case CUDNN_TYPE_FLOAT:
         return 4;
     default:
@@ -277,6 +278,15 @@ static thing *operation_of(const thing *graph) {
     return thing_of(graph, CUDNN_ATTR_OPERATIONGRAPH_OPS);
 }
 
+/* The second operation, which adds a bias, or NULL. */
+static thing *bias_of(const thing *graph) {
+    thing *both[2] = {NULL, NULL};
+    for (int i = 0; i < graph->count; i++)
+        if (graph->attributes[i].name == CUDNN_ATTR_OPERATIONGRAPH_OPS)
+            memcpy(both, graph->attributes[i].values, (size_t)graph->attributes[i].count * sizeof both[0]);
+    return both[1];
+}
+
 static sl_dtype dtype_of(const thing *tensor) {
     cudnnDataType_t type;
     memcpy(&type, values_of(tensor, CUDNN_ATTR_TENSOR_DATA_TYPE), sizeof type);
@@ -304,7 +314,7 @@ static cudnnStatus_t host_cudnnBackendGetAttribute(cudnnBackendDescriptor_t cons
         thing *graph = thing_of(t, CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH);
         thing *operation = operation_of(graph);
         if (host_has_no_engine || (host_has_no_mixed_gradient && is_mixed_gradient(operation)) ||
-            (host_has_no_attention && is_attention(operation)))
+            (host_has_no_bias && bias_of(graph)) || (host_has_no_attention && is_attention(operation)))
             return CUDNN_STATUS_SUCCESS;
         thing *config = *(thing **)values;
         config->of = graph, config->finalized = true;
@@ -375,6 +385,19 @@ static void convolve(passes *p) {
                             add_product(p, y, c, tap / p->w.dim[3], tap % p->w.dim[3]);
     for (int64_t i = 0; i < count; i++) write_at(p->target->dtype, p->target->data, i, p->sums[i]);
     free(p->sums);
+}
+
+/* The convolution's result, which lies between the operations, is rounded when the bias is there. */
+static void convolve_biased(passes *p, const thing *bias, const thing *variant) {
+    tensor b = tensor_of(thing_of(bias, CUDNN_ATTR_OPERATION_POINTWISE_BDESC), variant);
+    tensor y = tensor_of(thing_of(bias, CUDNN_ATTR_OPERATION_POINTWISE_YDESC), variant);
+    int64_t count = y.dim[0] * y.dim[1] * y.dim[2] * y.dim[3];
+    p->y.data = calloc((size_t)count, sizeof(float));
+    convolve(p);
+    for (int64_t i = 0; i < count; i++)
+        write_at(y.dtype, y.data, i,
+                 read_at(SL_F32, p->y.data, i) + read_at(b.dtype, b.data, i % y.dim[1] * b.stride[1]));
+    free(p->y.data);
 }
 
 /* ---- attention: dimensions are image, head, token, feature ---- */
@@ -474,7 +497,8 @@ static void run_attention_bwd(const thing *operation, const thing *variant) {
 static cudnnStatus_t host_cudnnBackendExecute(cudnnHandle_t handle, cudnnBackendDescriptor_t of,
                                               cudnnBackendDescriptor_t with) {
     const thing *plan = (const thing *)of, *variant = (const thing *)with;
-    const thing *operation = operation_of(thing_of(plan, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG)->of);
+    const thing *graph = thing_of(plan, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG)->of;
+    const thing *operation = operation_of(graph);
     void *workspace;
     passes p = {0};
     (void)handle;
@@ -504,7 +528,10 @@ static cudnnStatus_t host_cudnnBackendExecute(cudnnHandle_t handle, cudnnBackend
     } else {
         return CUDNN_STATUS_NOT_SUPPORTED;
     }
-    convolve(&p);
+    if (bias_of(graph))
+        convolve_biased(&p, bias_of(graph), variant);
+    else
+        convolve(&p);
     return CUDNN_STATUS_SUCCESS;
 }
 
@@ -515,7 +542,7 @@ static size_t host_cudnnGetVersion(void) {
 #define HOST(name) sl_cuda_api.name = host_##name
 
 void host_libraries_use(void) {
-    host_has_no_mixed_gradient = host_has_no_attention = host_has_no_engine = false;
+    host_has_no_bias = host_has_no_mixed_gradient = host_has_no_attention = host_has_no_engine = false;
     HOST(cublasLtMatmulDescCreate), HOST(cublasLtMatmulDescDestroy), HOST(cublasLtMatmulDescSetAttribute);
     HOST(cublasLtMatrixLayoutCreate), HOST(cublasLtMatrixLayoutDestroy),
         HOST(cublasLtMatrixLayoutSetAttribute);

@@ -32,7 +32,7 @@ static bool accepts(const sl_call *call) {
     size_t since = call->op == SL_OP_ATTENTION ? FORWARD_SINCE : BACKWARD_SINCE;
     if (call->in[0].dtype == SL_F32 || call->attrs->causal || head_dim % 8 || head_dim > HEAD_MAX)
         return false;
-    return products_of(call)->accepts(call) && sl_cuda_api_load() == SL_OK &&
+    return products_of(call)->accepts(call) && sl_cuda_api_load_dnn() == SL_OK &&
            sl_cuda_api.cudnnGetVersion() >= since;
 }
 
@@ -108,7 +108,7 @@ static sl_status make_graph(const sl_call *call, sl_cuda_dnn **out) {
     SL_TRY(sl_cuda_dnn_new(&graph));
     sl_status status = describe_call(call, graph, &operation);
     if (status == SL_OK)
-        status = sl_cuda_dnn_finish(sl_cuda_context_of(call), graph, operation, call->in[0].dtype);
+        status = sl_cuda_dnn_finish(sl_cuda_context_of(call), graph, 1, &operation, call->in[0].dtype);
     if (status != SL_OK) {
         sl_cuda_dnn_free(graph);
         return status;
