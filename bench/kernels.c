@@ -210,10 +210,6 @@ static void bench_group_norm(const char *name, int64_t batch, int64_t pixels, in
     free_blocks();
 }
 
-static void run_adamw(void *context) {
-    options.kernels->adamw(context);
-}
-
 static bool chosen(const char *name) {
     return strstr(name, options.filter) != NULL;
 }
@@ -286,24 +282,6 @@ static void bench_others(sl_dtype dtype) {
                  (long long)norms[i][1], (long long)norms[i][2]);
         if (chosen(name)) bench_group_norm(name, norms[i][0], norms[i][1], norms[i][2], dtype);
     }
-    if (!chosen("adamw") || dtype != SL_F32) return;
-    int64_t count = 4 << 20;
-    sl_cpu_adamw a = {count,
-                      activation(SL_F32, count),
-                      activation(SL_F32, count),
-                      activation(SL_F32, count),
-                      activation(SL_F32, count),
-                      1,
-                      1e-4f,
-                      0.9f,
-                      0.999f,
-                      1e-8f,
-                      0.01f,
-                      0.1f,
-                      0.001f};
-    for (int64_t i = 0; i < count; i++) a.v[i] *= a.v[i];
-    measure("adamw 4M", SL_F32, (double)count * 12, run_adamw, &a);
-    free_blocks();
 }
 
 int main(int argc, char **argv) {

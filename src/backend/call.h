@@ -99,7 +99,7 @@ static inline int64_t sl_operand_count(const sl_operand *x) {
 }
 
 static inline bool sl_dtype_is_float(sl_dtype dtype) {
-    return dtype == SL_F32 || dtype == SL_BF16 || dtype == SL_F64;
+    return dtype == SL_F32 || dtype == SL_BF16 || dtype == SL_F16 || dtype == SL_F64;
 }
 
 /* Precision of statistics, losses and parameter gradients: F64 for F64, else F32. */

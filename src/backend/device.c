@@ -33,7 +33,14 @@ static sl_status host_context(sl_status code, const char *format, va_list argume
     return sl_context(code, "%s", text);
 }
 
-const sl_device_host sl_device_program = {.abi = SL_DEVICE_ABI, .fail = host_fail, .context = host_context};
+static void host_note(const char *format, va_list arguments) {
+    char text[1024];
+    vsnprintf(text, sizeof text, format, arguments);
+    sl_info("%s", text);
+}
+
+const sl_device_host sl_device_program = {
+    .abi = SL_DEVICE_ABI, .fail = host_fail, .context = host_context, .note = host_note};
 
 /* The folder of the running program, without the last slash. */
 static void program_folder(char *out, size_t bytes) {

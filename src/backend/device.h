@@ -17,7 +17,7 @@
 
 #include <stdarg.h>
 
-enum { SL_DEVICE_ABI = 1 };
+enum { SL_DEVICE_ABI = 3 };
 
 typedef struct sl_device_info {
     char name[128];        /* "NVIDIA H200" */
@@ -32,9 +32,10 @@ typedef struct sl_device_host {
     uint32_t abi;
     sl_status (*fail)(sl_status code, const char *format, va_list arguments);
     sl_status (*context)(sl_status code, const char *format, va_list arguments);
+    void (*note)(const char *format, va_list arguments); /* a line of the log */
 } sl_device_host;
 
-/* This program's: failures are sl_fail's and sl_context's. */
+/* This program's: failures are sl_fail's and sl_context's, notes sl_info's. */
 extern const sl_device_host sl_device_program;
 
 /* What a module gives to the program. Functions report failures by host->fail; `device` is what open() made.

@@ -24,7 +24,9 @@
 enum {
     SL_TAKES_F32 = 1 << SL_F32,
     SL_TAKES_BF16 = 1 << SL_BF16,
+    SL_TAKES_F16 = 1 << SL_F16,
     SL_TAKES_BOTH = SL_TAKES_F32 | SL_TAKES_BF16,
+    SL_TAKES_ALL = SL_TAKES_BOTH | SL_TAKES_F16,
 };
 
 typedef struct sl_kernel_code {
@@ -38,6 +40,9 @@ typedef struct sl_kernel_code {
      * memory). */
     size_t (*packed)(const sl_call *call);
     sl_status (*pack)(const sl_call *call);
+    /* Kernels of the same form (not NULL) pack a weight to the same bytes, given the dtype of in[0]: a plan
+     * keeps one copy for all of them. */
+    const char *form;
     /* Make what outlives runs (primitives of a library) into *out_state, given back to call->state; NULL:
      * nothing. May allocate. release() frees it. prepare() runs before scratch(), worker_scratch() and
      * packed() are asked. */

@@ -19,14 +19,14 @@ static sl_mirror **bucket_of(const void *host) {
     return &buckets[(uintptr_t)host / SL_ALIGNMENT % BUCKETS];
 }
 
-static sl_mirror *find(const sl_device *device, const void *host) {
+sl_mirror *sl_mirror_find(const sl_device *device, const void *host) {
     for (sl_mirror *m = *bucket_of(host); m; m = m->next)
         if (m->host == host && m->device == device) return m;
     return NULL;
 }
 
 sl_status sl_mirror_acquire(const sl_device *device, void *host, size_t bytes, sl_mirror **out) {
-    sl_mirror *mirror = find(device, host);
+    sl_mirror *mirror = sl_mirror_find(device, host);
     if (mirror && mirror->bytes != bytes)
         return sl_fail(SL_INVALID, "an array of %zu bytes is bound as one of %zu", mirror->bytes, bytes);
     if (!mirror) {

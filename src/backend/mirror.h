@@ -12,6 +12,9 @@ typedef struct sl_mirror sl_mirror;
 sl_status sl_mirror_acquire(const sl_device *device, void *host, size_t bytes, sl_mirror **out);
 void sl_mirror_release(sl_mirror *mirror); /* NULL is fine */
 
+/* The mirror of that array, uncounted; NULL where there is none. */
+sl_mirror *sl_mirror_find(const sl_device *device, const void *host);
+
 /* A held mirror is the master: plans neither push nor pull it, until it is held no more. */
 void sl_mirror_hold(sl_mirror *mirror, bool held);
 bool sl_mirror_held(const sl_mirror *mirror);

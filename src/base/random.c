@@ -9,12 +9,17 @@ sl_random sl_random_stream(uint64_t seed, sl_stream purpose, uint32_t item) {
     return (sl_random){.seed = seed, .stream = {(uint32_t)purpose, item}};
 }
 
+void sl_random_block(uint64_t key, const uint32_t counter[4], uint32_t out[4]) {
+    philox4x32_ctr_t c = {{counter[0], counter[1], counter[2], counter[3]}};
+    philox4x32_key_t k = {{(uint32_t)key, (uint32_t)(key >> 32)}};
+    philox4x32_ctr_t block = philox4x32(c, k);
+    for (int i = 0; i < 4; i++) out[i] = block.v[i];
+}
+
 void sl_random_refill(sl_random *random) {
-    philox4x32_ctr_t counter = {
-        {(uint32_t)random->counter, (uint32_t)(random->counter >> 32), random->stream[0], random->stream[1]}};
-    philox4x32_key_t key = {{(uint32_t)random->seed, (uint32_t)(random->seed >> 32)}};
-    philox4x32_ctr_t block = philox4x32(counter, key);
-    for (int i = 0; i < 4; i++) random->block[i] = block.v[i];
+    const uint32_t counter[4] = {(uint32_t)random->counter, (uint32_t)(random->counter >> 32),
+                                 random->stream[0], random->stream[1]};
+    sl_random_block(random->seed, counter, random->block);
     random->counter++;
     random->left = 4;
 }

@@ -2,6 +2,7 @@
 #include "cli/command.h"
 #include "base/sort.h"
 #include "loop/bench/bench.h"
+#include "loop/bench/bench_memory.h"
 #include "loop/engine.h"
 
 #include <stdio.h>
@@ -34,11 +35,11 @@ static sl_status run_timed(sl_cli *cli, sl_bench *bench, const char *name, const
     double median = (seconds[(n - 1) / 2] + seconds[n / 2]) / 2, gflop = sl_bench_gflop(bench),
            rss = sl_bench_peak_rss_mb();
     sl_cli_print(cli, "%-22s %s  min %.3f s  median %.3f s  %.0f GFLOP  %.0f GFLOP/s  peak %.0f MB", name,
-                 s->dtype ? "bf16" : "fp32", seconds[0], median, gflop, gflop / median, rss);
+                 sl_engine_dtype_name(s->dtype), seconds[0], median, gflop, gflop / median, rss);
     char engine[320];
     SL_TRY(sl_engine_text(engine, sizeof engine));
     json_t *row = json_pack("{s:s, s:s, s:s, s:f, s:f, s:f, s:f, s:I}", "engine", engine, "name", name,
-                            "dtype", s->dtype ? "bf16" : "fp32", "min_s", seconds[0], "median_s", median,
+                            "dtype", sl_engine_dtype_name(s->dtype), "min_s", seconds[0], "median_s", median,
                             "gflop", gflop, "peak_rss_mb", rss, "runs", (json_int_t)n);
     json_object_update(cli->result, row);
     json_decref(row);
@@ -59,8 +60,25 @@ static sl_status bench_one(sl_cli *cli, const char *name, const sl_bench_setting
     return status;
 }
 
+static sl_status show_memory(sl_cli *cli, const sl_bench_settings *s) {
+    sl_text text = SL_TEXT_INIT;
+    sl_bench_memory memory;
+    sl_dtype dtype;
+    SL_TRY(sl_engine_dtype(s->dtype, &dtype));
+    sl_status status = sl_bench_memory_plan(dtype, 0, &text, &memory);
+    if (status == SL_OK) {
+        sl_cli_print(cli, "%.*s", (int)text.length - 1, sl_text_get(&text));
+        json_object_set_new(cli->result, "dtype", json_string(sl_engine_dtype_name(s->dtype)));
+        json_object_set_new(cli->result, "generation_gb", json_real(memory.generation_gb));
+        json_object_set_new(cli->result, "training_gb", json_real(memory.training_gb));
+    }
+    sl_text_free(&text);
+    return status;
+}
+
 static sl_status run(sl_cli *cli, void *settings) {
     const sl_bench_settings *s = settings;
+    if (s->memory) return show_memory(cli, s);
     if (s->list) {
         for (int i = 0; sl_bench_names[i]; i++)
             sl_cli_print(cli, "%-22s %s", sl_bench_names[i], sl_bench_about(sl_bench_names[i]));

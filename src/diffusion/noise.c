@@ -2,6 +2,7 @@
 
 #include "base/limits.h"
 #include "base/random.h"
+#include "base/torch_cuda_random.h"
 #include "base/torch_random.h"
 
 struct sl_noise {
@@ -11,11 +12,20 @@ struct sl_noise {
     uint64_t seed;
     uint32_t first_image;
     bool begun;
-    sl_random *streams;     /* images; counter kind */
-    sl_torch_random *torch; /* images, or one where shared */
+    sl_random *streams;         /* images; counter kind */
+    sl_torch_random *torch;     /* images, or one where shared */
+    sl_torch_cuda_random *cuda; /* images */
 };
 
+static sl_status make_cuda_generators(sl_noise *noise) {
+    SL_TRY(sl_alloc(&noise->cuda, (size_t)noise->images, sizeof *noise->cuda));
+    for (int i = 0; i < noise->images; i++)
+        sl_torch_cuda_random_seed(&noise->cuda[i], noise->seed + noise->first_image + (uint64_t)i);
+    return SL_OK;
+}
+
 static sl_status make_generators(sl_noise *noise) {
+    if (noise->kind == SL_NOISE_TORCH_CUDA) return make_cuda_generators(noise);
     if (noise->kind == SL_NOISE_COUNTER)
         return sl_alloc(&noise->streams, (size_t)noise->images, sizeof *noise->streams);
     int count = noise->kind == SL_NOISE_TORCH ? noise->images : 1;
@@ -33,7 +43,7 @@ sl_status sl_noise_new(sl_noise_kind kind, uint64_t seed, uint32_t first_image, 
         return sl_fail(SL_INVALID, "noise for %d images, expected 1 to %d", images, SL_LIMIT_BATCH);
     sl_noise *noise;
     SL_TRY(sl_alloc(&noise, 1, sizeof *noise));
-    *noise = (sl_noise){kind, images, elements, seed, first_image, false, NULL, NULL};
+    *noise = (sl_noise){kind, images, elements, seed, first_image, false, NULL, NULL, NULL};
     sl_status status = make_generators(noise);
     if (status) {
         sl_noise_free(noise);
@@ -47,6 +57,7 @@ void sl_noise_free(sl_noise *noise) {
     if (!noise) return;
     sl_free(noise->streams);
     sl_free(noise->torch);
+    sl_free(noise->cuda);
     sl_free(noise);
 }
 
@@ -57,6 +68,8 @@ void sl_noise_draw(sl_noise *noise, float *out) {
         uint32_t image = noise->first_image + (uint32_t)i;
         float *target = out + n * (size_t)i;
         if (noise->kind == SL_NOISE_TORCH) sl_torch_randn(&noise->torch[i], target, n);
+        if (noise->kind == SL_NOISE_TORCH_CUDA)
+            sl_torch_cuda_randn(&noise->cuda[i], SL_TORCH_CUDA_THREADS, target, n);
         if (noise->kind != SL_NOISE_COUNTER) continue;
         if (!noise->begun) {
             sl_random latents = sl_random_stream(noise->seed, SL_STREAM_LATENT, image);

@@ -10,6 +10,7 @@
 typedef enum sl_noise_kind {
     SL_NOISE_COUNTER,      /* ours: image k of a run is a function of (seed, k) alone, on every machine */
     SL_NOISE_TORCH,        /* each image its own torch CPU generator, seeded seed + k */
+    SL_NOISE_TORCH_CUDA,   /* the same with torch's CUDA generators, float32 */
     SL_NOISE_TORCH_SHARED, /* one torch CPU generator for the batch, as diffusers with one generator */
 } sl_noise_kind;
 

@@ -1,6 +1,7 @@
 #include "diffusion/pipeline.h"
 
 #include "base/limits.h"
+#include "diffusion/autoencoder.h"
 #include "diffusion/programs.h"
 
 #include <math.h>
@@ -18,6 +19,7 @@ struct sl_pipeline {
     const sl_bundle *bundle;
     sl_programs *programs;
     int64_t length, width; /* of a text's embedding */
+    int64_t decoded_tile_px;
     kept_text texts[TEXTS_KEPT];
     int next_text; /* the one to be replaced */
 };
@@ -332,6 +334,7 @@ sl_status sl_pipeline_generate(sl_pipeline *pipeline, const sl_generation *gener
     made.cut_prompts = r.cut_prompts;
     if (!generation->latents_only)
         SL_GUARD(status, sl_pipeline_decode(pipeline, &made.latents, &made.images), done);
+    made.tile_px = generation->latents_only ? 0 : pipeline->decoded_tile_px;
     r.latents = NULL; /* now the caller's */
     *out = made;
 done:
@@ -346,104 +349,14 @@ void sl_generated_free(sl_generated *generated) {
 
 /* ---- autoencoder ---- */
 
-static sl_status check_rank(const sl_tensor *tensor, const char *what, int64_t channels) {
-    sl_shape_text text;
-    if (tensor->dtype == SL_F32 && tensor->shape.rank == 4 && tensor->shape.dim[3] == channels) return SL_OK;
-    return sl_fail(SL_INVALID, "%s of shape %s and type %s, expected [N, H, W, %lld] of F32", what,
-                   sl_shape_format(&tensor->shape, &text), sl_dtype_name(tensor->dtype), (long long)channels);
-}
-
-/* One image at a time: memory stays small, and the result cannot depend on the batch. */
-static sl_status decode_one(sl_program *program, const sl_vae_config *vae, const float *latent,
-                            int64_t pixels, float *scratch, float *image, size_t image_bytes) {
-    size_t bytes = (size_t)(pixels * vae->latent_channels) * sizeof *scratch;
-    memcpy(scratch, latent, bytes);
-    sl_vae_latents_from_model(vae, scratch, pixels);
-    SL_TRY(sl_program_set(program, "latent", scratch, bytes));
-    SL_TRY(sl_program_run(program));
-    return sl_program_get(program, "image", image, image_bytes);
-}
-
 sl_status sl_pipeline_decode(sl_pipeline *pipeline, const sl_tensor *latents, sl_tensor *out) {
-    const sl_vae_config *vae = sl_bundle_vae(pipeline->bundle);
-    SL_TRY(check_rank(latents, "latents", vae->latent_channels));
-    const int64_t *dim = latents->shape.dim;
-    int64_t reduction = sl_bundle_reduction(pipeline->bundle), pixels = dim[1] * dim[2];
-    sl_shape shape =
-        SL_SHAPE(dim[0], dim[1] * reduction, dim[2] * reduction, sl_bundle_image_channels(pipeline->bundle));
-    sl_tensor images = {0};
-    float *scratch = NULL;
-    sl_program *program;
-    sl_status status;
-    SL_GUARD(status, sl_tensor_new(SL_F32, &shape, &images), fail);
-    SL_GUARD(status, sl_alloc(&scratch, (size_t)pixels, (size_t)vae->latent_channels * sizeof *scratch),
-             fail);
-    SL_GUARD(status, sl_programs_get(pipeline->programs, SL_PART_DECODE, 1, dim[1], dim[2], &program), fail);
-    size_t image_bytes = sl_tensor_bytes(&images) / (size_t)dim[0];
-    for (int64_t i = 0; i < dim[0]; i++)
-        SL_GUARD(status,
-                 decode_one(program, vae, (const float *)latents->data + i * pixels * vae->latent_channels,
-                            pixels, scratch, (float *)images.data + (size_t)i * (image_bytes / sizeof(float)),
-                            image_bytes),
-                 fail);
-    sl_free(scratch);
-    *out = images;
-    return SL_OK;
-fail:
-    sl_free(scratch);
-    sl_tensor_free(&images);
-    return sl_context(status, "decoding");
-}
-
-/* latent = mean + exp(logvar/2) noise, or the mean, in the denoiser's scale */
-static sl_status encode_one(sl_program *program, const sl_vae_config *vae, const float *image,
-                            size_t image_bytes, const float *noise, int64_t pixels, float *logvar,
-                            float *latent) {
-    int64_t count = pixels * vae->latent_channels;
-    size_t bytes = (size_t)count * sizeof *latent;
-    SL_TRY(sl_program_set(program, "image", image, image_bytes));
-    SL_TRY(sl_program_run(program));
-    SL_TRY(sl_program_get(program, "mean", latent, bytes));
-    if (noise) {
-        SL_TRY(sl_program_get(program, "logvar", logvar, bytes));
-        for (int64_t i = 0; i < count; i++) latent[i] += (float)exp(0.5 * (double)logvar[i]) * noise[i];
-    }
-    sl_vae_latents_to_model(vae, latent, pixels);
-    return SL_OK;
+    return sl_context(
+        sl_autoencoder_decode(pipeline->bundle, pipeline->programs, latents, out, &pipeline->decoded_tile_px),
+        "decoding");
 }
 
 sl_status sl_pipeline_encode(sl_pipeline *pipeline, const sl_tensor *images, const float *noise,
                              sl_tensor *out) {
-    const sl_vae_config *vae = sl_bundle_vae(pipeline->bundle);
-    int64_t block = pipeline->bundle->space_to_depth, channels = vae->in_channels / (block * block);
-    SL_TRY(check_rank(images, "images", channels));
-    const int64_t *dim = images->shape.dim;
-    int64_t reduction = sl_bundle_reduction(pipeline->bundle);
-    if (dim[1] % reduction || dim[2] % reduction)
-        return sl_fail(SL_INVALID, "images of %lld x %lld pixels, expected multiples of %lld",
-                       (long long)dim[1], (long long)dim[2], (long long)reduction);
-    sl_shape shape = SL_SHAPE(dim[0], dim[1] / reduction, dim[2] / reduction, vae->latent_channels);
-    int64_t pixels = shape.dim[1] * shape.dim[2], each = pixels * vae->latent_channels;
-    sl_tensor latents = {0};
-    float *logvar = NULL;
-    sl_program *program;
-    sl_status status;
-    SL_GUARD(status, sl_tensor_new(SL_F32, &shape, &latents), fail);
-    SL_GUARD(status, sl_alloc(&logvar, (size_t)each, sizeof *logvar), fail);
-    SL_GUARD(status, sl_programs_get(pipeline->programs, SL_PART_ENCODE, 1, dim[1], dim[2], &program), fail);
-    size_t image_bytes = sl_tensor_bytes(images) / (size_t)dim[0];
-    for (int64_t i = 0; i < dim[0]; i++)
-        SL_GUARD(status,
-                 encode_one(program, vae,
-                            (const float *)images->data + (size_t)i * (image_bytes / sizeof(float)),
-                            image_bytes, noise ? noise + i * each : NULL, pixels, logvar,
-                            (float *)latents.data + i * each),
-                 fail);
-    sl_free(logvar);
-    *out = latents;
-    return SL_OK;
-fail:
-    sl_free(logvar);
-    sl_tensor_free(&latents);
-    return sl_context(status, "encoding");
+    return sl_context(sl_autoencoder_encode(pipeline->bundle, pipeline->programs, images, noise, out),
+                      "encoding");
 }

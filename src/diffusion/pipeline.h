@@ -12,11 +12,13 @@
 #include "nn/lora.h"
 
 typedef struct sl_pipeline_options {
-    sl_dtype dtype; /* of the computation: SL_F32 or SL_BF16; samplers always work in F32 */
+    sl_dtype dtype; /* of the computation: SL_F32, SL_BF16 or SL_F16; samplers always work in F32 */
     const sl_lora *const
         *loras; /* live adapters on the denoiser; for speed merge them into its weights instead */
     int lora_count;
     int clip_skip;
+    int64_t vae_tile_px; /* images go through the autoencoder in overlapping tiles of that side, a multiple of
+                            sl_bundle_reduction; 0: whole, or in tiles where a device has no room for that */
     sl_plan_options plan;
 } sl_pipeline_options;
 
@@ -54,6 +56,7 @@ typedef struct sl_generation {
 typedef struct sl_generated {
     sl_tensor latents; /* [count, h, w, C] */
     sl_tensor images;  /* [count, H, W, channels]; data NULL where latents_only */
+    int64_t tile_px;   /* of the tiles that they were decoded in; 0: whole */
     int cut_prompts;   /* prompts longer than the text encoder takes, which lost their end */
 } sl_generated;
 

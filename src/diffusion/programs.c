@@ -1,7 +1,10 @@
 #include "diffusion/programs.h"
 
+#include "backend/device.h"
+#include "base/log.h"
+
 /* A program holds the weights in its kernels' layout: of a large model only one is kept. */
-enum { SLOTS = 4 };
+enum { SLOTS = 4, LEAST_TILE = 4 };
 static const size_t large_bytes = (size_t)512 << 20;
 
 typedef struct kept {
@@ -18,8 +21,14 @@ struct sl_programs {
 };
 
 sl_status sl_programs_new(const sl_bundle *bundle, const sl_pipeline_options *options, sl_programs **out) {
-    if (options->dtype != SL_F32 && options->dtype != SL_BF16)
-        return sl_fail(SL_INVALID, "computing in %s, expected F32 or BF16", sl_dtype_name(options->dtype));
+    if (options->dtype != SL_F32 && options->dtype != SL_BF16 && options->dtype != SL_F16)
+        return sl_fail(SL_INVALID, "computing in %s, expected F32, BF16 or F16",
+                       sl_dtype_name(options->dtype));
+    int64_t reduction = sl_bundle_reduction(bundle), tile_px = options->vae_tile_px;
+    if (tile_px && (tile_px % reduction || tile_px / reduction < LEAST_TILE))
+        return sl_fail(SL_INVALID,
+                       "tiles of %lld px for the autoencoder, expected a multiple of %lld from %lld on",
+                       (long long)tile_px, (long long)reduction, (long long)(LEAST_TILE * reduction));
     sl_programs *programs;
     SL_TRY(sl_alloc(&programs, 1, sizeof *programs));
     programs->bundle = bundle;
@@ -39,6 +48,22 @@ void sl_programs_weights_changed(sl_programs *programs) {
     for (int part = 0; part < SL_PARTS; part++)
         for (int i = 0; i < SLOTS; i++)
             if (programs->slots[part][i].used) sl_plan_weights_changed(programs->slots[part][i].program.plan);
+}
+
+const sl_pipeline_options *sl_programs_options(const sl_programs *programs) {
+    return &programs->options;
+}
+
+static void drop(sl_programs *programs, int part) {
+    for (int i = 0; i < SLOTS; i++) {
+        sl_program_end(&programs->slots[part][i].program);
+        programs->slots[part][i] = (kept){0};
+    }
+}
+
+void sl_programs_drop_others(sl_programs *programs, sl_part kept_part) {
+    for (int part = 0; part < SL_PARTS; part++)
+        if (part != (int)kept_part) drop(programs, part);
 }
 
 static const sl_model *model_of(const sl_bundle *bundle, sl_part part) {
@@ -106,6 +131,39 @@ static sl_status compile(sl_programs *programs, sl_part part, kept *slot) {
     return sl_program_finish(program, &programs->options.plan);
 }
 
+/* What a part takes of a device's memory. */
+static void tell(sl_part part, const sl_program *program) {
+    static const char *const names[SL_PARTS] = {"text encoder", "denoiser", "decoder", "encoder"};
+    const sl_device *device;
+    char figures[160];
+    if (sl_device_current(&device) != SL_OK || !device) return;
+    sl_plan_memory memory = sl_plan_memory_of(program->plan);
+    sl_plan_memory_text(&memory, 0, figures, sizeof figures);
+    sl_info("%s on the device: %s", names[part], figures);
+}
+
+static sl_status compile_into(sl_programs *programs, sl_part part, kept *slot) {
+    sl_status status = compile(programs, part, slot);
+    if (status == SL_OK)
+        tell(part, &slot->program);
+    else
+        sl_program_end(&slot->program);
+    return status;
+}
+
+static sl_status make_room_and_compile(sl_programs *programs, sl_part part, kept *slot) {
+    sl_status status = compile_into(programs, part, slot);
+    if (status == SL_MEMORY && part != SL_PART_TEXT) {
+        drop(programs, SL_PART_TEXT); /* its embeddings are kept */
+        status = compile_into(programs, part, slot);
+    }
+    if (status == SL_MEMORY && (part == SL_PART_TEXT || part == SL_PART_DENOISE)) {
+        sl_programs_drop_others(programs, part);
+        status = compile_into(programs, part, slot);
+    }
+    return status;
+}
+
 sl_status sl_programs_get(sl_programs *programs, sl_part part, int64_t batch, int64_t height, int64_t width,
                           sl_program **out) {
     kept *slots = programs->slots[part], *oldest = slots;
@@ -121,11 +179,7 @@ sl_status sl_programs_get(sl_programs *programs, sl_part part, int64_t batch, in
     }
     sl_program_end(&oldest->program);
     *oldest = (kept){.batch = batch, .height = height, .width = width};
-    sl_status status = compile(programs, part, oldest);
-    if (status != SL_OK) {
-        sl_program_end(&oldest->program);
-        return status;
-    }
+    SL_TRY(make_room_and_compile(programs, part, oldest));
     oldest->used = ++programs->clock;
     *out = &oldest->program;
     return SL_OK;

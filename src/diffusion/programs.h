@@ -18,8 +18,12 @@ typedef struct sl_programs sl_programs;
 sl_status sl_programs_new(const sl_bundle *bundle, const sl_pipeline_options *options, sl_programs **out);
 void sl_programs_free(sl_programs *programs); /* NULL is fine */
 void sl_programs_weights_changed(sl_programs *programs);
+const sl_pipeline_options *sl_programs_options(const sl_programs *programs);
+/* Ends the programs of all parts but `kept`, whose memory others may take. */
+void sl_programs_drop_others(sl_programs *programs, sl_part kept);
 
-/* The program of that part and shape, compiled now where it is not kept; valid until the next call. */
+/* The program of that part and shape, compiled now where it is not kept; valid until the next call. Where a
+ * device has no room, the text encoder's go first, and for the denoiser all others. */
 sl_status sl_programs_get(sl_programs *programs, sl_part part, int64_t batch, int64_t height, int64_t width,
                           sl_program **out);
 

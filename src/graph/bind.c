@@ -73,31 +73,36 @@ sl_status sl_plan_reserve_workers(sl_plan *plan) {
                          "the threads' scratch memory");
 }
 
-/* What the device must hold is compared with what is free before anything is taken. */
-static sl_status check_room(const sl_plan *plan) {
-    sl_device_info info;
-    sl_plan_memory memory = sl_plan_memory_of(plan);
-    size_t needed = sl_plan_bytes(plan) + memory.parameters + memory.gradients;
-    if (!plan->device) return SL_OK;
-    SL_TRY(plan->device->module->describe(plan->device->index, &info));
-    /* parameters that another plan brought are counted twice: only what can never fit is refused here */
-    if (needed <= info.total_bytes) return SL_OK;
-    return sl_fail(
-        SL_MEMORY,
-        "the device %s has %.2f GB (%.2f GB free); the work takes %.2f GB: parameters %.2f, gradients %.2f, "
-        "activations %.2f, weights in the kernels' layout %.2f",
-        info.name, 1e-9 * (double)info.total_bytes, 1e-9 * (double)info.free_bytes, 1e-9 * (double)needed,
-        1e-9 * (double)memory.parameters, 1e-9 * (double)memory.gradients,
-        1e-9 * (double)(memory.workspace + memory.inputs), 1e-9 * (double)memory.packed);
+/* Parameters and gradients that are read or written get their place on the device. New mirrors come before
+ * the old ones go, so that what stays bound keeps its place. */
+static sl_status acquire_mirrors(sl_plan *plan) {
+    for (int32_t id = 1; plan->device && id < plan->graph->value_count; id++) {
+        plan_value *value = &plan->values[id];
+        const sl_operand *operand = &plan->graph->values[id].operand;
+        sl_mirror *was = value->mirror, *gradient_was = value->gradient_mirror;
+        if (value->home != HOME_BOUND || value->passing) continue;
+        if (value->bound) {
+            SL_TRY(sl_mirror_acquire(plan->device, value->bound, sl_plan_operand_bytes(operand),
+                                     &value->mirror));
+            sl_mirror_release(was);
+        }
+        if (value->gradient) {
+            SL_TRY(sl_mirror_acquire(plan->device, value->gradient, sl_plan_gradient_bytes(operand),
+                                     &value->gradient_mirror));
+            sl_mirror_release(gradient_was);
+        }
+    }
+    return SL_OK;
 }
 
 static sl_status reserve(sl_plan *plan) {
     bool first = !plan->own;
-    if (first) SL_TRY(check_room(plan));
+    if (first) SL_TRY(sl_plan_check_room(plan));
     SL_TRY(reserve_block(plan, &plan->own, plan->own_bytes, "inputs and constants"));
     SL_TRY(reserve_block(plan, &plan->packed, plan->packed_bytes, "packed weights"));
     SL_TRY(reserve_block(plan, &plan->workspace, plan->workspace_bytes, "the workspace"));
     SL_TRY(sl_plan_reserve_workers(plan));
+    if (first) SL_TRY(acquire_mirrors(plan));
     if (first && plan->own) SL_TRY(copy_constants(plan));
     if (plan->options.poison && plan->workspace)
         SL_TRY(sl_plan_fill(plan, plan->workspace, 0xff, plan->workspace_bytes));
@@ -145,7 +150,7 @@ sl_status sl_plan_address(const sl_plan *plan, int32_t id, void **out) {
     case HOME_BOUND:
         if (!value->bound)
             return sl_fail(SL_INVALID, "parameter '%s' is not bound", plan->graph->values[value->root].name);
-        *out = plan->device ? sl_mirror_address(value->mirror) : value->bound;
+        *out = !plan->device ? value->bound : value->passing ? NULL : sl_mirror_address(value->mirror);
         return SL_OK;
     default:
         return sl_fail(SL_INVALID, "a value without memory");
@@ -179,28 +184,6 @@ static sl_status resolve_node(sl_plan *plan, plan_node *p) {
         call->packed = plan->workspace + plan->blocks[p->packed_block].offset;
     call->worker_scratch = plan->worker_scratch;
     call->worker_scratch_stride = plan->worker_stride;
-    return SL_OK;
-}
-
-/* Parameters and gradients that are read or written get their place on the device. New mirrors come before
- * the old ones go, so that what stays bound keeps its place. */
-static sl_status acquire_mirrors(sl_plan *plan) {
-    for (int32_t id = 1; plan->device && id < plan->graph->value_count; id++) {
-        plan_value *value = &plan->values[id];
-        const sl_operand *operand = &plan->graph->values[id].operand;
-        sl_mirror *was = value->mirror, *gradient_was = value->gradient_mirror;
-        if (value->home != HOME_BOUND) continue;
-        if (value->bound) {
-            SL_TRY(sl_mirror_acquire(plan->device, value->bound, sl_plan_operand_bytes(operand),
-                                     &value->mirror));
-            sl_mirror_release(was);
-        }
-        if (value->gradient) {
-            size_t bytes = (size_t)sl_operand_count(operand) * sl_dtype_bytes(sl_dtype_wide(operand->dtype));
-            SL_TRY(sl_mirror_acquire(plan->device, value->gradient, bytes, &value->gradient_mirror));
-            sl_mirror_release(gradient_was);
-        }
-    }
     return SL_OK;
 }
 

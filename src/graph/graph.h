@@ -7,7 +7,7 @@
  *
  * Shapes: activations are [N,H,W,C], [N,L,E] or [...,C]; convolution weights [O,I,kh,kw], linear weights
  * [out,in]. Data types: the result of an operation has the dtype of its first input; weights may be F32 or
- * BF16 beside activations of either. Norms, softmax and losses compute in fp32 whatever the storage. */
+ * a 16-bit type beside activations of any. Norms, softmax and losses compute in fp32 whatever the storage. */
 #ifndef SL_GRAPH_GRAPH_H
 #define SL_GRAPH_GRAPH_H
 
@@ -129,7 +129,7 @@ sl_value sl_clamp(sl_graph *graph, sl_value x, double low, double high);
 sl_value sl_scale(sl_graph *graph, sl_value x, double a, double b); /* a x + b */
 sl_value sl_geglu(sl_graph *graph, sl_value x);                     /* [...,2E] -> x[..E] * gelu(x[E..]) */
 sl_value sl_cast(sl_graph *graph, sl_value x,
-                 sl_dtype dtype); /* F32, BF16 (F64 in tests); free if it is that */
+                 sl_dtype dtype); /* F32, BF16, F16 (F64 in tests); free if it is that */
 
 /* Broadcast as in NumPy: [C], [N,1,1,C], [N,1,1,1], [] against [N,H,W,C], either side. dtype of a. */
 sl_value sl_add(sl_graph *graph, sl_value a, sl_value b);

@@ -27,6 +27,7 @@ typedef struct scan {
     }
 FIRST_BAD(first_bad_f32, uint32_t, 0x7f800000u)
 FIRST_BAD(first_bad_bf16, uint16_t, 0x7f80u)
+FIRST_BAD(first_bad_f16, uint16_t, 0x7c00u)
 FIRST_BAD(first_bad_f64, uint64_t, 0x7ff0000000000000u)
 
 static int64_t first_bad(const sl_operand *operand, int64_t at, int64_t count) {
@@ -35,6 +36,8 @@ static int64_t first_bad(const sl_operand *operand, int64_t at, int64_t count) {
         return first_bad_f32(operand->data, at, count);
     case SL_BF16:
         return first_bad_bf16(operand->data, at, count);
+    case SL_F16:
+        return first_bad_f16(operand->data, at, count);
     case SL_F64:
         return first_bad_f64(operand->data, at, count);
     default:

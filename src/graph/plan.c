@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "base/threads.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static size_t aligned(size_t bytes) {
@@ -104,15 +105,20 @@ static sl_status choose_kernel(sl_plan *plan, plan_node *p) {
     return SL_OK;
 }
 
-/* A packed weight is shared by nodes with the same kernel, weight, shapes and attributes (recomputed ones).
- */
+/* The same kernel, shapes and attributes (recomputed nodes), or kernels that say so. */
+static bool packs_alike(const sl_plan *plan, const plan_node *a, const plan_node *b) {
+    const graph_node *left = &plan->graph->nodes[a->node], *right = &plan->graph->nodes[b->node];
+    const char *form = a->kernel->code->form;
+    if (form && form == b->kernel->code->form) return a->call.in[0].dtype == b->call.in[0].dtype;
+    return a->kernel == b->kernel && sl_shape_equal(&a->call.in[0].shape, &b->call.in[0].shape) &&
+           memcmp(&left->attrs, &right->attrs, sizeof left->attrs) == 0;
+}
+
 static bool shares_packed(const sl_plan *plan, const plan_node *a, const plan_node *b) {
     const graph_node *left = &plan->graph->nodes[a->node], *right = &plan->graph->nodes[b->node];
-    return b->packs_once && a->kernel == b->kernel && a->packed_bytes == b->packed_bytes &&
+    return b->packs_once && a->packed_bytes == b->packed_bytes &&
            plan->values[left->in[1]].root == plan->values[right->in[1]].root &&
-           sl_shape_equal(&a->call.in[0].shape, &b->call.in[0].shape) &&
-           sl_shape_equal(&a->call.in[1].shape, &b->call.in[1].shape) &&
-           memcmp(&left->attrs, &right->attrs, sizeof left->attrs) == 0;
+           sl_shape_equal(&a->call.in[1].shape, &b->call.in[1].shape) && packs_alike(plan, a, b);
 }
 
 static void place_packed(sl_plan *plan, int32_t index) {
@@ -122,6 +128,7 @@ static void place_packed(sl_plan *plan, int32_t index) {
         p->packed_offset = plan->nodes[i].packed_offset;
         return;
     }
+    p->packs_first = true;
     p->packed_offset = plan->packed_bytes;
     plan->packed_bytes += aligned(p->packed_bytes);
 }
@@ -138,6 +145,27 @@ static sl_status choose_kernels(sl_plan *plan, const bool *live) {
         if (aligned(p->worker_bytes) > plan->worker_stride) plan->worker_stride = aligned(p->worker_bytes);
     }
     return SL_OK;
+}
+
+/* Frozen parameters of which a device only needs the packed form. */
+static void find_passing(const sl_plan *plan) {
+    for (int32_t p = 0; p < plan->node_count; p++) {
+        const plan_node *entry = &plan->nodes[p];
+        if (entry->packs_once)
+            plan->values[plan->values[plan->graph->nodes[entry->node].in[1]].root].passing = true;
+    }
+    for (int32_t p = 0; p < plan->node_count; p++) {
+        const plan_node *entry = &plan->nodes[p];
+        const graph_node *node = &plan->graph->nodes[entry->node];
+        for (int i = 0; i < node->in_count; i++)
+            if (i != 1 || !entry->packs_once) plan->values[plan->values[node->in[i]].root].passing = false;
+    }
+    for (int32_t id = 0; id < plan->graph->value_count; id++) {
+        plan_value *value = &plan->values[id];
+        bool parameter = plan->graph->values[id].kind == VALUE_PARAMETER;
+        if (value->wanted) plan->values[value->root].passing = false;
+        if (!plan->device || !parameter) value->passing = false;
+    }
 }
 
 /* ---- homes and lifetimes ---- */
@@ -217,6 +245,34 @@ static void assign_blocks(sl_plan *plan, const int32_t *last) {
     }
 }
 
+/* The most that values take at one time, without anybody's scratch memory. */
+static size_t activations(const sl_plan *plan) {
+    int64_t *change = SL_NEW(plan->arena, int64_t, plan->node_count + 2), alive = 0, most = 0;
+    for (int32_t b = 0; b < plan->block_count; b++) {
+        change[plan->blocks[b].first] += (int64_t)plan->blocks[b].bytes;
+        change[plan->blocks[b].last + 1] -= (int64_t)plan->blocks[b].bytes;
+    }
+    for (int32_t p = 0; p < plan->node_count; p++) {
+        const plan_node *entry = &plan->nodes[p];
+        int64_t scratch = 0;
+        if (entry->scratch_block >= 0) scratch += (int64_t)plan->blocks[entry->scratch_block].bytes;
+        if (entry->packed_block >= 0) scratch += (int64_t)plan->blocks[entry->packed_block].bytes;
+        alive += change[p];
+        if (alive - scratch > most) most = alive - scratch;
+    }
+    return (size_t)most;
+}
+
+/* Weights pass through the workspace before anything else lies there. */
+static size_t passing_bytes(const sl_plan *plan) {
+    size_t most = 0;
+    for (int32_t id = 1; id < plan->graph->value_count; id++) {
+        size_t bytes = sl_plan_operand_bytes(&plan->graph->values[id].operand);
+        if (plan->values[id].passing && bytes > most) most = bytes;
+    }
+    return most;
+}
+
 static sl_status build(sl_plan *plan) {
     sl_graph *graph = plan->graph;
     bool *live = SL_NEW(plan->arena, bool, graph->node_count + 1);
@@ -228,11 +284,14 @@ static sl_status build(sl_plan *plan) {
     find_roots(plan);
     SL_TRY(choose_kernels(plan, live));
     if (plan->node_count == 0) return sl_fail(SL_INVALID, "the graph has no output and no gradient");
+    find_passing(plan);
     find_homes(plan);
     find_last_use(plan, last);
     assign_blocks(plan, last);
     plan->workspace_bytes =
         sl_layout_place(plan->blocks, plan->block_count, SL_NEW(plan->arena, int32_t, plan->block_count + 1));
+    plan->activation_bytes = activations(plan);
+    if (passing_bytes(plan) > plan->workspace_bytes) plan->workspace_bytes = passing_bytes(plan);
     plan->workers = sl_threads_count();
     return SL_OK;
 }
@@ -271,17 +330,31 @@ sl_plan_memory sl_plan_memory_of(const sl_plan *plan) {
     sl_plan_memory memory = {.inputs = plan->own_bytes,
                              .packed = plan->packed_bytes,
                              .workspace = plan->workspace_bytes,
+                             .activations = plan->activation_bytes,
                              .unshared = plan->unshared_bytes,
                              .workers = plan->worker_stride * (size_t)plan->workers};
     for (int32_t i = 0; i < plan->graph->parameter_count; i++) {
         const sl_operand *operand = &plan->graph->values[plan->graph->parameters[i]].operand;
-        memory.parameters += sl_plan_operand_bytes(operand);
+        if (!plan->values[plan->graph->parameters[i]].passing)
+            memory.parameters += sl_plan_operand_bytes(operand);
     }
     for (int32_t i = 0; i < plan->node_count; i++) {
         const graph_node *node = &plan->graph->nodes[plan->nodes[i].node];
         if (node->target_is_gradient) memory.gradients += sl_plan_operand_bytes(&plan->nodes[i].call.out[0]);
     }
     return memory;
+}
+
+void sl_plan_memory_text(const sl_plan_memory *m, size_t moments, char *out, size_t bytes) {
+    const double gb = 1e-9;
+    size_t weights = m->parameters + m->packed;
+    size_t scratch = m->workspace > m->activations ? m->workspace - m->activations : 0;
+    int length =
+        snprintf(out, bytes, "weights %.2f GB, activations %.2f, workspace %.2f", gb * (double)weights,
+                 gb * (double)(m->activations + m->inputs), gb * (double)(scratch + m->workers));
+    if (m->gradients && length > 0 && (size_t)length < bytes)
+        snprintf(out + length, bytes - (size_t)length, ", gradients %.2f, moments %.2f",
+                 gb * (double)m->gradients, gb * (double)moments);
 }
 
 size_t sl_plan_bytes(const sl_plan *plan) {

@@ -35,15 +35,19 @@ sl_status sl_plan_new(sl_graph *graph, const sl_plan_options *options, sl_plan *
 void sl_plan_free(sl_plan *plan); /* NULL is fine */
 
 typedef struct sl_plan_memory {
-    size_t parameters; /* bound from outside */
-    size_t gradients;  /* bound from outside */
-    size_t inputs;     /* inputs and constants */
-    size_t packed;     /* frozen weights in the kernels' layout */
-    size_t workspace;  /* activations and scratch, by lifetime; without sharing it would be `unshared` */
+    size_t parameters;  /* bound from outside; on a device those that lie there as they are */
+    size_t gradients;   /* bound from outside */
+    size_t inputs;      /* inputs and constants */
+    size_t packed;      /* frozen weights in the kernels' layout */
+    size_t workspace;   /* activations and scratch, by lifetime; without sharing it would be `unshared` */
+    size_t activations; /* of it, the most that are alive at one time */
     size_t unshared;
     size_t workers; /* scratch of the threads */
 } sl_plan_memory;
 sl_plan_memory sl_plan_memory_of(const sl_plan *plan);
+/* "weights 1.72 GB, activations 0.31, workspace 0.27", and gradients where there are any, with the
+ * optimiser's moments, which no plan knows of: 128 bytes hold it. */
+void sl_plan_memory_text(const sl_plan_memory *memory, size_t moments, char *out, size_t bytes);
 size_t
 sl_plan_bytes(const sl_plan *plan); /* inputs + packed + workspace + workers: what sl_plan_reserve takes */
 
@@ -56,6 +60,7 @@ sl_status sl_plan_bind_gradient(sl_plan *plan, sl_value parameter, void *data);
 /* Frozen parameters have new bytes in the same place: pack them again at the next run. */
 void sl_plan_weights_changed(sl_plan *plan);
 
+/* SL_MEMORY, with the plan's figures, before anything is taken where a device has no room for it. */
 sl_status sl_plan_reserve(sl_plan *plan);
 
 /* Copy into an input, out of an input or output; `bytes` must be its exact size. After sl_plan_reserve. */

@@ -26,6 +26,7 @@ typedef struct plan_node {
     size_t scratch_bytes, packed_bytes, worker_bytes;
     bool packs_once;
     size_t packed_offset; /* in the memory of packed weights, where packs_once */
+    bool packs_first;     /* of all nodes that read that place */
     double seconds, flops;
     int64_t runs;
 } plan_node;
@@ -41,6 +42,7 @@ typedef struct plan_value {
     void *bound, *gradient;              /* from outside, the host's */
     sl_mirror *mirror, *gradient_mirror; /* their places on a device */
     bool used, wanted;                   /* read by a live node; an output */
+    bool passing; /* a frozen parameter that a device sees only to pack it: it has no place there */
 } plan_value;
 
 struct sl_plan {
@@ -54,6 +56,7 @@ struct sl_plan {
     layout_block *blocks;
     int32_t block_count;
     size_t own_bytes, packed_bytes, workspace_bytes, unshared_bytes, worker_stride;
+    size_t activation_bytes; /* most that are alive at one time */
     int workers;
     char *own, *packed, *workspace, *worker_scratch; /* NULL before sl_plan_reserve */
     bool resolved;                                   /* operands point at the memory */
@@ -62,6 +65,10 @@ struct sl_plan {
     int plain_runs;                                  /* since the addresses changed */
 };
 
+/* SL_MEMORY, with what the plan takes, where its device has no room for what it has not yet got. */
+sl_status sl_plan_check_room(const sl_plan *plan);
+size_t sl_plan_gradient_bytes(const sl_operand *parameter);
+
 size_t sl_plan_operand_bytes(const sl_operand *operand);
 sl_status sl_plan_check_value(const sl_plan *plan, sl_value value);
 /* Where a value lies, in the memory of what runs the plan. */
@@ -69,6 +76,8 @@ sl_status sl_plan_address(const sl_plan *plan, int32_t id, void **out);
 sl_status sl_plan_reserve_workers(sl_plan *plan);
 void sl_plan_release(sl_plan *plan); /* all memory, mirrors and recordings */
 void sl_plan_forget_recording(sl_plan *plan);
+/* Frozen weights into the kernels' layout, where that is stale. */
+sl_status sl_plan_pack_frozen(sl_plan *plan);
 
 /* Into the plan's memory, on whichever side that is. */
 sl_status sl_plan_copy_in(const sl_plan *plan, void *to, const void *from, size_t bytes);

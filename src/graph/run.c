@@ -46,16 +46,6 @@ static sl_status run_nodes(sl_plan *plan) {
     return SL_OK;
 }
 
-static sl_status pack_frozen(sl_plan *plan) {
-    if (plan->packed_ready) return SL_OK;
-    for (int32_t i = 0; i < plan->node_count; i++) {
-        const plan_node *p = &plan->nodes[i];
-        if (p->packs_once) SL_TRY(p->kernel->code->pack(&p->call));
-    }
-    plan->packed_ready = true;
-    return SL_OK;
-}
-
 /* ---- recordings ---- */
 
 void sl_plan_forget_recording(sl_plan *plan) {
@@ -92,7 +82,7 @@ static sl_status run_recorded(sl_plan *plan) {
 static sl_status run(sl_plan *plan) {
     SL_TRY(sl_plan_resolve(plan));
     SL_TRY(sl_plan_push_bound(plan));
-    SL_TRY(pack_frozen(plan));
+    SL_TRY(sl_plan_pack_frozen(plan));
     SL_TRY(can_record(plan) ? run_recorded(plan) : run_nodes(plan));
     return sl_plan_pull_bound(plan);
 }

@@ -31,8 +31,8 @@ typedef struct sl_nn {
     sl_params *params;
 
     /* Options, to be set between sl_nn_open and the first layer. */
-    sl_dtype dtype; /* of activations: SL_F32 (default) or SL_BF16; models cast their inputs, and their
-                       outputs to F32 */
+    sl_dtype dtype; /* of activations: SL_F32 (default), SL_BF16 or SL_F16; models cast their inputs, and
+                       their outputs to F32 */
     bool training;  /* parameters marked trainable get gradients; batch norm uses and updates the batch's
                        statistics */
     bool frozen_statistics; /* batch norm keeps to its running statistics in training too (head-only training)

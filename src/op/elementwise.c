@@ -175,7 +175,8 @@ const sl_op_desc sl_op_desc_SCALE = {.in_min = 1,
 
 static sl_status infer_cast(sl_call *call) {
     if (!sl_dtype_is_float(call->attrs->dtype))
-        return sl_fail(SL_INVALID, "cast: to %s, expected F32 or BF16", sl_dtype_name(call->attrs->dtype));
+        return sl_fail(SL_INVALID, "cast: to %s, expected F32, BF16 or F16",
+                       sl_dtype_name(call->attrs->dtype));
     sl_rule_out(call, call->attrs->dtype, &call->in[0].shape);
     return SL_OK;
 }

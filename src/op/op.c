@@ -26,7 +26,7 @@ static sl_status check_input(const sl_call *call, const sl_op_desc *desc, int i)
     bool integer = desc->integers >> i & 1;
     if (integer ? input->dtype == SL_I32 : sl_dtype_is_float(input->dtype)) return SL_OK;
     return sl_fail(SL_INVALID, "%s: input %d is %s, expected %s", sl_op_name(call->op), i,
-                   sl_dtype_name(input->dtype), integer ? "I32" : "F32 or BF16");
+                   sl_dtype_name(input->dtype), integer ? "I32" : "F32, BF16 or F16");
 }
 
 sl_status sl_op_infer(sl_call *call) {

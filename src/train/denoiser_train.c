@@ -1,5 +1,6 @@
 #include "train/denoiser_train.h"
 
+#include "base/log.h"
 #include "base/threads.h"
 #include "train/feed.h"
 #include "train/learner.h"
@@ -46,6 +47,7 @@ static sl_status build(denoiser_task *t) {
     sl_value timestep = sl_learner_input(&t->learner, "timestep", SL_F32, SL_SHAPE(r->batch), &t->timestep);
     sl_value target = sl_learner_input(&t->learner, "target", SL_F32, latent, &t->target);
     sl_value weight = sl_learner_input(&t->learner, "weight", SL_F32, SL_SHAPE(r->batch), &t->weight);
+    if (r->dtype == SL_F16) sl_learner_scale_loss(&t->learner);
     sl_value context = condition(t);
     const sl_lora *loras[] = {t->models->lora};
     sl_nn *nn = sl_learner_model(&t->learner, "unet", t->models->unet->params, true);
@@ -144,6 +146,10 @@ static sl_status gradient(void *context, int64_t step, int micro, double *out_lo
     return sl_learner_run(&t->learner, out_loss);
 }
 
+static void scale_loss(void *context, double scale) {
+    *((denoiser_task *)context)->learner.loss_scale = (float)scale;
+}
+
 static sl_status holdout_loss(void *context, double *out_loss) {
     denoiser_task *t = context;
     int64_t grid = t->holdout->count * t->recipe->holdout_draws, batch = t->recipe->batch;
@@ -186,18 +192,33 @@ sl_status sl_train_denoiser(const sl_denoiser_models *models, const sl_denoiser_
                        .accumulate = options->accumulate};
     sl_slot_set set = {0};
     sl_status status;
-    SL_GUARD(status, build(&t), done);
+    sl_denoiser_recipe recomputed = *recipe;
+    recomputed.recompute = true;
+    status = build(&t);
+    if (status == SL_MEMORY && !recipe->recompute) {
+        sl_info("the device has no room for all activations: blocks are computed again in the backward pass");
+        sl_learner_close(&t.learner);
+        t.recipe = &recomputed;
+        status = build(&t);
+    }
+    if (status != SL_OK) goto done;
     if (models->lora && models->lora_is_new)
         SL_GUARD(status, sl_params_initialise(models->lora->params, recipe->noising.seed), done);
     SL_GUARD(status, sl_alloc(&t.clean, (size_t)(recipe->batch * t.pixels * t.channels), sizeof(float)),
              done);
     SL_GUARD(status, sl_slot_set_new(&set), done);
     SL_GUARD(status, add_slots(&t, &set), done);
+    const char *what = models->lora ? "fine-tuning the adapter" : "training the denoiser";
+    size_t arrays = (size_t)sl_optimizer_moments(&options->optimizer) + (options->ema_decay > 0);
+    SL_GUARD(status,
+             sl_learner_tell(&t.learner, what, arrays * (size_t)sl_slot_set_trained(&set) * sizeof(float)),
+             done);
     sl_train_task task = {.context = &t,
-                          .what = models->lora ? "fine-tuning the adapter" : "training the denoiser",
+                          .what = what,
                           .unit = "step",
                           .samples_per_step = (int64_t)recipe->batch * options->accumulate,
                           .gradient = gradient,
+                          .scale_loss = t.learner.loss_scale ? scale_loss : NULL,
                           .holdout =
                               holdout && holdout->count && recipe->holdout_draws > 0 ? holdout_loss : NULL,
                           .explain = explain};

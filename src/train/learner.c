@@ -1,5 +1,7 @@
 #include "train/learner.h"
 
+#include "backend/device.h"
+#include "base/log.h"
 #include "weights/safetensors.h"
 
 #include <stdio.h>
@@ -59,6 +61,11 @@ static sl_status bind(const sl_learner *learner, sl_plan *plan) {
     return sl_plan_reserve(plan);
 }
 
+void sl_learner_scale_loss(sl_learner *learner) {
+    learner->scale = sl_learner_input(learner, "loss_scale", SL_F32, (sl_shape){0}, &learner->loss_scale);
+    if (sl_value_is(learner->scale)) *learner->loss_scale = 1;
+}
+
 sl_status sl_learner_finish(sl_learner *learner, sl_value loss) {
     bool training = false;
     for (int i = 0; i < learner->models; i++) {
@@ -72,10 +79,27 @@ sl_status sl_learner_finish(sl_learner *learner, sl_value loss) {
     }
     learner->loss = loss;
     if (sl_value_is(loss)) sl_output(learner->graph, "loss", loss);
+    if (training && sl_value_is(learner->scale)) loss = sl_mul(learner->graph, loss, learner->scale);
     if (training && sl_value_is(loss)) sl_graph_backward(learner->graph, loss);
     SL_TRY(sl_graph_status(learner->graph));
     SL_TRY(sl_plan_new(learner->graph, NULL, &learner->plan));
     return bind(learner, learner->plan);
+}
+
+sl_status sl_learner_tell(const sl_learner *learner, const char *what, size_t moments) {
+    const sl_device *device;
+    sl_device_info info;
+    char figures[160];
+    SL_TRY(sl_device_current(&device));
+    if (!device) return SL_OK;
+    sl_plan_memory memory = sl_plan_memory_of(learner->plan);
+    sl_plan_memory_text(&memory, moments, figures, sizeof figures);
+    SL_TRY(device->module->describe(device->index, &info));
+    if (moments > info.free_bytes)
+        return sl_fail(SL_MEMORY, "%s: the device %s has %.2f GB free, too little for the moments: %s", what,
+                       info.name, 1e-9 * (double)info.free_bytes, figures);
+    sl_info("%s on the device: %s", what, figures);
+    return SL_OK;
 }
 
 sl_status sl_learner_run(sl_learner *learner, double *out_loss) {

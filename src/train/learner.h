@@ -26,8 +26,9 @@ typedef struct sl_learner {
         sl_tensor tensor;
     } input[SL_LEARNER_INPUTS_MAX];
     int inputs;
-    sl_value loss;
-    sl_status failed; /* first failure of an allocation while building */
+    sl_value loss, scale;
+    float *loss_scale; /* of sl_learner_scale_loss; NULL: none */
+    sl_status failed;  /* first failure of an allocation while building */
 } sl_learner;
 
 sl_status sl_learner_open(sl_learner *learner);
@@ -42,9 +43,16 @@ sl_value sl_learner_input(sl_learner *learner, const char *name, sl_dtype dtype,
 sl_nn *sl_learner_model(sl_learner *learner, const char *scope, sl_params *params, bool training);
 void sl_learner_model_end(sl_learner *learner);
 
+/* Gradients are to be taken of the loss times *learner->loss_scale (1 until it is set). Before finish. */
+void sl_learner_scale_loss(sl_learner *learner);
+
 /* Backward pass where any model trains, plan, binding, memory. Allocates values and gradients of the stores
  * that lack them. The message of a failure names the layer. */
 sl_status sl_learner_finish(sl_learner *learner, sl_value loss);
+
+/* On a device: says what the learner takes of its memory, with the set's moments and averages, which are
+ * still to come; SL_MEMORY, with these figures, where they find no room. */
+sl_status sl_learner_tell(const sl_learner *learner, const char *what, size_t moments);
 
 /* One run on the inputs as they stand: loss (may be NULL), gradients added. */
 sl_status sl_learner_run(sl_learner *learner, double *out_loss);

@@ -84,6 +84,10 @@ static sl_status scalars_text(const sl_train_state *state, char **out) {
                   "best_step", (json_int_t)state->best_step, "stale", (json_int_t)state->stale);
     if (json && isfinite(state->best_holdout))
         json_object_set_new(json, "best_holdout", json_real(state->best_holdout));
+    if (json && state->loss_scale > 0) {
+        json_object_set_new(json, "loss_scale", json_real(state->loss_scale));
+        json_object_set_new(json, "unchanged", json_integer((json_int_t)state->unchanged));
+    }
     *out = json ? sl_json_canonical(json) : NULL;
     json_decref(json);
     return *out ? SL_OK : sl_fail(SL_MEMORY, "no memory for the scalars of a training state");
@@ -100,6 +104,9 @@ static sl_status scalars_parse(const char *text, const char *path, sl_train_stat
     SL_GUARD(status, sl_json_int(json, "best_step", 0, INT64_MAX, &out->best_step), done);
     SL_GUARD(status, sl_json_int(json, "stale", 0, INT64_MAX, &out->stale), done);
     SL_GUARD(status, sl_json_real_or(json, "best_holdout", HUGE_VAL, &out->best_holdout), done);
+    SL_GUARD(status, sl_json_real_or(json, "loss_scale", 0, &out->loss_scale), done);
+    if (out->loss_scale > 0)
+        SL_GUARD(status, sl_json_int(json, "unchanged", 0, INT64_MAX, &out->unchanged), done);
 done:
     json_decref(json);
     return status;

@@ -16,6 +16,8 @@ typedef struct sl_train_state {
     double loss_mean, loss_deviation; /* running, for the report of spikes */
     double best_holdout;              /* HUGE_VAL before the first */
     int64_t best_step, stale;         /* stale: evaluations since the best */
+    double loss_scale;                /* 0: the loss is not scaled */
+    int64_t unchanged;                /* updates since the scale's last change */
 } sl_train_state;
 
 /* The state of a training that has done nothing. */

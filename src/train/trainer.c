@@ -12,6 +12,8 @@
 #include <string.h>
 
 enum { SPIKE_AFTER = 50 }; /* updates before the running mean means anything */
+/* The scale of a loss: halved where a gradient overflows, doubled after so many updates without. */
+enum { SCALE_FIRST = 1 << 16, SCALE_MOST = 1 << 24, SCALE_GROWS_AFTER = 2000 };
 static const double running = 0.02;
 
 typedef struct trainer {
@@ -81,16 +83,45 @@ static void watch(trainer *t, double loss) {
     s->loss_mean += rate * excess;
 }
 
+static void set_scale(trainer *t, double scale) {
+    t->state->loss_scale = scale;
+    t->state->unchanged = 0;
+    t->task->scale_loss(t->task->context, scale);
+}
+
+/* The first scale, or that of the state the run goes on from. */
+static void begin_scale(trainer *t) {
+    if (t->state->loss_scale <= 0) t->state->loss_scale = SCALE_FIRST;
+    t->task->scale_loss(t->task->context, t->state->loss_scale);
+}
+
+/* The gradient's norm, and what the gradients in memory are too large by. An update whose scaled gradient
+ * overflows is tried again with half the scale, on the same samples. */
+static sl_status scaled_gradients(trainer *t, double *out_loss, double *out_norm, double *out_factor) {
+    for (;;) {
+        double scale = t->task->scale_loss ? t->state->loss_scale : 1;
+        SL_TRY(gradients(t, out_loss));
+        SL_TRY(sl_residence_gradient_norm(t->residence, out_norm));
+        *out_factor = t->options.accumulate * scale;
+        *out_norm /= *out_factor;
+        if (isfinite(*out_norm)) break;
+        if (!(scale > 1)) return diverged(t, "gradient's norm", *out_norm);
+        sl_debug("step %lld: a gradient overflows with the loss times %g", (long long)t->state->step, scale);
+        set_scale(t, scale / 2);
+    }
+    if (t->task->scale_loss && ++t->state->unchanged >= SCALE_GROWS_AFTER &&
+        t->state->loss_scale < SCALE_MOST)
+        set_scale(t, 2 * t->state->loss_scale);
+    return SL_OK;
+}
+
 static sl_status update(trainer *t) {
     const sl_train_options *o = &t->options;
-    double loss, norm;
-    SL_TRY(gradients(t, &loss));
-    SL_TRY(sl_residence_gradient_norm(t->residence, &norm));
-    norm /= o->accumulate;
-    if (!isfinite(norm)) return diverged(t, "gradient's norm", norm);
+    double loss, norm, factor;
+    SL_TRY(scaled_gradients(t, &loss, &norm, &factor));
     double rate = sl_schedule_rate(&o->schedule, t->state->step);
     SL_TRY(sl_residence_step(t->residence, &o->optimizer, t->state->step + 1, rate,
-                             sl_clip_factor(norm, o->clip_norm) / o->accumulate));
+                             sl_clip_factor(norm, o->clip_norm) / factor));
     values_changed(t);
     if (o->ema_decay > 0) {
         double n = (double)t->state->step, early = (1 + n) / (10 + n);
@@ -269,6 +300,7 @@ sl_status sl_train_run(const sl_train_task *task, const sl_train_options *option
     sl_status status = begin(&t);
     t.earlier_s = t.state->elapsed_s;
     t.begin_s = t.saved_s = t.line_s = sl_clock_s();
+    if (task->scale_loss) begin_scale(&t);
     if (status == SL_OK) status = sl_residence_begin(set, &t.residence);
     if (status == SL_OK) status = steps(&t);
     sl_status ended = sl_residence_end(t.residence);

@@ -20,6 +20,11 @@ typedef struct sl_train_task {
      * which the trainer zeroes. Must depend on nothing but the weights and these two numbers. */
     sl_status (*gradient)(void *context, int64_t step, int micro, double *out_loss);
 
+    /* Where the loss is scaled before its gradient is taken, so that small ones are not lost in fp16
+     * (Micikevicius et al., arXiv 1710.03740, section 3.2): gradients are then `scale` times too large. NULL:
+     * never. */
+    void (*scale_loss)(void *context, double scale);
+
     /* Loss on the held-out samples with fixed noise and time-steps. May be NULL. Lower is better. */
     sl_status (*holdout)(void *context, double *out_loss);
 

@@ -104,7 +104,28 @@ static void json_getters_name_the_key(void **state) {
     assert_status(sl_json_parse("{\"a\":1,\"a\":2}", 13, "test", &value), SL_FORMAT);
 }
 
-/* Philox4x32-10 known-answer test of the Random123 distribution: zero counter and key. */
+/* Philox4x32-10 known-answer tests of the Random123 distribution (kat_vectors): counter, key, words. */
+static void blocks_are_philox(void **state) {
+    (void)state;
+    static const struct {
+        uint32_t counter[4];
+        uint64_t key;
+        uint32_t words[4];
+    } known[] = {{{0, 0, 0, 0}, 0, {0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}},
+                 {{0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff},
+                  0xffffffffffffffff,
+                  {0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}},
+                 {{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344},
+                  0x299f31d0a4093822,
+                  {0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}}};
+    for (int i = 0; i < 3; i++) {
+        uint32_t words[4];
+        sl_random_block(known[i].key, known[i].counter, words);
+        assert_memory_equal(words, known[i].words, sizeof words);
+    }
+}
+
+/* The first of these by way of a stream. */
 static void random_numbers_are_philox(void **state) {
     (void)state;
     sl_random random = {0};
@@ -164,11 +185,11 @@ static void halves_round_trip(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(status_builds_a_chain),      cmocka_unit_test(sizes_are_checked),
-        cmocka_unit_test(files_are_whole_or_absent),  cmocka_unit_test(hashes_take_data_in_pieces),
-        cmocka_unit_test(json_getters_name_the_key),  cmocka_unit_test(random_numbers_are_philox),
-        cmocka_unit_test(normals_have_their_moments), cmocka_unit_test(every_task_runs_once),
-        cmocka_unit_test(halves_round_trip),
+        cmocka_unit_test(status_builds_a_chain),     cmocka_unit_test(sizes_are_checked),
+        cmocka_unit_test(files_are_whole_or_absent), cmocka_unit_test(hashes_take_data_in_pieces),
+        cmocka_unit_test(json_getters_name_the_key), cmocka_unit_test(blocks_are_philox),
+        cmocka_unit_test(random_numbers_are_philox), cmocka_unit_test(normals_have_their_moments),
+        cmocka_unit_test(every_task_runs_once),      cmocka_unit_test(halves_round_trip),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) ? 1 : 0;
 }

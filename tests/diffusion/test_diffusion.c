@@ -219,8 +219,8 @@ static void hard_settings_stay_finite(void **state) {
 
 static void noise_belongs_to_the_image(void **state) {
     (void)state;
-    static const sl_noise_kind kinds[] = {SL_NOISE_COUNTER, SL_NOISE_TORCH};
-    for (int k = 0; k < 2; k++) {
+    static const sl_noise_kind kinds[] = {SL_NOISE_COUNTER, SL_NOISE_TORCH, SL_NOISE_TORCH_CUDA};
+    for (int k = 0; k < 3; k++) {
         sl_noise *all, *part;
         float whole[4 * COUNT], one[COUNT];
         assert_ok(sl_noise_new(kinds[k], 11, 0, 4, COUNT, &all));

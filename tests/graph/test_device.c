@@ -1,9 +1,9 @@
-/* Plans on a device, which here is a stand-in: the same bits as on the CPU's references, and no byte read or
- * written past the device's functions. */
+/* Plans on a device, which here is one of guarded memory: the same bits as on the CPU's references, and no
+ * byte read or written past the device's functions. */
 #include "test.h"
 
 #include "net.h"
-#include "standin.h"
+#include "guarded_device.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -29,12 +29,12 @@ static void on_cpu_and_device(net_options options, int runs) {
     options.plan.force_isa = true; /* the references alone */
     net_new(&here, &options);
     options.plan.force_isa = false;
-    standin_use();
+    guarded_device_use();
     net_new(&there, &options);
     for (int run = 0; run < runs; run++) assert_true(net_run(&here) == net_run(&there));
     same_gradients(&here, &there);
     net_free(&there);
-    standin_end();
+    guarded_device_end();
     net_free(&here);
 }
 
@@ -55,44 +55,44 @@ static void poison_and_guard_work_on_a_device(void **state) {
 static void runs_are_recorded_once(void **state) {
     (void)state;
     net n;
-    standin_use();
+    guarded_device_use();
     net_new(&n, &(net_options){.dtype = SL_F32, .lora = true});
     for (int run = 0; run < 5; run++) net_run(&n);
-    assert_int_equal(standin.records, 1);
-    assert_int_equal(standin.launches, 4);
+    assert_int_equal(guarded_device.records, 1);
+    assert_int_equal(guarded_device.launches, 4);
     /* new addresses: plain first, then recorded anew */
     sl_parameter_info info = sl_graph_parameter(n.graph, 0);
     assert_ok(sl_plan_bind(n.plan, info.value, n.parameters[0]));
     for (int run = 0; run < 3; run++) net_run(&n);
-    assert_int_equal(standin.records, 2);
-    assert_int_equal(standin.launches, 6);
+    assert_int_equal(guarded_device.records, 2);
+    assert_int_equal(guarded_device.launches, 6);
     net_free(&n);
-    standin_end();
+    guarded_device_end();
 }
 
 /* Frozen weights go to the device once; what is trained goes there, and comes back, with each run. */
 static void frozen_weights_stay_on_the_device(void **state) {
     (void)state;
     net n;
-    standin_use();
+    guarded_device_use();
     net_new(&n, &(net_options){.dtype = SL_F32, .lora = true});
     net_run(&n);
-    int after_first = standin.uploads;
+    int after_first = guarded_device.uploads;
     net_run(&n);
-    assert_int_equal(standin.uploads - after_first, 2); /* one weight and its gradient */
+    assert_int_equal(guarded_device.uploads - after_first, 2); /* one weight and its gradient */
     sl_plan_weights_changed(n.plan);
-    int before = standin.uploads;
+    int before = guarded_device.uploads;
     net_run(&n);
-    assert_int_equal(standin.uploads - before, sl_graph_parameter_count(n.graph) + 1);
+    assert_int_equal(guarded_device.uploads - before, sl_graph_parameter_count(n.graph) + 1);
     net_free(&n);
-    standin_end();
+    guarded_device_end();
 }
 
 static void changed_weights_are_seen(void **state) {
     (void)state;
     net here, there;
     net_new(&here, &(net_options){.dtype = SL_F32, .lora = true, .plan.force_isa = true});
-    standin_use();
+    guarded_device_use();
     net_new(&there, &(net_options){.dtype = SL_F32, .lora = true});
     for (int run = 0; run < 3; run++) {
         for (int i = 0; i < sl_graph_parameter_count(here.graph); i++) {
@@ -104,18 +104,42 @@ static void changed_weights_are_seen(void **state) {
         assert_true(net_run(&here) == net_run(&there));
     }
     net_free(&there);
-    standin_end();
+    guarded_device_end();
     net_free(&here);
+}
+
+/* A device keeps a frozen weight once: packed where its kernels want that, for forward and backward alike. */
+static void frozen_weights_are_held_once(void **state) {
+    (void)state;
+    net n;
+    size_t frozen = 0, trained = 0, gradients = 0, count = 0;
+    guarded_device_use();
+    net_new(&n, &(net_options){.dtype = SL_F32, .lora = true});
+    for (int i = 0; i < sl_graph_parameter_count(n.graph); i++) {
+        sl_parameter_info info = sl_graph_parameter(n.graph, i);
+        size_t bytes = (size_t)sl_shape_count(&info.shape) * sl_dtype_bytes(info.dtype);
+        *(info.trainable ? &trained : &frozen) += bytes;
+        if (info.trainable) gradients += bytes;
+        count++;
+    }
+    sl_plan_memory memory = sl_plan_memory_of(n.plan);
+    assert_true(memory.packed > frozen / 2 && memory.activations < memory.workspace);
+    assert_true(memory.parameters + memory.packed >= frozen + trained);
+    assert_true(memory.parameters + memory.packed <= frozen + trained + count * SL_ALIGNMENT);
+    assert_int_equal(memory.gradients, gradients);
+    net_run(&n);
+    net_free(&n);
+    guarded_device_end();
 }
 
 static void plans_share_the_weights_they_bind(void **state) {
     (void)state;
     net n;
     sl_plan *second;
-    standin_use();
+    guarded_device_use();
     net_new(&n, &(net_options){.dtype = SL_F32, .lora = true});
     net_run(&n);
-    size_t bytes = standin.live_bytes;
+    size_t bytes = guarded_device.live_bytes;
     assert_ok(sl_plan_new(n.graph, NULL, &second));
     for (int i = 0; i < sl_graph_parameter_count(n.graph); i++) {
         sl_parameter_info info = sl_graph_parameter(n.graph, i);
@@ -123,14 +147,14 @@ static void plans_share_the_weights_they_bind(void **state) {
         if (n.gradients[i]) assert_ok(sl_plan_bind_gradient(second, info.value, n.gradients[i]));
     }
     assert_ok(sl_plan_reserve(second));
-    size_t own = standin.live_bytes - bytes;
+    size_t own = guarded_device.live_bytes - bytes;
     assert_ok(sl_plan_run(second));
-    assert_int_equal(standin.live_bytes - bytes, own); /* no second copy of any weight */
+    assert_int_equal(guarded_device.live_bytes - bytes, own); /* no second copy of any weight */
     sl_plan_free(second);
-    assert_int_equal(standin.live_bytes, bytes);
+    assert_int_equal(guarded_device.live_bytes, bytes);
     net_run(&n);
     net_free(&n);
-    standin_end();
+    guarded_device_end();
 }
 
 static void a_bound_input_is_brought_before_each_run(void **state) {
@@ -138,7 +162,7 @@ static void a_bound_input_is_brought_before_each_run(void **state) {
     sl_graph *g;
     sl_plan *plan;
     float x[4] = {1, 2, 3, 4}, y[4];
-    standin_use();
+    guarded_device_use();
     assert_ok(sl_graph_new(&g));
     sl_value in = sl_input(g, "x", SL_F32, SL_SHAPE(4)), out = sl_square(g, in);
     sl_output(g, "y", out);
@@ -153,20 +177,20 @@ static void a_bound_input_is_brought_before_each_run(void **state) {
     }
     sl_plan_free(plan);
     sl_graph_free(g);
-    standin_end();
+    guarded_device_end();
 }
 
 static void profiles_ask_the_device_for_the_time(void **state) {
     (void)state;
     net n;
-    standin_use();
+    guarded_device_use();
     net_new(&n, &(net_options){.dtype = SL_F32, .plan.profile = true});
     net_run(&n);
     net_run(&n);
     assert_true(sl_plan_node(n.plan, 0).seconds == 1.0 && sl_plan_node(n.plan, 0).runs == 2);
-    assert_string_equal(sl_plan_node(n.plan, 0).kernel, "stand-in");
+    assert_string_equal(sl_plan_node(n.plan, 0).kernel, "guarded");
     net_free(&n);
-    standin_end();
+    guarded_device_end();
 }
 
 /* ---- what goes wrong ---- */
@@ -185,24 +209,24 @@ static sl_status plan_square(void) {
 
 static void too_little_memory_is_told_before_the_run(void **state) {
     (void)state;
-    size_t total = standin_total_bytes;
-    standin_total_bytes = 5 << 20;
-    standin_use();
+    size_t total = guarded_device_total_bytes;
+    guarded_device_total_bytes = 5 << 20;
+    guarded_device_use();
     assert_status(plan_square(), SL_MEMORY);
-    assert_non_null(strstr(sl_error_message(), "stand-in has 0.01 GB"));
-    assert_int_equal(standin.allocations, 0);
-    standin_end();
-    standin_total_bytes = total;
+    assert_non_null(strstr(sl_error_message(), "guarded has 0.01 GB"));
+    assert_int_equal(guarded_device.allocations, 0);
+    guarded_device_end();
+    guarded_device_total_bytes = total;
 }
 
 static void an_operation_without_kernel_is_named(void **state) {
     (void)state;
-    standin_failing_op = SL_OP_SQUARE;
-    standin_use();
+    guarded_device_failing_op = SL_OP_SQUARE;
+    guarded_device_use();
     assert_status(plan_square(), SL_UNSUPPORTED);
     assert_non_null(strstr(sl_error_message(), "no kernel for square of F32"));
-    standin_end();
-    standin_failing_op = -1;
+    guarded_device_end();
+    guarded_device_failing_op = -1;
 }
 
 static void words_that_name_no_device_are_refused(void **state) {
@@ -237,6 +261,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(runs_are_recorded_once),
     cmocka_unit_test(frozen_weights_stay_on_the_device),
     cmocka_unit_test(changed_weights_are_seen),
+    cmocka_unit_test(frozen_weights_are_held_once),
     cmocka_unit_test(plans_share_the_weights_they_bind),
     cmocka_unit_test(a_bound_input_is_brought_before_each_run),
     cmocka_unit_test(profiles_ask_the_device_for_the_time),

@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "base/random.h"
+#include "loop/engine.h"
 #include "loop/classify/classify.h"
 #include "loop/classify/labels.h"
 #include "loop/classify/train_classifier.h"
@@ -180,7 +181,18 @@ static void the_report_stands_alone(void **state) {
     sl_free(page);
 }
 
+static void fp16_is_for_devices(void **state) {
+    (void)state;
+    sl_dtype dtype;
+    assert_ok(sl_engine_dtype(1, &dtype));
+    assert_int_equal(dtype, SL_BF16);
+    assert_int_equal(sl_engine_dtype(2, &dtype), SL_UNSUPPORTED);
+    assert_non_null(strstr(sl_error_message(), "--device cuda"));
+    assert_string_equal(sl_engine_dtype_name(2), "fp16");
+}
+
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(fp16_is_for_devices),
     cmocka_unit_test(simulated_images_bring_their_truth),
     cmocka_unit_test(labels_are_split_by_group),
     cmocka_unit_test(a_classifier_is_trained_and_recorded),

@@ -229,7 +229,10 @@ static void make_rows(maker *m) {
         a->beta = 0.75;
         break;
     case SL_OP_CAST:
-        a->dtype = m->activation == SL_BF16 ? SL_F32 : m->activation == SL_F64 ? SL_F64 : SL_BF16;
+        if (m->activation == SL_F32)
+            a->dtype = m->weight == SL_F16 ? SL_F16 : SL_BF16;
+        else
+            a->dtype = sl_dtype_wide(m->activation);
         break;
     case SL_OP_UPDATE:
         a->alpha = between(m, 0, 1) ? 1 : 0.9;
@@ -674,6 +677,7 @@ double op_case_error(const sl_operand *out, const double *expected) {
         sl_convert(out->dtype, at, SL_F64, &value, 1);
         double error = fabs(value - expected[i]);
         if (out->dtype == SL_BF16) error = fmax(0, error - fabs(expected[i]) * 0x1p-8);
+        if (out->dtype == SL_F16) error = fmax(0, error - fmax(fabs(expected[i]) * 0x1p-11, 0x1p-25));
         squares += expected[i] * expected[i];
         worst = isnan(value) ? INFINITY : fmax(worst, error);
     }

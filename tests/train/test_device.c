@@ -1,9 +1,11 @@
-/* Training on a device (a stand-in): weights, moments and averages stay there, and come out as on the CPU. */
+/* Training on a device (of guarded memory): weights, moments and averages stay there, and come out as on the
+ * CPU. */
 #include "test.h"
 
-#include "../graph/standin.h"
+#include "../graph/guarded_device.h"
 #include "tiny.h"
 
+#include "train/denoiser_train.h"
 #include "train/residence.h"
 #include "train/vae_train.h"
 
@@ -57,9 +59,9 @@ static void training_on_a_device_gives_the_same(void **state) {
         sl_train_outcome here, there;
         sl_model *cpu = tiny_model(tiny_vae), *device = tiny_model(tiny_vae);
         assert_ok(run_vae(cpu, 6, &optimizers[i], NULL, &here));
-        standin_use();
+        guarded_device_use();
         assert_ok(run_vae(device, 6, &optimizers[i], NULL, &there));
-        standin_end();
+        guarded_device_end();
         assert_true(fabs(here.loss - there.loss) < 1e-4 * here.loss);
         assert_true(fabs(here.holdout_last - there.holdout_last) < 1e-4 * here.holdout_last);
         /* AdamW divides by the root of the second moment: rounding of small gradients counts in full */
@@ -75,13 +77,13 @@ static void a_cut_training_goes_on_on_the_device(void **state) {
     sl_train_outcome out;
     sl_model *whole = tiny_model(tiny_vae), *cut = tiny_model(tiny_vae);
     char *folder = tiny_folder();
-    standin_use();
+    guarded_device_use();
     assert_ok(run_vae(whole, 8, &optimizer, NULL, &out));
     assert_ok(run_vae(cut, 4, &optimizer, folder, &out));
     sl_model_free(cut);
     cut = tiny_model(tiny_vae);
     assert_ok(run_vae(cut, 8, &optimizer, folder, &out));
-    standin_end();
+    guarded_device_end();
     assert_int_equal(out.steps_run, 4);
     for (int i = 0; i < sl_params_count(whole->params); i++) {
         const sl_param *x = sl_params_at(whole->params, i), *y = sl_params_at(cut->params, i);
@@ -100,11 +102,11 @@ static void weights_do_not_travel(void **state) {
     sl_model *vae = tiny_model(tiny_vae);
     int uploads[2], downloads[2];
     for (int i = 0; i < 2; i++) {
-        standin_use();
+        guarded_device_use();
         assert_ok(run_vae(vae, i ? 2 : 1, &optimizer, NULL, &out));
-        uploads[i] = standin.uploads;
-        downloads[i] = standin.downloads;
-        standin_end();
+        uploads[i] = guarded_device.uploads;
+        downloads[i] = guarded_device.downloads;
+        guarded_device_end();
     }
     assert_true(sl_params_count(vae->params) > 20);
     assert_in_range(uploads[1] - uploads[0], 1, 14);
@@ -112,7 +114,118 @@ static void weights_do_not_travel(void **state) {
     sl_model_free(vae);
 }
 
+/* ---- an adapter in fp16 ---- */
+
+enum { LATENT = 8 * 8 * 4, LENGTH = 8, WIDTH = 8 };
+
+static sl_status a_latent(void *context, int64_t sample, uint32_t draw, float *out) {
+    (void)context, (void)draw;
+    for (int i = 0; i < LATENT; i++) out[i] = i % 4 == 0 ? (sample % 2 ? 1.0f : -1.0f) : 0.25f;
+    return SL_OK;
+}
+
+static sl_status an_embedding(void *context, int64_t sample, uint32_t draw, float *out) {
+    (void)context, (void)draw;
+    for (int i = 0; i < LENGTH * WIDTH; i++) out[i] = sample < 0 ? 0 : (sample + i) % 2 ? 1.0f : -1.0f;
+    return SL_OK;
+}
+
+static sl_status run_adapter(sl_dtype dtype, bool recompute, sl_lora **out_lora, sl_train_outcome *out) {
+    static const sl_denoiser_data data = {.count = 6, .latent = a_latent, .embedding = an_embedding};
+    sl_noise_schedule schedule;
+    sl_model *unet = tiny_model(tiny_unet);
+    SL_TRY(sl_lora_new(sl_lora_attention_targets, 2, 0, out_lora));
+    SL_TRY(sl_noise_schedule_new(
+        &(sl_noise_schedule_settings){.betas = SL_BETAS_SQUARED_COSINE, .train_steps = 1000}, &schedule));
+    sl_denoiser_recipe recipe = {.batch = 2,
+                                 .height = 8,
+                                 .width = 8,
+                                 .length = LENGTH,
+                                 .noising = {.schedule = &schedule, .prediction = SL_PREDICTION_V, .seed = 4},
+                                 .spread_timesteps = true,
+                                 .holdout_draws = 1,
+                                 .dtype = dtype,
+                                 .recompute = recompute};
+    sl_train_options options = {.optimizer = sl_optimizer_adamw(),
+                                .schedule = {.kind = SL_SCHEDULE_CONSTANT, .rate = 1e-3},
+                                .clip_norm = 1,
+                                .accumulate = 1,
+                                .steps = 3};
+    sl_denoiser_models models = {.unet = unet, .lora = *out_lora, .lora_is_new = true};
+    sl_status status = sl_train_denoiser(&models, &recipe, &data, NULL, &options, NULL, out);
+    sl_noise_schedule_free(&schedule);
+    sl_model_free(unet);
+    return status;
+}
+
+/* Gradients that fp16 would lose come through by the scale of the loss: the adapter ends where fp32 brings
+ * it, as closely as bf16 does. */
+static void an_adapter_learns_in_fp16(void **state) {
+    (void)state;
+    static const sl_dtype dtypes[] = {SL_F32, SL_F16, SL_BF16};
+    sl_lora *lora[3];
+    sl_train_outcome out[3];
+    double square = 0, error[3] = {0};
+    guarded_device_use();
+    for (int i = 0; i < 3; i++) assert_ok(run_adapter(dtypes[i], false, &lora[i], &out[i]));
+    guarded_device_end();
+    assert_true(out[0].state.loss_scale == 0);
+    assert_in_range((long long)out[1].state.loss_scale, 256, 65536);
+    for (int k = 0; k < sl_params_count(lora[0]->params); k++) {
+        const sl_tensor *x = &sl_params_at(lora[0]->params, k)->value;
+        if (!strstr(sl_params_at(lora[0]->params, k)->name, ".up.")) continue; /* those that begin at zero */
+        for (int64_t n = 0; n < sl_shape_count(&x->shape); n++) {
+            double value = (double)((const float *)x->data)[n];
+            square += value * value;
+            for (int i = 1; i < 3; i++) {
+                double d = (double)((const float *)sl_params_at(lora[i]->params, k)->value.data)[n] - value;
+                error[i] += d * d;
+            }
+        }
+    }
+    print_message("adapter: fp16 off by %.3g of it, bf16 by %.3g; scale of the loss %g\n",
+                  sqrt(error[1] / square), sqrt(error[2] / square), out[1].state.loss_scale);
+    assert_true(square > 0 && error[1] < 0.02 * square && error[1] < error[2]);
+    for (int i = 0; i < 3; i++) sl_lora_free(lora[i]);
+}
+
+/* Where activations do not fit they are computed again, with the same bits; where that does not fit either,
+ * the figures are told before anything is run. */
+static void little_memory_means_more_work(void **state) {
+    (void)state;
+    size_t plenty = guarded_device_total_bytes, peak[2];
+    sl_lora *lora[3], *none;
+    sl_train_outcome out;
+    for (int i = 0; i < 2; i++) {
+        guarded_device_use();
+        assert_ok(run_adapter(SL_F32, i == 1, &lora[i], &out));
+        peak[i] = guarded_device.peak_bytes;
+        guarded_device_end();
+    }
+    assert_true(peak[1] < peak[0]);
+    guarded_device_total_bytes = (peak[0] + peak[1]) / 2;
+    guarded_device_use();
+    assert_ok(run_adapter(SL_F32, false, &lora[2], &out));
+    assert_int_equal(guarded_device.peak_bytes, peak[1]);
+    guarded_device_end();
+    guarded_device_total_bytes = peak[1] / 2;
+    guarded_device_use();
+    assert_status(run_adapter(SL_F32, false, &none, &out), SL_MEMORY);
+    assert_non_null(strstr(sl_error_message(), "gradients"));
+    assert_int_equal(guarded_device.runs, 0);
+    guarded_device_end();
+    guarded_device_total_bytes = plenty;
+    for (int k = 0; k < sl_params_count(lora[0]->params); k++) {
+        const sl_tensor *x = &sl_params_at(lora[0]->params, k)->value;
+        assert_memory_equal(x->data, sl_params_at(lora[2]->params, k)->value.data, sl_tensor_bytes(x));
+    }
+    for (int i = 0; i < 3; i++) sl_lora_free(lora[i]);
+    sl_lora_free(none);
+}
+
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(little_memory_means_more_work),
+    cmocka_unit_test(an_adapter_learns_in_fp16),
     cmocka_unit_test(training_on_a_device_gives_the_same),
     cmocka_unit_test(a_cut_training_goes_on_on_the_device),
     cmocka_unit_test(weights_do_not_travel),

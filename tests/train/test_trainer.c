@@ -27,7 +27,8 @@ typedef struct toy {
     float statistic[3];
     int batch, pause_us;
     int64_t poison_step; /* -1: never */
-    int changes;
+    int changes, tries;
+    double scale, scale_most; /* of the loss; gradients above the latter overflow */
 } toy;
 
 static void toy_begin(toy *t) {
@@ -488,6 +489,94 @@ static void history_forgets_what_is_redone(void **state) {
     drop_folder(folder);
 }
 
+/* ---- a scaled loss ---- */
+
+static void toy_scale(void *context, double scale) {
+    ((toy *)context)->scale = scale;
+}
+
+static sl_status scaled_gradient(void *context, int64_t step, int micro, double *out_loss) {
+    toy *t = context;
+    SL_TRY(toy_gradient(context, step, micro, out_loss));
+    float *gradients[] = {t->weight_gradient, t->bias_gradient, t->spare_gradient};
+    int counts[] = {OUT * IN, OUT, SPARE};
+    for (int k = 0; k < 3; k++)
+        for (int i = 0; i < counts[k]; i++) gradients[k][i] *= (float)t->scale;
+    if (step >= 3 && t->scale > t->scale_most) t->bias_gradient[1] = INFINITY;
+    t->tries++;
+    return SL_OK;
+}
+
+static sl_status scaled_run(toy *t, int64_t steps, const char *folder, sl_train_outcome *out) {
+    sl_slot_set set;
+    sl_train_options options = toy_options(folder);
+    options.steps = steps;
+    sl_train_task task = toy_task(t);
+    task.gradient = scaled_gradient;
+    task.scale_loss = toy_scale;
+    toy_slots(t, &set);
+    sl_status status = sl_train_run(&task, &options, &set, NULL, out);
+    sl_slot_set_free(&set);
+    return status;
+}
+
+/* The scale is a power of two: it falls where a gradient overflows, leaves no trace in the weights, and a
+ * resumed run goes on with it. */
+static void a_scaled_loss_trains_the_same(void **state) {
+    (void)state;
+    char *folder = new_folder();
+    toy plain, scaled, cut;
+    sl_slot_set set;
+    sl_train_outcome out;
+    sl_train_options options = toy_options(NULL);
+    options.steps = 30;
+    toy_begin(&plain), toy_begin(&scaled), toy_begin(&cut);
+    scaled.scale_most = cut.scale_most = 1024;
+    assert_ok(toy_run(&plain, &options, &set, &out));
+    sl_slot_set_free(&set);
+    assert_ok(scaled_run(&scaled, 30, NULL, &out));
+    assert_true(out.state.loss_scale == 1024);
+    assert_int_equal(scaled.tries, 30 + 6); /* 65536 to 1024 at step 3 */
+    assert_memory_equal(plain.weight, scaled.weight, sizeof plain.weight);
+    assert_memory_equal(plain.spare, scaled.spare, SPARE * sizeof(float));
+
+    assert_ok(scaled_run(&cut, 20, folder, &out));
+    cut.tries = 0;
+    assert_ok(scaled_run(&cut, 30, folder, &out));
+    assert_int_equal(cut.tries, 10);
+    assert_memory_equal(plain.weight, cut.weight, sizeof plain.weight);
+
+    /* no scale is small enough */
+    scaled.scale_most = 0.5;
+    assert_int_equal(scaled_run(&scaled, 5, NULL, &out), SL_NUMERIC);
+    toy_end(&plain), toy_end(&scaled), toy_end(&cut);
+    drop_folder(folder);
+}
+
+static sl_status no_gradient(void *context, int64_t step, int micro, double *out_loss) {
+    (void)context, (void)step, (void)micro;
+    *out_loss = 1;
+    return SL_OK;
+}
+
+/* It rises again after 2000 updates. */
+static void a_scale_rises(void **state) {
+    (void)state;
+    float value[4] = {1, 2, 3, 4}, gradient[4] = {0};
+    toy t = {0};
+    sl_slot_set set;
+    sl_train_outcome out;
+    sl_train_task task = {.context = &t, .what = "nothing", .gradient = no_gradient, .scale_loss = toy_scale};
+    sl_train_options options = {
+        .optimizer = sl_optimizer_sgd(0), .schedule = {.rate = 1}, .accumulate = 1, .steps = 2001};
+    assert_ok(sl_slot_set_new(&set));
+    assert_ok(sl_slot_add(&set, "w", &SL_SHAPE(4), value, gradient, false));
+    assert_ok(sl_train_run(&task, &options, &set, NULL, &out));
+    assert_true(out.state.loss_scale == 131072 && t.scale == 131072);
+    assert_int_equal(out.state.unchanged, 1);
+    sl_slot_set_free(&set);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(kill_and_resume_gives_the_same_bits), /* first: it forks before there are threads */
@@ -504,6 +593,8 @@ int main(void) {
         cmocka_unit_test(schedules_rise_and_fall),
         cmocka_unit_test(averages_follow),
         cmocka_unit_test(history_forgets_what_is_redone),
+        cmocka_unit_test(a_scaled_loss_trains_the_same),
+        cmocka_unit_test(a_scale_rises),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) ? 1 : 0;
 }

@@ -3,7 +3,7 @@
  * Layout: activations are rows of channels: NHWC images are [N*H*W, C], sequences [N*L, E]. A `stride` is the
  * distance of two rows in elements, so that a slice of the channels can be read or written in place; 0 means
  * dense. Types: `dtype` is SL_F32 or SL_BF16 and is that of the activations; sums are in fp32. Biases, norm
- * parameters, statistics, weight gradients and optimiser state are fp32. Only the level with bf16 products
+ * parameters, statistics and weight gradients are fp32. Only the level with bf16 products
  * has SL_BF16 for convolution and attention; the others take it at every level. Threads: work is cut by shape
  * alone, each task writes its own results and sums go in a fixed order: the same bits for any number of
  * threads. Kernels allocate nothing; `workspace` is 64-byte aligned and as large as the function of the same
@@ -234,45 +234,6 @@ typedef struct sl_cpu_softmax {
     const void *x, *grad_y;
     void *y;
 } sl_cpu_softmax;
-
-/* ---- Optimiser
- * ------------------------------------------------------------------------------------------------ */
-
-/* AdamW (Loshchilov and Hutter 2019): decay apart from the gradient. The gradient is multiplied by grad_scale
- * first. corrections are 1 - beta^step. */
-typedef struct sl_cpu_adamw {
-    int64_t count;
-    float *weights, *m, *v;
-    const float *grad;
-    float grad_scale, rate, beta1, beta2, epsilon, decay, correction1, correction2;
-} sl_cpu_adamw;
-
-/* v = momentum v + (grad + decay w); w -= rate (nesterov ? grad + decay w + momentum v : v). velocity NULL:
- * no momentum. */
-typedef struct sl_cpu_sgd {
-    int64_t count;
-    float *weights, *velocity;
-    const float *grad;
-    float grad_scale, rate, momentum, decay;
-    bool nesterov;
-} sl_cpu_sgd;
-
-/* average += (1 - keep) (weights - average) */
-typedef struct sl_cpu_ema {
-    int64_t count;
-    float *average;
-    const float *weights;
-    float keep;
-} sl_cpu_ema;
-
-/* *sum = sum of squares of x, in double, in an order that depends on count alone; *finite false where any is
- * NaN or infinite. Partial sums go to the workspace. */
-typedef struct sl_cpu_sum_squares {
-    int64_t count;
-    const float *x;
-    double *sum;
-    void *workspace;
-} sl_cpu_sum_squares;
 
 /* Between SL_F32 and SL_BF16, round to nearest even. */
 typedef struct sl_cpu_cast {

@@ -2,6 +2,7 @@
 
 #include <dlfcn.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define ENTRY_CUDART(name) .name = name,
@@ -39,13 +40,25 @@ static sl_status find(library which, void **handles, const char *name, void *out
     return SL_OK;
 }
 
-sl_status sl_cuda_api_load(void) {
+/* Missing functions of one library. */
+static sl_status load(library wanted) {
     static void *handles[LIBRARY_COUNT];
-#define SL_CUDA_CALL(library, result, name, arguments)                                                       \
-    if (!sl_cuda_api.name) SL_TRY(find(library, handles, #name, (void *)&sl_cuda_api.name));
+    const char *own = getenv("SL_CUDA_OWN");
+    if (own && strcmp(own, "1") == 0)
+        return sl_fail(SL_NOT_FOUND, "%s is not wanted (SL_CUDA_OWN=1)", package_of[wanted]);
+#define SL_CUDA_CALL(of, result, name, arguments)                                                            \
+    if (of == wanted && !sl_cuda_api.name) SL_TRY(find(of, handles, #name, (void *)&sl_cuda_api.name));
 #include "backend/cuda/api.def"
 #undef SL_CUDA_CALL
     return SL_OK;
+}
+
+sl_status sl_cuda_api_load_blas(void) {
+    return load(CUBLASLT);
+}
+
+sl_status sl_cuda_api_load_dnn(void) {
+    return load(CUDNN);
 }
 
 sl_status sl_cuda_check(cudaError_t error, const char *what) {

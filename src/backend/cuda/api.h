@@ -24,9 +24,10 @@ extern "C" {
 
 extern sl_cuda_api_table sl_cuda_api;
 
-/* Opens cuBLASLt and cuDNN, once; entries that are set already stay. SL_NOT_FOUND names the library or the
- * function that is missing and the loader's reason. */
-sl_status sl_cuda_api_load(void);
+/* Opens the library, once; entries that are set already stay. SL_NOT_FOUND names the library or the function
+ * that is missing and the loader's reason; with SL_CUDA_OWN=1 in the environment no library is found. */
+sl_status sl_cuda_api_load_blas(void);
+sl_status sl_cuda_api_load_dnn(void);
 
 /* SL_OK, or a failure with "WHAT: the library's text". Out of memory is SL_MEMORY, all else SL_IO; a cuDNN
  * call that is not supported is SL_UNSUPPORTED. */

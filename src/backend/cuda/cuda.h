@@ -9,6 +9,8 @@
 enum {
     SL_CUDA_BF16 = 1,   /* bf16 products: compute capability 8.0 and later */
     SL_CUDA_HOPPER = 2, /* 9.0 and later */
+    SL_CUDA_BLAS = 4,   /* cuBLASLt is there */
+    SL_CUDA_DNN = 8,    /* cuDNN is there */
 };
 
 enum { SL_CUDA_STAGING_SLOTS = 4, SL_CUDA_STAGING_BYTES = 4 << 20 };
@@ -27,7 +29,7 @@ typedef struct sl_cuda_context {
     bool tf32; /* products of F32 may round their inputs to TF32: SL_CUDA_TF32=1 */
     bool recording;
     cudaStream_t stream;
-    cublasLtHandle_t blas;
+    cublasLtHandle_t blas; /* NULL where the library is not there */
     cudnnHandle_t dnn;
     sl_cuda_staging staging;
     uint32_t *failure;        /* host's view of the failure word */

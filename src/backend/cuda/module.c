@@ -69,7 +69,14 @@ static unsigned capabilities_of(const struct cudaDeviceProp *properties) {
     unsigned capabilities = 0;
     if (properties->major >= 8) capabilities |= SL_CUDA_BF16;
     if (properties->major >= 9) capabilities |= SL_CUDA_HOPPER;
+    if (sl_cuda_api_load_blas() == SL_OK) capabilities |= SL_CUDA_BLAS;
+    if (sl_cuda_api_load_dnn() == SL_OK) capabilities |= SL_CUDA_DNN;
     return capabilities;
+}
+
+static void add_detail(sl_device_info *info, const char *more) {
+    size_t length = strlen(info->detail);
+    snprintf(info->detail + length, sizeof info->detail - length, "%s", more);
 }
 
 static sl_status describe(int index, sl_device_info *out) {
@@ -85,6 +92,8 @@ static sl_status describe(int index, sl_device_info *out) {
     snprintf(info.detail, sizeof info.detail, "compute capability %d.%d, driver %d.%d", properties.major,
              properties.minor, driver / 1000, driver % 1000 / 10);
     info.capabilities = capabilities_of(&properties);
+    if (!(info.capabilities & SL_CUDA_BLAS)) add_detail(&info, ", without cuBLASLt");
+    if (!(info.capabilities & SL_CUDA_DNN)) add_detail(&info, ", without cuDNN");
     *out = info;
     return SL_OK;
 }
@@ -138,9 +147,17 @@ static sl_status open_stream(sl_cuda_context *context) {
     return SL_OK;
 }
 
+/* A library that is not there is no failure: the module's own kernels stand in for it. */
 static sl_status open_libraries(sl_cuda_context *context) {
-    SL_TRY(sl_cuda_api_load());
-    SL_TRY(sl_cuda_check_blas(sl_cuda_api.cublasLtCreate(&context->blas), "starting cuBLASLt"));
+    bool blas = context->capabilities & SL_CUDA_BLAS, dnn = context->capabilities & SL_CUDA_DNN;
+    if (!blas || !dnn)
+        sl_cuda_note("%s%s%s not used here: plain kernels of our own take the place, many times slower",
+                     blas ? "" : "cuBLAS 13 (libcublasLt.so.13)", blas || dnn ? "" : " and ",
+                     dnn    ? " is"
+                     : blas ? "cuDNN 9 (libcudnn.so.9) is"
+                            : "cuDNN 9 (libcudnn.so.9) are");
+    if (blas) SL_TRY(sl_cuda_check_blas(sl_cuda_api.cublasLtCreate(&context->blas), "starting cuBLASLt"));
+    if (!dnn) return SL_OK;
     SL_TRY(sl_cuda_check_dnn(sl_cuda_api.cudnnCreate(&context->dnn), "starting cuDNN"));
     return sl_cuda_check_dnn(sl_cuda_api.cudnnSetStream(context->dnn, context->stream), "cuDNN's stream");
 }

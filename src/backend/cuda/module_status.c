@@ -24,3 +24,10 @@ sl_status sl_context(sl_status code, const char *format, ...) {
     va_end(arguments);
     return code;
 }
+
+void sl_cuda_note(const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    program->note(format, arguments);
+    va_end(arguments);
+}

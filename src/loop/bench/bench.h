@@ -6,9 +6,9 @@
 #include "loop/option/option.h"
 
 typedef struct sl_bench_settings {
-    int dtype; /* 0: fp32, 1: bf16 */
+    int dtype; /* sl_engine_dtype */
     int64_t repeats, warmup;
-    bool paced, profile, list;
+    bool paced, profile, list, memory;
 } sl_bench_settings;
 
 extern const sl_option sl_bench_options[];

@@ -37,9 +37,15 @@ const sl_option sl_generate_options[] = {
                    "brings the guided prediction back to its usual spread"),
     SL_OPTION_TEXT(sl_generate_settings, sampler, "sampler", 0, NULL, "NAME",
                    "pndm, ddim, euler, euler_a, dpmpp_2m, or dpmpp_2m_karras (default: the model's)"),
-    SL_OPTION_CHOICE(sl_generate_settings, rng, "rng", 0, "counter", "counter|torch",
-                     "noise: ours, or that of a torch CPU generator seeded seed + k"),
-    SL_OPTION_CHOICE(sl_generate_settings, dtype, "dtype", 0, "fp32", "fp32|bf16", "arithmetic"),
+    SL_OPTION_CHOICE(
+        sl_generate_settings, rng, "rng", 0, "counter", "counter|torch|torch-cuda",
+        "noise: ours, or that of a torch generator seeded seed + k, on the CPU or on a CUDA device"),
+    SL_OPTION_CHOICE(sl_generate_settings, dtype, "dtype", 0, "fp32", SL_ENGINE_DTYPES,
+                     "arithmetic; fp16 on devices alone"),
+    SL_OPTION_INT(
+        sl_generate_settings, vae_tile_px, "vae-tile", 0, "0", 0, 8192, "px",
+        "decode in overlapping tiles of that side: less memory, not quite the same image; 0: whole where "
+        "there is room"),
     SL_OPTION_INT(sl_generate_settings, size_px, "size", 0, "0", 0, 4096, "px",
                   "side of the square image; 0: what the model was trained at"),
     SL_OPTION_INT(sl_generate_settings, batch, "batch", 'b', "4", 1, 256, "images",
@@ -63,6 +69,12 @@ const sl_option sl_generate_options[] = {
     SL_OPTION_PATH(sl_generate_settings, save_latents, "save-latents", 0, NULL, "FILE",
                    "final latents (safetensors, key latents)"),
     {0}};
+
+/* The option --rng, by the place of its words. */
+static const struct noise_name {
+    sl_noise_kind kind;
+    const char *name;
+} noises[] = {{SL_NOISE_COUNTER, "counter"}, {SL_NOISE_TORCH, "torch"}, {SL_NOISE_TORCH_CUDA, "torch-cuda"}};
 
 /* All that one run works with. */
 typedef struct run {
@@ -135,7 +147,8 @@ static sl_status load_model(run *r) {
         SL_TRY(sl_sampler_settings_use(sl_path_join(r->arena, folder, "scheduler"), s->sampler, &r->sampler));
     }
     r->sampler_name = s->sampler ? s->sampler : sl_sampler_name(r->sampler.sampler);
-    sl_pipeline_options options = {.dtype = s->dtype ? SL_BF16 : SL_F32};
+    sl_pipeline_options options = {.vae_tile_px = s->vae_tile_px};
+    SL_TRY(sl_engine_dtype(s->dtype, &options.dtype));
     return sl_pipeline_new(r->bundle, &options, &r->pipeline);
 }
 
@@ -163,13 +176,13 @@ static sl_status describe_run(run *r) {
     json_object_set_new(r->common, "space",
                         json_string(r->bundle->space == SL_SPACE_EXPECTATION ? "expectation" : "observed"));
     json_object_set_new(r->common, "seed", json_string(seed));
-    json_object_set_new(r->common, "rng", json_string(s->rng ? "torch" : "counter"));
+    json_object_set_new(r->common, "rng", json_string(noises[s->rng].name));
     json_object_set_new(r->common, "sampler", json_string(r->sampler_name));
     json_object_set_new(r->common, "steps", json_integer(s->steps));
     json_object_set_new(r->common, "guidance", json_real(s->guidance));
     if (s->guidance_rescale > 0)
         json_object_set_new(r->common, "guidance_rescale", json_real(s->guidance_rescale));
-    json_object_set_new(r->common, "dtype", json_string(s->dtype ? "bf16" : "fp32"));
+    json_object_set_new(r->common, "dtype", json_string(sl_engine_dtype_name(s->dtype)));
     json_object_set_new(r->common, "engine", json_string(engine));
     if (s->negative) json_object_set_new(r->common, "negative", json_string(s->negative));
     return describe_measurement(r);
@@ -330,7 +343,7 @@ static sl_status make_batch(run *r, int64_t first, int64_t count, const sl_progr
         .guidance = s->guidance,
         .guidance_rescale = s->guidance_rescale,
         .sampler = &r->sampler,
-        .noise = s->rng ? SL_NOISE_TORCH : SL_NOISE_COUNTER,
+        .noise = noises[s->rng].kind,
         .seed = (uint64_t)s->seed,
         .first_image = (uint32_t)first,
         .batch = count,
@@ -339,6 +352,7 @@ static sl_status make_batch(run *r, int64_t first, int64_t count, const sl_progr
     sl_generated made;
     SL_TRY(sl_pipeline_generate(r->pipeline, &generation, &made));
     r->result->cut_prompts += made.cut_prompts;
+    if (made.tile_px) json_object_set_new(r->common, "vae_tile_px", json_integer((json_int_t)made.tile_px));
     sl_status status = keep_latents(r, &made.latents, first);
     const sl_shape *shape = &made.images.shape;
     int64_t each = shape->dim[1] * shape->dim[2] * shape->dim[3];

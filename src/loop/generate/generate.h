@@ -12,6 +12,7 @@ typedef struct sl_generate_settings {
     int64_t count, seed, steps, batch, size_px;
     double guidance, guidance_rescale, lora_scale, exposure;
     int rng, dtype, format;
+    int64_t vae_tile_px;
     bool noise_free;
 } sl_generate_settings;
 

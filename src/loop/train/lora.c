@@ -4,6 +4,7 @@
 #include "base/hash.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "loop/engine.h"
 #include "loop/job.h"
 #include "loop/shipped.h"
 #include "loop/train/lora_data.h"
@@ -35,6 +36,8 @@ const sl_option sl_lora_options[] = {
                      "which images of the workspace to learn from"),
     SL_OPTION_TEXT(sl_lora_settings, caption, "caption", 0, NULL, "TEXT", "caption of images that have none"),
     INT(size_px, "size", "0", 0, 2048, "px", "side of the images; 0: what the model was trained at"),
+    INT(vae_tile_px, "vae-tile", "0", 0, 8192, "px",
+        "encode the images in overlapping tiles of that side; 0: whole where there is room"),
     INT(rank, "rank", "4", 1, 1024, NULL, "rank of the adapter"),
     REAL(alpha, "alpha", "0", 0, 1e6, NULL, "its scale times rank; 0: the rank, so that the scale is 1"),
     INT(batch, "batch", "4", 1, 1024, "images", "images in a micro-batch"),
@@ -58,8 +61,8 @@ const sl_option sl_lora_options[] = {
     INT(patience, "patience", "0", 0, 1e6, NULL,
         "stop after so many hold-out losses without a new best; 0: never"),
     REAL(minutes, "minutes", "0", 0, 1e6, "MIN", "stop with a saved state after so long; 0: no limit"),
-    SL_OPTION_CHOICE(sl_lora_settings, dtype, "dtype", 0, "fp32", "fp32|bf16",
-                     "number format of activations"),
+    SL_OPTION_CHOICE(sl_lora_settings, dtype, "dtype", 0, "fp32", SL_ENGINE_DTYPES,
+                     "number format of activations; fp16 on devices alone, with a scaled loss"),
     SL_OPTION_FLAG(sl_lora_settings, recompute, "recompute", 0,
                    "compute blocks again in the backward pass: less memory, a third more time"),
     INT(seed, "seed", "42", 0, 4294967295.0, NULL, "of first values, noise and order"),
@@ -185,7 +188,8 @@ static sl_status load_model(tuning *t) {
 
 static sl_status compute_data(tuning *t) {
     sl_pipeline *pipeline;
-    SL_TRY(sl_pipeline_new(t->bundle, NULL, &pipeline));
+    sl_pipeline_options options = {.dtype = SL_F32, .vae_tile_px = t->settings->vae_tile_px};
+    SL_TRY(sl_pipeline_new(t->bundle, &options, &pipeline));
     sl_status status = SL_OK;
     for (int part = 0; part < 2 && status == SL_OK; part++)
         if (t->count[part])
@@ -229,6 +233,8 @@ static sl_status train_on(tuning *t, const sl_noise_schedule *schedule, const js
                           sl_train_outcome *out) {
     const sl_lora_settings *s = t->settings;
     int64_t side = t->size_px / sl_bundle_reduction(t->bundle);
+    sl_dtype dtype;
+    SL_TRY(sl_engine_dtype(s->dtype, &dtype));
     sl_denoiser_recipe recipe = {
         .batch = (int)s->batch,
         .height = side,
@@ -241,7 +247,7 @@ static sl_status train_on(tuning *t, const sl_noise_schedule *schedule, const js
                     .seed = (uint64_t)s->seed},
         .caption_dropout = s->caption_dropout,
         .holdout_draws = (int)s->holdout_draws,
-        .dtype = s->dtype ? SL_BF16 : SL_F32,
+        .dtype = dtype,
         .recompute = s->recompute};
     sl_denoiser_models models = {.unet = t->bundle->unet, .lora = t->lora, .lora_is_new = true};
     sl_denoiser_data data = sl_lora_data_source(&t->data[0]), held = sl_lora_data_source(&t->data[1]);

@@ -10,7 +10,8 @@ typedef struct sl_lora_settings {
     int preset, origin, schedule, dtype;
     const char *model, *caption;
     const char *images, *out; /* a folder of images in place of a workspace, and where the adapter goes */
-    int64_t size_px, rank, batch, accumulate, epochs, steps, warmup, seed, holdout_draws, patience;
+    int64_t size_px, vae_tile_px, rank, batch, accumulate, epochs, steps, warmup, seed, holdout_draws,
+        patience;
     double alpha, rate, weight_decay, min_snr, noise_offset, caption_dropout, holdout, minutes;
     bool flip, recompute;
 } sl_lora_settings;

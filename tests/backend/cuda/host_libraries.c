@@ -11,7 +11,7 @@
 
 enum { WORKSPACE = 100 }; /* what every plan asks for, and writes over */
 
-bool host_has_no_mixed_gradient, host_has_no_attention, host_has_no_engine;
+bool host_has_no_mixed_gradient, host_has_no_bias, host_has_no_attention, host_has_no_engine;
 static int alive, plans;
 
 int host_libraries_alive(void) {
@@ -32,19 +32,24 @@ static void destroy(void *thing) {
     free(thing);
 }
 
-static double read_at(bool bf16, const void *data, int64_t i) {
-    if (!bf16) return (double)((const float *)data)[i];
-    return (double)sl_bf16_to_f32(((const uint16_t *)data)[i]);
+static double read_at(sl_dtype dtype, const void *data, int64_t i) {
+    if (dtype == SL_F32) return (double)((const float *)data)[i];
+    uint16_t bits = ((const uint16_t *)data)[i];
+    return (double)(dtype == SL_F16 ? sl_f16_to_f32(bits) : sl_bf16_to_f32(bits));
 }
 
-static void write_at(bool bf16, void *data, int64_t i, double value) {
-    if (bf16)
-        ((uint16_t *)data)[i] = sl_f32_to_bf16((float)value);
-    else
+static void write_at(sl_dtype dtype, void *data, int64_t i, double value) {
+    if (dtype == SL_F32)
         ((float *)data)[i] = (float)value;
+    else
+        ((uint16_t *)data)[i] = dtype == SL_F16 ? sl_f32_to_f16((float)value) : sl_f32_to_bf16((float)value);
 }
 
 /* ---- cuBLASLt ---- */
+
+static sl_dtype type_of(cudaDataType type) {
+    return type == CUDA_R_16BF ? SL_BF16 : type == CUDA_R_16F ? SL_F16 : SL_F32;
+}
 
 typedef struct description {
     cublasOperation_t a, b;
@@ -146,7 +151,7 @@ host_cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t handle, cublasLtMatmulDesc_
 static double element(const layout *l, cublasOperation_t operation, const void *data, int64_t batch,
                       int64_t row, int64_t column) {
     int64_t at = operation == CUBLAS_OP_N ? row + column * l->stride : column + row * l->stride;
-    return read_at(l->type == CUDA_R_16BF, data, batch * l->batch + at);
+    return read_at(type_of(l->type), data, batch * l->batch + at);
 }
 
 static cublasStatus_t host_cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmulDesc_t of, const void *alpha,
@@ -177,8 +182,8 @@ static cublasStatus_t host_cublasLtMatmul(cublasLtHandle_t handle, cublasLtMatmu
                     sum += element(la, d->a, a, n, row, k) * element(lb, d->b, b, n, k, column);
                 sum *= (double)*(const float *)alpha;
                 if (d->epilogue == CUBLASLT_EPILOGUE_BIAS)
-                    sum += read_at(d->bias_type == CUDA_R_16BF, d->bias, row);
-                write_at(ld->type == CUDA_R_16BF, out, n * ld->batch + row + column * ld->stride, sum);
+                    sum += read_at(type_of(d->bias_type), d->bias, row);
+                write_at(type_of(ld->type), out, n * ld->batch + row + column * ld->stride, sum);
             }
     return CUBLAS_STATUS_SUCCESS;
 }
@@ -209,6 +214,7 @@ static size_t bytes_of_type(cudnnBackendAttributeType_t type) {
     case CUDNN_TYPE_DATA_TYPE:
     case CUDNN_TYPE_CONVOLUTION_MODE:
     case CUDNN_TYPE_HEUR_MODE:
+    case CUDNN_TYPE_POINTWISE_MODE:
     case CUDNN_TYPE_FLOAT:
         return 4;
     default:
@@ -272,15 +278,24 @@ static thing *operation_of(const thing *graph) {
     return thing_of(graph, CUDNN_ATTR_OPERATIONGRAPH_OPS);
 }
 
-static bool is_bf16(const thing *tensor) {
+/* The second operation, which adds a bias, or NULL. */
+static thing *bias_of(const thing *graph) {
+    thing *both[2] = {NULL, NULL};
+    for (int i = 0; i < graph->count; i++)
+        if (graph->attributes[i].name == CUDNN_ATTR_OPERATIONGRAPH_OPS)
+            memcpy(both, graph->attributes[i].values, (size_t)graph->attributes[i].count * sizeof both[0]);
+    return both[1];
+}
+
+static sl_dtype dtype_of(const thing *tensor) {
     cudnnDataType_t type;
     memcpy(&type, values_of(tensor, CUDNN_ATTR_TENSOR_DATA_TYPE), sizeof type);
-    return type == CUDNN_DATA_BFLOAT16;
+    return type == CUDNN_DATA_BFLOAT16 ? SL_BF16 : type == CUDNN_DATA_HALF ? SL_F16 : SL_F32;
 }
 
 static bool is_mixed_gradient(const thing *operation) {
     thing *x = thing_of(operation, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_X);
-    return x && is_bf16(x) != is_bf16(thing_of(operation, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DW));
+    return x && dtype_of(x) != dtype_of(thing_of(operation, CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DW));
 }
 
 static bool is_attention(const thing *operation) {
@@ -299,7 +314,7 @@ static cudnnStatus_t host_cudnnBackendGetAttribute(cudnnBackendDescriptor_t cons
         thing *graph = thing_of(t, CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH);
         thing *operation = operation_of(graph);
         if (host_has_no_engine || (host_has_no_mixed_gradient && is_mixed_gradient(operation)) ||
-            (host_has_no_attention && is_attention(operation)))
+            (host_has_no_bias && bias_of(graph)) || (host_has_no_attention && is_attention(operation)))
             return CUDNN_STATUS_SUCCESS;
         thing *config = *(thing **)values;
         config->of = graph, config->finalized = true;
@@ -312,14 +327,14 @@ static cudnnStatus_t host_cudnnBackendGetAttribute(cudnnBackendDescriptor_t cons
 }
 
 typedef struct tensor {
-    bool bf16;
+    sl_dtype dtype;
     int64_t dim[4], stride[4];
     void *data;
 } tensor;
 
 static tensor tensor_of(const thing *descriptor, const thing *variant) {
     const attribute *uids = NULL, *pointers = NULL;
-    tensor t = {.bf16 = is_bf16(descriptor)};
+    tensor t = {.dtype = dtype_of(descriptor)};
     memcpy(t.dim, values_of(descriptor, CUDNN_ATTR_TENSOR_DIMENSIONS), sizeof t.dim);
     memcpy(t.stride, values_of(descriptor, CUDNN_ATTR_TENSOR_STRIDES), sizeof t.stride);
     for (int i = 0; i < variant->count; i++) {
@@ -350,11 +365,11 @@ static void add_product(passes *p, const int64_t y[4], int64_t c, int64_t kh, in
     int64_t at_x = offset(&p->x, y[0], c, h, w), at_w = offset(&p->w, y[1], c, kh, kw);
     int64_t at_y = offset(&p->y, y[0], y[1], y[2], y[3]);
     if (p->target == &p->y)
-        p->sums[at_y] += read_at(p->x.bf16, p->x.data, at_x) * read_at(p->w.bf16, p->w.data, at_w);
+        p->sums[at_y] += read_at(p->x.dtype, p->x.data, at_x) * read_at(p->w.dtype, p->w.data, at_w);
     else if (p->target == &p->x)
-        p->sums[at_x] += read_at(p->y.bf16, p->y.data, at_y) * read_at(p->w.bf16, p->w.data, at_w);
+        p->sums[at_x] += read_at(p->y.dtype, p->y.data, at_y) * read_at(p->w.dtype, p->w.data, at_w);
     else
-        p->sums[at_w] += read_at(p->y.bf16, p->y.data, at_y) * read_at(p->x.bf16, p->x.data, at_x);
+        p->sums[at_w] += read_at(p->y.dtype, p->y.data, at_y) * read_at(p->x.dtype, p->x.data, at_x);
 }
 
 static void convolve(passes *p) {
@@ -368,8 +383,21 @@ static void convolve(passes *p) {
                     for (int64_t c = 0; c < p->x.dim[1]; c++)
                         for (int64_t tap = 0; tap < p->w.dim[2] * p->w.dim[3]; tap++)
                             add_product(p, y, c, tap / p->w.dim[3], tap % p->w.dim[3]);
-    for (int64_t i = 0; i < count; i++) write_at(p->target->bf16, p->target->data, i, p->sums[i]);
+    for (int64_t i = 0; i < count; i++) write_at(p->target->dtype, p->target->data, i, p->sums[i]);
     free(p->sums);
+}
+
+/* The convolution's result, which lies between the operations, is rounded when the bias is there. */
+static void convolve_biased(passes *p, const thing *bias, const thing *variant) {
+    tensor b = tensor_of(thing_of(bias, CUDNN_ATTR_OPERATION_POINTWISE_BDESC), variant);
+    tensor y = tensor_of(thing_of(bias, CUDNN_ATTR_OPERATION_POINTWISE_YDESC), variant);
+    int64_t count = y.dim[0] * y.dim[1] * y.dim[2] * y.dim[3];
+    p->y.data = calloc((size_t)count, sizeof(float));
+    convolve(p);
+    for (int64_t i = 0; i < count; i++)
+        write_at(y.dtype, y.data, i,
+                 read_at(SL_F32, p->y.data, i) + read_at(b.dtype, b.data, i % y.dim[1] * b.stride[1]));
+    free(p->y.data);
 }
 
 /* ---- attention: dimensions are image, head, token, feature ---- */
@@ -379,7 +407,7 @@ typedef struct attention {
 } attention;
 
 static double get(const tensor *t, int64_t n, int64_t h, int64_t token, int64_t d) {
-    return read_at(t->bf16, t->data, offset(t, n, h, token, d));
+    return read_at(t->dtype, t->data, offset(t, n, h, token, d));
 }
 
 static double dot(const tensor *a, int64_t i, const tensor *b, int64_t j, int64_t n, int64_t h) {
@@ -390,26 +418,26 @@ static double dot(const tensor *a, int64_t i, const tensor *b, int64_t j, int64_
 
 static void add_to(const tensor *t, int64_t n, int64_t h, int64_t token, int64_t d, double value) {
     int64_t at = offset(t, n, h, token, d);
-    write_at(t->bf16, t->data, at, read_at(t->bf16, t->data, at) + value);
+    write_at(t->dtype, t->data, at, read_at(t->dtype, t->data, at) + value);
 }
 
 /* One query: o, and its statistics where they are wanted. */
 static void attend(const attention *a, int64_t n, int64_t h, int64_t i) {
-    double scale = read_at(false, a->scale.data, 0), highest = -INFINITY, sum = 0;
+    double scale = read_at(SL_F32, a->scale.data, 0), highest = -INFINITY, sum = 0;
     for (int64_t j = 0; j < a->k.dim[2]; j++) highest = fmax(highest, scale * dot(&a->q, i, &a->k, j, n, h));
     for (int64_t j = 0; j < a->k.dim[2]; j++) sum += exp(scale * dot(&a->q, i, &a->k, j, n, h) - highest);
     for (int64_t d = 0; d < a->v.dim[3]; d++) {
         double o = 0;
         for (int64_t j = 0; j < a->k.dim[2]; j++)
             o += exp(scale * dot(&a->q, i, &a->k, j, n, h) - highest) / sum * get(&a->v, n, h, j, d);
-        write_at(a->o.bf16, a->o.data, offset(&a->o, n, h, i, d), o);
+        write_at(a->o.dtype, a->o.data, offset(&a->o, n, h, i, d), o);
     }
-    if (a->stats.data) write_at(false, a->stats.data, offset(&a->stats, n, h, i, 0), highest + log(sum));
+    if (a->stats.data) write_at(SL_F32, a->stats.data, offset(&a->stats, n, h, i, 0), highest + log(sum));
 }
 
 /* The gradients, kept in fp32 until all queries are through. */
 static void attend_bwd(const attention *a, int64_t n, int64_t h, int64_t i) {
-    double scale = read_at(false, a->scale.data, 0), delta = dot(&a->dy, i, &a->o, i, n, h);
+    double scale = read_at(SL_F32, a->scale.data, 0), delta = dot(&a->dy, i, &a->o, i, n, h);
     for (int64_t j = 0; j < a->k.dim[2]; j++) {
         double p = exp(scale * dot(&a->q, i, &a->k, j, n, h) - get(&a->stats, n, h, i, 0));
         double ds = p * (dot(&a->dy, i, &a->v, j, n, h) - delta) * scale;
@@ -428,12 +456,12 @@ static int64_t count_of(const tensor *t) {
 static void *widen(tensor *t) {
     void *narrow = t->data;
     t->data = calloc((size_t)count_of(t), sizeof(float));
-    t->bf16 = false;
+    t->dtype = SL_F32;
     return narrow;
 }
 
-static void narrow_into(const tensor *t, void *narrow) {
-    for (int64_t i = 0; i < count_of(t); i++) write_at(true, narrow, i, read_at(false, t->data, i));
+static void narrow_into(const tensor *t, sl_dtype dtype, void *narrow) {
+    for (int64_t i = 0; i < count_of(t); i++) write_at(dtype, narrow, i, read_at(SL_F32, t->data, i));
     free(t->data);
 }
 
@@ -463,13 +491,14 @@ static void run_attention_bwd(const thing *operation, const thing *variant) {
     void *narrow[3];
     for (int i = 0; i < 3; i++) narrow[i] = widen(gradients[i]);
     for_queries(&a, attend_bwd);
-    for (int i = 0; i < 3; i++) narrow_into(gradients[i], narrow[i]);
+    for (int i = 0; i < 3; i++) narrow_into(gradients[i], a.q.dtype, narrow[i]);
 }
 
 static cudnnStatus_t host_cudnnBackendExecute(cudnnHandle_t handle, cudnnBackendDescriptor_t of,
                                               cudnnBackendDescriptor_t with) {
     const thing *plan = (const thing *)of, *variant = (const thing *)with;
-    const thing *operation = operation_of(thing_of(plan, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG)->of);
+    const thing *graph = thing_of(plan, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG)->of;
+    const thing *operation = operation_of(graph);
     void *workspace;
     passes p = {0};
     (void)handle;
@@ -499,7 +528,10 @@ static cudnnStatus_t host_cudnnBackendExecute(cudnnHandle_t handle, cudnnBackend
     } else {
         return CUDNN_STATUS_NOT_SUPPORTED;
     }
-    convolve(&p);
+    if (bias_of(graph))
+        convolve_biased(&p, bias_of(graph), variant);
+    else
+        convolve(&p);
     return CUDNN_STATUS_SUCCESS;
 }
 
@@ -510,7 +542,7 @@ static size_t host_cudnnGetVersion(void) {
 #define HOST(name) sl_cuda_api.name = host_##name
 
 void host_libraries_use(void) {
-    host_has_no_mixed_gradient = host_has_no_attention = host_has_no_engine = false;
+    host_has_no_bias = host_has_no_mixed_gradient = host_has_no_attention = host_has_no_engine = false;
     HOST(cublasLtMatmulDescCreate), HOST(cublasLtMatmulDescDestroy), HOST(cublasLtMatmulDescSetAttribute);
     HOST(cublasLtMatrixLayoutCreate), HOST(cublasLtMatrixLayoutDestroy),
         HOST(cublasLtMatrixLayoutSetAttribute);

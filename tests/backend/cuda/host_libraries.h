@@ -15,8 +15,8 @@ int host_libraries_alive(void);
 /* Plans of cuDNN made so far. */
 int host_plans_made(void);
 
-/* From here on cuDNN knows no engine for gradients of another dtype than the images'; for fused attention; or
- * no engine at all (cuBLASLt too). */
-extern bool host_has_no_mixed_gradient, host_has_no_attention, host_has_no_engine;
+/* From here on cuDNN knows no engine for gradients of another dtype than the images'; for fused attention;
+ * for a convolution with its bias; or no engine at all (cuBLASLt too). */
+extern bool host_has_no_mixed_gradient, host_has_no_bias, host_has_no_attention, host_has_no_engine;
 
 #endif

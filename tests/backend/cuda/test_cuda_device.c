@@ -79,8 +79,9 @@ static void run_there(const sl_kernel *kernel, const op_case *c) {
 }
 
 static bool try_case(const sl_kernel *kernel, int attempt, sl_random *random) {
-    static const sl_dtype dtypes[][2] = {{SL_F32, SL_F32}, {SL_BF16, SL_F32}, {SL_BF16, SL_BF16}};
-    const sl_dtype *pair = dtypes[sl_random_below(random, 3)];
+    static const sl_dtype dtypes[][2] = {
+        {SL_F32, SL_F32}, {SL_BF16, SL_F32}, {SL_BF16, SL_BF16}, {SL_F16, SL_F32}, {SL_F16, SL_F16}};
+    const sl_dtype *pair = dtypes[sl_random_below(random, 5)];
     double *expected[SL_OUTPUTS_MAX] = {NULL};
     op_case c;
     op_case_make(&c, kernel->op, attempt % 2 ? SIZES_EVEN : SIZES_ODD, pair[0], pair[1], random);

@@ -15,7 +15,7 @@ static sl_status keep(sl_status code, const char *format, va_list arguments) {
 }
 
 static void test_loads_and_counts(void **state) {
-    static const sl_device_host host = {SL_DEVICE_ABI, keep, keep};
+    static const sl_device_host host = {.abi = SL_DEVICE_ABI, .fail = keep, .context = keep};
     sl_device_module_function function;
     (void)state;
     void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);

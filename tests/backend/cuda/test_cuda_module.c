@@ -1,6 +1,6 @@
-/* The CUDA module's functions against a stand-in for the CUDA libraries: order of calls, and what happens
- * when one fails. */
-#include "stand_in.h"
+/* The CUDA module's functions against a fake runtime in place of the CUDA libraries: order of calls, and what
+ * happens when one fails. */
+#include "fake_runtime.h"
 
 #include "backend/cuda/cuda.h"
 #include "backend/cuda/module_status.h"
@@ -20,6 +20,15 @@ void sl_cuda_status_use(const sl_device_host *host) {
     given = host;
 }
 
+static char note[256];
+
+void sl_cuda_note(const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(note, sizeof note, format, arguments);
+    va_end(arguments);
+}
+
 const sl_device_module_table *sl_device_module(const sl_device_host *host);
 
 static const sl_device_module_table *module;
@@ -27,7 +36,7 @@ static const sl_device_module_table *module;
 static int begin(void **state) {
     static const sl_device_host host = {.abi = SL_DEVICE_ABI};
     (void)state;
-    stand_in_use();
+    fake_runtime_use();
     sl_error_clear();
     module = sl_device_module(&host);
     return module && given == &host ? 0 : -1;
@@ -39,30 +48,30 @@ static void expect_message(const char *part) {
 
 /* `lines` occur in the log, in this order. */
 static void expect_order(const char *const *lines) {
-    const char *at = stand.log;
+    const char *at = fake.log;
     for (; *lines; lines++) {
         const char *found = strstr(at, *lines);
-        if (!found) fail_msg("no '%s' after its predecessors in:\n%s", *lines, stand.log);
+        if (!found) fail_msg("no '%s' after its predecessors in:\n%s", *lines, fake.log);
         at = found + strlen(*lines);
     }
 }
 
 static int occurrences(const char *word) {
     int count = 0;
-    for (const char *at = stand.log; (at = strstr(at, word)); at += strlen(word)) count++;
+    for (const char *at = fake.log; (at = strstr(at, word)); at += strlen(word)) count++;
     return count;
 }
 
 static void *opened(void) {
     void *device = NULL;
     assert_int_equal(module->open(0, &device), SL_OK);
-    stand_in_forget_log();
+    fake_runtime_forget_log();
     return device;
 }
 
 static void closed(void *device) {
     module->close(device);
-    assert_int_equal(stand.alive, 0);
+    assert_int_equal(fake.alive, 0);
 }
 
 static void test_another_abi_is_refused(void **state) {
@@ -85,14 +94,14 @@ static void test_reasons_for_no_device(void **state) {
          "too old: it knows CUDA 12.4, the module needs 13.0"},
         {cudaErrorNoDevice, 13000, SL_NOT_FOUND, "but no device"},
         {cudaSuccess, 13000, SL_NOT_FOUND, "but no device"},
-        {cudaErrorUnknown, 13000, SL_IO, "asking for devices: stand-in failure"},
+        {cudaErrorUnknown, 13000, SL_IO, "asking for devices: failure on purpose"},
     };
     (void)state;
-    stand.device_count = 0;
+    fake.device_count = 0;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         int count = -1;
         void *device = NULL;
-        stand.count_error = cases[i].error, stand.driver = cases[i].driver;
+        fake.count_error = cases[i].error, fake.driver = cases[i].driver;
         sl_error_clear();
         assert_int_equal(module->count(&count), SL_OK);
         assert_int_equal(count, 0);
@@ -102,18 +111,18 @@ static void test_reasons_for_no_device(void **state) {
         expect_message(cases[i].message);
         assert_null(device);
     }
-    assert_int_equal(stand.alive, 0);
+    assert_int_equal(fake.alive, 0);
 }
 
 static void test_description(void **state) {
     (void)state;
     sl_device_info info;
     assert_int_equal(module->describe(0, &info), SL_OK);
-    assert_string_equal(info.name, "Stand-in 0");
+    assert_string_equal(info.name, "Fake 0");
     assert_string_equal(info.detail, "compute capability 8.6, driver 13.0");
     assert_int_equal(info.total_bytes, (size_t)1000 << 20);
     assert_int_equal(info.free_bytes, (size_t)100 << 20);
-    assert_int_equal(info.capabilities, SL_CUDA_BF16);
+    assert_int_equal(info.capabilities, SL_CUDA_BF16 | SL_CUDA_BLAS | SL_CUDA_DNN);
     assert_int_equal(module->describe(1, &info), SL_NOT_FOUND);
     expect_message("no CUDA device 1: there is 1");
 }
@@ -125,12 +134,35 @@ static void test_open_and_close(void **state) {
     expect_order((const char *const[]){"cudaStreamCreateWithFlags 1", "cudaHostAlloc 16777216 0",
                                        "cudaHostAlloc 4 2", "cublasLtCreate", "cudnnCreate",
                                        "cudnnSetStream 1", NULL});
-    stand_in_forget_log();
+    fake_runtime_forget_log();
     module->close(device);
     expect_order((const char *const[]){"cudaStreamSynchronize", "cudnnDestroy", "cublasLtDestroy",
                                        "cudaEventDestroy", "cudaFreeHost", "cudaStreamDestroy", NULL});
-    assert_int_equal(stand.alive, 0);
+    assert_int_equal(fake.alive, 0);
     module->close(NULL);
+}
+
+/* Where no library is found the device opens all the same, and says so. */
+static void test_without_libraries(void **state) {
+    (void)state;
+    void *device = NULL;
+    sl_device_info info;
+    assert_int_equal(setenv("SL_CUDA_OWN", "1", 1), 0);
+    assert_int_equal(module->describe(0, &info), SL_OK);
+    assert_string_equal(info.detail, "compute capability 8.6, driver 13.0, without cuBLASLt, without cuDNN");
+    assert_int_equal(info.capabilities, SL_CUDA_BF16);
+    fake_runtime_forget_log();
+    note[0] = 0;
+    assert_int_equal(module->open(0, &device), SL_OK);
+    assert_null(strstr(fake.log, "cublas"));
+    assert_null(strstr(fake.log, "cudnn"));
+    assert_non_null(strstr(note, "libcublasLt.so.13"));
+    assert_non_null(strstr(note, "libcudnn.so.9"));
+    closed(device);
+    assert_int_equal(unsetenv("SL_CUDA_OWN"), 0);
+    assert_int_equal(module->open(0, &device), SL_OK);
+    assert_non_null(strstr(fake.log, "cudnnCreate"));
+    closed(device);
 }
 
 /* Whichever call fails, open says so and gives everything back. */
@@ -138,17 +170,17 @@ static void test_open_that_fails(void **state) {
     (void)state;
     void *device = NULL;
     assert_int_equal(module->open(0, &device), SL_OK);
-    int calls = stand.calls;
+    int calls = fake.calls;
     closed(device);
     assert_true(calls > 10);
     for (int i = 1; i <= calls; i++) {
         device = NULL;
-        stand_in_use();
-        stand.fail_at = i;
+        fake_runtime_use();
+        fake.fail_at = i;
         assert_int_not_equal(module->open(0, &device), SL_OK);
         expect_message("opening CUDA device 0: ");
         assert_null(device);
-        assert_int_equal(stand.alive, 0);
+        assert_int_equal(fake.alive, 0);
     }
 }
 
@@ -170,14 +202,14 @@ static void test_memory(void **state) {
 static void test_memory_that_is_not_there(void **state) {
     (void)state;
     void *device = opened(), *memory = NULL;
-    stand.fails = "cudaMalloc", stand.fails_error = cudaErrorMemoryAllocation;
+    fake.fails = "cudaMalloc", fake.fails_error = cudaErrorMemoryAllocation;
     assert_int_equal(module->allocate(device, (size_t)300 << 20, &memory), SL_MEMORY);
     expect_message("no room for 300.0 MiB: 100.0 of its 1000.0 MiB are free");
     assert_null(memory);
-    stand.fails_error = cudaErrorIllegalAddress;
+    fake.fails_error = cudaErrorIllegalAddress;
     assert_int_equal(module->allocate(device, 1, &memory), SL_IO);
     expect_message("CUDA error 700");
-    stand.fails = NULL;
+    fake.fails = NULL;
     closed(device);
 }
 
@@ -186,7 +218,7 @@ static void fill_with_pattern(unsigned char *bytes, size_t count, unsigned seed)
 }
 
 /* Sizes around those of the staging slots; the source is overwritten as soon as upload returns, while the
- * stand-in has not copied yet. */
+ * fake runtime has not copied yet. */
 static void test_uploads(void **state) {
     static const size_t sizes[] = {1,
                                    63,
@@ -240,9 +272,9 @@ static void test_copy_and_fill(void **state) {
     for (size_t i = 0; i < sizeof back; i++) assert_int_equal(back[i], 7);
     expect_order(
         (const char *const[]){"cudaMemsetAsync 7 9", "cudaMemcpyAsync 9 3", "cudaMemcpyAsync 9 2", NULL});
-    stand.fails = "cudaMemsetAsync", stand.fails_error = cudaErrorInvalidValue;
+    fake.fails = "cudaMemsetAsync", fake.fails_error = cudaErrorInvalidValue;
     assert_int_equal(module->fill(device, a, 7, sizeof a), SL_IO);
-    expect_message("fill: stand-in failure");
+    expect_message("fill: failure on purpose");
     closed(device);
 }
 
@@ -251,10 +283,10 @@ static void test_failures_of_earlier_work(void **state) {
     (void)state;
     sl_cuda_context *device = opened();
     char byte = 0, back;
-    stand.fails = "cudaStreamSynchronize", stand.fails_error = cudaErrorIllegalAddress;
+    fake.fails = "cudaStreamSynchronize", fake.fails_error = cudaErrorIllegalAddress;
     assert_int_equal(module->download(device, &back, &byte, 1), SL_IO);
-    expect_message("work on the device: stand-in failure");
-    stand.fails = NULL;
+    expect_message("work on the device: failure on purpose");
+    fake.fails = NULL;
     *device->failure_device = 1 + SL_OP_EMBEDDING;
     assert_int_equal(module->download(device, &back, &byte, 1), SL_INVALID);
     expect_message("embedding on the device");
@@ -297,18 +329,18 @@ static void test_recording_broken_off(void **state) {
     void *device = opened();
     for (int i = 0; i < 2; i++) {
         void *recording = NULL;
-        stand.fails = cases[i].function, stand.fails_error = cases[i].error;
+        fake.fails = cases[i].function, fake.fails_error = cases[i].error;
         assert_int_equal(module->record_begin(device), SL_OK);
         assert_int_equal(module->record_end(device, &recording), i ? SL_MEMORY : SL_IO);
         expect_message(i ? "making a recording" : "ending a recording: capture was broken off");
         assert_null(recording);
-        assert_false(stand.capturing);
-        stand.fails = NULL; /* and the device is as before */
+        assert_false(fake.capturing);
+        fake.fails = NULL; /* and the device is as before */
         assert_int_equal(module->record_begin(device), SL_OK);
         assert_int_equal(module->record_end(device, &recording), SL_OK);
         module->recording_free(device, recording);
     }
-    stand.fails = "cudaStreamBeginCapture";
+    fake.fails = "cudaStreamBeginCapture";
     assert_int_not_equal(module->record_begin(device), SL_OK);
     char byte = 0;
     assert_int_equal(module->upload(device, &byte, &byte, 1), SL_OK);
@@ -336,6 +368,7 @@ int main(void) {
         cmocka_unit_test_setup(test_reasons_for_no_device, begin),
         cmocka_unit_test_setup(test_description, begin),
         cmocka_unit_test_setup(test_open_and_close, begin),
+        cmocka_unit_test_setup(test_without_libraries, begin),
         cmocka_unit_test_setup(test_open_that_fails, begin),
         cmocka_unit_test_setup(test_memory, begin),
         cmocka_unit_test_setup(test_memory_that_is_not_there, begin),

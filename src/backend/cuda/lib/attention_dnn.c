@@ -1,6 +1,6 @@
-/* ATTENTION and its gradient by cuDNN's fused nodes, in bf16, where its version has them and an engine takes
- * the shape; what it refuses goes the way of attention_products.c. Heads are strides: nothing is moved. The
- * node's statistics are natural logarithms of the sums, as the op's lse. */
+/* ATTENTION and its gradient by cuDNN's fused nodes, in 16 bits, where its version has them and an engine
+ * takes the shape; what it refuses goes the way of attention_products.c. Heads are strides: nothing is moved.
+ * The node's statistics are natural logarithms of the sums, as the op's lse. */
 #include "backend/cuda/lib/dnn.h"
 #include "backend/cuda/lib/lib.h"
 #include "backend/kernel.h"
@@ -30,9 +30,9 @@ static const sl_kernel_code *products_of(const sl_call *call) {
 static bool accepts(const sl_call *call) {
     int64_t head_dim = call->in[0].shape.dim[2] / call->attrs->heads;
     size_t since = call->op == SL_OP_ATTENTION ? FORWARD_SINCE : BACKWARD_SINCE;
-    if (call->in[0].dtype != SL_BF16 || call->attrs->causal || head_dim % 8 || head_dim > HEAD_MAX)
+    if (call->in[0].dtype == SL_F32 || call->attrs->causal || head_dim % 8 || head_dim > HEAD_MAX)
         return false;
-    return products_of(call)->accepts(call) && sl_cuda_api_load() == SL_OK &&
+    return products_of(call)->accepts(call) && sl_cuda_api_load_dnn() == SL_OK &&
            sl_cuda_api.cudnnGetVersion() >= since;
 }
 
@@ -42,7 +42,7 @@ static bool accepts(const sl_call *call) {
 static sl_cuda_dnn_tensor_shape by_heads(const sl_call *call, const sl_operand *x) {
     int64_t heads = call->attrs->heads, tokens = x->shape.dim[1], width = x->shape.dim[2],
             dim = width / heads;
-    return (sl_cuda_dnn_tensor_shape){.dtype = SL_BF16,
+    return (sl_cuda_dnn_tensor_shape){.dtype = x->dtype,
                                       .dim = {x->shape.dim[0], heads, tokens, dim},
                                       .stride = {tokens * width, dim, width, 1}};
 }
@@ -107,7 +107,8 @@ static sl_status make_graph(const sl_call *call, sl_cuda_dnn **out) {
     }
     SL_TRY(sl_cuda_dnn_new(&graph));
     sl_status status = describe_call(call, graph, &operation);
-    if (status == SL_OK) status = sl_cuda_dnn_finish(sl_cuda_context_of(call), graph, operation, SL_BF16);
+    if (status == SL_OK)
+        status = sl_cuda_dnn_finish(sl_cuda_context_of(call), graph, 1, &operation, call->in[0].dtype);
     if (status != SL_OK) {
         sl_cuda_dnn_free(graph);
         return status;
@@ -199,7 +200,9 @@ static sl_status run_bwd(const sl_call *call) {
     return sl_cuda_dnn_run(sl_cuda_context_of(call), a->graph, 10, uids, addresses, room);
 }
 
-const sl_kernel_code sl_kernel_cudnn_attention_bf16 = {
-    .accepts = accepts, .scratch = scratch, .prepare = prepare, .release = release, .run = run};
-const sl_kernel_code sl_kernel_cudnn_attention_bwd_bf16 = {
-    .accepts = accepts, .scratch = scratch, .prepare = prepare, .release = release, .run = run_bwd};
+#define FUSED(of_run)                                                                                        \
+    { .accepts = accepts, .scratch = scratch, .prepare = prepare, .release = release, .run = of_run }
+
+const sl_kernel_code sl_kernel_cudnn_attention_bf16 = FUSED(run), sl_kernel_cudnn_attention_f16 = FUSED(run);
+const sl_kernel_code sl_kernel_cudnn_attention_bwd_bf16 = FUSED(run_bwd),
+                     sl_kernel_cudnn_attention_bwd_f16 = FUSED(run_bwd);

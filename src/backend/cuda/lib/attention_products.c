@@ -9,7 +9,7 @@
 
 #include <math.h>
 
-enum { SCORES_MAX = 256 << 20 }; /* bytes of one group's scores, where a head allows it */
+enum { SCORES_MAX = 128 << 20 }; /* bytes of one group's scores, where a head allows it */
 
 typedef struct sizes {
     int64_t images, queries, keys, width, heads, head_dim, group;
@@ -59,10 +59,11 @@ static int alignment_of(const sizes *s) {
     return head < scores ? head : scores;
 }
 
-static sl_status prepare_products(const sl_call *call, const sizes *s, attention *a) {
+static sl_status prepare_products(const sl_call *call, const sizes *s, bool plain, attention *a) {
     const sl_cuda_context *context = sl_cuda_context_of(call);
     int64_t L = s->queries, M = s->keys, D = s->head_dim, E = s->width;
-    sl_cuda_product_shape shape = {.batches = s->group, .in = s->dtype, .alignment = alignment_of(s)};
+    sl_cuda_product_shape shape = {
+        .batches = s->group, .in = s->dtype, .alignment = alignment_of(s), .plain = plain};
     shape.m = L, shape.n = M, shape.k = D, shape.transpose_b = true, shape.out = SL_F32;
     shape.row_a = E, shape.row_b = E, shape.row_d = M, shape.batch_a = D, shape.batch_b = D,
     shape.batch_d = L * M;
@@ -83,11 +84,11 @@ static void release(void *state) {
     sl_free(a);
 }
 
-static sl_status prepare(const sl_call *call, void **out_state) {
+static sl_status prepare_either(const sl_call *call, bool plain, void **out_state) {
     sizes s = sizes_of(call);
     attention *a;
     SL_TRY(sl_alloc(&a, 1, sizeof *a));
-    sl_status status = prepare_products(call, &s, a);
+    sl_status status = prepare_products(call, &s, plain, a);
     if (status != SL_OK) {
         release(a);
         return status;
@@ -99,6 +100,14 @@ static sl_status prepare(const sl_call *call, void **out_state) {
     }
     *out_state = a;
     return SL_OK;
+}
+
+static sl_status prepare(const sl_call *call, void **out_state) {
+    return prepare_either(call, false, out_state);
+}
+
+static sl_status prepare_plain(const sl_call *call, void **out_state) {
+    return prepare_either(call, true, out_state);
 }
 
 /* One group's scores, and their probabilities where these have another dtype. */
@@ -204,11 +213,18 @@ static sl_status run_bwd(const sl_call *call) {
     return SL_OK;
 }
 
-#define FORWARD                                                                                              \
-    { .accepts = accepts, .scratch = scratch, .prepare = prepare, .release = release, .run = run }
-#define BACKWARD                                                                                             \
-    { .accepts = accepts, .scratch = scratch, .prepare = prepare, .release = release, .run = run_bwd }
+#define ATTENTION(of_prepare, of_run)                                                                        \
+    { .accepts = accepts, .scratch = scratch, .prepare = of_prepare, .release = release, .run = of_run }
 
-const sl_kernel_code sl_kernel_cublas_attention = FORWARD, sl_kernel_cublas_attention_bf16 = FORWARD;
-const sl_kernel_code sl_kernel_cublas_attention_bwd = BACKWARD,
-                     sl_kernel_cublas_attention_bwd_bf16 = BACKWARD;
+const sl_kernel_code sl_kernel_cublas_attention = ATTENTION(prepare, run),
+                     sl_kernel_cublas_attention_bf16 = ATTENTION(prepare, run),
+                     sl_kernel_cublas_attention_f16 = ATTENTION(prepare, run);
+const sl_kernel_code sl_kernel_cublas_attention_bwd = ATTENTION(prepare, run_bwd),
+                     sl_kernel_cublas_attention_bwd_bf16 = ATTENTION(prepare, run_bwd),
+                     sl_kernel_cublas_attention_bwd_f16 = ATTENTION(prepare, run_bwd);
+const sl_kernel_code sl_kernel_plain_attention = ATTENTION(prepare_plain, run),
+                     sl_kernel_plain_attention_bf16 = ATTENTION(prepare_plain, run),
+                     sl_kernel_plain_attention_f16 = ATTENTION(prepare_plain, run);
+const sl_kernel_code sl_kernel_plain_attention_bwd = ATTENTION(prepare_plain, run_bwd),
+                     sl_kernel_plain_attention_bwd_bf16 = ATTENTION(prepare_plain, run_bwd),
+                     sl_kernel_plain_attention_bwd_f16 = ATTENTION(prepare_plain, run_bwd);

@@ -28,7 +28,7 @@ struct sl_cuda_dnn {
 };
 
 sl_status sl_cuda_dnn_new(sl_cuda_dnn **out) {
-    SL_TRY(sl_cuda_api_load()); /* done already where a device is open */
+    SL_TRY(sl_cuda_api_load_dnn()); /* done already where a device is open */
     SL_TRY(sl_alloc(out, 1, sizeof **out));
     (*out)->users = 1;
     return SL_OK;
@@ -108,9 +108,14 @@ sl_status sl_cuda_dnn_finalize(cudnnBackendDescriptor_t descriptor, const char *
     return sl_cuda_check_dnn(sl_cuda_api.cudnnBackendFinalize(descriptor), what);
 }
 
+static cudnnDataType_t type_of(sl_dtype dtype) {
+    if (dtype == SL_BF16) return CUDNN_DATA_BFLOAT16;
+    return dtype == SL_F16 ? CUDNN_DATA_HALF : CUDNN_DATA_FLOAT;
+}
+
 sl_status sl_cuda_dnn_tensor(sl_cuda_dnn *graph, int64_t uid, const sl_cuda_dnn_tensor_shape *shape,
                              cudnnBackendDescriptor_t *out) {
-    cudnnDataType_t type = shape->dtype == SL_BF16 ? CUDNN_DATA_BFLOAT16 : CUDNN_DATA_FLOAT;
+    cudnnDataType_t type = type_of(shape->dtype);
     int64_t alignment = 16;
     cudnnBackendDescriptor_t t;
     SL_TRY(sl_cuda_dnn_make(graph, CUDNN_BACKEND_TENSOR_DESCRIPTOR, &t));
@@ -121,6 +126,8 @@ sl_status sl_cuda_dnn_tensor(sl_cuda_dnn *graph, int64_t uid, const sl_cuda_dnn_
     SL_TRY(sl_cuda_dnn_set(t, CUDNN_ATTR_TENSOR_STRIDES, CUDNN_TYPE_INT64, 4, shape->stride));
     if (shape->by_value)
         SL_TRY(sl_cuda_dnn_set(t, CUDNN_ATTR_TENSOR_IS_BY_VALUE, CUDNN_TYPE_BOOLEAN, 1, &shape->by_value));
+    if (shape->is_virtual)
+        SL_TRY(sl_cuda_dnn_set(t, CUDNN_ATTR_TENSOR_IS_VIRTUAL, CUDNN_TYPE_BOOLEAN, 1, &shape->is_virtual));
     SL_TRY(sl_cuda_dnn_finalize(t, "describing a tensor"));
     *out = t;
     return SL_OK;
@@ -259,9 +266,9 @@ static sl_status try_mode(const target *t, sl_cuda_dnn *graph, cudnnBackendHeurM
     return status;
 }
 
-static sl_status choose(const target *t, sl_cuda_dnn *graph) {
+static sl_status choose(const target *t, sl_cuda_dnn *graph, int mode_count) {
     static const cudnnBackendHeurMode_t modes[] = {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK};
-    for (int i = 0; i < 2 && !graph->plan; i++) {
+    for (int i = 0; i < mode_count && !graph->plan; i++) {
         int mark = graph->count;
         sl_status status = try_mode(t, graph, modes[i]);
         if (status != SL_OK && status != SL_UNSUPPORTED) return status;
@@ -270,18 +277,18 @@ static sl_status choose(const target *t, sl_cuda_dnn *graph) {
     return graph->plan ? SL_OK : sl_fail(SL_UNSUPPORTED, "cuDNN has no engine that is exact enough");
 }
 
-sl_status sl_cuda_dnn_finish(const sl_cuda_context *context, sl_cuda_dnn *graph,
-                             cudnnBackendDescriptor_t operation, sl_dtype dtype) {
+sl_status sl_cuda_dnn_finish(const sl_cuda_context *context, sl_cuda_dnn *graph, int count,
+                             const cudnnBackendDescriptor_t *operations, sl_dtype dtype) {
     target t;
     SL_TRY(sl_cuda_dnn_make(graph, CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR, &graph->operations));
-    SL_TRY(sl_cuda_dnn_set(graph->operations, CUDNN_ATTR_OPERATIONGRAPH_OPS, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1,
-                           &operation));
+    SL_TRY(sl_cuda_dnn_set(graph->operations, CUDNN_ATTR_OPERATIONGRAPH_OPS, CUDNN_TYPE_BACKEND_DESCRIPTOR,
+                           count, operations));
     if (context)
         SL_TRY(sl_cuda_dnn_set(graph->operations, CUDNN_ATTR_OPERATIONGRAPH_HANDLE, CUDNN_TYPE_HANDLE, 1,
                                &context->dnn));
     SL_TRY(sl_cuda_dnn_finalize(graph->operations, "making a graph"));
     SL_TRY(target_of(context, dtype, &t));
-    return t.context || t.described ? choose(&t, graph) : SL_OK;
+    return t.context || t.described ? choose(&t, graph, count == 1 ? 2 : 1) : SL_OK;
 }
 
 size_t sl_cuda_dnn_workspace(const sl_cuda_dnn *graph) {

@@ -30,20 +30,21 @@ sl_status sl_cuda_dnn_set(cudnnBackendDescriptor_t descriptor, cudnnBackendAttri
                           cudnnBackendAttributeType_t type, int64_t count, const void *values);
 sl_status sl_cuda_dnn_finalize(cudnnBackendDescriptor_t descriptor, const char *what);
 
-/* A tensor of four dimensions; strides in elements. by_value: a scalar in host memory. */
+/* A tensor of four dimensions; strides in elements. by_value: a scalar in host memory; is_virtual: between
+ * two operations, never in memory. */
 typedef struct sl_cuda_dnn_tensor_shape {
     sl_dtype dtype;
     int64_t dim[4], stride[4];
-    bool by_value;
+    bool by_value, is_virtual;
 } sl_cuda_dnn_tensor_shape;
 sl_status sl_cuda_dnn_tensor(sl_cuda_dnn *graph, int64_t uid, const sl_cuda_dnn_tensor_shape *shape,
                              cudnnBackendDescriptor_t *out);
 
-/* Finalizes the graph of one finalized operation. With a context the first engine of the heuristics is taken
+/* Finalizes the graph of finalized operations. With a context the first engine of the heuristics is taken
  * that gives the same bits every time and, for F32 without TF32, does not round its inputs. SL_UNSUPPORTED:
- * there is none. */
-sl_status sl_cuda_dnn_finish(const sl_cuda_context *context, sl_cuda_dnn *graph,
-                             cudnnBackendDescriptor_t operation, sl_dtype dtype);
+ * there is none; of several operations in one, none but the slow ones of last resort. */
+sl_status sl_cuda_dnn_finish(const sl_cuda_context *context, sl_cuda_dnn *graph, int count,
+                             const cudnnBackendDescriptor_t *operations, sl_dtype dtype);
 size_t sl_cuda_dnn_workspace(const sl_cuda_dnn *graph);
 sl_status sl_cuda_dnn_run(const sl_cuda_context *context, const sl_cuda_dnn *graph, int count,
                           const int64_t *uids, void *const *addresses, void *workspace);

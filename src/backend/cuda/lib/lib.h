@@ -36,13 +36,18 @@ static inline void *sl_cuda_wanted(const sl_call *call, int i) {
 }
 
 static inline bool sl_cuda_can_multiply(sl_dtype dtype) {
-    return dtype == SL_F32 || dtype == SL_BF16;
+    return dtype == SL_F32 || dtype == SL_BF16 || dtype == SL_F16;
 }
+
+/* ---- by the module's own kernels ---- */
 
 /* Scratch of sl_cuda_sum_columns. */
 size_t sl_cuda_sum_columns_bytes(int64_t rows, int64_t columns);
 /* out[c] F32 = sum of x [rows,columns] over its rows, in a fixed order. */
 sl_status sl_cuda_sum_columns(const sl_call *call, const sl_operand *x, float *out, void *scratch);
+
+/* y [rows,columns] += bias [columns] */
+sl_status sl_cuda_add_bias(const sl_call *call, const sl_operand *y, const sl_operand *bias);
 
 sl_status sl_cuda_convert_array(const sl_call *call, sl_dtype from_dtype, const void *from, sl_dtype to_dtype,
                                 void *to, int64_t count);

@@ -1,5 +1,5 @@
-/* LINEAR with its gradients, and MATMUL, by cuBLASLt. Products are taken in the dtype of in[0]; a weight of
- * another is converted first (packed), a bias too. */
+/* LINEAR with its gradients, and MATMUL, by cuBLASLt or plain products of our own. Products are taken in the
+ * dtype of in[0]; a weight of another is converted first (packed), a bias too. */
 #include "backend/cuda/lib/lib.h"
 #include "backend/cuda/lib/product.h"
 #include "backend/kernel.h"
@@ -63,12 +63,21 @@ static bool accepts(const sl_call *call) {
     return !sl_call_has(call, 2) || sl_cuda_can_multiply(call->in[2].dtype);
 }
 
-static sl_status prepare(const sl_call *call, void **out_state) {
+static sl_status prepare_either(const sl_call *call, bool by_own_kernel, void **out_state) {
     sl_cuda_product_shape shape = call->op == SL_OP_MATMUL ? matmul_shape(call) : linear_shape(call);
     sl_cuda_product *product;
+    shape.plain = by_own_kernel;
     SL_TRY(sl_cuda_product_new(sl_cuda_context_of(call), &shape, &product));
     *out_state = product;
     return SL_OK;
+}
+
+static sl_status prepare(const sl_call *call, void **out_state) {
+    return prepare_either(call, false, out_state);
+}
+
+static sl_status prepare_plain(const sl_call *call, void **out_state) {
+    return prepare_either(call, true, out_state);
 }
 
 static void release(void *state) {
@@ -146,21 +155,28 @@ static sl_status gradient_run(const sl_call *call) {
     return bias ? sl_cuda_sum_columns(call, dy, bias, room) : SL_OK;
 }
 
-#define PRODUCT                                                                                              \
+static const char converted[] = "[O,I]";
+
+#define PRODUCT(of_prepare)                                                                                  \
     {                                                                                                        \
-        .accepts = accepts, .scratch = scratch, .packed = packed, .pack = pack, .prepare = prepare,          \
-        .release = release, .run = run                                                                       \
+        .accepts = accepts, .scratch = scratch, .packed = packed, .pack = pack, .form = converted,           \
+        .prepare = of_prepare, .release = release, .run = run                                                \
     }
-#define GRADIENT                                                                                             \
+#define GRADIENT(of_prepare)                                                                                 \
     {                                                                                                        \
-        .accepts = accepts, .scratch = gradient_scratch, .prepare = prepare, .release = release,             \
+        .accepts = accepts, .scratch = gradient_scratch, .prepare = of_prepare, .release = release,          \
         .run = gradient_run                                                                                  \
     }
 
-/* One code for both rows of kernels.def: those with bf16 ask for a device that multiplies it. */
-const sl_kernel_code sl_kernel_cublas_linear = PRODUCT, sl_kernel_cublas_linear_bf16 = PRODUCT;
-const sl_kernel_code sl_kernel_cublas_linear_bwd_data = PRODUCT,
-                     sl_kernel_cublas_linear_bwd_data_bf16 = PRODUCT;
-const sl_kernel_code sl_kernel_cublas_linear_bwd_weight = GRADIENT,
-                     sl_kernel_cublas_linear_bwd_weight_bf16 = GRADIENT;
-const sl_kernel_code sl_kernel_cublas_matmul = PRODUCT, sl_kernel_cublas_matmul_bf16 = PRODUCT;
+/* One code for all rows of kernels.def: those with bf16 ask for a device that multiplies it. */
+#define ROWS(name, code)                                                                                     \
+    const sl_kernel_code sl_kernel_cublas_##name = code(prepare),                                            \
+                         sl_kernel_cublas_##name##_bf16 = code(prepare),                                     \
+                         sl_kernel_cublas_##name##_f16 = code(prepare);                                      \
+    const sl_kernel_code sl_kernel_plain_##name = code(prepare_plain),                                       \
+                         sl_kernel_plain_##name##_bf16 = code(prepare_plain),                                \
+                         sl_kernel_plain_##name##_f16 = code(prepare_plain)
+ROWS(linear, PRODUCT);
+ROWS(linear_bwd_data, PRODUCT);
+ROWS(linear_bwd_weight, GRADIENT);
+ROWS(matmul, PRODUCT);

@@ -1,19 +1,11 @@
 /* The small steps around the libraries' products, run on a stream: sl_cuda_api.sl_cuda_run_<name>(&piece,
- * stream). Addresses are the device's; dtypes are F32 or BF16. */
+ * stream). Addresses are the device's; dtypes are F32, BF16 or F16. */
 #ifndef SL_BACKEND_CUDA_LIB_PIECES_H
 #define SL_BACKEND_CUDA_LIB_PIECES_H
 
 #include "tensor/tensor.h"
 
 #include <cuda_runtime_api.h>
-
-/* to[i] = from[i], in another dtype */
-typedef struct sl_cuda_convert {
-    int64_t count;
-    sl_dtype from_dtype, to_dtype;
-    const void *from;
-    void *to;
-} sl_cuda_convert;
 
 /* Convolution weights [O,I,taps] (as checkpoints have them) to [O,taps,I] (as NHWC kernels read them), or
  * back */
@@ -24,28 +16,6 @@ typedef struct sl_cuda_repack {
     const void *from;
     void *to;
 } sl_cuda_repack;
-
-/* y[row][c] += bias[c] */
-typedef struct sl_cuda_add_bias {
-    int64_t rows, columns;
-    sl_dtype dtype, bias_dtype;
-    const void *bias;
-    void *y;
-} sl_cuda_add_bias;
-
-/* Sums over rows, in two steps of fixed order: partial[slice][c], then out[c] (both F32) */
-typedef struct sl_cuda_column_partial {
-    int64_t rows, columns, slices;
-    sl_dtype dtype;
-    const void *x;
-    float *partial;
-} sl_cuda_column_partial;
-
-typedef struct sl_cuda_column_total {
-    int64_t columns, slices;
-    const float *partial;
-    float *out;
-} sl_cuda_column_total;
 
 /* to[n][h][w] = from[n][h + down][w + right], zero outside: padding and cropping of images [N,H,W,C] */
 typedef struct sl_cuda_window {
@@ -85,13 +55,27 @@ typedef struct sl_cuda_score_gradient {
     void *p, *ds;
 } sl_cuda_score_gradient;
 
-enum { SL_CUDA_SUM_SLICES = 256, SL_CUDA_SUM_ROWS = 32 };
+/* What a product's operand is gathered from: a matrix by steps; patches, [image, oh, ow] by [tap, c] of an
+ * image [n,h,w,c]; what reaches a pixel, [image, h, w] by [tap, o] of [n,oh,ow,o]; weights [o,taps,c] as
+ * [tap, o] by [c]. */
+typedef enum sl_cuda_gather { SL_CUDA_PLAIN, SL_CUDA_PATCHES, SL_CUDA_SPREAD, SL_CUDA_TURNED } sl_cuda_gather;
 
-/* Slices for a column sum: by shape alone. */
-static inline int64_t sl_cuda_column_slices(int64_t rows) {
-    int64_t slices = (rows + SL_CUDA_SUM_ROWS - 1) / SL_CUDA_SUM_ROWS;
-    return slices < SL_CUDA_SUM_SLICES ? slices : (int64_t)SL_CUDA_SUM_SLICES;
-}
+typedef struct sl_cuda_patches {
+    int64_t h, w, c, oh, ow, o, kh, kw, stride[2], pad[2]; /* pad: above, left */
+} sl_cuda_patches;
+
+/* d[batch][i][j] = alpha times the sum over k of a[batch][i][k] b[batch][k][j], and bias[j] (of dtype out)
+ * where it is there. Sums are F32, in the order of k. Steps are in elements. */
+typedef struct sl_cuda_multiply {
+    int64_t m, n, k, batches;
+    int64_t a_row, a_column, a_batch, b_row, b_column, b_batch, d_row, d_batch;
+    sl_cuda_gather a_from, b_from;
+    sl_cuda_patches image;
+    sl_dtype in, out;
+    float alpha;
+    const void *a, *b, *bias;
+    void *d;
+} sl_cuda_multiply;
 
 #ifdef __cplusplus
 extern "C" {

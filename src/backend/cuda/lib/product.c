@@ -5,6 +5,7 @@
 enum { WORKSPACE_MAX = 32 << 20 };
 
 struct sl_cuda_product {
+    sl_cuda_product_shape shape;
     cublasLtMatmulDesc_t description;
     cublasLtMatrixLayout_t a, b, d; /* as cuBLASLt sees them: a is our b */
     cublasLtMatmulAlgo_t algorithm;
@@ -13,7 +14,7 @@ struct sl_cuda_product {
 };
 
 static cudaDataType type_of(sl_dtype dtype) {
-    return dtype == SL_BF16 ? CUDA_R_16BF : CUDA_R_32F;
+    return dtype == SL_BF16 ? CUDA_R_16BF : dtype == SL_F16 ? CUDA_R_16F : CUDA_R_32F;
 }
 
 static sl_status set(cublasLtMatmulDesc_t description, cublasLtMatmulDescAttributes_t attribute,
@@ -112,9 +113,14 @@ static sl_status choose(const sl_cuda_context *context, const sl_cuda_product_sh
 sl_status sl_cuda_product_new(const sl_cuda_context *context, const sl_cuda_product_shape *shape,
                               sl_cuda_product **out) {
     sl_cuda_product *p;
-    SL_TRY(sl_cuda_api_load()); /* done already where a device is open */
+    if (!shape->plain) SL_TRY(sl_cuda_api_load_blas()); /* done already where a device is open */
     SL_TRY(sl_alloc(&p, 1, sizeof *p));
+    p->shape = *shape;
     p->bias = shape->bias;
+    if (shape->plain) {
+        *out = p;
+        return SL_OK;
+    }
     sl_status status = describe(context, shape, p);
     if (status == SL_OK) status = lay_out_all(shape, p);
     if (status == SL_OK && context) status = choose(context, shape, p);
@@ -141,11 +147,37 @@ size_t sl_cuda_product_workspace(const sl_cuda_product *p) {
     return p->workspace_bytes;
 }
 
+static sl_status run_plain(const sl_cuda_context *context, const sl_cuda_product_shape *s,
+                           const sl_cuda_product_data *data) {
+    sl_cuda_multiply multiply = {.m = s->m,
+                                 .n = s->n,
+                                 .k = s->k,
+                                 .batches = s->batches,
+                                 .a_row = s->transpose_a ? 1 : s->row_a,
+                                 .a_column = s->transpose_a ? s->row_a : 1,
+                                 .b_row = s->transpose_b ? 1 : s->row_b,
+                                 .b_column = s->transpose_b ? s->row_b : 1,
+                                 .d_row = s->row_d,
+                                 .a_batch = s->batch_a,
+                                 .b_batch = s->batch_b,
+                                 .d_batch = s->batch_d,
+                                 .in = s->in,
+                                 .out = s->out,
+                                 .alpha = data->alpha,
+                                 .a = data->a,
+                                 .b = data->b,
+                                 .bias = s->bias ? data->bias : NULL,
+                                 .d = data->d};
+    return sl_cuda_check(sl_cuda_api.sl_cuda_run_multiply(&multiply, context->stream), "matrix product");
+}
+
 sl_status sl_cuda_product_run(const sl_cuda_context *context, sl_cuda_product *p,
                               const sl_cuda_product_data *data) {
     const float beta = 0;
-    if (!p->chosen) return sl_fail(SL_INTERNAL, "a product that was only described is run");
+    if (!p->chosen && !p->shape.plain)
+        return sl_fail(SL_INTERNAL, "a product that was only described is run");
     SL_TRY(sl_cuda_check(sl_cuda_api.cudaSetDevice(context->index), "choosing the device"));
+    if (p->shape.plain) return run_plain(context, &p->shape, data);
     if (p->bias)
         SL_TRY(set(p->description, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &data->bias, sizeof data->bias));
     return sl_cuda_check_blas(sl_cuda_api.cublasLtMatmul(context->blas, p->description, &data->alpha, data->b,

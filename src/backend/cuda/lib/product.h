@@ -1,4 +1,5 @@
-/* Matrix products by cuBLASLt: d[b] = alpha op(a[b]) op(b[b]) (+ bias), all row-major.
+/* Matrix products, by cuBLASLt or where it is not there by a piece of our own: d[b] = alpha op(a[b]) op(b[b])
+ * (+ bias), all row-major.
  *
  * cuBLASLt counts column by column, where a row-major matrix is its own transpose: d' = op(b)' op(a)' is
  * asked for, the operands swapped. */
@@ -15,6 +16,7 @@ typedef struct sl_cuda_product_shape {
     bool bias;                         /* [n], of dtype out, added to each row */
     sl_dtype in, out;                  /* both operands; result */
     int alignment;                     /* bytes: a power of two that divides all addresses */
+    bool plain;                        /* by the module's own kernel, without the library */
 } sl_cuda_product_shape;
 
 typedef struct sl_cuda_product sl_cuda_product;

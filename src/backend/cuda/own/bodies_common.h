@@ -1,4 +1,4 @@
-/* What bodies share: operands by index, sizes, positions. */
+/* What bodies share: operands by index, sizes, packs. */
 #ifndef SL_BACKEND_CUDA_OWN_BODIES_COMMON_H
 #define SL_BACKEND_CUDA_OWN_BODIES_COMMON_H
 
@@ -7,31 +7,52 @@
 
 #include <math.h>
 
-PIECE int64_t count_of(const sl_operand *x) {
-    int64_t count = 1;
-    for (int i = 0; i < x->shape.rank; i++) count *= x->shape.dim[i];
-    return count;
+PIECE position dim_of(const sl_operand *x, int axis) {
+    return (position)x->shape.dim[axis];
 }
 
-PIECE int64_t columns_of(const sl_operand *x) {
-    return x->shape.rank ? x->shape.dim[x->shape.rank - 1] : 1;
+PIECE position columns_of(const sl_operand *x) {
+    return x->shape.rank ? dim_of(x, x->shape.rank - 1) : 1;
 }
 
-PIECE int64_t rows_of(const sl_operand *x) {
-    int64_t rows = 1;
-    for (int i = 0; i + 1 < x->shape.rank; i++) rows *= x->shape.dim[i];
+PIECE position rows_of(const sl_operand *x) {
+    position rows = 1;
+    for (int i = 0; i + 1 < x->shape.rank; i++) rows *= dim_of(x, i);
     return rows;
 }
 
-PIECE float in_at(const sl_cuda_own *c, int k, int64_t i) {
+PIECE position count_of(const sl_operand *x) {
+    return rows_of(x) * columns_of(x);
+}
+
+PIECE float in_at(const sl_cuda_own *c, int k, position i) {
     return get(c->in[k].dtype, c->in[k].data, i);
 }
 
-PIECE void out_to(const sl_cuda_own *c, int k, int64_t i, float value) {
+PIECE void out_to(const sl_cuda_own *c, int k, position i, float value) {
     set(c->out[k].dtype, c->out[k].data, i, value);
 }
 
-PIECE int64_t integer_at(const sl_cuda_own *c, int k, int64_t i) {
+PIECE void load_in(const sl_cuda_own *c, int k, position at, int n, float *x) {
+    load(c->in[k].dtype, c->in[k].data, at, n, x);
+}
+
+PIECE void store_out(const sl_cuda_own *c, int k, position at, int n, const float *x) {
+    store(c->out[k].dtype, c->out[k].data, at, n, x);
+}
+
+/* Elements from one place to another. */
+PIECE void move(const sl_cuda_own *c, position to, int k, position from, int n) {
+    float x[PACK];
+    if (n == PACK && c->in[k].dtype == c->out[0].dtype) {
+        copy_pack(c->in[k].dtype, c->out[0].data, to, c->in[k].data, from);
+        return;
+    }
+    load_in(c, k, from, n, x);
+    store_out(c, 0, to, n, x);
+}
+
+PIECE position integer_at(const sl_cuda_own *c, int k, position i) {
     return ((const int32_t *)c->in[k].data)[i];
 }
 
@@ -47,28 +68,34 @@ PIECE void bad_value(const sl_cuda_own *c) {
     *c->failure = 1u + (uint32_t)c->op;
 }
 
-/* An axis as [outer, dim, inner]. */
-typedef struct axis_view {
-    int64_t outer, dim, inner;
-} axis_view;
+/* ---- packs ---- */
 
-PIECE axis_view axis_of(const sl_operand *x, int axis) {
-    axis_view v = {1, x->shape.dim[axis], 1};
-    for (int i = 0; i < axis; i++) v.outer *= x->shape.dim[i];
-    for (int i = axis + 1; i < x->shape.rank; i++) v.inner *= x->shape.dim[i];
-    return v;
+typedef struct run {
+    position row, column;
+    int n;
+} run;
+
+/* Of rows: no pack reaches into the next. */
+PIECE position row_packs(const sl_cuda_own *c, position rows, position columns) {
+    return rows * packs_in(columns, c->step);
 }
 
-/* Where element i of `full` comes from in `part`, whose shape is broadcast to it. */
-PIECE int64_t broadcast_from(const sl_shape *part, const sl_shape *full, int64_t i) {
-    int64_t at = 0, step = 1;
-    for (int d = full->rank - 1, p = part->rank - 1; p >= 0; d--, p--) {
-        int64_t index = i % full->dim[d];
-        i /= full->dim[d];
-        if (part->dim[p] > 1) at += index * step;
-        step *= part->dim[p];
-    }
-    return at;
+PIECE run row_run(const sl_cuda_own *c, position columns, position item) {
+    run r;
+    split s = divide(item, packs_in(columns, c->step));
+    r.row = s.whole;
+    r.column = s.rest * c->step;
+    r.n = at_most(columns - r.column, c->step);
+    return r;
+}
+
+/* Of a whole array. */
+PIECE position flat_packs(const sl_cuda_own *c) {
+    return packs_in((position)c->count, c->step);
+}
+
+PIECE int flat_n(const sl_cuda_own *c, position item) {
+    return at_most((position)c->count - item * c->step, c->step);
 }
 
 #endif

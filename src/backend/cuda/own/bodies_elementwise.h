@@ -1,5 +1,4 @@
-/* Element by element, and copies in another order. Formulas: src/op/elementwise.c and their neighbours there.
- */
+/* Element by element. Formulas: src/op/elementwise.c and its neighbours. */
 #ifndef SL_BACKEND_CUDA_OWN_BODIES_ELEMENTWISE_H
 #define SL_BACKEND_CUDA_OWN_BODIES_ELEMENTWISE_H
 
@@ -9,8 +8,18 @@
 #define INVERSE_ROOT_2_PI 0.39894228040143268f
 #define ROOT_2_OVER_PI    0.79788456080286536f
 
+/* To two units in the last place, without the rarer cases of an exact division; 0 where the divisor is beyond
+ * 2^126, as sigmoids want it. */
+PIECE float inverse_of(float x) {
+#ifdef __CUDA_ARCH__
+    return __fdividef(1, x);
+#else
+    return 1 / x;
+#endif
+}
+
 PIECE float sigmoid_of(float x) {
-    return 1 / (1 + expf(-x));
+    return inverse_of(1 + expf(-x));
 }
 
 PIECE float cdf_of(float x) {
@@ -25,170 +34,260 @@ PIECE float gelu_tanh_argument(float x) {
     return tanhf(ROOT_2_OVER_PI * (x + 0.044715f * x * x * x));
 }
 
+PIECE float gelu_tanh_slope_of(float x) {
+    float t = gelu_tanh_argument(x);
+    return 0.5f * (1 + t) + 0.5f * x * (1 - t * t) * ROOT_2_OVER_PI * (1 + 3 * 0.044715f * x * x);
+}
+
 PIECE float silu_slope_of(float x) {
     float s = sigmoid_of(x);
     return s * (1 + x * (1 - s));
 }
 
-PIECE float unary_value(const sl_cuda_own *c, float x) {
+PIECE float quick_gelu_slope_of(float x) {
+    float t = sigmoid_of(1.702f * x);
+    return t + 1.702f * x * t * (1 - t);
+}
+
+/* One choice of operation for a pack: v[i] from x = v[i]. */
+#define OF_PACK(id, formula)                                                                                 \
+    case SL_OP_##id:                                                                                         \
+        EACH(i) {                                                                                            \
+            float x = v[i];                                                                                  \
+            v[i] = formula;                                                                                  \
+        }                                                                                                    \
+        break;
+
+PIECE void unary_values(const sl_cuda_own *c, float *v) {
+    float alpha = (float)c->attrs.alpha, beta = (float)c->attrs.beta;
     switch (c->op) {
-    case SL_OP_SILU:
-        return x * sigmoid_of(x);
-    case SL_OP_GELU:
-        return x * cdf_of(x);
-    case SL_OP_GELU_TANH:
-        return 0.5f * x * (1 + gelu_tanh_argument(x));
-    case SL_OP_QUICK_GELU:
-        return x * sigmoid_of(1.702f * x);
-    case SL_OP_RELU:
-        return x < 0 ? 0 : x;
-    case SL_OP_SIGMOID:
-        return sigmoid_of(x);
-    case SL_OP_EXP:
-        return expf(x);
-    case SL_OP_SQUARE:
-        return x * x;
-    case SL_OP_ABS:
-        return fabsf(x);
-    case SL_OP_CLAMP:
-        return x < (float)c->attrs.alpha  ? (float)c->attrs.alpha
-               : x > (float)c->attrs.beta ? (float)c->attrs.beta
-                                          : x;
-    case SL_OP_SCALE:
-        return (float)c->attrs.alpha * x + (float)c->attrs.beta;
-    default:
-        return x; /* SL_OP_CAST */
+        OF_PACK(SILU, x * sigmoid_of(x))
+        OF_PACK(GELU, x * cdf_of(x))
+        OF_PACK(GELU_TANH, 0.5f * x * (1 + gelu_tanh_argument(x)))
+        OF_PACK(QUICK_GELU, x * sigmoid_of(1.702f * x))
+        OF_PACK(RELU, x < 0 ? 0 : x)
+        OF_PACK(SIGMOID, sigmoid_of(x))
+        OF_PACK(EXP, expf(x))
+        OF_PACK(SQUARE, x * x)
+        OF_PACK(ABS, fabsf(x))
+        OF_PACK(CLAMP, x < alpha ? alpha : x > beta ? beta : x)
+        OF_PACK(SCALE, alpha * x + beta)
+    default: /* SL_OP_CAST */
+        break;
     }
 }
 
 /* Of in[0]: the op's input, or its result where backend/ops.def says "y, dy". */
-PIECE float unary_slope(const sl_cuda_own *c, float x) {
-    float t;
+PIECE void unary_slopes(const sl_cuda_own *c, float *v) {
+    float alpha = (float)c->attrs.alpha, beta = (float)c->attrs.beta;
     switch (c->op) {
-    case SL_OP_SILU_BWD:
-        return silu_slope_of(x);
-    case SL_OP_GELU_BWD:
-        return gelu_slope_of(x);
-    case SL_OP_GELU_TANH_BWD:
-        t = gelu_tanh_argument(x);
-        return 0.5f * (1 + t) + 0.5f * x * (1 - t * t) * ROOT_2_OVER_PI * (1 + 3 * 0.044715f * x * x);
-    case SL_OP_QUICK_GELU_BWD:
-        t = sigmoid_of(1.702f * x);
-        return t + 1.702f * x * t * (1 - t);
-    case SL_OP_RELU_BWD:
-        return x > 0;
-    case SL_OP_SIGMOID_BWD:
-        return x * (1 - x);
-    case SL_OP_SQUARE_BWD:
-        return 2 * x;
-    case SL_OP_ABS_BWD:
-        return (float)((x > 0) - (x < 0));
+        OF_PACK(SILU_BWD, silu_slope_of(x))
+        OF_PACK(GELU_BWD, gelu_slope_of(x))
+        OF_PACK(GELU_TANH_BWD, gelu_tanh_slope_of(x))
+        OF_PACK(QUICK_GELU_BWD, quick_gelu_slope_of(x))
+        OF_PACK(RELU_BWD, (float)(x > 0))
+        OF_PACK(SIGMOID_BWD, x * (1 - x))
+        OF_PACK(SQUARE_BWD, 2 * x)
+        OF_PACK(ABS_BWD, (float)((x > 0) - (x < 0)))
+        OF_PACK(CLAMP_BWD, (float)(alpha <= x && x <= beta))
     default:
-        return (float)c->attrs.alpha <= x && x <= (float)c->attrs.beta; /* SL_OP_CLAMP_BWD */
+        break;
     }
 }
 
-PIECE int64_t unary_items(const sl_cuda_own *c) {
-    return count_of(&c->out[0]);
+PIECE position unary_items(const sl_cuda_own *c) {
+    return flat_packs(c);
 }
 
-PIECE void unary_at(const sl_cuda_own *c, int64_t i) {
-    out_to(c, 0, i, unary_value(c, in_at(c, 0, i)));
+PIECE void unary_at(const sl_cuda_own *c, position item) {
+    float v[PACK];
+    int n = flat_n(c, item);
+    load_in(c, 0, item * c->step, n, v);
+    unary_values(c, v);
+    store_out(c, 0, item * c->step, n, v);
 }
 
-PIECE int64_t unary_bwd_items(const sl_cuda_own *c) {
-    return count_of(&c->out[0]);
+PIECE position unary_bwd_items(const sl_cuda_own *c) {
+    return flat_packs(c);
 }
 
-PIECE void unary_bwd_at(const sl_cuda_own *c, int64_t i) {
-    out_to(c, 0, i, in_at(c, 1, i) * unary_slope(c, in_at(c, 0, i)));
+PIECE void unary_bwd_at(const sl_cuda_own *c, position item) {
+    float v[PACK], dy[PACK];
+    int n = flat_n(c, item);
+    load_in(c, 0, item * c->step, n, v);
+    load_in(c, 1, item * c->step, n, dy);
+    unary_slopes(c, v);
+    EACH(i) v[i] *= dy[i];
+    store_out(c, 0, item * c->step, n, v);
 }
 
-PIECE int64_t binary_items(const sl_cuda_own *c) {
-    return count_of(&c->out[0]);
+/* ---- broadcast operands: out[0] is [...,columns], parts end in columns or in 1 ---- */
+
+/* Where the part that a row of `full` comes from starts. */
+PIECE position broadcast_row(const sl_operand *part, const sl_operand *full, position row) {
+    position at = 0, step = columns_of(part);
+    for (int d = full->shape.rank - 2, p = part->shape.rank - 2; p >= 0; d--, p--) {
+        split s = divide(row, dim_of(full, d));
+        if (dim_of(part, p) > 1) at += s.rest * step;
+        step *= dim_of(part, p);
+        row = s.whole;
+    }
+    return at;
 }
 
-PIECE void binary_at(const sl_cuda_own *c, int64_t i) {
-    float a = in_at(c, 0, broadcast_from(&c->in[0].shape, &c->out[0].shape, i)),
-          b = in_at(c, 1, broadcast_from(&c->in[1].shape, &c->out[0].shape, i));
-    out_to(c, 0, i, c->op == SL_OP_ADD ? a + b : c->op == SL_OP_SUB ? a - b : a * b);
+PIECE void load_part(const sl_cuda_own *c, int k, const run *r, float *x) {
+    const sl_operand *part = &c->in[k];
+    position row = broadcast_row(part, &c->out[0], r->row);
+    if (columns_of(part) == 1 && columns_of(&c->out[0]) > 1) {
+        float one = in_at(c, k, row);
+        EACH(i) x[i] = one;
+    } else {
+        load_in(c, k, row + r->column, r->n, x);
+    }
 }
 
-PIECE int64_t geglu_items(const sl_cuda_own *c) {
-    return count_of(&c->out[0]);
+PIECE position binary_items(const sl_cuda_own *c) {
+    return row_packs(c, rows_of(&c->out[0]), columns_of(&c->out[0]));
 }
 
-PIECE void geglu_at(const sl_cuda_own *c, int64_t i) {
-    int64_t e = columns_of(&c->out[0]), at = i / e * 2 * e + i % e;
-    float gate = in_at(c, 0, at + e);
-    out_to(c, 0, i, in_at(c, 0, at) * gate * cdf_of(gate));
+PIECE void binary_at(const sl_cuda_own *c, position item) {
+    position columns = columns_of(&c->out[0]);
+    run r = row_run(c, columns, item);
+    float a[PACK], b[PACK];
+    load_part(c, 0, &r, a);
+    load_part(c, 1, &r, b);
+    if (c->op == SL_OP_ADD)
+        EACH(i) a[i] += b[i];
+    else if (c->op == SL_OP_SUB)
+        EACH(i) a[i] -= b[i];
+    else
+        EACH(i) a[i] *= b[i];
+    store_out(c, 0, r.row * columns + r.column, r.n, a);
 }
 
-PIECE int64_t geglu_bwd_items(const sl_cuda_own *c) {
-    return count_of(&c->in[1]);
+PIECE position broadcast_items(const sl_cuda_own *c) {
+    return binary_items(c);
 }
 
-PIECE void geglu_bwd_at(const sl_cuda_own *c, int64_t i) {
-    int64_t e = columns_of(&c->in[1]), at = i / e * 2 * e + i % e;
-    float a = in_at(c, 0, at), gate = in_at(c, 0, at + e), dy = in_at(c, 1, i);
-    out_to(c, 0, at, dy * gate * cdf_of(gate));
-    out_to(c, 0, at + e, dy * a * gelu_slope_of(gate));
+PIECE void broadcast_at(const sl_cuda_own *c, position item) {
+    position columns = columns_of(&c->out[0]);
+    run r = row_run(c, columns, item);
+    float x[PACK];
+    load_part(c, 0, &r, x);
+    EACH(i) x[i] *= (float)c->attrs.alpha;
+    store_out(c, 0, r.row * columns + r.column, r.n, x);
 }
 
-PIECE int64_t fill_items(const sl_cuda_own *c) {
-    return count_of(&c->out[0]);
+/* ---- GEGLU: rows of 2E, and of E ---- */
+
+PIECE position geglu_items(const sl_cuda_own *c) {
+    return row_packs(c, rows_of(&c->out[0]), columns_of(&c->out[0]));
 }
 
-PIECE void fill_at(const sl_cuda_own *c, int64_t i) {
-    out_to(c, 0, i, (float)c->attrs.alpha);
+PIECE void geglu_at(const sl_cuda_own *c, position item) {
+    position e = columns_of(&c->out[0]);
+    run r = row_run(c, e, item);
+    float a[PACK], gate[PACK];
+    load_in(c, 0, r.row * 2 * e + r.column, r.n, a);
+    load_in(c, 0, r.row * 2 * e + e + r.column, r.n, gate);
+    EACH(i) a[i] *= gate[i] * cdf_of(gate[i]);
+    store_out(c, 0, r.row * e + r.column, r.n, a);
 }
 
-PIECE int64_t update_items(const sl_cuda_own *c) {
-    return count_of(&c->out[0]);
+PIECE position geglu_bwd_items(const sl_cuda_own *c) {
+    return row_packs(c, rows_of(&c->in[1]), columns_of(&c->in[1]));
 }
 
-PIECE void update_at(const sl_cuda_own *c, int64_t i) {
-    float was = get(c->out[0].dtype, c->out[0].data, i);
-    out_to(c, 0, i, (float)c->attrs.alpha * was + (float)c->attrs.beta * in_at(c, 0, i));
+PIECE void geglu_bwd_at(const sl_cuda_own *c, position item) {
+    position e = columns_of(&c->in[1]);
+    run r = row_run(c, e, item);
+    position at = r.row * 2 * e + r.column;
+    float a[PACK], gate[PACK], dy[PACK];
+    load_in(c, 0, at, r.n, a);
+    load_in(c, 0, at + e, r.n, gate);
+    load_in(c, 1, r.row * e + r.column, r.n, dy);
+    EACH(i) {
+        float cdf = cdf_of(gate[i]), slope = cdf + gate[i] * expf(-gate[i] * gate[i] / 2) * INVERSE_ROOT_2_PI;
+        a[i] *= dy[i] * slope;
+        dy[i] *= gate[i] * cdf;
+    }
+    store_out(c, 0, at, r.n, dy);
+    store_out(c, 0, at + e, r.n, a);
 }
 
-PIECE int64_t broadcast_items(const sl_cuda_own *c) {
-    return count_of(&c->out[0]);
+/* ---- storage ---- */
+
+PIECE position fill_items(const sl_cuda_own *c) {
+    return flat_packs(c);
 }
 
-PIECE void broadcast_at(const sl_cuda_own *c, int64_t i) {
-    out_to(c, 0, i,
-           (float)c->attrs.alpha * in_at(c, 0, broadcast_from(&c->in[0].shape, &c->out[0].shape, i)));
+PIECE void fill_at(const sl_cuda_own *c, position item) {
+    float v[PACK];
+    EACH(i) v[i] = (float)c->attrs.alpha;
+    store_out(c, 0, item * c->step, flat_n(c, item), v);
+}
+
+PIECE position update_items(const sl_cuda_own *c) {
+    return flat_packs(c);
+}
+
+PIECE void update_at(const sl_cuda_own *c, position item) {
+    float was[PACK], v[PACK], alpha = (float)c->attrs.alpha, beta = (float)c->attrs.beta;
+    int n = flat_n(c, item);
+    load(c->out[0].dtype, c->out[0].data, item * c->step, n, was);
+    load_in(c, 0, item * c->step, n, v);
+    EACH(i) v[i] = alpha * was[i] + beta * v[i];
+    store_out(c, 0, item * c->step, n, v);
 }
 
 /* ---- optimisers: src/op/optimizer.c ---- */
 
-PIECE int64_t adamw_items(const sl_cuda_own *c) {
-    return count_of(&c->in[0]);
+PIECE position adamw_items(const sl_cuda_own *c) {
+    return flat_packs(c);
 }
 
-PIECE void adamw_at(const sl_cuda_own *c, int64_t i) {
+PIECE void adamw_at(const sl_cuda_own *c, position item) {
     const float *k = (const float *)c->in[1].data;
-    float *x = (float *)c->out[0].data, *m = (float *)c->out[1].data, *v = (float *)c->out[2].data;
-    float g = in_at(c, 0, i) * k[0], first = m[i] + k[1] * (g - m[i]), second = k[2] * v[i] + k[3] * g * g;
-    m[i] = first;
-    v[i] = second;
-    x[i] = x[i] * k[7] - k[4] * (first / (sqrtf(second) * k[5] + k[6]));
-}
-
-PIECE int64_t sgd_items(const sl_cuda_own *c) {
-    return count_of(&c->in[0]);
-}
-
-PIECE void sgd_at(const sl_cuda_own *c, int64_t i) {
-    const float *k = (const float *)c->in[1].data;
-    float *x = (float *)c->out[0].data, g = in_at(c, 0, i) * k[0] + k[1] * x[i];
-    if (wants(c, 1)) {
-        float *m = (float *)c->out[1].data;
-        g = k[2] * m[i] + g;
-        m[i] = g;
+    float gradient_scale = k[0], part1 = k[1], keep2 = k[2], part2 = k[3], rate = k[4], correction = k[5],
+          epsilon = k[6], decay = k[7];
+    float g[PACK], x[PACK], m[PACK], v[PACK];
+    position at = item * c->step;
+    int n = flat_n(c, item);
+    load_in(c, 0, at, n, g);
+    load(SL_F32, c->out[0].data, at, n, x);
+    load(SL_F32, c->out[1].data, at, n, m);
+    load(SL_F32, c->out[2].data, at, n, v);
+    EACH(i) {
+        float d = g[i] * gradient_scale;
+        m[i] += part1 * (d - m[i]);
+        v[i] = keep2 * v[i] + part2 * d * d;
+        x[i] = x[i] * decay - rate * (m[i] / (sqrtf(v[i]) * correction + epsilon));
     }
-    x[i] -= k[3] * g;
+    store(SL_F32, c->out[0].data, at, n, x);
+    store(SL_F32, c->out[1].data, at, n, m);
+    store(SL_F32, c->out[2].data, at, n, v);
+}
+
+PIECE position sgd_items(const sl_cuda_own *c) {
+    return flat_packs(c);
+}
+
+PIECE void sgd_at(const sl_cuda_own *c, position item) {
+    const float *k = (const float *)c->in[1].data;
+    float gradient_scale = k[0], decay = k[1], momentum = k[2], rate = k[3], g[PACK], x[PACK];
+    position at = item * c->step;
+    int n = flat_n(c, item);
+    load_in(c, 0, at, n, g);
+    load(SL_F32, c->out[0].data, at, n, x);
+    EACH(i) g[i] = g[i] * gradient_scale + decay * x[i];
+    if (wants(c, 1)) {
+        float m[PACK];
+        load(SL_F32, c->out[1].data, at, n, m);
+        EACH(i) g[i] += momentum * m[i];
+        store(SL_F32, c->out[1].data, at, n, g);
+    }
+    EACH(i) x[i] -= rate * g[i];
+    store(SL_F32, c->out[0].data, at, n, x);
 }
 
 #endif

@@ -4,106 +4,171 @@
 
 #include "backend/cuda/own/bodies_common.h"
 
-PIECE int64_t concat_items(const sl_cuda_own *c) {
-    return count_of(&c->out[0]);
+/* ---- pieces of an axis: all operands are [outer, axis times inner] ---- */
+
+PIECE position concat_items(const sl_cuda_own *c) {
+    return row_packs(c, dim_of(&c->out[0], 0), dim_of(&c->out[0], 1));
 }
 
-PIECE void concat_at(const sl_cuda_own *c, int64_t i) {
-    axis_view to = axis_of(&c->out[0], c->attrs.axis);
-    int64_t outer = i / (to.dim * to.inner), at = i / to.inner % to.dim, inner = i % to.inner;
+PIECE void concat_at(const sl_cuda_own *c, position item) {
+    position width = dim_of(&c->out[0], 1);
+    run r = row_run(c, width, item);
+    position from = r.column;
     int k = 0;
-    while (at >= c->in[k].shape.dim[c->attrs.axis]) at -= c->in[k++].shape.dim[c->attrs.axis];
-    out_to(c, 0, i, in_at(c, k, (outer * c->in[k].shape.dim[c->attrs.axis] + at) * to.inner + inner));
+    while (from >= dim_of(&c->in[k], 1)) from -= dim_of(&c->in[k++], 1);
+    move(c, r.row * width + r.column, k, r.row * dim_of(&c->in[k], 1) + from, r.n);
 }
 
-PIECE int64_t slice_items(const sl_cuda_own *c) {
-    return count_of(&c->out[0]);
+PIECE position slice_items(const sl_cuda_own *c) {
+    return row_packs(c, dim_of(&c->out[0], 0), dim_of(&c->out[0], 1));
 }
 
-PIECE void slice_at(const sl_cuda_own *c, int64_t i) {
-    axis_view to = axis_of(&c->out[0], c->attrs.axis);
-    int64_t outer = i / (to.dim * to.inner), at = i / to.inner % to.dim + c->attrs.start,
-            inner = i % to.inner;
-    out_to(c, 0, i, in_at(c, 0, (outer * c->in[0].shape.dim[c->attrs.axis] + at) * to.inner + inner));
+PIECE void slice_at(const sl_cuda_own *c, position item) {
+    position width = dim_of(&c->out[0], 1), start = (position)c->attrs.start;
+    run r = row_run(c, width, item);
+    move(c, r.row * width + r.column, 0, r.row * dim_of(&c->in[0], 1) + start + r.column, r.n);
 }
 
-PIECE int64_t pad_items(const sl_cuda_own *c) {
-    return count_of(&c->out[0]);
+PIECE position pad_items(const sl_cuda_own *c) {
+    return slice_items(c);
 }
 
-PIECE void pad_at(const sl_cuda_own *c, int64_t i) {
-    axis_view to = axis_of(&c->out[0], c->attrs.axis);
-    int64_t dim = c->in[0].shape.dim[c->attrs.axis];
-    int64_t outer = i / (to.dim * to.inner), at = i / to.inner % to.dim - c->attrs.start,
-            inner = i % to.inner;
-    bool inside = at >= 0 && at < dim;
-    out_to(c, 0, i, inside ? in_at(c, 0, (outer * dim + at) * to.inner + inner) : 0);
+PIECE void pad_at(const sl_cuda_own *c, position item) {
+    position width = dim_of(&c->out[0], 1), inside = dim_of(&c->in[0], 1);
+    run r = row_run(c, width, item);
+    position to = r.row * width + r.column, from = r.column - (position)c->attrs.start;
+    float zero[PACK] = {0, 0, 0, 0, 0, 0, 0, 0};
+    if (from >= 0 && from < inside)
+        move(c, to, 0, r.row * inside + from, r.n);
+    else
+        store_out(c, 0, to, r.n, zero);
 }
 
-PIECE int64_t transpose_items(const sl_cuda_own *c) {
-    return count_of(&c->out[0]);
+/* ---- another order of axes: runs where the last stays the last, else tiles of the two that are last ---- */
+
+enum { TURN = 32 };
+
+PIECE bool keeps_last(const sl_cuda_own *c) {
+    int last = c->in[0].shape.rank - 1;
+    return last < 0 || c->attrs.perm[last] == last;
 }
 
-PIECE void transpose_at(const sl_cuda_own *c, int64_t i) {
-    int64_t stride[SL_RANK_MAX], step = 1, from = 0, rest = i;
-    for (int d = c->in[0].shape.rank - 1; d >= 0; d--) {
-        stride[d] = step;
-        step *= c->in[0].shape.dim[d];
+PIECE position transpose_runs_items(const sl_cuda_own *c) {
+    return keeps_last(c) ? row_packs(c, rows_of(&c->in[0]), columns_of(&c->in[0])) : 0;
+}
+
+/* In the result's order. */
+PIECE void transpose_runs_at(const sl_cuda_own *c, position item) {
+    position width = columns_of(&c->out[0]), from = 0;
+    run r = row_run(c, width, item);
+    position rest = r.row;
+    for (int d = c->out[0].shape.rank - 2; d >= 0; d--) {
+        split s = divide(rest, dim_of(&c->out[0], d));
+        from += s.rest * (position)c->from_step[c->attrs.perm[d]];
+        rest = s.whole;
     }
-    for (int d = c->out[0].shape.rank - 1; d >= 0; d--) {
-        from += rest % c->out[0].shape.dim[d] * stride[c->attrs.perm[d]];
-        rest /= c->out[0].shape.dim[d];
+    move(c, r.row * width + r.column, 0, from + r.column, r.n);
+}
+
+PIECE position transpose_tiles_items(const sl_cuda_own *c) {
+    int last = c->in[0].shape.rank - 1;
+    if (keeps_last(c)) return 0;
+    position a = dim_of(&c->in[0], last), b = dim_of(&c->in[0], c->attrs.perm[last]);
+    return count_of(&c->in[0]) / a / b * divided_up(a, TURN) * divided_up(b, TURN);
+}
+
+/* Rows of the tile are along in[0]'s axis that becomes the last, its columns along the one that is it. */
+PIECE void transpose_tiles_at(const sl_cuda_own *c, position item, sl_cuda_team team) {
+    const sl_operand *x = &c->in[0];
+    int last = x->shape.rank - 1, other = c->attrs.perm[last];
+    position a = dim_of(x, last), b = dim_of(x, other);
+    split across = divide(item, divided_up(a, TURN)), down = divide(across.whole, divided_up(b, TURN));
+    position first_a = across.rest * TURN, first_b = down.rest * TURN, rest = down.whole;
+    position from_b = (position)c->from_step[other], to_a = (position)c->to_step[last];
+    position from = first_b * from_b + first_a, to = first_a * to_a + first_b;
+    int in_a = at_most(a - first_a, TURN), in_b = at_most(b - first_b, TURN);
+    for (int d = last - 1; d >= 0; d--) {
+        if (d == other) continue;
+        split s = divide(rest, dim_of(x, d));
+        from += s.rest * (position)c->from_step[d];
+        to += s.rest * (position)c->to_step[d];
+        rest = s.whole;
     }
-    out_to(c, 0, i, in_at(c, 0, from));
+    for (int k = team.rank; k < TURN * TURN; k += team.size) {
+        int row = k / TURN, column = k % TURN;
+        if (row < in_b && column < in_a)
+            team.shared[row * (TURN + 1) + column] = in_at(c, 0, from + row * from_b + column);
+    }
+    team_meet(team);
+    for (int k = team.rank; k < TURN * TURN; k += team.size) {
+        int row = k / TURN, column = k % TURN;
+        if (row < in_a && column < in_b)
+            out_to(c, 0, to + row * to_a + column, team.shared[column * (TURN + 1) + row]);
+    }
+    team_meet(team);
 }
 
 /* ---- images [N,H,W,C] ---- */
 
 typedef struct pixel_place {
-    int64_t n, h, w, c;
+    position n, h, w;
 } pixel_place;
 
-PIECE pixel_place pixel_of(const sl_shape *s, int64_t i) {
-    pixel_place p;
-    p.c = i % s->dim[3];
-    p.w = i / s->dim[3] % s->dim[2];
-    p.h = i / s->dim[3] / s->dim[2] % s->dim[1];
-    p.n = i / s->dim[3] / s->dim[2] / s->dim[1];
+PIECE pixel_place pixel_of(const sl_operand *x, position pixel) {
+    split across = divide(pixel, dim_of(x, 2)), down = divide(across.whole, dim_of(x, 1));
+    pixel_place p = {down.whole, down.rest, across.rest};
     return p;
 }
 
-PIECE int64_t offset_of(const sl_shape *s, int64_t n, int64_t h, int64_t w, int64_t c) {
-    return ((n * s->dim[1] + h) * s->dim[2] + w) * s->dim[3] + c;
+PIECE position offset_of(const sl_operand *x, position n, position h, position w, position c) {
+    return ((n * dim_of(x, 1) + h) * dim_of(x, 2) + w) * dim_of(x, 3) + c;
 }
 
-PIECE int64_t upsample_items(const sl_cuda_own *c) {
-    return count_of(&c->out[0]);
+/* A pack of the small image and the four of the large one that belong to it; rows of all images are counted
+ * through. */
+PIECE position doubled(const sl_operand *small, const run *r) {
+    position width = dim_of(small, 2);
+    split s = divide(r->row, width);
+    return (s.whole * 2 * width + s.rest) * 2 * dim_of(small, 3) + r->column;
 }
 
-PIECE void upsample_at(const sl_cuda_own *c, int64_t i) {
-    pixel_place p = pixel_of(&c->out[0].shape, i);
-    out_to(c, 0, i, in_at(c, 0, offset_of(&c->in[0].shape, p.n, p.h / 2, p.w / 2, p.c)));
+PIECE position upsample_items(const sl_cuda_own *c) {
+    return row_packs(c, rows_of(&c->in[0]), columns_of(&c->in[0]));
 }
 
-PIECE int64_t upsample_bwd_items(const sl_cuda_own *c) {
-    return count_of(&c->out[0]);
+PIECE void upsample_at(const sl_cuda_own *c, position item) {
+    position channels = dim_of(&c->in[0], 3), line = 2 * dim_of(&c->in[0], 2) * channels;
+    run r = row_run(c, channels, item);
+    position to = doubled(&c->in[0], &r);
+    float x[PACK];
+    load_in(c, 0, r.row * channels + r.column, r.n, x);
+    store_out(c, 0, to, r.n, x);
+    store_out(c, 0, to + channels, r.n, x);
+    store_out(c, 0, to + line, r.n, x);
+    store_out(c, 0, to + line + channels, r.n, x);
 }
 
-PIECE void upsample_bwd_at(const sl_cuda_own *c, int64_t i) {
-    pixel_place p = pixel_of(&c->out[0].shape, i);
-    float sum = 0;
-    for (int k = 0; k < 4; k++)
-        sum += in_at(c, 0, offset_of(&c->in[0].shape, p.n, 2 * p.h + k / 2, 2 * p.w + k % 2, p.c));
-    out_to(c, 0, i, sum);
+PIECE position upsample_bwd_items(const sl_cuda_own *c) {
+    return row_packs(c, rows_of(&c->out[0]), columns_of(&c->out[0]));
+}
+
+PIECE void upsample_bwd_at(const sl_cuda_own *c, position item) {
+    position channels = dim_of(&c->out[0], 3), line = 2 * dim_of(&c->out[0], 2) * channels;
+    run r = row_run(c, channels, item);
+    position from = doubled(&c->out[0], &r);
+    float x[4][PACK];
+    for (int k = 0; k < 4; k++) load_in(c, 0, from + k / 2 * line + k % 2 * channels, r.n, x[k]);
+    EACH(i) x[0][i] = x[0][i] + x[1][i] + x[2][i] + x[3][i];
+    store_out(c, 0, r.row * channels + r.column, r.n, x[0]);
 }
 
 /* From first to before end. */
 typedef struct span {
-    int64_t first, end;
+    position first, end;
 } span;
 
 /* The pixels of a window along one axis; axis 0 is down. */
-PIECE span window_span(const sl_attrs *a, int axis, int64_t at, int64_t size) {
+PIECE span window_span(const sl_attrs *a, int axis, position at, position size) {
     span s = {at * a->stride[axis] - a->pad[2 * axis], 0};
     s.end = s.first + a->window[axis];
     if (s.first < 0) s.first = 0;
@@ -112,103 +177,143 @@ PIECE span window_span(const sl_attrs *a, int axis, int64_t at, int64_t size) {
 }
 
 /* The windows that a pixel is in. */
-PIECE span windows_over(const sl_attrs *a, int axis, int64_t at, int64_t windows) {
-    int64_t place = at + a->pad[2 * axis], before = place - a->window[axis] + 1, stride = a->stride[axis];
-    span s = {before > 0 ? (before + stride - 1) / stride : 0, place / stride + 1};
+PIECE span windows_over(const sl_attrs *a, int axis, position at, position windows) {
+    position place = at + a->pad[2 * axis], before = place - a->window[axis] + 1, stride = a->stride[axis];
+    span s = {before > 0 ? divided_up(before, stride) : 0, divide(place, stride).whole + 1};
     if (s.end > windows) s.end = windows;
     return s;
 }
 
-PIECE int64_t max_pool_items(const sl_cuda_own *c) {
-    return count_of(&c->out[0]);
+PIECE position max_pool_items(const sl_cuda_own *c) {
+    return row_packs(c, rows_of(&c->out[0]), columns_of(&c->out[0]));
 }
 
-PIECE void max_pool_at(const sl_cuda_own *c, int64_t i) {
-    const sl_shape *x = &c->in[0].shape;
-    pixel_place p = pixel_of(&c->out[0].shape, i);
-    span down = window_span(&c->attrs, 0, p.h, x->dim[1]), across = window_span(&c->attrs, 1, p.w, x->dim[2]);
-    int64_t best = down.first * x->dim[2] + across.first;
-    float highest = in_at(c, 0, offset_of(x, p.n, down.first, across.first, p.c));
-    for (int64_t h = down.first; h < down.end; h++)
-        for (int64_t w = across.first; w < across.end; w++) {
-            float value = in_at(c, 0, offset_of(x, p.n, h, w, p.c));
-            if (value > highest || isnan(value)) highest = value, best = h * x->dim[2] + w;
+PIECE void max_pool_at(const sl_cuda_own *c, position item) {
+    const sl_operand *x = &c->in[0];
+    run r = row_run(c, dim_of(x, 3), item);
+    pixel_place p = pixel_of(&c->out[0], r.row);
+    span down = window_span(&c->attrs, 0, p.h, dim_of(x, 1)),
+         across = window_span(&c->attrs, 1, p.w, dim_of(x, 2));
+    position best[PACK];
+    float highest[PACK], value[PACK];
+    load_in(c, 0, offset_of(x, p.n, down.first, across.first, r.column), r.n, highest);
+    EACH(i) best[i] = down.first * dim_of(x, 2) + across.first;
+    for (position h = down.first; h < down.end; h++)
+        for (position w = across.first; w < across.end; w++) {
+            load_in(c, 0, offset_of(x, p.n, h, w, r.column), r.n, value);
+            EACH(i) if (value[i] > highest[i] || isnan(value[i])) {
+                highest[i] = value[i];
+                best[i] = h * dim_of(x, 2) + w;
+            }
         }
-    out_to(c, 0, i, highest);
-    if (wants(c, 1)) ((int32_t *)c->out[1].data)[i] = (int32_t)best;
+    position to = r.row * dim_of(x, 3) + r.column;
+    store_out(c, 0, to, r.n, highest);
+    if (wants(c, 1)) EACH(i) if (i < r.n)((int32_t *)c->out[1].data)[to + i] = (int32_t)best[i];
 }
 
-PIECE int64_t avg_pool_items(const sl_cuda_own *c) {
-    return count_of(&c->out[0]);
+PIECE position avg_pool_items(const sl_cuda_own *c) {
+    return max_pool_items(c);
 }
 
-PIECE void avg_pool_at(const sl_cuda_own *c, int64_t i) {
-    const sl_shape *x = &c->in[0].shape;
-    pixel_place p = pixel_of(&c->out[0].shape, i);
-    span down = window_span(&c->attrs, 0, p.h, x->dim[1]), across = window_span(&c->attrs, 1, p.w, x->dim[2]);
-    float sum = 0;
-    for (int64_t h = down.first; h < down.end; h++)
-        for (int64_t w = across.first; w < across.end; w++) sum += in_at(c, 0, offset_of(x, p.n, h, w, p.c));
-    out_to(c, 0, i, sum / (float)(c->attrs.window[0] * c->attrs.window[1]));
+PIECE void avg_pool_at(const sl_cuda_own *c, position item) {
+    const sl_operand *x = &c->in[0];
+    run r = row_run(c, dim_of(x, 3), item);
+    pixel_place p = pixel_of(&c->out[0], r.row);
+    span down = window_span(&c->attrs, 0, p.h, dim_of(x, 1)),
+         across = window_span(&c->attrs, 1, p.w, dim_of(x, 2));
+    float sum[PACK] = {0, 0, 0, 0, 0, 0, 0, 0}, value[PACK];
+    for (position h = down.first; h < down.end; h++)
+        for (position w = across.first; w < across.end; w++) {
+            load_in(c, 0, offset_of(x, p.n, h, w, r.column), r.n, value);
+            EACH(i) sum[i] += value[i];
+        }
+    EACH(i) sum[i] /= (float)(c->attrs.window[0] * c->attrs.window[1]);
+    store_out(c, 0, r.row * dim_of(x, 3) + r.column, r.n, sum);
 }
 
-PIECE int64_t pool_bwd_items(const sl_cuda_own *c) {
-    return count_of(&c->out[0]);
+PIECE position pool_bwd_items(const sl_cuda_own *c) {
+    return max_pool_items(c);
 }
 
 /* A pixel gathers from the windows that it is in: all of them, or those whose maximum it is. */
-PIECE void pool_bwd_at(const sl_cuda_own *c, int64_t i) {
-    const sl_shape *x = &c->out[0].shape, *y = &c->in[0].shape;
+PIECE void pool_bwd_at(const sl_cuda_own *c, position item) {
+    const sl_operand *x = &c->out[0], *y = &c->in[0];
     bool is_max = c->op == SL_OP_MAX_POOL_BWD;
-    pixel_place p = pixel_of(x, i);
-    span down = windows_over(&c->attrs, 0, p.h, y->dim[1]),
-         across = windows_over(&c->attrs, 1, p.w, y->dim[2]);
-    float sum = 0;
-    for (int64_t h = down.first; h < down.end; h++)
-        for (int64_t w = across.first; w < across.end; w++) {
-            int64_t at = offset_of(y, p.n, h, w, p.c);
-            if (!is_max || integer_at(c, 1, at) == p.h * x->dim[2] + p.w) sum += in_at(c, 0, at);
+    run r = row_run(c, dim_of(x, 3), item);
+    pixel_place p = pixel_of(x, r.row);
+    span down = windows_over(&c->attrs, 0, p.h, dim_of(y, 1)),
+         across = windows_over(&c->attrs, 1, p.w, dim_of(y, 2));
+    float sum[PACK] = {0, 0, 0, 0, 0, 0, 0, 0}, dy[PACK];
+    for (position h = down.first; h < down.end; h++)
+        for (position w = across.first; w < across.end; w++) {
+            position at = offset_of(y, p.n, h, w, r.column);
+            load_in(c, 0, at, r.n, dy);
+            EACH(i)
+            if (i < r.n)
+                if (!is_max || integer_at(c, 1, at + i) == p.h * dim_of(x, 2) + p.w) sum[i] += dy[i];
         }
-    out_to(c, 0, i, is_max ? sum : sum / (float)(c->attrs.window[0] * c->attrs.window[1]));
+    if (!is_max) EACH(i) sum[i] /= (float)(c->attrs.window[0] * c->attrs.window[1]);
+    store_out(c, 0, r.row * dim_of(x, 3) + r.column, r.n, sum);
 }
 
 /* ---- tables ---- */
 
-PIECE int64_t embedding_items(const sl_cuda_own *c) {
-    return count_of(&c->out[0]);
+PIECE position embedding_items(const sl_cuda_own *c) {
+    return row_packs(c, count_of(&c->in[1]), dim_of(&c->in[0], 1));
 }
 
-PIECE void embedding_at(const sl_cuda_own *c, int64_t i) {
-    int64_t width = columns_of(&c->in[0]), id = integer_at(c, 1, i / width);
-    bool good = id >= 0 && id < c->in[0].shape.dim[0];
+PIECE void embedding_at(const sl_cuda_own *c, position item) {
+    position width = dim_of(&c->in[0], 1);
+    run r = row_run(c, width, item);
+    position id = integer_at(c, 1, r.row);
+    bool good = id >= 0 && id < dim_of(&c->in[0], 0);
     if (!good) bad_value(c);
-    out_to(c, 0, i, good ? in_at(c, 0, id * width + i % width) : 0);
+    move(c, r.row * width + r.column, 0, (good ? id : 0) * width + r.column, r.n);
 }
 
-PIECE int64_t embedding_bwd_items(const sl_cuda_own *c) {
-    return count_of(&c->out[0]);
+PIECE position embedding_clear_items(const sl_cuda_own *c) {
+    return packs_in(count_of(&c->out[0]), c->step);
 }
 
-/* Each element looks for its id among all: the order of additions is that of the ids. */
-PIECE void embedding_bwd_at(const sl_cuda_own *c, int64_t i) {
-    int64_t width = columns_of(&c->out[0]), row = i / width, ids = count_of(&c->in[0]);
-    float sum = 0;
-    for (int64_t k = 0; k < ids; k++) {
-        int64_t id = integer_at(c, 0, k);
-        if (id == row) sum += in_at(c, 1, k * width + i % width);
-        if (i == 0 && (id < 0 || id >= c->out[0].shape.dim[0])) bad_value(c);
+PIECE void embedding_clear_at(const sl_cuda_own *c, position item) {
+    float zero[PACK] = {0, 0, 0, 0, 0, 0, 0, 0};
+    store_out(c, 0, item * c->step, at_most(count_of(&c->out[0]) - item * c->step, c->step), zero);
+}
+
+PIECE position embedding_bwd_items(const sl_cuda_own *c) {
+    return count_of(&c->in[0]);
+}
+
+/* An id's first place adds up the rows of all its places, in their order. */
+PIECE void embedding_bwd_at(const sl_cuda_own *c, position place, sl_cuda_team team) {
+    position width = dim_of(&c->out[0], 1), places = count_of(&c->in[0]), id = integer_at(c, 0, place);
+    float earlier = 0;
+    if (id < 0 || id >= dim_of(&c->out[0], 0)) {
+        bad_value(c);
+        return;
     }
-    out_to(c, 0, i, sum);
+    for (position k = team.rank; k < place; k += team.size)
+        if (integer_at(c, 0, k) == id) earlier = 1;
+    if (team_max(team, earlier) > 0) return;
+    for (position i = team.rank * c->step; i < width; i += team.size * c->step) {
+        float sum[PACK] = {0, 0, 0, 0, 0, 0, 0, 0}, dy[PACK];
+        for (position k = place; k < places; k++) {
+            if (integer_at(c, 0, k) != id) continue;
+            load_in(c, 1, k * width + i, c->step, dy);
+            EACH(j) sum[j] += dy[j];
+        }
+        store_out(c, 0, id * width + i, c->step, sum);
+    }
 }
 
-PIECE int64_t timestep_items(const sl_cuda_own *c) {
-    return c->in[0].shape.dim[0] * (c->attrs.width / 2);
+PIECE position timestep_items(const sl_cuda_own *c) {
+    return dim_of(&c->in[0], 0) * (c->attrs.width / 2);
 }
 
 /* Rounded to float where src/op/timestep_embedding.c says why. */
-PIECE void timestep_at(const sl_cuda_own *c, int64_t item) {
-    int64_t width = c->attrs.width, half = width / 2, cosines = c->attrs.flip ? 0 : half;
-    int64_t n = item / half, i = item % half;
+PIECE void timestep_at(const sl_cuda_own *c, position item) {
+    position width = c->attrs.width, half = width / 2, cosines = c->attrs.flip ? 0 : half;
+    position n = item / half, i = item % half;
     float exponent = (float)-9.210340371976184 * (float)i / (float)((double)half - c->attrs.alpha);
     float angle = in_at(c, 0, n) * (float)exp((double)exponent);
     out_to(c, 0, n * width + cosines + i, (float)cos((double)angle));

@@ -4,9 +4,7 @@
 #include "backend/cuda/cuda.h"
 #include "backend/cuda/own/own.h"
 
-#include <string.h>
-
-enum { STAGES_MAX = 5 };
+enum { STAGES_MAX = 6 };
 
 typedef enum stage {
     STAGE_END,
@@ -15,9 +13,9 @@ typedef enum stage {
 #undef SL_CUDA_STAGE
 } stage;
 
-#define STAGES(...) STAGES_(__VA_ARGS__, END, END, END, END)
-#define STAGES_(a, b, c, d, e, ...)                                                                          \
-    { STAGE_##a, STAGE_##b, STAGE_##c, STAGE_##d, STAGE_##e }
+#define STAGES(...) STAGES_(__VA_ARGS__, END, END, END, END, END)
+#define STAGES_(a, b, c, d, e, f, ...)                                                                       \
+    { STAGE_##a, STAGE_##b, STAGE_##c, STAGE_##d, STAGE_##e, STAGE_##f }
 
 static const stage stages_of[SL_OP_COUNT][STAGES_MAX] = {
 #define SL_CUDA_OWN(op, name, dtypes, tolerance, ...) [SL_OP_##op] = STAGES(__VA_ARGS__),
@@ -37,33 +35,9 @@ static cudaError_t launch(stage which, const sl_cuda_own *own, cudaStream_t stre
     }
 }
 
-/* Partial sums of columns and their totals, or parts of a whole sum. */
-static size_t scratch_bytes(const sl_call *call) {
-    size_t channels = (size_t)sl_operand_columns(&call->in[0]);
-    switch (call->op) {
-    case SL_OP_GROUP_NORM_BWD:
-    case SL_OP_LAYER_NORM_BWD:
-    case SL_OP_BATCH_NORM:
-    case SL_OP_BATCH_NORM_BWD:
-        return (2 * SL_CUDA_OWN_SLICES + 2) * channels * sizeof(float);
-    case SL_OP_MSE:
-    case SL_OP_L1:
-    case SL_OP_SQUARE_SUM:
-        return SL_CUDA_OWN_PARTS * sizeof(float);
-    default:
-        return 0;
-    }
-}
-
 static sl_status run(const sl_call *call) {
     sl_cuda_own own;
-    memset(&own, 0, sizeof own);
-    own.op = call->op;
-    own.attrs = *call->attrs;
-    own.in_count = call->in_count;
-    own.out_count = call->out_count;
-    memcpy(own.in, call->in, sizeof own.in);
-    memcpy(own.out, call->out, sizeof own.out);
+    sl_cuda_own_fit(call, &own);
     own.scratch = call->scratch;
     own.failure = sl_cuda_failure_word(call);
     for (int i = 0; i < STAGES_MAX && stages_of[call->op][i]; i++)
@@ -72,4 +46,4 @@ static sl_status run(const sl_call *call) {
     return SL_OK;
 }
 
-const sl_kernel_code sl_cuda_own_code = {.scratch = scratch_bytes, .run = run};
+const sl_kernel_code sl_cuda_own_code = {.scratch = sl_cuda_own_scratch, .run = run};

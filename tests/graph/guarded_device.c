@@ -1,4 +1,4 @@
-#include "standin.h"
+#include "guarded_device.h"
 
 #include "test.h"
 
@@ -10,9 +10,9 @@
 
 enum { BLOCKS = 4096, CALLS = 4096 };
 
-standin_counts standin;
-size_t standin_total_bytes = (size_t)1 << 30;
-int standin_failing_op = -1;
+guarded_device_counts guarded_device;
+size_t guarded_device_total_bytes = (size_t)1 << 30;
+int guarded_device_failing_op = -1;
 
 typedef struct block {
     void *memory;
@@ -50,8 +50,8 @@ static void close_memory(void) {
 
 static sl_status allocate(void *device, size_t bytes, void **out) {
     assert_ptr_equal(device, &a_context);
-    size_t rounded = (bytes + 4095) / 4096 * 4096;
-    if (standin.live_bytes + rounded > standin_total_bytes)
+    size_t rounded = (bytes + 255) / 256 * 256;
+    if (guarded_device.live_bytes + rounded > guarded_device_total_bytes)
         return sl_fail(SL_MEMORY, "no room for %zu bytes", bytes);
     int i = 0;
     while (i < BLOCKS && blocks[i].memory) i++;
@@ -67,11 +67,21 @@ static sl_status allocate(void *device, size_t bytes, void **out) {
     memset(memory, 0xff, rounded);
     blocks[i] = (block){memory, rounded};
     close_memory();
-    standin.allocations++;
-    standin.live++;
-    standin.live_bytes += rounded;
+    guarded_device.allocations++;
+    guarded_device.live++;
+    guarded_device.live_bytes += rounded;
+    if (guarded_device.live_bytes > guarded_device.peak_bytes)
+        guarded_device.peak_bytes = guarded_device.live_bytes;
     *out = memory;
     return SL_OK;
+}
+
+/* Those that lie in the block as a whole. */
+static void give_back_pages(char *memory, size_t bytes) {
+    const uintptr_t page = 4096;
+    uintptr_t first = ((uintptr_t)memory + page - 1) / page * page,
+              end = ((uintptr_t)memory + bytes) / page * page;
+    if (first < end) assert_int_equal(madvise((void *)first, end - first, MADV_DONTNEED), 0);
 }
 
 static void release(void *device, void *memory) {
@@ -79,10 +89,10 @@ static void release(void *device, void *memory) {
     for (int i = 0; memory && i < BLOCKS; i++) {
         if (blocks[i].memory != memory) continue;
         open_memory();
-        assert_int_equal(madvise(memory, blocks[i].bytes, MADV_DONTNEED), 0);
+        give_back_pages(memory, blocks[i].bytes);
         close_memory();
-        standin.live--;
-        standin.live_bytes -= blocks[i].bytes;
+        guarded_device.live--;
+        guarded_device.live_bytes -= blocks[i].bytes;
         blocks[i] = (block){0};
         return;
     }
@@ -99,13 +109,13 @@ static sl_status move(void *to, const void *from, size_t bytes) {
 
 static sl_status upload(void *device, void *to, const void *from, size_t bytes) {
     (void)device;
-    standin.uploads++;
+    guarded_device.uploads++;
     return move(to, from, bytes);
 }
 
 static sl_status download(void *device, void *to, const void *from, size_t bytes) {
     (void)device;
-    standin.downloads++;
+    guarded_device.downloads++;
     return move(to, from, bytes);
 }
 
@@ -149,8 +159,11 @@ static sl_status pack(const sl_call *call) {
 
 static const sl_kernel_code code_plain = {.scratch = sl_op_reference_scratch, .run = run};
 /* Takes its weight from `packed` alone. */
-static const sl_kernel_code code_packed = {
-    .scratch = sl_op_reference_scratch, .packed = weight_bytes, .pack = pack, .run = run_packed};
+static const sl_kernel_code code_packed = {.scratch = sl_op_reference_scratch,
+                                           .packed = weight_bytes,
+                                           .pack = pack,
+                                           .form = "copied",
+                                           .run = run_packed};
 
 static sl_status run_now(const sl_call *call, const sl_kernel_code *code) {
     sl_call own = *call;
@@ -159,7 +172,7 @@ static sl_status run_now(const sl_call *call, const sl_kernel_code *code) {
     open_memory();
     sl_status status = sl_op_reference(&own);
     close_memory();
-    standin.runs++;
+    guarded_device.runs++;
     return status;
 }
 
@@ -182,7 +195,7 @@ static sl_status run_packed(const sl_call *call) {
 static sl_status record_begin(void *device) {
     (void)device;
     assert_null(tape);
-    standin.records++;
+    guarded_device.records++;
     return sl_alloc(&tape, 1, sizeof *tape);
 }
 
@@ -196,7 +209,7 @@ static sl_status record_end(void *device, void **out) {
 static sl_status launch(void *device, void *recorded) {
     const recording *r = recorded;
     (void)device;
-    standin.launches++;
+    guarded_device.launches++;
     for (int i = 0; i < r->count; i++)
         SL_TRY(r->code[i] ? run_now(&r->call[i], r->code[i]) : pack(&r->call[i]));
     return SL_OK;
@@ -215,7 +228,7 @@ static sl_status mark_s(void *device, double *out_s) {
 
 /* ---- the table ---- */
 
-enum { ALL_DTYPES = SL_TAKES_F32 | SL_TAKES_BF16 | 1 << SL_F64 };
+enum { ALL_DTYPES = SL_TAKES_ALL | 1 << SL_F64 };
 
 static sl_kernel rows[SL_OP_COUNT];
 
@@ -226,9 +239,9 @@ static sl_status count(int *out) {
 
 static sl_status describe(int index, sl_device_info *out) {
     assert_int_equal(index, 0);
-    *out = (sl_device_info){.name = "stand-in",
-                            .total_bytes = standin_total_bytes,
-                            .free_bytes = standin_total_bytes - standin.live_bytes};
+    *out = (sl_device_info){.name = "guarded",
+                            .total_bytes = guarded_device_total_bytes,
+                            .free_bytes = guarded_device_total_bytes - guarded_device.live_bytes};
     return SL_OK;
 }
 
@@ -243,7 +256,7 @@ static void close_device(void *device) {
 }
 
 static const sl_device_module_table table = {.abi = SL_DEVICE_ABI,
-                                             .name = "stand-in",
+                                             .name = "guarded",
                                              .kernels = rows,
                                              .kernel_count = SL_OP_COUNT,
                                              .count = count,
@@ -263,20 +276,21 @@ static const sl_device_module_table table = {.abi = SL_DEVICE_ABI,
                                              .recording_free = recording_free,
                                              .mark_s = mark_s};
 
-void standin_use(void) {
+void guarded_device_use(void) {
     stretch_used = 0;
-    standin = (standin_counts){0};
+    guarded_device = (guarded_device_counts){0};
     for (int op = 0; op < SL_OP_COUNT; op++) {
-        bool packs = op == SL_OP_LINEAR || op == SL_OP_CONV2D;
-        rows[op] = (sl_kernel){.op = op == standin_failing_op ? SL_OP_COUNT : (sl_op)op,
-                               .name = "stand-in",
+        bool packs = op == SL_OP_LINEAR || op == SL_OP_CONV2D || op == SL_OP_LINEAR_BWD_DATA ||
+                     op == SL_OP_CONV2D_BWD_DATA;
+        rows[op] = (sl_kernel){.op = op == guarded_device_failing_op ? SL_OP_COUNT : (sl_op)op,
+                               .name = "guarded",
                                .dtypes = ALL_DTYPES,
                                .code = packs ? &code_packed : &code_plain};
     }
     assert_ok(sl_device_use_table(&table));
 }
 
-void standin_end(void) {
-    assert_int_equal(standin.live, 0);
+void guarded_device_end(void) {
+    assert_int_equal(guarded_device.live, 0);
     assert_ok(sl_device_use_table(NULL));
 }

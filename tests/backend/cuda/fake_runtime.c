@@ -1,11 +1,11 @@
-#include "stand_in.h"
+#include "fake_runtime.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-stand_in stand;
+fake_runtime fake;
 
 enum { QUEUE = 256 };
 static struct copy {
@@ -22,27 +22,27 @@ static void finish(void) {
 
 /* Writes the call down; whether it shall fail. */
 static bool call(const char *name, const char *format, ...) {
-    size_t at = strlen(stand.log);
+    size_t at = strlen(fake.log);
     va_list arguments;
-    at += (size_t)snprintf(stand.log + at, sizeof stand.log - at, "%s", name);
+    at += (size_t)snprintf(fake.log + at, sizeof fake.log - at, "%s", name);
     va_start(arguments, format);
-    if (at < sizeof stand.log) vsnprintf(stand.log + at, sizeof stand.log - at, format, arguments);
+    if (at < sizeof fake.log) vsnprintf(fake.log + at, sizeof fake.log - at, format, arguments);
     va_end(arguments);
-    at = strlen(stand.log);
-    snprintf(stand.log + at, sizeof stand.log - at, "\n");
-    if (++stand.calls == stand.fail_at) return true;
-    return stand.fails && strcmp(stand.fails, name) == 0 && stand.fails_after-- <= 0;
+    at = strlen(fake.log);
+    snprintf(fake.log + at, sizeof fake.log - at, "\n");
+    if (++fake.calls == fake.fail_at) return true;
+    return fake.fails && strcmp(fake.fails, name) == 0 && fake.fails_after-- <= 0;
 }
 
 static cudaError_t error(void) {
-    return stand.fails_error ? (cudaError_t)stand.fails_error : cudaErrorUnknown;
+    return fake.fails_error ? (cudaError_t)fake.fails_error : cudaErrorUnknown;
 }
 
 #define CALL(...)                                                                                            \
     if (call(__func__ + sizeof("fake_") - 1, __VA_ARGS__)) return error()
 
 static cudaError_t fake_cudaDriverGetVersion(int *version) {
-    *version = stand.driver;
+    *version = fake.driver;
     return cudaSuccess;
 }
 
@@ -52,21 +52,21 @@ static cudaError_t fake_cudaRuntimeGetVersion(int *version) {
 }
 
 static cudaError_t fake_cudaGetDeviceCount(int *count) {
-    *count = stand.device_count;
-    return stand.count_error;
+    *count = fake.device_count;
+    return fake.count_error;
 }
 
 static cudaError_t fake_cudaGetDeviceProperties(struct cudaDeviceProp *properties, int device) {
     CALL(" %d", device);
     memset(properties, 0, sizeof *properties);
-    snprintf(properties->name, sizeof properties->name, "Stand-in %d", device);
+    snprintf(properties->name, sizeof properties->name, "Fake %d", device);
     properties->major = 8;
     properties->minor = 6;
     return cudaSuccess;
 }
 
 static cudaError_t fake_cudaSetDevice(int device) {
-    return device < stand.device_count ? cudaSuccess : cudaErrorInvalidDevice;
+    return device < fake.device_count ? cudaSuccess : cudaErrorInvalidDevice;
 }
 
 static cudaError_t fake_cudaMemGetInfo(size_t *free_bytes, size_t *total_bytes) {
@@ -76,7 +76,7 @@ static cudaError_t fake_cudaMemGetInfo(size_t *free_bytes, size_t *total_bytes) 
 }
 
 static const char *fake_cudaGetErrorString(cudaError_t code) {
-    return code == cudaErrorStreamCaptureInvalidated ? "capture was broken off" : "stand-in failure";
+    return code == cudaErrorStreamCaptureInvalidated ? "capture was broken off" : "failure on purpose";
 }
 
 static cudaError_t fake_cudaGetLastError(void) {
@@ -84,18 +84,18 @@ static cudaError_t fake_cudaGetLastError(void) {
 }
 
 static void *made(void) {
-    stand.alive++;
+    fake.alive++;
     return malloc(1);
 }
 
 static void destroyed(void *thing) {
-    stand.alive--;
+    fake.alive--;
     free(thing);
 }
 
 static cudaError_t fake_cudaMalloc(void **memory, size_t bytes) {
     CALL(" %zu", bytes);
-    stand.alive++;
+    fake.alive++;
     *memory = malloc(bytes);
     return cudaSuccess;
 }
@@ -108,7 +108,7 @@ static cudaError_t fake_cudaFree(void *memory) {
 
 static cudaError_t fake_cudaHostAlloc(void **memory, size_t bytes, unsigned flags) {
     CALL(" %zu %u", bytes, flags);
-    stand.alive++;
+    fake.alive++;
     *memory = malloc(bytes);
     return cudaSuccess;
 }
@@ -195,13 +195,13 @@ static cudaError_t fake_cudaEventElapsedTime(float *ms, cudaEvent_t start, cudaE
 static cudaError_t fake_cudaStreamBeginCapture(cudaStream_t stream, enum cudaStreamCaptureMode mode) {
     (void)stream;
     CALL(" %d", (int)mode);
-    stand.capturing = true;
+    fake.capturing = true;
     return cudaSuccess;
 }
 
 static cudaError_t fake_cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *graph) {
     (void)stream;
-    stand.capturing = false;
+    fake.capturing = false;
     *graph = NULL;
     CALL("");
     *graph = made();
@@ -248,7 +248,7 @@ static cublasStatus_t fake_cublasLtDestroy(cublasLtHandle_t handle) {
 }
 
 static const char *fake_cublasLtGetStatusString(cublasStatus_t status) {
-    return status == CUBLAS_STATUS_NOT_INITIALIZED ? "not initialised" : "stand-in failure";
+    return status == CUBLAS_STATUS_NOT_INITIALIZED ? "not initialised" : "failure on purpose";
 }
 
 static cudnnStatus_t fake_cudnnCreate(cudnnHandle_t *handle) {
@@ -271,21 +271,21 @@ static cudnnStatus_t fake_cudnnSetStream(cudnnHandle_t handle, cudaStream_t stre
 
 static const char *fake_cudnnGetErrorString(cudnnStatus_t status) {
     (void)status;
-    return "stand-in failure";
+    return "failure on purpose";
 }
 
 static void fake_cudnnGetLastErrorString(char *message, size_t bytes) {
-    snprintf(message, bytes, "(of the stand-in)");
+    snprintf(message, bytes, "(of the fake runtime)");
 }
 
-void stand_in_forget_log(void) {
-    stand.log[0] = '\0';
+void fake_runtime_forget_log(void) {
+    fake.log[0] = '\0';
 }
 
 #define FAKE(name) sl_cuda_api.name = fake_##name
 
-void stand_in_use(void) {
-    stand = (stand_in){.device_count = 1, .driver = 13000};
+void fake_runtime_use(void) {
+    fake = (fake_runtime){.device_count = 1, .driver = 13000};
     queued = 0;
     FAKE(cudaDriverGetVersion), FAKE(cudaRuntimeGetVersion), FAKE(cudaGetDeviceCount);
     FAKE(cudaGetDeviceProperties), FAKE(cudaSetDevice), FAKE(cudaMemGetInfo), FAKE(cudaGetErrorString);

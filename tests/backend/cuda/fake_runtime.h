@@ -1,13 +1,13 @@
-/* A stand-in for the CUDA libraries: functions that write down that they were called and behave as the real
- * ones promise. Copies of a stream are done when something waits for it, and not before. */
-#ifndef SL_TESTS_CUDA_STAND_IN_H
-#define SL_TESTS_CUDA_STAND_IN_H
+/* A fake runtime in place of the CUDA libraries: functions that write down that they were called and behave
+ * as the real ones promise. Copies of a stream are done when something waits for it, and not before. */
+#ifndef SL_TESTS_CUDA_FAKE_RUNTIME_H
+#define SL_TESTS_CUDA_FAKE_RUNTIME_H
 
 #include "backend/cuda/api.h"
 
 #include <stdbool.h>
 
-typedef struct stand_in {
+typedef struct fake_runtime {
     int device_count, driver;
     cudaError_t count_error;
     const char *fails; /* the name of a function that fails, or NULL */
@@ -18,12 +18,12 @@ typedef struct stand_in {
     int alive;         /* things made and not destroyed */
     char log[1 << 16]; /* "cudaMalloc 100\n..." */
     bool capturing;
-} stand_in;
+} fake_runtime;
 
-extern stand_in stand;
+extern fake_runtime fake;
 
-/* Puts the stand-in in the table's place, all as new: one device, a driver for CUDA 13.0. */
-void stand_in_use(void);
-void stand_in_forget_log(void);
+/* Puts the fake runtime in the table's place, all as new: one device, a driver for CUDA 13.0. */
+void fake_runtime_use(void);
+void fake_runtime_forget_log(void);
 
 #endif
