@@ -2,7 +2,7 @@
 
 #include "base/random.h"
 
-#include "xray/physical/aperture.h"
+#include "xray/physical/level/aperture.h"
 #include "xray/physical/calibration.h"
 #include "xray/physical/robust_fit.h"
 #include "xray/physical_test.h"

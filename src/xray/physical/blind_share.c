@@ -1,5 +1,5 @@
 /* What is found blind in an image, once for all who ask. */
-#include "xray/physical/horizon.h"
+#include "xray/physical/grazing/horizon.h"
 
 #include <math.h>
 

@@ -1,7 +1,7 @@
 #include "base/sort.h"
 #include "xray/blind.h"
-#include "xray/physical/aperture.h"
-#include "xray/physical/ring_fit.h"
+#include "xray/physical/level/aperture.h"
+#include "xray/physical/ring/ring_fit.h"
 
 #include <math.h>
 #include <string.h>

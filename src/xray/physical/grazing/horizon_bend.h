@@ -2,7 +2,7 @@
 #ifndef SL_XRAY_PHYSICAL_HORIZON_BEND_H
 #define SL_XRAY_PHYSICAL_HORIZON_BEND_H
 
-#include "xray/physical/horizon.h"
+#include "xray/physical/grazing/horizon.h"
 
 /* The curve along which an image agrees best with a horizon: row = line + offset + tilt x + bend x^2, x from
  * -1 at the left border to 1 at the right. What curves are worth is in sigma, by counting noise and what

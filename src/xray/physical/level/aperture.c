@@ -1,7 +1,7 @@
 /* An aperture is seen as a fall that lasts, at places that lie on one circle. At grazing incidence only a
  * steep fall to a dark border counts, for horizons and streaks fall too; in transmission any sharp step from
  * one level to another, however faint: windows let light pass beside them. */
-#include "xray/physical/aperture.h"
+#include "xray/physical/level/aperture.h"
 #include "xray/physical/least_squares.h"
 
 #include <math.h>

@@ -1,5 +1,5 @@
 /* A10: below the horizon the sample hides its own scattering. */
-#include "xray/physical/horizon.h"
+#include "xray/physical/grazing/horizon.h"
 
 #include <math.h>
 #include <stdio.h>

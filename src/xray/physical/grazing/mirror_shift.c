@@ -1,9 +1,9 @@
 /* Profiles over the height, left and right of the specular plane, and the shift at which they agree best. A
  * shadow or a filter on one side changes their level, not their shift. */
-#include "xray/physical/mirror_shift.h"
+#include "xray/physical/grazing/mirror_shift.h"
 
 #include "base/memory.h"
-#include "xray/physical/height_profile.h"
+#include "xray/physical/grazing/height_profile.h"
 
 #include <math.h>
 

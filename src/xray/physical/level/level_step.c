@@ -1,7 +1,7 @@
 /* A13: nothing makes the level rise within a few pixels and stay up. A ring falls again, a halo rises over
  * many pixels, a form factor's lobe is round: only where both sides of a rise are straight lines is it a
  * step. */
-#include "xray/physical/profile.h"
+#include "xray/physical/level/profile.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-#include "xray/physical/height_profile.h"
+#include "xray/physical/grazing/height_profile.h"
 
 #include <math.h>
 #include <string.h>

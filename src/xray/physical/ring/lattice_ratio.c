@@ -3,7 +3,7 @@
  * A lattice with a free scale fits few rings by chance, so a ring speaks against the image only where a
  * lattice holds all the others and the place is empty at which it expects this one. Where no lattice holds
  * the rest (two phases, a lattice that is not listed), nothing is said. */
-#include "xray/physical/ring_peak.h"
+#include "xray/physical/ring/ring_peak.h"
 
 #include "xray/lattice.h"
 #include "xray/material.h"

@@ -1,4 +1,4 @@
-#include "xray/physical/ring_fit.h"
+#include "xray/physical/ring/ring_fit.h"
 
 #include "xray/physical/robust_fit.h"
 

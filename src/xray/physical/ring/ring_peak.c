@@ -1,4 +1,4 @@
-#include "xray/physical/ring_peak.h"
+#include "xray/physical/ring/ring_peak.h"
 
 #include "xray/physical/least_squares.h"
 

@@ -1,6 +1,6 @@
 /* Left against right of a grazing-incidence image. */
 #include "base/sort.h"
-#include "xray/physical/mirror_shift.h"
+#include "xray/physical/grazing/mirror_shift.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-#include "xray/physical/noise.h"
+#include "xray/physical/noise/noise.h"
 
 #include <math.h>
 #include <stdio.h>

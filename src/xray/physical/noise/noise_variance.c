@@ -1,5 +1,5 @@
 /* A12: photon counts vary as much as their mean. */
-#include "xray/physical/noise.h"
+#include "xray/physical/noise/noise.h"
 
 #include <math.h>
 #include <stdio.h>

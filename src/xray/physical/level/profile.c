@@ -1,4 +1,4 @@
-#include "xray/physical/profile.h"
+#include "xray/physical/level/profile.h"
 
 #include <math.h>
 

@@ -1,7 +1,7 @@
-#include "xray/physical/horizon.h"
+#include "xray/physical/grazing/horizon.h"
 
 #include "base/memory.h"
-#include "xray/physical/height_profile.h"
+#include "xray/physical/grazing/height_profile.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,10 +1,10 @@
 /* Strips of an image with a straight horizon agree at equal heights above it, and are darker below it; where
  * the image is bent they do so along a curve. Unlike an edge that is followed from strip to strip, this takes
  * all that stands at the horizon, and no arc or gap leads it away. */
-#include "xray/physical/horizon_bend.h"
+#include "xray/physical/grazing/horizon_bend.h"
 
 #include "base/memory.h"
-#include "xray/physical/height_profile.h"
+#include "xray/physical/grazing/height_profile.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* A12g: decoders that work in blocks of 8 pixels leave a pattern of that period. */
-#include "xray/physical/noise.h"
+#include "xray/physical/noise/noise.h"
 
 #include <math.h>
 #include <stdio.h>

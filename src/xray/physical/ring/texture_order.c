@@ -1,5 +1,5 @@
 /* A16: the arcs of all orders are symmetric about one axis, the texture's. */
-#include "xray/physical/ring_peak.h"
+#include "xray/physical/ring/ring_peak.h"
 
 #include <math.h>
 #include <stdio.h>

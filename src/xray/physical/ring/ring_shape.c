@@ -1,5 +1,5 @@
 /* A2: rings are circles of the geometry; what a tilt explains stretches all of them alike. */
-#include "xray/physical/ring_fit.h"
+#include "xray/physical/ring/ring_fit.h"
 
 #include <math.h>
 #include <stdio.h>

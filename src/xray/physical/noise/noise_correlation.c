@@ -1,5 +1,5 @@
 /* A12: photons of neighbouring pixels know nothing of each other. */
-#include "xray/physical/noise.h"
+#include "xray/physical/noise/noise.h"
 
 #include <math.h>
 #include <stdio.h>

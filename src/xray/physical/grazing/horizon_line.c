@@ -1,5 +1,5 @@
 /* A10b: the horizon of a flat sample is a straight line. */
-#include "xray/physical/horizon_bend.h"
+#include "xray/physical/grazing/horizon_bend.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* A14: a ring is as wide on all sides. */
-#include "xray/physical/ring_peak.h"
+#include "xray/physical/ring/ring_peak.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* A1: rings of one pattern share their centre. */
-#include "xray/physical/ring_fit.h"
+#include "xray/physical/ring/ring_fit.h"
 
 #include <math.h>
 #include <stdio.h>

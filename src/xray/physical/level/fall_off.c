@@ -1,7 +1,7 @@
 /* A13g: what lies beneath the rings falls off to the border; nothing makes it grow there for good. A halo or
  * a ring rises and falls again. */
 #include "base/sort.h"
-#include "xray/physical/profile.h"
+#include "xray/physical/level/profile.h"
 
 #include <math.h>
 #include <stdio.h>
