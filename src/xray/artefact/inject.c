@@ -110,7 +110,7 @@ bool sl_artefact_applies(sl_artefact_kind kind, const sl_sim_sample *sample) {
         return sample->attribute[SL_SIM_ATTRIBUTE_GAPS] > 0;
     case SL_ARTEFACT_FILLED_BEAMSTOP:
         /* where it hides nothing, nothing can leak */
-        return stopped && sample->measurement.beamstop.transmission < 0.01 && sample->measured.value &&
+        return stopped && sample->measurement.beamstop.transmission <= 0 && sample->measured.value &&
                fault_hidden_counts(sample) > 100;
     case SL_ARTEFACT_MISPLACED_BEAMSTOP:
         return stopped && sample->measurement.beamstop.shape == SL_BEAMSTOP_DISC;

@@ -15,7 +15,7 @@ enum { BINS = 512, EDGE = 3, REACH = 14, STEPS = 2, SHIFTS = 2 * REACH * STEPS +
 static const double outlier = 4, own_change = 0.03;
 /* A shift is possible where the misfit is within so many mean squares of the least; a gap tells something
  * where the possible ones are within so many pixels. */
-static const double possible = 30, vague_px = 3, agreement = 0.5, straight_share = 1.5;
+static const double possible = 30, vague_px = 3, agreement = 0.5, straight_share = 1.5, least_evenness = 0.4;
 
 /* Square roots of counts along one edge of a gap, on both sides of the beam, over the distance from it. */
 typedef struct radial {
@@ -208,12 +208,22 @@ static bool compare_gap(const physical_view *view, bool is_column, int32_t first
     return true;
 }
 
+/* Whether a third of a ring is seen, about as clear all along: what is bright on one side of the beam fixes
+ * no distance from it. */
+static bool has_ring(const physical_view *view) {
+    for (int k = 0; k < view->track_count; k++)
+        if (3 * view->track[k].seen >= POLAR_SECTORS && ring_track_evenness(&view->track[k]) > least_evenness)
+            return true;
+    return false;
+}
+
 sl_status physical_gap_crossing(const physical_view *view, sl_physical_result *out) {
     const sl_image *image = view->image;
     int crossings = 0;
     snprintf(out->saw, sizeof out->saw,
-             view->is_grazing ? "not a transmission image" : "no gap at which a shift could be told");
-    if (view->is_grazing) return SL_OK;
+             view->is_grazing ? "not a transmission image"
+                              : "no gap with rings at which a shift could be told");
+    if (view->is_grazing || !has_ring(view)) return SL_OK;
     for (int is_column = 0; is_column < 2; is_column++) {
         int32_t lines = is_column ? image->width_px : image->height_px, first = -1;
         for (int32_t line = 0; line < lines; line++) {

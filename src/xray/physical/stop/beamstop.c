@@ -35,15 +35,12 @@ static double outside_of(const shadow *s, double row, double column, int *which)
     const sl_beamstop *stop = &s->stop;
     double down = row - stop->row_px, right = column - stop->column_px;
     if (s->part == STOP) {
-        double size = fmin(stop->half_height_px, stop->half_width_px),
-               tall = fmax(stop->half_height_px, stop->half_width_px),
+        double tall = fmax(stop->half_height_px, stop->half_width_px),
                along = stop->half_height_px > stop->half_width_px ? down : right;
         /* a long stop by slices, since what is beside its ends is not what is beside it */
         *which = s->is_long ? (int)floor((along / tall + 1) * SECTORS / 2)
                             : (int)((atan2(down, right) + M_PI) * SECTORS / (2 * M_PI)) % SECTORS;
         if (*which >= SECTORS) *which = -1;
-        /* where a stop lets a little of the beam through, its middle shows the beam */
-        if (stop->transmission > 0 && hypot(down, right) < 0.5 * size) *which = -1;
         return sl_beamstop_outside_px(stop, row, column);
     }
     double c = s->arm_cos, n = s->arm_sin;
@@ -141,8 +138,9 @@ static bool look_at(const physical_view *view, int part, double *value) {
                 .arm_cos = cos(stop->arm_angle_rad),
                 .arm_sin = sin(stop->arm_angle_rad),
                 .share = is_fibre ? 0.15 : 0.03};
-    /* the beam that is seen through the stop, spread by fibres */
-    if (part == STOP && is_fibre && stop->transmission > 0) return false;
+    /* where a stop lets a little through, the direct beam shines in it, thousands of times brighter than all
+     * else */
+    if (part == STOP && stop->transmission > 0) return false;
     s.stop.edge_px = hypot(stop->edge_px, m->point_spread_px);
     piece pieces[PIECES] = {{0}};
     look(view, &s, pieces);
