@@ -104,7 +104,7 @@ static void only_colour_pictures_are_judged(void **state) {
     assert_non_null(strstr(result[SL_PHYSICAL_COLOUR].saw, "no colour picture"));
     input.is_display = true;
     input.drawing = drawing;
-    input.colour = (sl_colour_line){SL_COLOUR_JUDGED, SL_COLORMAP_HOT, 60, 10, 20, 90, 80};
+    input.colour = (sl_colour_line){SL_COLOUR_JUDGED, SL_COLORMAP_HOT, 240, 10, 20, 90, 80};
     assert_ok(sl_physical_tests_run(&input, result));
     assert_true(result[SL_PHYSICAL_COLOUR].applicable &&
                 result[SL_PHYSICAL_COLOUR].value > result[SL_PHYSICAL_COLOUR].limit);
