@@ -38,7 +38,7 @@ static sl_status verify_all(sl_cli *cli, const sl_workspace *workspace, const sl
             SL_TRY(sl_verify_image(workspace, strtoll(name, NULL, 10), settings, &cli->progress, cli->arena,
                                    &r));
         else
-            SL_TRY(sl_verify_file(name, settings, &cli->progress, cli->arena, &r));
+            SL_TRY(sl_verify_file(workspace, name, settings, &cli->progress, cli->arena, &r));
         print_result(cli, name, &r, list);
         differing += r.differing > 0;
     }
@@ -51,8 +51,10 @@ static sl_status run(sl_cli *cli, void *settings) {
     sl_workspace *workspace = NULL;
     bool ids = false;
     for (int k = 0; k < cli->arguments.count; k++) ids |= is_id(cli->arguments.item[k]);
-    if (ids) SL_TRY(sl_workspace_open(cli->globals.workspace, &workspace));
-    sl_status status = verify_all(cli, workspace, settings);
+    /* files stand by themselves, but a workspace may hold the adapter that they were made with */
+    sl_status status = sl_workspace_open(cli->globals.workspace, &workspace);
+    if (status && (ids || cli->globals.workspace || status != SL_NOT_FOUND)) return status;
+    status = verify_all(cli, workspace, settings);
     sl_workspace_close(workspace);
     return status;
 }

@@ -32,7 +32,7 @@ static void simulate(const char *out, const char *class_id, bool held_out, doubl
 
 static int64_t differing(const char *path) {
     sl_verify_result result;
-    assert_ok(sl_verify_file(path, &plain, NULL, arena, &result));
+    assert_ok(sl_verify_file(NULL, path, &plain, NULL, arena, &result));
     assert_true(result.differing == 0 || result.largest > 0);
     return result.differing;
 }
@@ -79,13 +79,14 @@ static void a_changed_pixel_or_record_is_told(void **state) {
     assert_int_equal(differing(changed(NULL, NULL, 0)), 0);
     assert_int_equal(differing(changed(NULL, NULL, 700)), 1);
     assert_true(differing(changed("index", json_integer(1), 0)) > 100);
-    assert_status(sl_verify_file(changed("simulator", json_integer(1), 0), &plain, NULL, arena, &result),
-                  SL_UNSUPPORTED);
+    assert_status(
+        sl_verify_file(NULL, changed("simulator", json_integer(1), 0), &plain, NULL, arena, &result),
+        SL_UNSUPPORTED);
     assert_non_null(strstr(sl_error_message(), "version 1"));
-    assert_int_not_equal(sl_verify_file(changed("seed", json_integer(1), 0), &plain, NULL, arena, &result),
-                         SL_OK);
-    assert_int_not_equal(sl_verify_file(changed("class", json_string("no"), 0), &plain, NULL, arena, &result),
-                         SL_OK);
+    assert_int_not_equal(
+        sl_verify_file(NULL, changed("seed", json_integer(1), 0), &plain, NULL, arena, &result), SL_OK);
+    assert_int_not_equal(
+        sl_verify_file(NULL, changed("class", json_string("no"), 0), &plain, NULL, arena, &result), SL_OK);
 }
 
 static void what_nothing_makes_again_is_told(void **state) {
@@ -99,9 +100,10 @@ static void what_nothing_makes_again_is_told(void **state) {
     assert_ok(sl_image_write(in_folder("measured.npy"), SL_WRITE_NPY, &image, &measured));
     json_decref(record);
     sl_image_free(&image);
-    assert_status(sl_verify_file(in_folder("plain.npy"), &plain, NULL, arena, &result), SL_NOT_FOUND);
-    assert_status(sl_verify_file(in_folder("measured.npy"), &plain, NULL, arena, &result), SL_UNSUPPORTED);
-    assert_int_not_equal(sl_verify_file(in_folder("absent.npy"), &plain, NULL, arena, &result), SL_OK);
+    assert_status(sl_verify_file(NULL, in_folder("plain.npy"), &plain, NULL, arena, &result), SL_NOT_FOUND);
+    assert_status(sl_verify_file(NULL, in_folder("measured.npy"), &plain, NULL, arena, &result),
+                  SL_UNSUPPORTED);
+    assert_int_not_equal(sl_verify_file(NULL, in_folder("absent.npy"), &plain, NULL, arena, &result), SL_OK);
 }
 
 static void generate(sl_generate_settings *settings, sl_workspace *into) {
@@ -111,6 +113,7 @@ static void generate(sl_generate_settings *settings, sl_workspace *into) {
     settings->count = 2;
     settings->steps = 3;
     settings->exposure = 2;
+    settings->vae_tile_px = 128;
     settings->detector = "eiger2-1m";
     settings->out = into ? NULL : in_folder("made");
     assert_ok(sl_generate(settings, &prompt, 1, into, 0, NULL, &result));

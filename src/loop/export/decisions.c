@@ -27,7 +27,15 @@ static void add_field(sl_text *out, const char *value, bool is_last) {
     sl_text_add(out, is_last ? "\n" : ",");
 }
 
-const char *sl_export_reviewer(const sl_export_writer *writer, const sl_reviewer *reviewer, sl_arena *arena) {
+const sl_reviewer *sl_export_reviewer(const sl_export_writer *writer, sl_id reviewer) {
+    static const sl_reviewer unknown = {.name = ""};
+    for (int k = 0; k < writer->reviewer_count; k++)
+        if (writer->reviewers[k].id == reviewer) return &writer->reviewers[k];
+    return &unknown;
+}
+
+const char *sl_export_reviewer_name(const sl_export_writer *writer, const sl_reviewer *reviewer,
+                                    sl_arena *arena) {
     if (!writer->settings->anonymous) return reviewer->name;
     return sl_arena_printf(arena, "reviewer-%lld", (long long)reviewer->id);
 }
@@ -66,18 +74,14 @@ sl_status sl_export_decisions(sl_export_writer *writer, const sl_image_record *i
                               int64_t *count) {
     sl_decision_filter filter = SL_DECISION_FILTER_ALL;
     sl_decision *decisions;
-    sl_reviewer *reviewers;
-    int n, reviewer_count;
+    int n;
     sl_arena *arena;
     filter.image = image->id;
     SL_TRY(sl_arena_new(&arena));
     sl_status status = sl_store_decisions(writer->workspace->store, &filter, arena, &decisions, &n);
-    if (!status) status = sl_store_reviewers(writer->workspace->store, arena, &reviewers, &reviewer_count);
     for (int i = 0; !status && i < n; i++) {
-        const sl_reviewer *by = NULL;
-        for (int k = 0; k < reviewer_count; k++)
-            if (reviewers[k].id == decisions[i].reviewer) by = &reviewers[k];
-        add_row(image, &decisions[i], by ? sl_export_reviewer(writer, by, arena) : "", by && by->simulated,
+        const sl_reviewer *by = sl_export_reviewer(writer, decisions[i].reviewer);
+        add_row(image, &decisions[i], sl_export_reviewer_name(writer, by, arena), by->simulated,
                 counts(decisions, n, &decisions[i]), arena, out);
         ++*count;
     }

@@ -65,18 +65,22 @@ static const sl_export_layout *layout_of(const sl_export_settings *settings) {
     return layouts[settings->layout];
 }
 
-static bool is_labelled(const char *label) {
-    return label && (strcmp(label, sl_label_name(SL_LABEL_REAL)) == 0 ||
-                     strcmp(label, sl_label_name(SL_LABEL_UNREAL)) == 0);
-}
-
 static bool is_wanted(const exporter *e, const sl_export_row *row) {
-    static const char *const labels[] = {NULL, "real", "unreal", "unsure"};
-    int asked = e->settings->label;
-    if (layout_of(e->settings)->labelled_only && !is_labelled(row->label)) return false;
-    if (asked == 0) return true;
-    if (asked == 4) return row->label == NULL;
-    return row->label && strcmp(row->label, labels[asked]) == 0;
+    enum { REAL = 1, UNREAL, UNSURE, UNLABELLED };
+    bool said = row->label_source != NULL;
+    if (e->writer.layout->labelled_only && !sl_export_row_is_labelled(row)) return false;
+    switch (e->settings->label) {
+    case REAL:
+        return row->label == SL_LABEL_REAL;
+    case UNREAL:
+        return row->label == SL_LABEL_UNREAL;
+    case UNSURE:
+        return said && row->label == SL_LABEL_UNSURE;
+    case UNLABELLED:
+        return !said;
+    default:
+        return true;
+    }
 }
 
 /* The label is left to is_wanted: the store knows that of reviewers alone. */
@@ -95,7 +99,7 @@ static sl_status encode(const exporter *e, sl_export_item *item) {
     static const char *const formats[] = {"auto", "tiff", "hdf5", "npy", "png"};
     static const char *const suffixes[] = {"tif", "h5", "npy", "png"};
     const char *format = formats[e->settings->pixels];
-    if (e->settings->pixels == 0) format = layout_of(e->settings)->pixels;
+    if (e->settings->pixels == 0) format = e->writer.layout->pixels;
     const sl_export_row *row = &item->row;
     const sl_write_info info = {.provenance = row->provenance,
                                 .geometry = &row->geometry,
@@ -131,7 +135,7 @@ static sl_status add_key(exporter *e, const sl_export_row *row) {
         e->key_capacity = capacity;
     }
     snprintf(e->keys[e->key_count++].text, KEY_BYTES, "%s %s %s\n", row->record.content_hash,
-             row->label ? row->label : "-", sl_split_name(row->record.split));
+             row->label_source ? sl_label_name(row->label) : "-", sl_split_name(row->record.split));
     return SL_OK;
 }
 
@@ -140,12 +144,9 @@ static sl_status count(exporter *e, const sl_export_row *row) {
     r->images++;
     r->split[row->record.split]++;
     r->origin[row->record.origin]++;
-    if (!is_labelled(row->label))
-        r->unlabelled++;
-    else if (strcmp(row->label, sl_label_name(SL_LABEL_REAL)) == 0)
-        r->real++;
-    else
-        r->unreal++;
+    r->real += row->label == SL_LABEL_REAL;
+    r->unreal += row->label == SL_LABEL_UNREAL;
+    r->unlabelled += !sl_export_row_is_labelled(row);
     return add_key(e, row);
 }
 
@@ -253,11 +254,11 @@ static sl_status finish(exporter *e) {
 static sl_status write_folder(exporter *e, const sl_progress *progress) {
     sl_export_writer *w = &e->writer;
     SL_TRY(sl_folder_make(w->root));
+    SL_TRY(sl_store_reviewers(w->workspace->store, w->arena, &w->reviewers, &w->reviewer_count));
     sl_export_decisions_heading(&e->decisions);
     sl_status status = export_all(e, progress);
     if (!status) status = finish(e);
     if (status) {
-        if (w->layout->abandon) w->layout->abandon(w);
         sl_export_discard(w);
         return status;
     }
@@ -303,7 +304,9 @@ sl_status sl_export(const sl_workspace *workspace, const sl_export_settings *set
     e->result = out;
     e->writer = (sl_export_writer){
         .workspace = workspace, .settings = settings, .layout = layout_of(settings), .root = partial};
-    sl_status status = run_as_job(e, progress);
+    sl_status status = sl_arena_new(&e->writer.arena);
+    if (!status) status = run_as_job(e, progress);
+    sl_arena_free(e->writer.arena);
     sl_text_free(&e->decisions);
     sl_text_free(&e->writer.sums);
     free(e->keys);

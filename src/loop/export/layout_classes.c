@@ -2,11 +2,9 @@
  * and as the classifiers of arXiv 2408.12720 were trained from. */
 #include "loop/export/writer.h"
 
-#include <string.h>
-
 static sl_status add(sl_export_writer *writer, const sl_export_item *item) {
     char path[128];
-    bool real = strcmp(item->row.label, sl_label_name(SL_LABEL_REAL)) == 0;
+    bool real = item->row.label == SL_LABEL_REAL;
     snprintf(path, sizeof path, "%s/%s/image_%06lld.%s", sl_export_split_name(item->row.record.split),
              real ? "real" : "fake", (long long)item->row.record.id, item->suffix);
     return sl_export_put(writer, path, item->data, item->bytes);

@@ -39,11 +39,6 @@ static sl_status end(sl_export_writer *writer) {
     return SL_OK;
 }
 
-static void abandon(sl_export_writer *writer) {
-    for (int split = 0; split < SL_SPLIT_COUNT; split++)
-        if (writer->is_open[split]) sl_file_writer_abandon(&writer->stream[split]);
-}
-
 const sl_export_layout sl_export_imagefolder = {
     .name = "imagefolder",
     .pixels = "tiff",
@@ -51,5 +46,4 @@ const sl_export_layout sl_export_imagefolder = {
                  "`metadata.jsonl` is an image",
     .add = add,
     .end = end,
-    .abandon = abandon,
 };

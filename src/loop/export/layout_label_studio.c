@@ -22,30 +22,25 @@ static json_t *choice(const char *label) {
                      "choices", "value", "choices", label);
 }
 
-static json_t *annotation(const sl_export_writer *writer, const sl_decision *decision,
-                          const sl_reviewer *reviewer, sl_arena *arena) {
+static json_t *annotation(const sl_export_writer *writer, const sl_decision *decision, sl_arena *arena) {
     char time[25];
+    const sl_reviewer *reviewer = sl_export_reviewer(writer, decision->reviewer);
     sl_clock_iso(decision->decided_ms, time);
     return json_pack("{s:o, s:b, s:b, s:f, s:s, s:{s:s, s:b, s:s?}}", "result",
                      choice(sl_label_name(decision->label)), "was_cancelled", 0, "ground_truth", 0,
                      "lead_time", (double)decision->active_ms / 1000, "created_at", time, "meta", "reviewer",
-                     sl_export_reviewer(writer, reviewer, arena), "simulated", reviewer->simulated, "note",
-                     decision->note);
+                     sl_export_reviewer_name(writer, reviewer, arena), "simulated", reviewer->simulated,
+                     "note", decision->note);
 }
 
 static sl_status annotations(const sl_export_writer *writer, sl_id image, sl_arena *arena, json_t *out) {
     sl_decision_filter filter = SL_DECISION_FILTER_ALL;
     sl_decision *decisions;
-    sl_reviewer *reviewers;
-    int count, reviewer_count;
+    int count;
     filter.image = image;
     filter.counting = true;
     SL_TRY(sl_store_decisions(writer->workspace->store, &filter, arena, &decisions, &count));
-    SL_TRY(sl_store_reviewers(writer->workspace->store, arena, &reviewers, &reviewer_count));
-    for (int i = 0; i < count; i++)
-        for (int k = 0; k < reviewer_count; k++)
-            if (reviewers[k].id == decisions[i].reviewer)
-                json_array_append_new(out, annotation(writer, &decisions[i], &reviewers[k], arena));
+    for (int i = 0; i < count; i++) json_array_append_new(out, annotation(writer, &decisions[i], arena));
     return SL_OK;
 }
 
@@ -90,10 +85,6 @@ static sl_status end(sl_export_writer *writer) {
     return status ? status : sl_export_put(writer, "labels.xml", labels_xml, sizeof labels_xml - 1);
 }
 
-static void abandon(sl_export_writer *writer) {
-    json_decref(writer->tasks);
-}
-
 const sl_export_layout sl_export_label_studio = {
     .name = "label-studio",
     .pixels = "png",
@@ -102,5 +93,4 @@ const sl_export_layout sl_export_label_studio = {
                  "local files (`--image-url` names where)",
     .add = add,
     .end = end,
-    .abandon = abandon,
 };

@@ -39,9 +39,8 @@ static sl_status put_members(sl_export_writer *writer, const sl_export_item *ite
     if (!status) status = put(writer, item, "json", text, strlen(text));
     if (!status) status = put(writer, item, "txt", caption, strlen(caption));
     free(text);
-    bool real = row->label && strcmp(row->label, sl_label_name(SL_LABEL_REAL)) == 0;
-    bool unreal = row->label && strcmp(row->label, sl_label_name(SL_LABEL_UNREAL)) == 0;
-    if (!status && (real || unreal)) status = put(writer, item, "cls", real ? "1" : "0", 1);
+    if (!status && sl_export_row_is_labelled(row))
+        status = put(writer, item, "cls", row->label == SL_LABEL_REAL ? "1" : "0", 1);
     return status;
 }
 
@@ -63,11 +62,6 @@ static sl_status end(sl_export_writer *writer) {
     return SL_OK;
 }
 
-static void abandon(sl_export_writer *writer) {
-    for (int split = 0; split < SL_SPLIT_COUNT; split++)
-        if (writer->is_open[split]) sl_file_writer_abandon(&writer->stream[split]);
-}
-
 const sl_export_layout sl_export_webdataset = {
     .name = "webdataset",
     .pixels = "tiff",
@@ -76,5 +70,4 @@ const sl_export_layout sl_export_webdataset = {
                  "`.cls` 1 real, 0 unreal",
     .add = add,
     .end = end,
-    .abandon = abandon,
 };

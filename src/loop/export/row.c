@@ -50,7 +50,7 @@ static sl_status read_judgements(sl_store *store, sl_arena *arena, sl_export_row
     SL_TRY(sl_store_verdicts(store, 0, row->record.id, arena, &verdicts, &verdict_count));
     for (int64_t i = 0; i < verdict_count; i++)
         if (newest < 0 || verdicts[i].round > verdicts[newest].round) newest = i;
-    if (newest >= 0) row->verdict = verdicts[newest].accepted ? "accepted" : "rejected";
+    row->accepted = newest >= 0 ? verdicts[newest].accepted : -1;
     sl_free(verdicts);
     SL_TRY(sl_store_tests(store, row->record.id, arena, &tests, &count));
     sl_text failed = SL_TEXT_INIT;
@@ -72,12 +72,11 @@ static sl_status read_label(const sl_workspace *workspace, bool machine, sl_aren
     SL_TRY(sl_image_label_get(workspace, &row->record, arena, &said));
     row->reasons = said.reasons;
     row->conflict = said.conflict;
-    if (said.source != SL_LABEL_BY_NOBODY) {
-        row->label_source = sources[said.source];
-        row->label = sl_label_name(said.label);
-    } else if (machine && row->verdict) {
+    row->label = said.label;
+    row->label_source = sources[said.source];
+    if (said.source == SL_LABEL_BY_NOBODY && machine && row->accepted >= 0) {
         row->label_source = "machine";
-        row->label = sl_label_name(row->verdict[0] == 'a' ? SL_LABEL_REAL : SL_LABEL_UNREAL);
+        row->label = row->accepted ? SL_LABEL_REAL : SL_LABEL_UNREAL;
     }
     return SL_OK;
 }
@@ -105,15 +104,17 @@ static json_t *reasons_json(uint32_t reasons) {
 }
 
 json_t *sl_export_row_json(const sl_export_row *row, const char *file_name) {
+    static const char *const verdicts[] = {NULL, "rejected", "accepted"};
     const sl_image_record *r = &row->record;
     json_t *object = json_pack(
         "{s:s, s:s?, s:s?, s:o, s:b, s:o, s:s?, s:s, s:s, s:s, s:s, s:b, s:s, s:I, s:I}", "text",
-        r->caption ? r->caption : "", "label", row->label, "label_source", row->label_source, "reasons",
-        reasons_json(row->reasons), "reviewers_differ", row->conflict, "p_real",
-        isfinite(row->p_real) ? json_real(row->p_real) : json_null(), "verdict", row->verdict, "failed_tests",
-        row->failed, "origin", sl_origin_name(r->origin), "split", sl_split_name(r->split), "group",
-        r->group_key ? r->group_key : "", "synthetic", r->origin != SL_ORIGIN_EXPERIMENTAL, "content_sha256",
-        r->content_hash, "round", (json_int_t)r->round, "image", (json_int_t)r->id);
+        r->caption ? r->caption : "", "label", row->label_source ? sl_label_name(row->label) : NULL,
+        "label_source", row->label_source, "reasons", reasons_json(row->reasons), "reviewers_differ",
+        row->conflict, "p_real", isfinite(row->p_real) ? json_real(row->p_real) : json_null(), "verdict",
+        verdicts[1 + row->accepted], "failed_tests", row->failed, "origin", sl_origin_name(r->origin),
+        "split", sl_split_name(r->split), "group", r->group_key ? r->group_key : "", "synthetic",
+        r->origin != SL_ORIGIN_EXPERIMENTAL, "content_sha256", r->content_hash, "round", (json_int_t)r->round,
+        "image", (json_int_t)r->id);
     if (object && file_name) json_object_set_new(object, "file_name", json_string(file_name));
     return object;
 }

@@ -57,7 +57,11 @@ static void remove_empty(char *path, size_t root_length) {
     }
 }
 
-void sl_export_discard(const sl_export_writer *writer) {
+void sl_export_discard(sl_export_writer *writer) {
+    for (int split = 0; split < SL_SPLIT_COUNT; split++)
+        if (writer->is_open[split]) sl_file_writer_abandon(&writer->stream[split]);
+    json_decref(writer->tasks);
+    writer->tasks = NULL;
     char path[SL_LIMIT_PATH_BYTES];
     for (const char *line = sl_text_get(&writer->sums); *line;) {
         const char *name = line + SL_SHA256_HEX + 1, *end = strchr(line, '\n');

@@ -17,8 +17,8 @@ typedef struct sl_export_item {
 
 typedef struct sl_export_writer sl_export_writer;
 
-/* Items come one after the other by rising id. `end` is called once after the last item, where all went well;
- * `abandon` where something failed. Either may be NULL. */
+/* Items come one after the other by rising id. `end` (may be NULL) is called once after the last
+ * item, where all went well. */
 typedef struct sl_export_layout {
     const char *name;
     const char *pixels;    /* format of the pixels unless asked for another */
@@ -26,7 +26,6 @@ typedef struct sl_export_layout {
     const char *read_with; /* a line of the README: how others read it */
     sl_status (*add)(sl_export_writer *writer, const sl_export_item *item);
     sl_status (*end)(sl_export_writer *writer);
-    void (*abandon)(sl_export_writer *writer);
 } sl_export_layout;
 
 extern const sl_export_layout sl_export_imagefolder, sl_export_classes, sl_export_webdataset,
@@ -37,6 +36,9 @@ struct sl_export_writer {
     const sl_export_settings *settings;
     const sl_export_layout *layout;
     const char *root;
+    sl_arena *arena; /* of the reviewers */
+    sl_reviewer *reviewers;
+    int reviewer_count;
     sl_text sums; /* SHA256SUMS so far */
     int64_t bytes;
     sl_file_writer stream[SL_SPLIT_COUNT]; /* imagefolder: tables; webdataset: archives */
@@ -51,11 +53,14 @@ sl_status sl_export_put(sl_export_writer *writer, const char *name, const void *
 sl_status sl_export_open(sl_export_writer *writer, const char *name, sl_file_writer *out);
 sl_status sl_export_commit(sl_export_writer *writer, const char *name, sl_file_writer *file);
 
-/* Removes what was written, and the folder where nothing else is in it. */
-void sl_export_discard(const sl_export_writer *writer);
+/* Drops what is being written, removes what was written, and the folder where nothing else is in it. */
+void sl_export_discard(sl_export_writer *writer);
 
+/* One of the workspace's; without a name where there is none of that id. */
+const sl_reviewer *sl_export_reviewer(const sl_export_writer *writer, sl_id reviewer);
 /* As the reviewer is named in what goes out: "reviewer-3" where names are to be left out. */
-const char *sl_export_reviewer(const sl_export_writer *writer, const sl_reviewer *reviewer, sl_arena *arena);
+const char *sl_export_reviewer_name(const sl_export_writer *writer, const sl_reviewer *reviewer,
+                                    sl_arena *arena);
 
 /* Every decision about the image, superseded ones included, as rows of decisions.csv; without rows the
  * heading. *count counts them. */

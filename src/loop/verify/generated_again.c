@@ -1,53 +1,44 @@
 #include "loop/generate/generate.h"
 #include "loop/verify/again.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-/* A word of the record as a value of the option's choices. */
-static sl_status choice(const json_t *p, const char *key, const char *option, int *out) {
-    const char *word, *at;
-    SL_TRY(sl_json_string(p, key, &word));
-    int k = 0;
-    for (at = sl_option_find(sl_generate_options, option)->choices; at; k++) {
-        size_t length = strcspn(at, "|");
-        if (strlen(word) == length && strncmp(word, at, length) == 0) {
-            *out = k;
-            return SL_OK;
-        }
-        at = at[length] ? at + length + 1 : NULL;
-    }
-    return sl_fail(SL_UNSUPPORTED, "its record says %s '%s', which this program does not know", key, word);
-}
+/* Keys of a record and the options of `generate` that they were. What was asked of the measurement stands in
+ * an object of its own. */
+static const struct {
+    const char *key, *option;
+    bool asked;
+} kept[] = {{"seed", "seed", false},
+            {"steps", "steps", false},
+            {"guidance", "guidance", false},
+            {"guidance_rescale", "guidance-rescale", false},
+            {"lora_scale", "lora-scale", false},
+            {"negative", "negative", false},
+            {"sampler", "sampler", false},
+            {"rng", "rng", false},
+            {"dtype", "dtype", false},
+            {"vae_tile_px", "vae-tile", false},
+            {"detector", "detector", true},
+            {"beamstop", "beamstop", true},
+            {"exposure", "exposure", true},
+            {"noise_free", "noise-free", true}};
 
-static sl_status read_measurement(const json_t *p, sl_generate_settings *out) {
+static sl_status read_settings(const json_t *p, sl_arena *arena, sl_generate_settings *out) {
     const json_t *asked = json_object_get(p, "asked"), *mask = json_object_get(asked, "mask");
     const char *mask_name;
-    SL_TRY(sl_json_string_or(asked, "detector", NULL, &out->detector));
-    SL_TRY(sl_json_string_or(asked, "beamstop", NULL, &out->beamstop));
-    SL_TRY(sl_json_real_or(asked, "exposure", 1, &out->exposure));
-    SL_TRY(sl_json_bool_or(asked, "noise_free", false, &out->noise_free));
-    if (!mask) return SL_OK;
-    SL_TRY(sl_json_string(mask, "file", &mask_name));
-    return sl_fail(SL_UNSUPPORTED, "it was masked by '%s', which its record names and does not hold",
-                   mask_name);
-}
-
-static sl_status read_settings(const json_t *p, sl_arena *arena, sl_generate_settings *out, int64_t *index) {
-    const char *text;
-    SL_TRY(sl_options_default(sl_generate_options, arena, out));
-    SL_TRY(sl_json_string(p, "seed", &text));
-    out->seed = strtoll(text, NULL, 10);
-    SL_TRY(sl_json_int(p, "index", 0, UINT32_MAX, index));
-    SL_TRY(sl_json_int(p, "steps", 1, 1000, &out->steps));
-    SL_TRY(sl_json_real(p, "guidance", &out->guidance));
-    SL_TRY(sl_json_real_or(p, "guidance_rescale", 0, &out->guidance_rescale));
-    SL_TRY(sl_json_real_or(p, "lora_scale", 1, &out->lora_scale));
-    SL_TRY(sl_json_string_or(p, "negative", NULL, &out->negative));
-    SL_TRY(sl_json_string(p, "sampler", &out->sampler));
-    SL_TRY(choice(p, "rng", "rng", &out->rng));
-    SL_TRY(choice(p, "dtype", "dtype", &out->dtype));
-    return read_measurement(p, out);
+    if (mask) {
+        SL_TRY(sl_json_string(mask, "file", &mask_name));
+        return sl_fail(SL_UNSUPPORTED, "it was masked by '%s', which its record names and does not hold",
+                       mask_name);
+    }
+    json_t *options = json_object();
+    for (size_t k = 0; k < sizeof kept / sizeof kept[0]; k++) {
+        json_t *value = json_object_get(kept[k].asked ? asked : p, kept[k].key);
+        if (value) json_object_set(options, kept[k].option, value);
+    }
+    sl_status status = sl_options_from_json(sl_generate_options, options, arena, out);
+    json_decref(options);
+    return sl_context(status, "reading its record");
 }
 
 /* The weights decide what is made: other ones cannot make it again. */
@@ -84,12 +75,15 @@ sl_status sl_generated_again(const json_t *provenance, int32_t size_px, const ch
     int64_t index;
     const char *prompt;
     bool same;
-    SL_TRY(read_settings(provenance, arena, &settings, &index));
+    SL_TRY(read_settings(provenance, arena, &settings));
+    SL_TRY(sl_json_int(provenance, "index", 0, UINT32_MAX, &index));
     SL_TRY(sl_json_string(provenance, "prompt", &prompt));
-    if (json_object_get(provenance, "lora") && !lora)
-        return sl_fail(SL_INVALID, "it was made with an adapter: name the file with --lora");
+    bool adapted = json_object_get(provenance, "lora") != NULL;
+    if (adapted && !lora)
+        return sl_fail(SL_INVALID, "it was made with an adapter that no workspace here holds: name the file "
+                                   "with --lora");
     settings.model = model;
-    settings.lora = json_object_get(provenance, "lora") ? lora : NULL;
+    settings.lora = adapted ? lora : NULL;
     settings.size_px = size_px;
     SL_TRY(sl_generate_one(&settings, prompt, index, progress, &made, &record));
     out->recorded = text_of(provenance, "engine", arena);

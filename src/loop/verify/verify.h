@@ -27,9 +27,9 @@ typedef struct sl_verify_result {
 /* A file of our own (TIFF, HDF5, NPY, PNG). SL_NOT_FOUND without a record in it, SL_UNSUPPORTED where nothing
  * could make it again (measured; another version of the simulator; a setting that was not recorded),
  * SL_MISMATCH where the weights are not those it was made with. What differs is no error: it stands in *out.
- */
-sl_status sl_verify_file(const char *path, const sl_verify_settings *settings, const sl_progress *progress,
-                         sl_arena *arena, sl_verify_result *out);
+ * `workspace` (may be NULL) is asked for the adapter that the record names by its hash. */
+sl_status sl_verify_file(const sl_workspace *workspace, const char *path, const sl_verify_settings *settings,
+                         const sl_progress *progress, sl_arena *arena, sl_verify_result *out);
 
 /* An image of a workspace, whose run tells the settings. */
 sl_status sl_verify_image(const sl_workspace *workspace, sl_id image, const sl_verify_settings *settings,
