@@ -1,5 +1,5 @@
 /* A6: what crosses a gap goes on behind it at the same distance from the beam. */
-#include "xray/physical/internal.h"
+#include "xray/physical/gap/gap_lines.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -27,11 +27,9 @@ typedef struct along {
     double counts[BINS], pixels[BINS];
 } along;
 
-typedef struct gap {
-    bool is_column;     /* it runs down the image */
-    int32_t first, end; /* its lines */
-    int32_t edge_px;
-} gap_lines;
+static int32_t edge_of(const physical_view *view) {
+    return (int32_t)ceil(EDGE * view->unit_px);
+}
 
 static bool pixel_of(const sl_image *image, bool is_column, int32_t line, int32_t t, double *value) {
     int64_t k = is_column ? (int64_t)t * image->width_px + line : (int64_t)line * image->width_px + t;
@@ -49,7 +47,7 @@ static void take_radial(const physical_view *view, const gap_lines *g, radial *o
     int32_t length = g->is_column ? view->image->height_px : view->image->width_px;
     double beam = g->is_column ? view->row_px : view->column_px, value;
     memset(out, 0, sizeof *out);
-    for (int32_t line = g->first - g->edge_px; line < g->first; line++)
+    for (int32_t line = g->first - edge_of(view); line < g->first; line++)
         for (int32_t t = 0; t < length; t++) {
             if (!pixel_of(view->image, g->is_column, line, t, &value)) continue;
             int bin = (int)fmin(radius_of(view, g->is_column, line + 0.5, t + 0.5), BINS),
@@ -62,7 +60,7 @@ static void take_along(const physical_view *view, const gap_lines *g, int32_t fi
     int32_t length = g->is_column ? view->image->height_px : view->image->width_px;
     double value;
     memset(out, 0, sizeof *out);
-    for (int32_t line = first; line < first + g->edge_px; line++)
+    for (int32_t line = first; line < first + edge_of(view); line++)
         for (int32_t t = 0; t < length; t++) {
             int bin = (int)(t / view->polar.step_px);
             if (bin < BINS && pixel_of(view->image, g->is_column, line, t, &value))
@@ -110,7 +108,7 @@ static double misfit(const physical_view *view, const gap_lines *g, const radial
     place list[BINS];
     int count = 0;
     double step = view->polar.step_px, beam = (g->is_column ? view->row_px : view->column_px) / step,
-           line = g->end + 0.5 * g->edge_px;
+           line = g->end + 0.5 * edge_of(view);
     for (int bin = 0; bin < BINS; bin++) {
         double t = bin + 0.5 - shift, level, error2;
         if (far->pixels[bin] < 1 || (t > beam) != side) continue;
@@ -183,28 +181,23 @@ static double least_of(const double misfit_at[SHIFTS]) {
     return least;
 }
 
-/* Compares what lies on both sides of the gap in lines first .. end - 1; whether it tells anything. */
-static bool compare_gap(const physical_view *view, bool is_column, int32_t first, int32_t end,
-                        double *worst) {
-    int32_t lines = is_column ? view->image->width_px : view->image->height_px;
-    gap_lines looked = {is_column, first, end, (int32_t)ceil(EDGE * view->unit_px)};
-    if (first < looked.edge_px || end + looked.edge_px > lines) return false;
+/* Compares what lies on both sides of the gap; whether it tells anything. */
+static bool compare_gap(const physical_view *view, const gap_lines *g, double *worst) {
+    int32_t lines = g->is_column ? view->image->width_px : view->image->height_px, edge = edge_of(view);
+    if (g->first < edge || g->end + edge > lines) return false;
     radial near;
     along beside, far;
     double misfit_at[SHIFTS];
-    take_radial(view, &looked, &near);
-    take_along(view, &looked, first - looked.edge_px, &beside);
-    take_along(view, &looked, end, &far);
-    int places = misfits(view, &looked, &near, &far, misfit_at);
+    take_radial(view, g, &near);
+    take_along(view, g, g->first - edge, &beside);
+    take_along(view, g, g->end, &far);
+    int places = misfits(view, g, &near, &far, misfit_at);
     if (places < LEAST_BINS) return false;
     double shift = least_shift(misfit_at, places) * view->polar.step_px / view->unit_px;
     if (isnan(shift)) return false;
     if (shift > 0 && straight_misfit(&beside, &far) < straight_share * least_of(misfit_at)) shift = 0;
     *worst = fmax(*worst, shift);
-    float middle = (float)(first + end) / 2;
-    sl_mark mark = {SL_MARK_LINE, SL_PHYSICAL_GAP_CROSSING, shift > 2, middle, 0, middle, (float)lines, 0};
-    if (is_column) mark.row = 0, mark.column = middle, mark.row2 = (float)lines, mark.column2 = middle;
-    physical_mark(view, mark);
+    gap_lines_mark(view, SL_PHYSICAL_GAP_CROSSING, g, shift > 2);
     return true;
 }
 
@@ -218,22 +211,13 @@ static bool has_ring(const physical_view *view) {
 }
 
 sl_status physical_gap_crossing(const physical_view *view, sl_physical_result *out) {
-    const sl_image *image = view->image;
     int crossings = 0;
     snprintf(out->saw, sizeof out->saw,
              view->is_grazing ? "not a transmission image"
                               : "no gap with rings at which a shift could be told");
     if (view->is_grazing || !has_ring(view)) return SL_OK;
-    for (int is_column = 0; is_column < 2; is_column++) {
-        int32_t lines = is_column ? image->width_px : image->height_px, first = -1;
-        for (int32_t line = 0; line < lines; line++) {
-            bool gap = sl_gap_crosses(image, is_column, line);
-            if (gap && first < 0) first = line;
-            if (gap || first < 0) continue;
-            crossings += compare_gap(view, is_column, first, line, &out->value);
-            first = -1;
-        }
-    }
+    for (gap_lines gap = {0}; gap_lines_next(view->image, &gap);)
+        crossings += compare_gap(view, &gap, &out->value);
     if (crossings == 0) return SL_OK;
     out->applicable = true;
     snprintf(out->saw, sizeof out->saw, "%d gaps; behind one all is shifted by %.1f px and more", crossings,

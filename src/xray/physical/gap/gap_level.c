@@ -1,5 +1,5 @@
 /* A6: the level goes on behind a gap. */
-#include "xray/physical/internal.h"
+#include "xray/physical/gap/gap_lines.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -108,30 +108,17 @@ static double step_across(const physical_view *view, bool is_column, int32_t fir
 }
 
 sl_status physical_gap_level(const physical_view *view, sl_physical_result *out) {
-    const sl_image *image = view->image;
     int gaps = 0;
     double worst = 0;
     snprintf(out->saw, sizeof out->saw,
              view->is_grazing ? "not a transmission image" : "no gap with enough counts on both sides");
     if (view->is_grazing) return SL_OK;
-    for (int is_column = 0; is_column < 2; is_column++) {
-        int32_t lines = is_column ? image->width_px : image->height_px, first = -1;
-        for (int32_t line = 0; line < lines; line++) {
-            double step = 0;
-            bool gap = sl_gap_crosses(image, is_column, line);
-            if (gap && first < 0) first = line;
-            if (gap || first < 0) continue;
-            double value = step_across(view, is_column, first, line, &step);
-            float middle = (float)(first + line) / 2,
-                  far = (float)(is_column ? image->height_px : image->width_px);
-            first = -1;
-            if (isnan(value)) continue;
-            gaps++;
-            if (value > out->value) out->value = value, worst = step;
-            sl_mark mark = {SL_MARK_LINE, SL_PHYSICAL_GAP_LEVEL, value > 3, middle, 0, middle, far, 0};
-            if (is_column) mark.row = 0, mark.column = middle, mark.row2 = far, mark.column2 = middle;
-            physical_mark(view, mark);
-        }
+    for (gap_lines gap = {0}; gap_lines_next(view->image, &gap);) {
+        double step = 0, value = step_across(view, gap.is_column, gap.first, gap.end, &step);
+        if (isnan(value)) continue;
+        gaps++;
+        if (value > out->value) out->value = value, worst = step;
+        gap_lines_mark(view, SL_PHYSICAL_GAP_LEVEL, &gap, value > 3);
     }
     if (gaps == 0) return SL_OK;
     out->applicable = true;
