@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SIDE_PX = 24, OF_EACH = 40 };
+enum { SIDE_PX = 24, OF_EACH = 16 };
 
 static sl_id reviewer;
 static sl_id generated[OF_EACH];

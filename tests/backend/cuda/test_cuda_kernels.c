@@ -136,7 +136,7 @@ static void try_kernel(const sl_kernel *kernel, uint32_t index) {
 
 static void test_kernels(void **state) {
     (void)state;
-    assert_true(module->kernel_count >= 98);
+    assert_true(module->kernel_count >= 118);
     for (int i = 0; i < module->kernel_count; i++) try_kernel(&module->kernels[i], (uint32_t)i);
 }
 

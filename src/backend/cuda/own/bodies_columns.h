@@ -58,25 +58,29 @@ PIECE float *total_at(const sl_cuda_own *c, int k, position group) {
 
 /* How a loop over rows reads and writes: where it is constant, so are types and steps, and loads of several
  * rows are under way together. */
-typedef enum row_kind { ROWS_BF16, ROWS_F32, ROWS_ANY } row_kind;
+typedef enum row_kind { ROWS_BF16, ROWS_F16, ROWS_F32, ROWS_ANY } row_kind;
 
 PIECE row_kind row_kind_of(const sl_cuda_own *c, int gradient) {
     sl_dtype dtype = c->in[0].dtype;
     bool alike = gradient == 0 || (c->in[gradient].dtype == dtype && c->out[0].dtype == dtype);
     if (c->step != PACK || !alike) return ROWS_ANY;
-    return dtype == SL_F32 ? ROWS_F32 : dtype == SL_BF16 ? ROWS_BF16 : ROWS_ANY;
+    if (dtype == SL_F16) return ROWS_F16;
+    return dtype == SL_F32 ? ROWS_F32 : ROWS_BF16;
 }
 
 /* F(kind, ...) with a constant kind. */
 #define BY_ROW_KIND(kind, F, ...)                                                                            \
     if ((kind) == ROWS_BF16)                                                                                 \
         F(ROWS_BF16, __VA_ARGS__);                                                                           \
+    else if ((kind) == ROWS_F16)                                                                             \
+        F(ROWS_F16, __VA_ARGS__);                                                                            \
     else if ((kind) == ROWS_F32)                                                                             \
         F(ROWS_F32, __VA_ARGS__);                                                                            \
     else                                                                                                     \
         F(ROWS_ANY, __VA_ARGS__)
 
 PIECE sl_dtype dtype_in(row_kind kind, sl_dtype dtype) {
+    if (kind == ROWS_F16) return SL_F16;
     return kind == ROWS_BF16 ? SL_BF16 : kind == ROWS_F32 ? SL_F32 : dtype;
 }
 
