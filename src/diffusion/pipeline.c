@@ -110,9 +110,15 @@ sl_status sl_pipeline_encode_text(sl_pipeline *pipeline, const char *text, float
 
 /* ---- denoiser ---- */
 
-/* input and out [batch, h, w, C], embeddings [batch, L, E] */
+bool sl_pipeline_takes_beam(const sl_pipeline *pipeline) {
+    return sl_bundle_unet(pipeline->bundle)->beam_channels > 0;
+}
+
+/* input and out [batch, h, w, C], embeddings [batch, L, E], beam [batch, h, w, SL_BEAM_CHANNELS] where the
+ * denoiser takes it */
 static sl_status denoise(sl_pipeline *pipeline, int64_t batch, int64_t height, int64_t width,
-                         const float *input, double timestep, const float *embeddings, float *out) {
+                         const float *input, double timestep, const float *embeddings, const float *beam,
+                         float *out) {
     int64_t channels = sl_bundle_unet(pipeline->bundle)->in_channels;
     size_t bytes = (size_t)(batch * height * width * channels) * sizeof *input;
     float times[SL_LIMIT_BATCH];
@@ -123,6 +129,9 @@ static sl_status denoise(sl_pipeline *pipeline, int64_t batch, int64_t height, i
     SL_TRY(sl_program_set(program, "timestep", times, (size_t)batch * sizeof *times));
     SL_TRY(sl_program_set(program, "context", embeddings,
                           (size_t)(batch * pipeline->length * pipeline->width) * sizeof *embeddings));
+    if (sl_pipeline_takes_beam(pipeline))
+        SL_TRY(sl_program_set(program, "beam", beam,
+                              (size_t)(batch * height * width * SL_BEAM_CHANNELS) * sizeof *beam));
     SL_TRY(sl_program_run(program));
     return sl_program_get(program, "prediction", out, bytes);
 }
@@ -135,8 +144,14 @@ sl_status sl_pipeline_denoise(sl_pipeline *pipeline, const sl_tensor *sample, do
         sample->shape.dim[0] > SL_LIMIT_BATCH)
         return sl_fail(SL_INVALID, "sample %s, expected [N, h, w, %lld] of F32",
                        sl_shape_format(&sample->shape, &text), (long long)channels);
-    return denoise(pipeline, sample->shape.dim[0], sample->shape.dim[1], sample->shape.dim[2], sample->data,
-                   timestep, embeddings, out);
+    int64_t count = sample->shape.dim[0] * sample->shape.dim[1] * sample->shape.dim[2];
+    float *beam = NULL;
+    if (sl_pipeline_takes_beam(pipeline))
+        SL_TRY(sl_alloc(&beam, (size_t)count, SL_BEAM_CHANNELS * sizeof *beam)); /* zeros: not known */
+    sl_status status = denoise(pipeline, sample->shape.dim[0], sample->shape.dim[1], sample->shape.dim[2],
+                               sample->data, timestep, embeddings, beam, out);
+    sl_free(beam);
+    return status;
 }
 
 /* ---- sampling ---- */
@@ -156,6 +171,7 @@ typedef struct run {
     float *step_noise; /* [batch, h, w, C] */
     float *drawn;      /* [batch, C, h, w]: the order in which noise is drawn */
     float *embeddings; /* [batch or 2 batch, L, E] */
+    float *beam;       /* [batch or 2 batch, h, w, SL_BEAM_CHANNELS]; NULL where the denoiser takes none */
     int cut_prompts;
 } run;
 
@@ -202,6 +218,18 @@ static sl_status gather_embeddings(run *r, int64_t first, int64_t count) {
     return SL_OK;
 }
 
+/* Both passes of guidance know the beam: it is the prompt that they differ by. */
+static void map_beams(run *r, int64_t first, int64_t count) {
+    const sl_direct_beam nobody_knows = {0}, *beams = r->generation->beams;
+    int64_t each = r->height * r->width * SL_BEAM_CHANNELS;
+    double place_px = (double)sl_bundle_reduction(r->pipeline->bundle);
+    if (!r->beam) return;
+    for (int64_t i = 0; i < count; i++)
+        sl_beam_map(beams ? &beams[first + i] : &nobody_knows, r->height, r->width, place_px,
+                    r->beam + i * each);
+    if (r->guided) memcpy(r->beam + count * each, r->beam, (size_t)(count * each) * sizeof *r->beam);
+}
+
 /* The next noise of `count` images into out [count, h, w, C]. */
 static void draw(const run *r, sl_noise *noise, int64_t count, float *out) {
     int64_t pixels = r->height * r->width, each = image_values(r);
@@ -220,7 +248,7 @@ static sl_status one_call(run *r, sl_sampling *sampling, sl_noise *noise, int ca
     sl_sampling_input(sampling, call, x, r->input);
     if (r->guided) memcpy(r->input + values, r->input, (size_t)values * sizeof *r->input);
     SL_TRY(denoise(r->pipeline, r->guided ? 2 * count : count, r->height, r->width, r->input,
-                   sl_sampling_timestep(sampling, call), r->embeddings, r->output));
+                   sl_sampling_timestep(sampling, call), r->embeddings, r->beam, r->output));
     for (int64_t i = 0; r->guided && i < count; i++)
         guide(g, r->output + i * each, r->output + values + i * each, each);
     if (r->wants_noise) draw(r, noise, count, r->step_noise);
@@ -254,6 +282,7 @@ static sl_status all_calls(run *r, sl_noise *noise, int64_t first, int64_t count
 static sl_status one_batch(run *r, int64_t first, int64_t count) {
     const sl_generation *g = r->generation;
     SL_TRY(gather_embeddings(r, first, count));
+    map_beams(r, first, count);
     sl_noise *noise;
     SL_TRY(sl_noise_new(g->noise, g->seed, g->first_image + (uint32_t)first, (int)count,
                         (size_t)image_values(r), &noise));
@@ -307,6 +336,8 @@ static sl_status prepare(run *r) {
     SL_TRY(sl_alloc(&r->output, rows, each * sizeof *r->output));
     SL_TRY(sl_alloc(&r->step_noise, (size_t)r->batch, each * sizeof *r->step_noise));
     SL_TRY(sl_alloc(&r->drawn, (size_t)r->batch, each * sizeof *r->drawn));
+    if (sl_pipeline_takes_beam(r->pipeline))
+        SL_TRY(sl_alloc(&r->beam, rows, (size_t)(r->height * r->width) * SL_BEAM_CHANNELS * sizeof *r->beam));
     return sl_alloc(&r->embeddings, rows,
                     (size_t)(r->pipeline->length * r->pipeline->width) * sizeof *r->embeddings);
 }
@@ -318,6 +349,7 @@ static void release(run *r) {
     sl_free(r->step_noise);
     sl_free(r->drawn);
     sl_free(r->embeddings);
+    sl_free(r->beam);
 }
 
 sl_status sl_pipeline_generate(sl_pipeline *pipeline, const sl_generation *generation, sl_generated *out) {

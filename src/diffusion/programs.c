@@ -82,7 +82,10 @@ static void build_denoiser(const sl_programs *programs, sl_nn *nn, int64_t batch
     sl_value timestep = sl_input(g, "timestep", SL_F32, SL_SHAPE(batch));
     sl_value context =
         sl_input(g, "context", SL_F32, SL_SHAPE(batch, clip->max_position_embeddings, clip->hidden_size));
-    sl_output(g, "prediction", sl_unet_build(nn, unet, sample, timestep, context));
+    sl_value beam = SL_NONE;
+    if (unet->beam_channels)
+        beam = sl_input(g, "beam", SL_F32, SL_SHAPE(batch, height, width, unet->beam_channels));
+    sl_output(g, "prediction", sl_unet_build(nn, unet, sample, timestep, context, beam));
 }
 
 static void build_decoder(const sl_bundle *bundle, sl_nn *nn, int64_t batch, int64_t height, int64_t width) {

@@ -32,7 +32,7 @@ static sl_value unet_output(sl_bench *b) {
     sl_value timestep = sl_input(b->graph, "timestep", SL_F32, SL_SHAPE(c->batch));
     sl_value context =
         sl_input(b->graph, "context", SL_F32, SL_SHAPE(c->batch, TEXT_TOKENS, config->cross_attention_dim));
-    return sl_unet_build(&b->nn, config, sample, timestep, context);
+    return sl_unet_build(&b->nn, config, sample, timestep, context, SL_NONE);
 }
 
 static sl_status build_unet(sl_bench *b) {
