@@ -7,11 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROWS = 2048, WIDTH = 1024, PEAK_RUNS = 12 };
+enum { ROWS = 2048, WIDTH = 1024, PEAK_RUNS = 12, SHAPES_SHOWN = 24 };
 
+/* Of one kernel; `shape`, of results, tells apart where they are told apart. */
 typedef struct kernel_total {
     const char *op, *kernel;
-    double seconds, gflop, done_gflop;
+    sl_shape shape;
+    double call_gflop, seconds, gflop, done_gflop;
     int64_t runs;
 } kernel_total;
 
@@ -52,16 +54,22 @@ static sl_status product_peak(sl_dtype dtype, double *out_gflops) {
     return status;
 }
 
-/* Sums by operation and kernel, slowest first; returns how many. */
-static int add_up(const sl_bench *b, int most, kernel_total *total) {
+static bool is_same(const kernel_total *t, const sl_node_profile *node, bool by_shape) {
+    if (strcmp(t->op, node->op) != 0 || strcmp(t->kernel, node->kernel) != 0) return false;
+    return !by_shape || (sl_shape_equal(&t->shape, &node->shape) && t->call_gflop == node->flops / 1e9);
+}
+
+/* Sums by operation and kernel, or also by shape and arithmetic of a call, slowest first; returns how many.
+ */
+static int add_up(const sl_bench *b, bool by_shape, int most, kernel_total *total) {
     int count = 0;
     for (int i = 0; i < sl_plan_node_count(b->plan); i++) {
         sl_node_profile node = sl_plan_node(b->plan, i);
         int k = 0;
-        while (k < count && (strcmp(total[k].op, node.op) != 0 || strcmp(total[k].kernel, node.kernel) != 0))
-            k++;
+        while (k < count && !is_same(&total[k], &node, by_shape)) k++;
         if (k == most) continue;
-        if (k == count) total[count++] = (kernel_total){.op = node.op, .kernel = node.kernel};
+        if (k == count)
+            total[count++] = (kernel_total){node.op, node.kernel, node.shape, node.flops / 1e9, 0, 0, 0, 0};
         total[k].seconds += node.seconds;
         total[k].gflop += node.flops * (double)node.runs / 1e9;
         total[k].done_gflop += node.done_flops * (double)node.runs / 1e9;
@@ -71,24 +79,32 @@ static int add_up(const sl_bench *b, int most, kernel_total *total) {
     return count;
 }
 
+static void tell_total(const kernel_total *t, const char *what, double all_seconds, double peak,
+                       sl_text *out) {
+    double seconds = t->seconds + 1e-12;
+    sl_text_printf(out, "%-24s %-32s %9.4f %5.1f%% %9.1f %7.0f%% %8lld\n", what, t->kernel, seconds,
+                   100 * seconds / all_seconds, t->gflop / seconds, 100 * t->done_gflop / seconds / peak,
+                   (long long)t->runs);
+}
+
 sl_status sl_bench_profile(const sl_bench *b, sl_text *out) {
-    enum { MOST = 256 };
+    enum { MOST = 512 };
     kernel_total total[MOST], all = {.seconds = 1e-12};
+    sl_shape_text shape;
     double peak;
-    int count = add_up(b, MOST, total);
     SL_TRY(product_peak(b->dtype, &peak));
+    int count = add_up(b, false, MOST, total);
     for (int i = 0; i < count; i++) {
         all.seconds += total[i].seconds;
         all.done_gflop += total[i].done_gflop;
     }
     sl_text_printf(out, "%-24s %-32s %9s %6s %9s %8s %8s\n", "operation", "kernel", "seconds", "share",
                    "GFLOP/s", "of peak", "calls");
-    for (int i = 0; i < count; i++) {
-        double seconds = total[i].seconds + 1e-12;
-        sl_text_printf(out, "%-24s %-32s %9.4f %5.1f%% %9.1f %7.0f%% %8lld\n", total[i].op, total[i].kernel,
-                       total[i].seconds, 100 * seconds / all.seconds, total[i].gflop / seconds,
-                       100 * total[i].done_gflop / seconds / peak, (long long)total[i].runs);
-    }
+    for (int i = 0; i < count; i++) tell_total(&total[i], total[i].op, all.seconds, peak, out);
+    sl_text_printf(out, "the %d slowest results:\n", SHAPES_SHOWN);
+    count = add_up(b, true, MOST, total);
+    for (int i = 0; i < count && i < SHAPES_SHOWN; i++)
+        tell_total(&total[i], sl_shape_format(&total[i].shape, &shape), all.seconds, peak, out);
     sl_text_printf(
         out,
         "all: %.0f %% of the peak, %.0f GFLOP/s, which a layer of %d x %d x %d reaches at its best; of "
