@@ -85,25 +85,23 @@ typedef struct tile {
     float out[Q_BLOCK * SL_ATTENTION_HEAD_MAX] __attribute__((aligned(64)));
     uint16_t weights[Q_BLOCK * KV_BLOCK] __attribute__((aligned(64)));
     vf sum[Q_BLOCK];
-    float highest[Q_BLOCK];
+    float highest[Q_BLOCK]; /* in powers of two */
 } tile;
 
 /* Scores [0, seen) of one row to exponentials, 0 in the rest of its `columns`; the sums and outputs so far
- * are scaled to the new maximum. */
+ * are scaled to the new maximum. All in powers of two: `factor` is the scale times log2(e). */
 SL_INLINE void soften_row(const forward_job *job, tile *t, int64_t row, int64_t seen, int64_t columns) {
     float *scores = t->scores + row * KV_BLOCK;
-    const vf lowest = vf_set1(-INFINITY), scale = vf_set1(job->s.scale);
-    vf highest = lowest;
-    for (int64_t j = 0; j < columns; j += VL) {
-        vf score = vf_load(scores + j) * scale;
-        if (j + VL > seen) score = vf_select(vm_first(max_of(0, seen - j)), score, lowest);
-        vf_store(scores + j, score);
-        highest = vf_max(highest, score);
-    }
+    const float factor = job->s.scale * 1.44269504f;
+    const vf scale = vf_set1(factor), unseen = vf_set1(factor < 0 ? INFINITY : -INFINITY);
+    vf highest = vf_set1(-INFINITY);
+    for (int64_t j = seen & -(int64_t)VL; j < columns; j += VL)
+        vf_store(scores + j, vf_select(vm_first(max_of(0, seen - j)), vf_load(scores + j), unseen));
+    for (int64_t j = 0; j < columns; j += VL) highest = vf_max(highest, vf_load(scores + j) * scale);
     float old = t->highest[row], now = fmaxf(old, vf_highest(highest));
-    vf shift = vf_set1(now), sum = vf_zero();
+    vf shift = vf_set1(-now), sum = vf_zero();
     for (int64_t j = 0; j < columns; j += VL) {
-        vf weight = v_exp(vf_load(scores + j) - shift);
+        vf weight = v_exp2(vf_fma(vf_load(scores + j), scale, shift));
         sum = sum + weight;
         if (job->bf16)
             vf_store_bf16(t->weights + row * KV_BLOCK + j, weight);
@@ -114,7 +112,7 @@ SL_INLINE void soften_row(const forward_job *job, tile *t, int64_t row, int64_t 
         t->sum[row] = t->sum[row] + sum;
         return;
     }
-    vf shrink = v_exp(vf_set1(old - now));
+    vf shrink = v_exp2(vf_set1(old - now));
     t->highest[row] = now;
     t->sum[row] = vf_fma(t->sum[row], shrink, sum);
     for (int64_t j = 0; j < job->width; j += VL) {
@@ -131,7 +129,7 @@ static void write_row(const forward_job *job, const tile *t, int64_t row, int64_
     for (int64_t j = 0; j < s->head_dim; j += VL)
         vf_put_n(job->bf16, job->a->out, at + j, vf_load(t->out + row * job->width + j) * factor,
                  min_of(VL, s->head_dim - j));
-    if (job->a->lse) job->a->lse[head * s->q_tokens + token] = t->highest[row] + logf(sum);
+    if (job->a->lse) job->a->lse[head * s->q_tokens + token] = (t->highest[row] + log2f(sum)) * 0.693147181f;
 }
 
 static void forward_task(void *context, int64_t task, int worker) {

@@ -6,7 +6,7 @@
 #include "backend/cpu/isa/micro.h"
 
 enum {
-    Q_BLOCK = 64,
+    Q_BLOCK = 60, /* five full tiles of the micro kernel */
     KV_BLOCK = 128
 }; /* tokens of a tile of the score matrix; KV_BLOCK is a multiple of NR */
 
