@@ -151,8 +151,7 @@ SL_INLINE void write_weights(const vf taps[TAPS], int64_t lanes, float *weights)
     float planes[TAPS][VL] __attribute__((aligned(64)));
 #pragma GCC unroll 9
     for (int t = 0; t < TAPS; t++) vf_store(planes[t], taps[t]);
-    for (int64_t i = 0; i < lanes; i++)
-        for (int t = 0; t < TAPS; t++) weights[i * TAPS + t] = planes[t][i];
+    transpose(planes[0], VL, TAPS, lanes, weights, TAPS);
 }
 
 static void transform_sums(const grad_job *job, const grad_block *b, int64_t part) {
