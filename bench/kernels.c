@@ -76,6 +76,9 @@ static void run_winograd(void *context) {
 static void run_winograd_pack(void *context) {
     options.kernels->winograd_pack(context);
 }
+static void run_winograd_grad(void *context) {
+    options.kernels->winograd_grad(context);
+}
 static void run_conv_grad(void *context) {
     options.kernels->conv_grad(context);
 }
@@ -113,10 +116,18 @@ static void bench_conv(const char *name, sl_cpu_conv_shape s, sl_dtype dtype) {
         snprintf(text, sizeof text, "%s winograd %s", name, pass ? "bwd_data" : "fwd");
         measure(text, dtype, flops, run_winograd, &conv);
     }
-    sl_cpu_conv_grad grad = {&s, dtype, x, y, 0, 0, weights, NULL};
+    sl_cpu_conv_grad grad = {
+        .shape = &s, .dtype = dtype, .input = x, .grad_output = y, .grad_weights = weights};
     grad.workspace = memory(options.kernels->conv_grad_bytes(&grad));
     snprintf(text, sizeof text, "%s bwd_weight", name);
     measure(text, dtype, flops, run_conv_grad, &grad);
+    if (winograd) {
+        grad.workspace = memory(options.kernels->winograd_grad_bytes(&grad));
+        grad.worker_stride = (options.kernels->winograd_grad_worker_bytes(&grad) + 63) / 64 * 64;
+        grad.worker_workspace = memory((size_t)options.threads * grad.worker_stride);
+        snprintf(text, sizeof text, "%s winograd bwd_weight", name);
+        measure(text, dtype, flops, run_winograd_grad, &grad);
+    }
     free_blocks();
 }
 

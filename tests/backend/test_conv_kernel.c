@@ -76,12 +76,20 @@ static void run_pass(const sl_cpu_kernels *kernels, conv_case *c, sl_cpu_conv_pa
     kernels->conv(&conv);
 }
 
+static sl_cpu_conv_grad grad_of(conv_case *c) {
+    return (sl_cpu_conv_grad){.shape = &c->shape,
+                              .dtype = c->dtype,
+                              .input = c->x.data,
+                              .grad_output = c->grad_y.data,
+                              .grad_weights = c->grad_w};
+}
+
 static void run(const sl_cpu_kernels *kernels, void *context) {
     conv_case *c = context;
     int mark = buffer_count;
     run_pass(kernels, c, SL_CPU_FORWARD);
     run_pass(kernels, c, SL_CPU_BACKWARD_DATA);
-    sl_cpu_conv_grad grad = {&c->shape, c->dtype, c->x.data, c->grad_y.data, 0, 0, c->grad_w, NULL};
+    sl_cpu_conv_grad grad = grad_of(c);
     grad.workspace = buffer_new(kernels->conv_grad_bytes(&grad));
     kernels->conv_grad(&grad);
     int64_t rows = c->shape.batch * c->shape.out_h * c->shape.out_w;
@@ -97,6 +105,11 @@ static void run_fast(const sl_cpu_kernels *kernels, void *context) {
     int mark = buffer_count;
     run_winograd(kernels, context, SL_CPU_FORWARD);
     run_winograd(kernels, context, SL_CPU_BACKWARD_DATA);
+    sl_cpu_conv_grad grad = grad_of(context);
+    grad.workspace = buffer_new(kernels->winograd_grad_bytes(&grad));
+    grad.worker_stride = (kernels->winograd_grad_worker_bytes(&grad) + 63) / 64 * 64;
+    grad.worker_workspace = buffer_new((size_t)sl_threads_count() * grad.worker_stride);
+    kernels->winograd_grad(&grad);
     buffers_check();
     while (buffer_count > mark) sl_free(buffers[--buffer_count].block);
 }
@@ -107,6 +120,7 @@ static void check_fast(const sl_cpu_kernels *kernels, void *context) {
     expect_near("y by Winograd", SL_F32, c->y.data, c->y.values, (int64_t)c->y.count, 3e-5);
     expect_near("grad_x by Winograd", SL_F32, c->grad_x.data, c->grad_x.values, (int64_t)c->grad_x.count,
                 1e-4);
+    expect_near("grad_w by Winograd", SL_F32, c->grad_w, c->grad_w_expected, (int64_t)c->w.count, 5e-5);
 }
 
 static void check(const sl_cpu_kernels *kernels, void *context) {
@@ -149,7 +163,7 @@ static void try_shape(sl_cpu_conv_shape s, sl_dtype dtype, sl_dtype weights, sl_
                         {c.grad_w, (size_t)count * sizeof(float)},
                         {c.sums, (size_t)s.out_c * sizeof(float)}};
     at_every_level(dtype == SL_BF16, run, check, &c, outputs, 4);
-    if (fits_winograd(&c)) at_every_level(false, run_fast, check_fast, &c, outputs, 2);
+    if (fits_winograd(&c)) at_every_level(false, run_fast, check_fast, &c, outputs, 3);
     buffers_free();
 }
 

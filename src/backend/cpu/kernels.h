@@ -83,6 +83,8 @@ typedef struct sl_cpu_conv_grad {
     int64_t input_stride, grad_output_stride;
     float *grad_weights;
     void *workspace;
+    char *worker_workspace; /* winograd_grad(): a block for each worker */
+    size_t worker_stride;
 } sl_cpu_conv_grad;
 
 /* sums[width] = sums of the columns of x[rows, width]; the gradient of a bias. */

@@ -162,8 +162,14 @@ static bool grad_accepts(const sl_call *call) {
 }
 
 static sl_cpu_conv_grad grad_arguments(const sl_call *call, const sl_cpu_conv_shape *s) {
-    return (sl_cpu_conv_grad){s, call->in[0].dtype, call->in[0].data, call->in[1].data, 0,
-                              0, wanted(call, 0),   call->scratch};
+    return (sl_cpu_conv_grad){.shape = s,
+                              .dtype = call->in[0].dtype,
+                              .input = call->in[0].data,
+                              .grad_output = call->in[1].data,
+                              .grad_weights = wanted(call, 0),
+                              .workspace = call->scratch,
+                              .worker_workspace = call->worker_scratch,
+                              .worker_stride = call->worker_scratch_stride};
 }
 
 static sl_cpu_column_sum sum_arguments(const sl_call *call, const sl_cpu_conv_shape *s) {
@@ -198,3 +204,42 @@ const sl_kernel_code SL_ISA_CODE(conv2d_bwd_weight) = {
     .accepts = grad_accepts, .scratch = grad_scratch, .run = grad_run};
 const sl_kernel_code SL_ISA_CODE(linear_bwd_weight) = {
     .accepts = grad_accepts, .scratch = grad_scratch, .run = grad_run};
+
+/* 3x3 of some tiles and channels; the sums by points are kept in one worker's memory whatever the layer */
+static bool winograd_grad_accepts(const sl_call *call) {
+    sl_cpu_conv_shape s = shape_of(call);
+    const int32_t *stride = call->attrs->stride;
+    bool kernel = s.kernel_h == 3 && s.kernel_w == 3 && stride[0] == 1 && stride[1] == 1 && s.pad_top <= 2 &&
+                  s.pad_left <= 2;
+    return kernel && min_of(s.out_h, s.out_w) >= 6 && s.in_c >= 16 && s.out_c >= 16 &&
+           call->in[0].dtype == SL_F32 && call->in[1].dtype == SL_F32;
+}
+
+static size_t winograd_grad_scratch(const sl_call *call) {
+    sl_cpu_conv_shape s = shape_of(call);
+    sl_cpu_conv_grad grad = grad_arguments(call, &s);
+    sl_cpu_column_sum sum = sum_arguments(call, &s);
+    size_t a = SL_ISA(winograd_grad_bytes)(&grad), b = SL_ISA(column_sum_bytes)(&sum);
+    return a > b ? a : b;
+}
+
+static size_t winograd_grad_worker_scratch(const sl_call *call) {
+    sl_cpu_conv_shape s = shape_of(call);
+    sl_cpu_conv_grad grad = grad_arguments(call, &s);
+    return SL_ISA(winograd_grad_worker_bytes)(&grad);
+}
+
+static sl_status winograd_grad_run(const sl_call *call) {
+    sl_cpu_conv_shape s = shape_of(call);
+    sl_cpu_conv_grad grad = grad_arguments(call, &s);
+    sl_cpu_column_sum sum = sum_arguments(call, &s);
+    if (grad.grad_weights) SL_ISA(winograd_grad)(&grad);
+    if (sum.sums) SL_ISA(column_sum)(&sum);
+    return SL_OK;
+}
+
+const sl_kernel_code SL_ISA_CODE(conv2d_bwd_weight_winograd) = {
+    .accepts = winograd_grad_accepts,
+    .scratch = winograd_grad_scratch,
+    .worker_scratch = winograd_grad_worker_scratch,
+    .run = winograd_grad_run};
