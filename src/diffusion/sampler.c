@@ -121,7 +121,7 @@ static void form_sum(const sl_sampling *sampling, const sl_sampling_weights *wei
                                   .prediction = weights->of[SL_SUM_PREDICTION],
                                   .clip = form.clip_range,
                                   .rounded = form.rounds};
-    sl_combine(&combination, terms, out, sampling->count);
+    sl_combine_arrays(&combination, terms, out, sampling->count);
 }
 
 void sl_sampling_input(const sl_sampling *sampling, int call, const float *sample, float *input) {

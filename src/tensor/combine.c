@@ -21,7 +21,7 @@ static void add_prediction(const sl_combination *c, const float *const *term, si
     for (size_t i = 0; i < count; i++) sum[i] += weight * p[i];
 }
 
-void sl_combine(const sl_combination *c, const float *const *term, float *out, size_t count) {
+void sl_combine_arrays(const sl_combination *c, const float *const *term, float *out, size_t count) {
     for (size_t at = 0; at < count; at += BLOCK) {
         double sum[BLOCK] = {0};
         size_t n = count - at < BLOCK ? count - at : BLOCK;

@@ -17,6 +17,6 @@ typedef struct sl_combination {
 } sl_combination;
 
 /* `count` elements; out may be one of the terms. */
-void sl_combine(const sl_combination *combination, const float *const *term, float *out, size_t count);
+void sl_combine_arrays(const sl_combination *combination, const float *const *term, float *out, size_t count);
 
 #endif
