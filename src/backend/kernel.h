@@ -50,6 +50,7 @@ typedef struct sl_kernel_code {
     sl_status (*prepare)(const sl_call *call, void **out_state);
     void (*release)(void *state);
     sl_status (*run)(const sl_call *call);
+    double arithmetic; /* share of the operation's direct arithmetic that it does; 0 stands for all */
 } sl_kernel_code;
 
 typedef struct sl_kernel {

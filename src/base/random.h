@@ -34,6 +34,7 @@ typedef enum sl_stream {
     SL_STREAM_AUDIT,
     SL_STREAM_BOOTSTRAP,
     SL_STREAM_TEST,
+    SL_STREAM_BEAM,
 } sl_stream;
 
 /* One block of the generator itself: four words of a key and a counter. */

@@ -52,8 +52,8 @@ static sl_status bench_one(sl_cli *cli, const char *name, const sl_bench_setting
     sl_status status = s->paced ? run_paced(bench) : run_timed(cli, bench, name, s);
     if (!status && s->profile) {
         sl_text text = SL_TEXT_INIT;
-        sl_bench_profile(bench, &text);
-        sl_cli_print(cli, "%s", sl_text_get(&text));
+        status = sl_bench_profile(bench, &text);
+        if (!status) sl_cli_print(cli, "%s", sl_text_get(&text));
         sl_text_free(&text);
     }
     sl_bench_close(bench);

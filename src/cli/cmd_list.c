@@ -1,42 +1,25 @@
 #include "cli/command.h"
 
+#include "loop/image_choice.h"
 #include "loop/workspace.h"
 
 #include <string.h>
 
 typedef struct list_settings {
-    int origin, split, label;
-    int64_t after, limit, round;
-    const char *group;
+    sl_image_choice images;
+    int64_t after, limit;
 } list_settings;
 
-/* The first choice of each is SL_ANY. */
 static const sl_option options[] = {
-    SL_OPTION_CHOICE(list_settings, origin, "origin", 0, "any", "any|experimental|simulated|generated",
-                     "images of one origin"),
-    SL_OPTION_CHOICE(list_settings, split, "split", 0, "any", "any|train|calibration|test",
-                     "images of one split"),
-    SL_OPTION_CHOICE(list_settings, label, "label", 0, "any", "any|real|unreal|unsure|unlabelled",
-                     "images with one label"),
-    SL_OPTION_TEXT(list_settings, group, "group", 'g', NULL, "NAME", "images of one group"),
-    SL_OPTION_INT(list_settings, round, "round", 0, "0", 0, 9e15, "ID", "images or runs of one round"),
+    SL_IMAGE_CHOICE_OPTIONS(list_settings, images),
     SL_OPTION_INT(list_settings, after, "after", 0, "0", 0, 9e15, "ID", "start after this image"),
     SL_OPTION_INT(list_settings, limit, "limit", 'n', "50", 1, SL_STORE_LIST_MAX, "N", "lines at most"),
     {0}};
 
-static sl_image_filter filter_of(const list_settings *settings) {
-    static const int labels[] = {SL_ANY, SL_LABEL_REAL, SL_LABEL_UNREAL, SL_LABEL_UNSURE, SL_UNLABELLED};
-    return (sl_image_filter){.origin = settings->origin - 1,
-                             .split = settings->split - 1,
-                             .label = labels[settings->label],
-                             .round = settings->round,
-                             .group_key = settings->group,
-                             .after = settings->after,
-                             .limit = (int)settings->limit};
-}
-
 static sl_status list_images(sl_cli *cli, sl_store *store, const list_settings *settings, json_t *list) {
-    sl_image_filter filter = filter_of(settings);
+    sl_image_filter filter = sl_image_choice_filter(&settings->images);
+    filter.after = settings->after;
+    filter.limit = (int)settings->limit;
     sl_image_record *images;
     int count;
     int64_t total;
@@ -95,7 +78,7 @@ static sl_status list_runs(sl_cli *cli, sl_store *store, const list_settings *se
     sl_run_filter filter = SL_RUN_FILTER_ALL;
     sl_run_record *runs;
     int count;
-    filter.round = settings->round;
+    filter.round = settings->images.round;
     filter.limit = (int)settings->limit;
     SL_TRY(sl_store_runs(store, &filter, cli->arena, &runs, &count));
     for (int i = 0; i < count; i++) {

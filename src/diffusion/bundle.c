@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/limits.h"
+#include "diffusion/beam_map.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -61,6 +62,9 @@ static sl_status check_fit(const sl_bundle *bundle) {
                        "the denoiser takes %lld and gives %lld channels, the autoencoder's latents have %lld",
                        (long long)unet->in_channels, (long long)unet->out_channels,
                        (long long)vae->latent_channels);
+    if (unet->beam_channels && unet->beam_channels != SL_BEAM_CHANNELS)
+        return sl_fail(SL_UNSUPPORTED, "the denoiser takes %lld channels about the beam, expected none or %d",
+                       (long long)unet->beam_channels, SL_BEAM_CHANNELS);
     if (unet->cross_attention_dim != clip->hidden_size)
         return sl_fail(SL_MISMATCH, "the denoiser attends to %lld features, the text encoder gives %lld",
                        (long long)unet->cross_attention_dim, (long long)clip->hidden_size);
@@ -122,6 +126,10 @@ void sl_bundle_free(sl_bundle *bundle) {
 
 int64_t sl_bundle_reduction(const sl_bundle *bundle) {
     return sl_vae_reduction(sl_bundle_vae(bundle)) * bundle->space_to_depth;
+}
+
+int64_t sl_bundle_side_px(const sl_bundle *bundle) {
+    return sl_bundle_unet(bundle)->sample_size * sl_bundle_reduction(bundle);
 }
 
 int64_t sl_bundle_image_channels(const sl_bundle *bundle) {

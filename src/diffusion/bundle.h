@@ -52,6 +52,9 @@ static inline const sl_vae_config *sl_bundle_vae(const sl_bundle *bundle) {
 /* Pixels of the image to one pixel of the latent, along a side. */
 int64_t sl_bundle_reduction(const sl_bundle *bundle);
 
+/* Side of the images that it was trained at. */
+int64_t sl_bundle_side_px(const sl_bundle *bundle);
+
 /* Channels of the image: the autoencoder's, less what space_to_depth put there. */
 int64_t sl_bundle_image_channels(const sl_bundle *bundle);
 

@@ -110,29 +110,37 @@ sl_status sl_pipeline_encode_text(sl_pipeline *pipeline, const char *text, float
 
 /* ---- denoiser ---- */
 
+bool sl_pipeline_takes_beam(const sl_pipeline *pipeline) {
+    return sl_bundle_unet(pipeline->bundle)->beam_channels > 0;
+}
+
 static sl_status set_timestep(sl_program *program, int64_t batch, double timestep) {
     float times[SL_LIMIT_BATCH];
     for (int64_t i = 0; i < batch; i++) times[i] = (float)timestep;
     return sl_program_set(program, "timestep", times, (size_t)batch * sizeof *times);
 }
 
-/* embeddings [batch, L, E] */
-static sl_status set_context(const sl_pipeline *pipeline, sl_program *program, int64_t batch,
-                             const float *embeddings) {
-    return sl_program_set(program, "context", embeddings,
-                          (size_t)(batch * pipeline->length * pipeline->width) * sizeof *embeddings);
+/* embeddings [batch, L, E], beam [batch, pixels, SL_BEAM_CHANNELS] where the denoiser takes it */
+static sl_status set_conditions(const sl_pipeline *pipeline, sl_program *program, int64_t batch,
+                                int64_t pixels, const float *embeddings, const float *beam) {
+    SL_TRY(sl_program_set(program, "context", embeddings,
+                          (size_t)(batch * pipeline->length * pipeline->width) * sizeof *embeddings));
+    if (!sl_pipeline_takes_beam(pipeline)) return SL_OK;
+    return sl_program_set(program, "beam", beam, (size_t)(batch * pixels * SL_BEAM_CHANNELS) * sizeof *beam);
 }
 
-/* input and out [batch, h, w, C], embeddings [batch, L, E] */
+/* input and out [batch, h, w, C], embeddings [batch, L, E], beam [batch, h, w, SL_BEAM_CHANNELS] where the
+ * denoiser takes it */
 static sl_status denoise(sl_pipeline *pipeline, int64_t batch, int64_t height, int64_t width,
-                         const float *input, double timestep, const float *embeddings, float *out) {
+                         const float *input, double timestep, const float *embeddings, const float *beam,
+                         float *out) {
     int64_t channels = sl_bundle_unet(pipeline->bundle)->in_channels;
     size_t bytes = (size_t)(batch * height * width * channels) * sizeof *input;
     sl_program *program;
     SL_TRY(sl_programs_get(pipeline->programs, SL_PART_DENOISE, batch, height, width, &program));
     SL_TRY(sl_program_set(program, "sample", input, bytes));
     SL_TRY(set_timestep(program, batch, timestep));
-    SL_TRY(set_context(pipeline, program, batch, embeddings));
+    SL_TRY(set_conditions(pipeline, program, batch, height * width, embeddings, beam));
     SL_TRY(sl_program_run(program));
     return sl_program_get(program, "prediction", out, bytes);
 }
@@ -145,8 +153,14 @@ sl_status sl_pipeline_denoise(sl_pipeline *pipeline, const sl_tensor *sample, do
         sample->shape.dim[0] > SL_LIMIT_BATCH)
         return sl_fail(SL_INVALID, "sample %s, expected [N, h, w, %lld] of F32",
                        sl_shape_format(&sample->shape, &text), (long long)channels);
-    return denoise(pipeline, sample->shape.dim[0], sample->shape.dim[1], sample->shape.dim[2], sample->data,
-                   timestep, embeddings, out);
+    int64_t count = sample->shape.dim[0] * sample->shape.dim[1] * sample->shape.dim[2];
+    float *beam = NULL;
+    if (sl_pipeline_takes_beam(pipeline))
+        SL_TRY(sl_alloc(&beam, (size_t)count, SL_BEAM_CHANNELS * sizeof *beam)); /* zeros: not known */
+    sl_status status = denoise(pipeline, sample->shape.dim[0], sample->shape.dim[1], sample->shape.dim[2],
+                               sample->data, timestep, embeddings, beam, out);
+    sl_free(beam);
+    return status;
 }
 
 /* ---- sampling ---- */
@@ -164,6 +178,7 @@ typedef struct run {
     float *step_noise; /* [batch, h, w, C] */
     float *drawn;      /* [batch, C, h, w]: the order in which noise is drawn */
     float *embeddings; /* [batch or 2 batch, L, E] */
+    float *beam;       /* [batch or 2 batch, h, w, SL_BEAM_CHANNELS]; NULL where the denoiser takes none */
     int cut_prompts;
 } run;
 
@@ -189,6 +204,18 @@ static sl_status gather_embeddings(run *r, int64_t first, int64_t count) {
         r->cut_prompts += kept->cut && first + i < g->prompt_count;
     }
     return SL_OK;
+}
+
+/* Both passes of guidance know the beam: it is the prompt that they differ by. */
+static void map_beams(run *r, int64_t first, int64_t count) {
+    const sl_direct_beam nobody_knows = {0}, *beams = r->generation->beams;
+    int64_t each = r->height * r->width * SL_BEAM_CHANNELS;
+    double place_px = (double)sl_bundle_reduction(r->pipeline->bundle);
+    if (!r->beam) return;
+    for (int64_t i = 0; i < count; i++)
+        sl_beam_map(beams ? &beams[first + i] : &nobody_knows, r->height, r->width, place_px,
+                    r->beam + i * each);
+    if (r->step.guided) memcpy(r->beam + count * each, r->beam, (size_t)(count * each) * sizeof *r->beam);
 }
 
 /* The next noise of `count` images into out [count, h, w, C]. */
@@ -221,7 +248,8 @@ static sl_status begin_loop(run *r, loop *l) {
     SL_TRY(sl_programs_get_step(r->pipeline->programs, &r->step, l->count, r->height, r->width, &l->program));
     SL_TRY(sl_program_set(l->program, "latents", l->x, l->bytes));
     if (r->step.guided) SL_TRY(sl_program_set(l->program, "guidance", guidance, sizeof guidance));
-    return set_context(r->pipeline, l->program, r->step.guided ? 2 * l->count : l->count, r->embeddings);
+    return set_conditions(r->pipeline, l->program, r->step.guided ? 2 * l->count : l->count,
+                          r->height * r->width, r->embeddings, r->beam);
 }
 
 static sl_status set_noise(run *r, loop *l) {
@@ -273,6 +301,7 @@ static sl_status one_batch(run *r, int64_t first, int64_t count) {
     l.bytes = (size_t)count * each * sizeof *l.x;
     sl_status status;
     SL_GUARD(status, gather_embeddings(r, first, count), done);
+    map_beams(r, first, count);
     SL_GUARD(status,
              sl_noise_new(g->noise, g->seed, g->first_image + (uint32_t)first, (int)count, each, &l.noise),
              done);
@@ -328,6 +357,8 @@ static sl_status prepare(run *r) {
     SL_TRY(sl_alloc(&r->latents, (size_t)g->count, each * sizeof *r->latents));
     SL_TRY(sl_alloc(&r->step_noise, (size_t)r->batch, each * sizeof *r->step_noise));
     SL_TRY(sl_alloc(&r->drawn, (size_t)r->batch, each * sizeof *r->drawn));
+    if (sl_pipeline_takes_beam(r->pipeline))
+        SL_TRY(sl_alloc(&r->beam, rows, (size_t)(r->height * r->width) * SL_BEAM_CHANNELS * sizeof *r->beam));
     return sl_alloc(&r->embeddings, rows,
                     (size_t)(r->pipeline->length * r->pipeline->width) * sizeof *r->embeddings);
 }
@@ -337,6 +368,7 @@ static void release(run *r) {
     sl_free(r->step_noise);
     sl_free(r->drawn);
     sl_free(r->embeddings);
+    sl_free(r->beam);
 }
 
 sl_status sl_pipeline_generate(sl_pipeline *pipeline, const sl_generation *generation, sl_generated *out) {

@@ -7,6 +7,7 @@
 #define SL_DIFFUSION_PIPELINE_H
 
 #include "base/progress.h"
+#include "diffusion/beam_map.h"
 #include "diffusion/bundle.h"
 #include "diffusion/noise.h"
 #include "nn/lora.h"
@@ -36,10 +37,12 @@ typedef struct sl_generation {
     const char *const *prompts;   /* [prompt_count]; image i takes prompt i % prompt_count */
     const char *const *negatives; /* the same number, or NULL for empty ones */
     int64_t prompt_count;
-    int64_t height, width;   /* pixels; 0: what the denoiser was trained at */
-    int steps;               /* 0: 30 */
-    double guidance;         /* classifier-free (Ho and Salimans 2022); up to 1: none, at half the cost */
-    double guidance_rescale; /* Lin et al. 2023, section 3.4; 0: none */
+    const sl_direct_beam
+        *beams;            /* [count] where the direct beam is; NULL: not known. For denoisers that take it */
+    int64_t height, width; /* pixels; 0: what the denoiser was trained at */
+    int steps;             /* 0: 30 */
+    double guidance;       /* classifier-free (Ho and Salimans 2022); up to 1: none, at half the cost */
+    double guidance_rescale;            /* Lin et al. 2023, section 3.4; 0: none */
     const sl_sampler_settings *sampler; /* NULL: the bundle's */
     sl_noise_kind noise;
     uint64_t seed;
@@ -70,7 +73,10 @@ void sl_generated_free(sl_generated *generated);
 sl_status sl_pipeline_encode_text(sl_pipeline *pipeline, const char *text, float *out, bool *out_cut);
 sl_shape sl_pipeline_text_shape(const sl_pipeline *pipeline); /* [L, E] */
 
-/* The denoiser's output for sample [N, h, w, C], one timestep, embeddings [N, L, E]. */
+/* Whether the denoiser can be told where the beam is. */
+bool sl_pipeline_takes_beam(const sl_pipeline *pipeline);
+
+/* The denoiser's output for sample [N, h, w, C], one timestep, embeddings [N, L, E], no beam known. */
 sl_status sl_pipeline_denoise(sl_pipeline *pipeline, const sl_tensor *sample, double timestep,
                               const float *embeddings, float *out);
 

@@ -83,7 +83,12 @@ static sl_value build_denoiser(const sl_programs *programs, sl_nn *nn, sl_value 
     sl_value timestep = sl_input(g, "timestep", SL_F32, SL_SHAPE(batch));
     sl_value context =
         sl_input(g, "context", SL_F32, SL_SHAPE(batch, clip->max_position_embeddings, clip->hidden_size));
-    return sl_unet_build(nn, unet, sample, timestep, context);
+    sl_value beam = SL_NONE;
+    if (unet->beam_channels)
+        beam = sl_input(
+            g, "beam", SL_F32,
+            SL_SHAPE(batch, sl_value_dim(g, sample, 1), sl_value_dim(g, sample, 2), unet->beam_channels));
+    return sl_unet_build(nn, unet, sample, timestep, context, beam);
 }
 
 static void build_step(const sl_programs *programs, sl_nn *nn, const sl_sampler_step *step, sl_shape shape) {

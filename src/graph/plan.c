@@ -368,12 +368,14 @@ int sl_plan_node_count(const sl_plan *plan) {
 
 sl_node_profile sl_plan_node(const sl_plan *plan, int index) {
     const plan_node *p = &plan->nodes[index];
+    double share = p->kernel && p->kernel->code->arithmetic > 0 ? p->kernel->code->arithmetic : 1;
     return (sl_node_profile){.scope = plan->graph->nodes[p->node].scope,
                              .op = sl_op_name(p->call.op),
                              .kernel = p->kernel ? p->kernel->name : "reference",
                              .shape = p->call.out[0].shape,
                              .seconds = p->seconds,
                              .flops = p->flops,
+                             .done_flops = p->flops * share,
                              .runs = p->runs};
 }
 

@@ -75,7 +75,8 @@ sl_status sl_plan_wait(const sl_plan *plan);
 typedef struct sl_node_profile {
     const char *scope, *op, *kernel; /* kernel "reference" for a fall-back */
     sl_shape shape;                  /* of the result */
-    double seconds, flops;           /* of all runs; of one run */
+    double seconds, flops;           /* of all runs; of one run, by direct arithmetic */
+    double done_flops;               /* what the kernel really does of them, transforms not counted */
     int64_t runs;
 } sl_node_profile;
 int sl_plan_node_count(const sl_plan *plan);

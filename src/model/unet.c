@@ -95,14 +95,27 @@ static sl_value up_block(unet *u, int step, sl_value x) {
     return sl_nn_end(u->nn, x);
 }
 
+/* The first convolution, and where the beam is. */
+static sl_value enter(sl_nn *nn, const sl_unet_config *config, sl_value sample, sl_value beam) {
+    sl_graph *g = nn->graph;
+    int64_t width = config->block_out_channels.value[0];
+    sl_value x = sl_nn_conv3x3(nn, "conv_in", sl_cast(g, sample, nn->dtype), width);
+    if (!config->beam_channels) return x;
+    sl_shape shape = sl_value_shape(g, sample);
+    shape.dim[3] = config->beam_channels;
+    beam = beam.id == 0 ? sl_fill(g, nn->dtype, shape, 0) : sl_cast(g, beam, nn->dtype);
+    const sl_nn_init zeros = {SL_INIT_RULE_ZEROS, SL_INIT_RULE_ZEROS};
+    return sl_add(g, x,
+                  sl_nn_conv2d_init(nn, "beam_in", beam, (sl_nn_conv){width, 3, 1, SL_PAD(1), true}, zeros));
+}
+
 sl_value sl_unet_build(sl_nn *nn, const sl_unet_config *config, sl_value sample, sl_value timestep,
-                       sl_value context) {
+                       sl_value context, sl_value beam) {
     int levels = config->block_out_channels.count;
     unet u = {.nn = nn, .config = config};
     u.time = time_embedding(nn, config, timestep);
     u.context = sl_cast(nn->graph, context, nn->dtype);
-    sl_value x = sl_cast(nn->graph, sample, nn->dtype);
-    x = keep(&u, sl_nn_conv3x3(nn, "conv_in", x, config->block_out_channels.value[0]));
+    sl_value x = keep(&u, enter(nn, config, sample, beam));
     for (int level = 0; level < levels; level++) x = down_block(&u, level, x);
     x = mid_block(&u, x);
     for (int step = 0; step < levels; step++) x = up_block(&u, step, x);

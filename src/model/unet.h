@@ -26,6 +26,8 @@ typedef struct sl_unet_config {
     bool flip_sin_to_cos;
     double freq_shift;
     bool use_linear_projection;
+    int64_t
+        beam_channels; /* of a map of the direct beam, which joins behind the first convolution; 0: none */
 } sl_unet_config;
 
 extern const sl_model_kind sl_unet_kind;
@@ -35,8 +37,11 @@ int64_t sl_unet_transformer_layers(const sl_unet_config *config, int level);
 
 /* The prediction, shaped as `sample`.
  * sample [N, H, W, C], timestep [N], context [N, L, E] (text embeddings). Any H and W: where a level halves
- * an odd size, the way up returns to the skip's size. */
+ * an odd size, the way up returns to the skip's size. beam [N, H, W, beam_channels] where the configuration
+ * has such channels; SL_NONE: all 0, as where the beam is not known. The layer that takes it, beam_in, begins
+ * with zeros; it is the one part that UNet2DCondition does not have, and programs that read the folder
+ * without it see a denoiser that knows no beam. */
 sl_value sl_unet_build(sl_nn *nn, const sl_unet_config *config, sl_value sample, sl_value timestep,
-                       sl_value context);
+                       sl_value context, sl_value beam);
 
 #endif

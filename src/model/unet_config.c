@@ -32,6 +32,7 @@ static const sl_config_field fields[] = {
     FIELD(BOOL, "flip_sin_to_cos", flip_sin_to_cos, "true", 0, 0),
     FIELD(REAL, "freq_shift", freq_shift, "0", 0, 0),
     FIELD(BOOL, "use_linear_projection", use_linear_projection, "false", 0, 0),
+    FIELD(INT, "_beam_channels", beam_channels, "0", 0, 256), /* diffusers skips such keys */
     FIXED("act_fn", "\"silu\""),
     FIXED("center_input_sample", "false"),
     FIXED("downsample_padding", "1"),
@@ -112,7 +113,7 @@ static void declare(sl_nn *nn, const void *opaque) {
     sl_value sample = sl_input(nn->graph, "sample", SL_F32, SL_SHAPE(1, side, side, config->in_channels));
     sl_value timestep = sl_input(nn->graph, "timestep", SL_F32, SL_SHAPE(1));
     sl_value context = sl_input(nn->graph, "context", SL_F32, SL_SHAPE(1, 1, config->cross_attention_dim));
-    sl_unet_build(nn, config, sample, timestep, context);
+    sl_unet_build(nn, config, sample, timestep, context, SL_NONE);
 }
 
 const sl_model_kind sl_unet_kind = {

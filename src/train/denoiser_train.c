@@ -13,8 +13,8 @@ typedef struct denoiser_task {
     const sl_denoiser_recipe *recipe;
     const sl_denoiser_data *data, *holdout;
     int accumulate;
-    int64_t pixels, channels, width;                       /* of a latent; width of an embedding */
-    float *noisy, *timestep, *target, *weight, *embedding; /* inputs of the graph */
+    int64_t pixels, channels, width;                              /* of a latent; width of an embedding */
+    float *noisy, *timestep, *target, *weight, *embedding, *beam; /* inputs of the graph */
     int32_t *ids;
     float *clean; /* [batch, h, w, C] */
 } denoiser_task;
@@ -47,6 +47,10 @@ static sl_status build(denoiser_task *t) {
     sl_value timestep = sl_learner_input(&t->learner, "timestep", SL_F32, SL_SHAPE(r->batch), &t->timestep);
     sl_value target = sl_learner_input(&t->learner, "target", SL_F32, latent, &t->target);
     sl_value weight = sl_learner_input(&t->learner, "weight", SL_F32, SL_SHAPE(r->batch), &t->weight);
+    sl_value beam = SL_NONE;
+    if (config->beam_channels)
+        beam = sl_learner_input(&t->learner, "beam", SL_F32,
+                                SL_SHAPE(r->batch, r->height, r->width, config->beam_channels), &t->beam);
     if (r->dtype == SL_F16) sl_learner_scale_loss(&t->learner);
     sl_value context = condition(t);
     const sl_lora *loras[] = {t->models->lora};
@@ -55,7 +59,7 @@ static sl_status build(denoiser_task *t) {
     nn->recompute = r->recompute;
     nn->loras = loras;
     nn->lora_count = t->models->lora ? 1 : 0;
-    sl_value predicted = sl_unet_build(nn, config, noisy, timestep, context);
+    sl_value predicted = sl_unet_build(nn, config, noisy, timestep, context, beam);
     sl_learner_model_end(&t->learner);
     sl_status status = sl_learner_finish(&t->learner, sl_mse(t->learner.graph, predicted, target, weight));
     nn->loras = NULL;
@@ -87,6 +91,16 @@ static sl_status fill_condition(const fill_work *work, int64_t sample, uint32_t 
                                  t->embedding + (int64_t)place * r->length * t->width);
 }
 
+static void fill_beam(const fill_work *work, int64_t sample, uint32_t number, int place) {
+    denoiser_task *t = work->task;
+    const sl_denoiser_recipe *r = t->recipe;
+    sl_direct_beam beam = {0};
+    if (!t->beam) return;
+    if (work->data->beam && (work->holdout || !sl_noising_drops_beam(&r->noising, number, r->beam_dropout)))
+        beam = work->data->beam(work->data->context, sample);
+    sl_beam_map(&beam, r->height, r->width, r->place_px, t->beam + place * t->pixels * SL_BEAM_CHANNELS);
+}
+
 static sl_status fill_one(const fill_work *work, int place) {
     denoiser_task *t = work->task;
     const sl_denoiser_recipe *r = t->recipe;
@@ -113,6 +127,7 @@ static sl_status fill_one(const fill_work *work, int place) {
                      t->noisy + place * size, t->target + place * size);
     t->timestep[place] = (float)timestep;
     t->weight[place] = work->holdout ? 1.0f : (float)sl_noising_weight(&noising, timestep);
+    fill_beam(work, sample, number, place);
     return fill_condition(work, sample, number, place);
 }
 

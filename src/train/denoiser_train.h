@@ -3,6 +3,7 @@
 #ifndef SL_TRAIN_DENOISER_TRAIN_H
 #define SL_TRAIN_DENOISER_TRAIN_H
 
+#include "diffusion/beam_map.h"
 #include "model/clip.h"
 #include "model/unet.h"
 #include "nn/lora.h"
@@ -20,6 +21,8 @@ typedef struct sl_denoiser_data {
      * width]. */
     sl_status (*ids)(void *context, int64_t sample, uint32_t draw, int32_t *out);
     sl_status (*embedding)(void *context, int64_t sample, uint32_t draw, float *out);
+    /* Where a sample's beam is in its image, for a UNet that takes it; NULL: not known. */
+    sl_direct_beam (*beam)(void *context, int64_t sample);
 } sl_denoiser_data;
 
 typedef struct sl_denoiser_models {
@@ -33,9 +36,11 @@ typedef struct sl_denoiser_recipe {
     int batch;             /* samples in a micro-batch */
     int64_t height, width; /* of the latents */
     int length;            /* tokens of a caption */
+    double place_px;       /* pixels that a place of the latent is wide, for beams */
     sl_noising noising;
     bool spread_timesteps;  /* even over an update's samples, else each uniform */
     double caption_dropout; /* share of samples trained with the empty caption */
+    double beam_dropout;    /* and of those trained without knowing the beam */
     int holdout_draws;      /* (noise, timestep) pairs for each held-out sample */
     sl_dtype dtype;
     bool recompute;

@@ -6,6 +6,7 @@
 #define SL_TRAIN_FEED_H
 
 #include "base/status.h"
+#include "diffusion/beam_map.h"
 
 #include <stdint.h>
 
@@ -25,6 +26,7 @@ typedef struct sl_feed_about {
     sl_feed_split split;
     int32_t label;                           /* class, 0..; -1: none */
     float attribute[SL_FEED_ATTRIBUTES_MAX]; /* the first `attributes` of the feed */
+    sl_direct_beam beam;                     /* in the image */
     uint32_t augment;                        /* SL_AUGMENT_*: what the geometry allows */
 } sl_feed_about;
 

@@ -5,12 +5,13 @@
 #include "base/random.h"
 #include "weights/safetensors.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 typedef struct shard {
     sl_safetensors *file;
-    const sl_stored_tensor *mean, *deviation, *captions, *ends;
+    const sl_stored_tensor *mean, *deviation, *captions, *ends, *beam; /* beam may be NULL */
     int64_t first, items;
 } shard;
 
@@ -37,6 +38,17 @@ static sl_status join_captions(const sl_latent_shard *in, sl_arena *arena, uint8
     return SL_OK;
 }
 
+/* [items, 2] */
+static float *list_beams(const sl_latent_shard *in, sl_arena *arena) {
+    float *out = SL_NEW(arena, float, 2 * in->items);
+    for (int64_t i = 0; i < in->items; i++) {
+        const sl_direct_beam *beam = &in->beam[i];
+        out[2 * i] = beam->known ? (float)beam->row_px : NAN;
+        out[2 * i + 1] = beam->known ? (float)beam->column_px : NAN;
+    }
+    return out;
+}
+
 sl_status sl_latents_write(const char *folder, int number, const sl_latent_shard *in, const char *maker) {
     sl_arena *arena;
     SL_TRY(sl_folder_make(folder));
@@ -51,11 +63,12 @@ sl_status sl_latents_write(const char *folder, int number, const sl_latent_shard
         {"deviation", SL_F16, SL_F32, all, in->deviation},
         {"captions", SL_U8, SL_U8, SL_SHAPE(bytes), captions},
         {"caption_end", SL_I64, SL_I64, SL_SHAPE(in->items), ends},
+        {"beam", SL_F32, SL_F32, SL_SHAPE(in->items, 2), in->beam ? list_beams(in, arena) : NULL},
     };
     sl_safetensors_note notes[] = {{"format", "scatterloop-latents-1"}, {"maker", maker}};
     char path[SL_LIMIT_PATH_BYTES];
     shard_path(folder, number, path);
-    if (status == SL_OK) status = sl_safetensors_write(path, entries, 4, notes, 2);
+    if (status == SL_OK) status = sl_safetensors_write(path, entries, in->beam ? 5 : 4, notes, 2);
     sl_arena_free(arena);
     return status;
 }
@@ -73,7 +86,9 @@ static sl_status check_shard(const sl_latents *latents, const shard *s, const ch
         s->mean->dtype != SL_F16 || s->deviation->dtype != SL_F16 || s->ends->dtype != SL_I64 ||
         s->captions->dtype != SL_U8 || !sl_shape_equal(&s->mean->shape, &s->deviation->shape) ||
         s->ends->shape.rank != 1 || s->ends->shape.dim[0] != s->mean->shape.dim[0] ||
-        s->mean->shape.dim[0] < 1)
+        s->mean->shape.dim[0] < 1 ||
+        (s->beam && (s->beam->dtype != SL_F32 || s->beam->shape.rank != 2 ||
+                     s->beam->shape.dim[0] != s->mean->shape.dim[0] || s->beam->shape.dim[1] != 2)))
         return sl_fail(SL_FORMAT, "'%s' is no shard of latents", path);
     for (int k = 0; latents->count && k < 3; k++)
         if (s->mean->shape.dim[k + 1] != latents->shape.dim[k])
@@ -104,6 +119,7 @@ static sl_status open_shard(sl_latents *latents, const char *path, const char **
     s->deviation = sl_safetensors_find(s->file, "deviation");
     s->captions = sl_safetensors_find(s->file, "captions");
     s->ends = sl_safetensors_find(s->file, "caption_end");
+    s->beam = sl_safetensors_find(s->file, "beam");
     s->first = latents->count;
     s->items = s->mean ? s->mean->shape.dim[0] : 0;
     SL_TRY(check_shard(latents, s, path));
@@ -173,6 +189,15 @@ void sl_latents_sample(const sl_latents *latents, int64_t item, uint64_t seed, u
         sl_random_normals(&random, noise, part);
         for (size_t i = 0; i < part; i++) out[done + i] += deviation[i] * noise[i];
     }
+}
+
+sl_direct_beam sl_latents_beam(const sl_latents *latents, int64_t item) {
+    const shard *s = shard_of(latents, item);
+    float place[2];
+    if (!s->beam) return (sl_direct_beam){0};
+    sl_stored_tensor_read(s->beam, 2 * (size_t)(item - s->first), 2, SL_F32, place);
+    if (!isfinite(place[0]) || !isfinite(place[1])) return (sl_direct_beam){0};
+    return (sl_direct_beam){true, (double)place[0], (double)place[1]};
 }
 
 void sl_latents_caption(const sl_latents *latents, int64_t item, char *out, size_t bytes) {

@@ -1,13 +1,15 @@
 /* Latents kept on disk: images encoded once, read many times.
  *
  * A folder of shards latents-NNNNN.safetensors: "mean" and "deviation" F16 [items, h, w, C] of the
- * autoencoder's distribution, captions as one run of UTF-8 ("captions" U8, "caption_end" I64 [items]). The
+ * autoencoder's distribution, captions as one run of UTF-8 ("captions" U8, "caption_end" I64 [items]), and
+ * where they are known the beams' places in pixels ("beam" F32 [items, 2]: row, column; NaN: not known). The
  * header names what made them, so that latents of another autoencoder are refused. Shards can be added while
  * time allows. */
 #ifndef SL_TRAIN_LATENTS_H
 #define SL_TRAIN_LATENTS_H
 
 #include "base/memory.h"
+#include "diffusion/beam_map.h"
 #include "tensor/tensor.h"
 
 #include <stdint.h>
@@ -20,6 +22,7 @@ typedef struct sl_latent_shard {
     sl_shape shape;                /* [h, w, C] of one */
     const float *mean, *deviation; /* [items, h, w, C] */
     const char *const *caption;    /* [items] */
+    const sl_direct_beam *beam;    /* [items], or NULL */
 } sl_latent_shard;
 sl_status sl_latents_write(const char *folder, int number, const sl_latent_shard *shard, const char *maker);
 
@@ -36,6 +39,7 @@ sl_shape sl_latents_shape(const sl_latents *latents); /* [h, w, C] */
 
 /* mean + deviation * noise of item `item`; noise is drawn from (seed, draw). */
 void sl_latents_sample(const sl_latents *latents, int64_t item, uint64_t seed, uint32_t draw, float *out);
+sl_direct_beam sl_latents_beam(const sl_latents *latents, int64_t item);
 /* Copied into out[bytes], cut if need be. */
 void sl_latents_caption(const sl_latents *latents, int64_t item, char *out, size_t bytes);
 

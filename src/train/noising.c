@@ -55,7 +55,18 @@ double sl_noising_weight(const sl_noising *noising, int timestep) {
     return noising->prediction == SL_PREDICTION_V ? capped / (ratio + 1) : capped;
 }
 
-bool sl_noising_drops_caption(const sl_noising *noising, uint32_t sample, double probability) {
+/* Draw `number` (0, 1) of what is left out of a sample. */
+static bool drops(const sl_noising *noising, uint32_t sample, int number, double probability) {
     sl_random random = sl_random_stream(noising->seed, SL_STREAM_AUGMENT, sample);
-    return sl_random_uniform(&random) < probability;
+    double drawn = 1;
+    for (int i = 0; i <= number; i++) drawn = sl_random_uniform(&random);
+    return drawn < probability;
+}
+
+bool sl_noising_drops_caption(const sl_noising *noising, uint32_t sample, double probability) {
+    return drops(noising, sample, 0, probability);
+}
+
+bool sl_noising_drops_beam(const sl_noising *noising, uint32_t sample, double probability) {
+    return drops(noising, sample, 1, probability);
 }

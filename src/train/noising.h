@@ -37,5 +37,7 @@ double sl_noising_weight(const sl_noising *noising, int timestep);
 
 /* Whether the caption of a sample is left out, so that the denoiser also learns without one. */
 bool sl_noising_drops_caption(const sl_noising *noising, uint32_t sample, double probability);
+/* The same, drawn apart, of the beam's place. */
+bool sl_noising_drops_beam(const sl_noising *noising, uint32_t sample, double probability);
 
 #endif

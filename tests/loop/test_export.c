@@ -114,14 +114,14 @@ static void labels_come_from_who_knows(void **state) {
     assert_int_equal(r.unreal, OF_EACH / 2 + 1);
     settings = settings_for("machine");
     settings.machine = true;
-    settings.origin = 1 + SL_ORIGIN_GENERATED;
-    settings.label = 1;
+    settings.images.origin = 1 + SL_ORIGIN_GENERATED;
+    settings.images.label = 1;
     assert_ok(sl_export(workspace, &settings, NULL, &r));
     assert_int_equal(r.images, 2);
     const char *table = file_of(&settings, sl_arena_printf(arena, "%s/metadata.jsonl", first_split(&r)));
     assert_non_null(strstr(table, "\"synthetic\":true"));
     settings = settings_for("unlabelled");
-    settings.label = 4;
+    settings.images.label = 4;
     assert_ok(sl_export(workspace, &settings, NULL, &r));
     assert_int_equal(r.images, OF_EACH - 3); /* the third is unsure: that is said, too */
 }
@@ -240,7 +240,7 @@ static void nothing_is_left_of_a_failure(void **state) {
     (void)state;
     sl_export_settings settings = settings_for("none");
     sl_export_result r;
-    settings.group = "nobody";
+    settings.images.group = "nobody";
     assert_int_equal(sl_export(workspace, &settings, NULL, &r), SL_NOT_FOUND);
     assert_false(sl_path_is_folder(settings.out));
     assert_false(sl_path_is_folder(sl_arena_printf(arena, "%s.partial", settings.out)));

@@ -98,7 +98,7 @@ static sl_value unet_graph(sl_program *p, const sl_model *model, sl_shape sample
     sl_value x = sl_input(p->graph, "sample", SL_F32, sample);
     sl_value t = sl_input(p->graph, "timestep", SL_F32, SL_SHAPE(sample.dim[0]));
     sl_value c = sl_input(p->graph, "context", SL_F32, context);
-    return sl_unet_build(&p->nn, model->config, x, t, c);
+    return sl_unet_build(&p->nn, model->config, x, t, c, SL_NONE);
 }
 
 static void unet_forward_case(const sl_model *model, const sl_safetensors *file, int number) {

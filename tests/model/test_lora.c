@@ -26,7 +26,7 @@ static sl_value unet_output(sl_program *p, const sl_model *model, const sl_safet
     sl_value timestep = sl_input(p->graph, "timestep", SL_F32, SL_SHAPE(x[0]));
     sl_value context = sl_input(p->graph, "context", SL_F32, sl_safetensors_find(file, "ctx")->shape);
     if (target) *target = sl_input(p->graph, "target", SL_F32, shape);
-    return sl_unet_build(&p->nn, model->config, sample, timestep, context);
+    return sl_unet_build(&p->nn, model->config, sample, timestep, context, SL_NONE);
 }
 
 static void set_inputs(sl_program *p, const sl_safetensors *file) {

@@ -580,6 +580,7 @@ static void derive_inputs(op_case *c, sl_random *random) {
         break;
     case SL_OP_GUIDE:
         ((double *)c->call.in[1].data)[0] = 5;
+        ((double *)c->call.in[1].data)[1] = sl_random_below(random, 2) ? 0.7 : 0;
         break;
     case SL_OP_MAX_POOL_BWD:
         derive_positions(c, random);

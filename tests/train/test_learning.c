@@ -247,10 +247,10 @@ static sl_status two_embeddings(void *context, int64_t sample, uint32_t draw, fl
     return SL_OK;
 }
 
-static const sl_denoiser_data two = {NULL, 6, two_latents, two_captions, two_embeddings};
+static const sl_denoiser_data two = {NULL, 6, two_latents, two_captions, two_embeddings, NULL};
 
-static sl_status run_denoiser(const sl_denoiser_models *models, int batch, int accumulate, int64_t steps,
-                              const char *folder, sl_train_outcome *out) {
+static sl_status run_denoiser_on(const sl_denoiser_data *data, const sl_denoiser_models *models, int batch,
+                                 int accumulate, int64_t steps, const char *folder, sl_train_outcome *out) {
     sl_noise_schedule schedule;
     SL_TRY(sl_noise_schedule_new(
         &(sl_noise_schedule_settings){.betas = SL_BETAS_SQUARED_COSINE, .train_steps = 1000}, &schedule));
@@ -258,15 +258,22 @@ static sl_status run_denoiser(const sl_denoiser_models *models, int batch, int a
                                  .height = 8,
                                  .width = 8,
                                  .length = LENGTH,
+                                 .place_px = 8,
                                  .noising = {.schedule = &schedule, .prediction = SL_PREDICTION_V, .seed = 4},
                                  .spread_timesteps = true,
                                  .caption_dropout = 0.1,
+                                 .beam_dropout = 0.1,
                                  .holdout_draws = 2};
     sl_train_options options = quick_options(steps, 4e-3, folder);
     options.accumulate = accumulate;
-    sl_status status = sl_train_denoiser(models, &recipe, &two, &two, &options, NULL, out);
+    sl_status status = sl_train_denoiser(models, &recipe, data, data, &options, NULL, out);
     sl_noise_schedule_free(&schedule);
     return status;
+}
+
+static sl_status run_denoiser(const sl_denoiser_models *models, int batch, int accumulate, int64_t steps,
+                              const char *folder, sl_train_outcome *out) {
+    return run_denoiser_on(&two, models, batch, accumulate, steps, folder, out);
 }
 
 static void denoiser_and_text_learn_together(void **state) {
@@ -279,6 +286,39 @@ static void denoiser_and_text_learn_together(void **state) {
     assert_true(before != *(float *)sl_params_at(text->params, 0)->value.data);
     sl_model_free(unet);
     sl_model_free(text);
+}
+
+/* Latents that differ on both sides of the beam, wherever that is: +1 right of it, -1 left. */
+static sl_direct_beam some_beam(void *context, int64_t sample) {
+    (void)context;
+    return (sl_direct_beam){true, 32, 6 + (double)(sample * 23 % 53)};
+}
+
+static sl_status sided_latents(void *context, int64_t sample, uint32_t draw, float *out) {
+    (void)draw;
+    double column_px = some_beam(context, sample).column_px;
+    for (int i = 0; i < LATENT; i++) out[i] = 8 * (i / 4 % 8) + 4 > column_px ? 1 : -1;
+    return SL_OK;
+}
+
+static double loss_of_sides(bool told) {
+    char config[1024];
+    sl_train_outcome out;
+    snprintf(config, sizeof config, "%.*s, \"_beam_channels\": %d}", (int)strlen(tiny_unet) - 1, tiny_unet,
+             SL_BEAM_CHANNELS);
+    sl_model *unet = tiny_model(config), *text = tiny_model(tiny_text);
+    sl_denoiser_data data = {NULL, 53, sided_latents, two_captions, NULL, told ? some_beam : NULL};
+    assert_ok(
+        run_denoiser_on(&data, &(sl_denoiser_models){.unet = unet, .text = text}, 4, 1, 300, NULL, &out));
+    sl_model_free(unet);
+    sl_model_free(text);
+    return out.holdout_last;
+}
+
+static void denoiser_learns_what_lies_around_the_beam(void **state) {
+    (void)state;
+    double told = loss_of_sides(true), not_told = loss_of_sides(false);
+    if (told > 0.85 * not_told) fail_msg("loss %g with the beam, %g without", told, not_told);
 }
 
 /* Four micro-batches of one sample are the batch of four, up to rounding. */
@@ -414,6 +454,7 @@ int main(void) {
         cmocka_unit_test(decoder_learns_and_the_encoder_stays),
         cmocka_unit_test(linear_start_refuses_what_it_cannot_hold),
         cmocka_unit_test(denoiser_and_text_learn_together),
+        cmocka_unit_test(denoiser_learns_what_lies_around_the_beam),
         cmocka_unit_test(accumulation_equals_a_big_batch),
         cmocka_unit_test(adapter_learns_and_leaves_the_rest_alone),
         cmocka_unit_test(not_finite_names_the_layer),

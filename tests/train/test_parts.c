@@ -158,9 +158,11 @@ static void latents_are_kept(void **state) {
     float mean[ITEMS * SIZE], deviation[ITEMS * SIZE], out[SIZE];
     for (int i = 0; i < ITEMS * SIZE; i++) mean[i] = (float)i / 4, deviation[i] = 0.5f;
     const char *caption[ITEMS] = {"first", "", "the third"};
-    sl_latent_shard shard = {ITEMS, SL_SHAPE(2, 2, 4), mean, deviation, caption};
+    const sl_direct_beam beam[ITEMS] = {{true, 10, -2.5}, {true, 1, 2}, {0}};
+    sl_latent_shard shard = {ITEMS, SL_SHAPE(2, 2, 4), mean, deviation, caption, NULL};
     char *folder = tiny_folder(), text[16];
     assert_ok(sl_latents_write(folder, 0, &shard, "maker a"));
+    shard.beam = beam;
     assert_ok(sl_latents_write(folder, 1, &shard, "maker a"));
     sl_latents *latents;
     assert_status(sl_latents_open(folder, "maker b", &latents), SL_MISMATCH);
@@ -170,6 +172,10 @@ static void latents_are_kept(void **state) {
     assert_string_equal(text, "the third");
     sl_latents_caption(latents, 4, text, sizeof text);
     assert_string_equal(text, "");
+    assert_false(sl_latents_beam(latents, 0).known);
+    assert_false(sl_latents_beam(latents, 5).known);
+    sl_direct_beam first = sl_latents_beam(latents, 3);
+    assert_true(first.known && first.row_px == 10 && first.column_px == -2.5);
     double square = 0;
     for (uint32_t draw = 0; draw < 200; draw++) {
         sl_latents_sample(latents, 4, 1, draw, out);

@@ -10,7 +10,6 @@
 #include "model/vit.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 
@@ -174,43 +173,6 @@ sl_status sl_bench_run(sl_bench *b, double *out_seconds) {
 
 double sl_bench_gflop(const sl_bench *b) {
     return sl_plan_flops(b->plan) * (b->kind->plan_runs ? b->kind->plan_runs : 1) / 1e9;
-}
-
-typedef struct kernel_total {
-    const char *op, *kernel;
-    double seconds, gflop;
-    int64_t runs;
-} kernel_total;
-
-static int slowest_first(const void *a, const void *b) {
-    double x = ((const kernel_total *)a)->seconds, y = ((const kernel_total *)b)->seconds;
-    return (x < y) - (x > y);
-}
-
-void sl_bench_profile(const sl_bench *b, sl_text *out) {
-    enum { MOST = 256 };
-    kernel_total total[MOST];
-    int count = 0;
-    double all = 0;
-    for (int i = 0; i < sl_plan_node_count(b->plan); i++) {
-        sl_node_profile node = sl_plan_node(b->plan, i);
-        int k = 0;
-        while (k < count && (strcmp(total[k].op, node.op) != 0 || strcmp(total[k].kernel, node.kernel) != 0))
-            k++;
-        if (k == count && count < MOST) total[count++] = (kernel_total){node.op, node.kernel, 0, 0, 0};
-        if (k == MOST) continue;
-        total[k].seconds += node.seconds;
-        total[k].gflop += node.flops * (double)node.runs / 1e9;
-        total[k].runs += node.runs;
-        all += node.seconds;
-    }
-    qsort(total, (size_t)count, sizeof total[0], slowest_first);
-    sl_text_printf(out, "%-24s %-32s %9s %6s %9s %8s\n", "operation", "kernel", "seconds", "share", "GFLOP/s",
-                   "calls");
-    for (int i = 0; i < count; i++)
-        sl_text_printf(out, "%-24s %-32s %9.4f %5.1f%% %9.1f %8lld\n", total[i].op, total[i].kernel,
-                       total[i].seconds, 100 * total[i].seconds / (all > 0 ? all : 1),
-                       total[i].gflop / (total[i].seconds + 1e-12), (long long)total[i].runs);
 }
 
 void sl_bench_close(sl_bench *b) {

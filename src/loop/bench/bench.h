@@ -24,8 +24,9 @@ sl_status sl_bench_open(const char *name, const sl_bench_settings *settings, sl_
 sl_status sl_bench_run(sl_bench *bench, double *out_seconds);
 double
 sl_bench_gflop(const sl_bench *bench); /* arithmetic of one run: direct convolution, no Winograd saving */
-/* Time of the runs so far by kernel, for people; settings->profile must have been set. */
-void sl_bench_profile(const sl_bench *bench, sl_text *out);
+/* Time of the runs so far by kernel, for people, and what share of the peak of our own matrix product they
+ * reach, which is measured now; settings->profile must have been set. */
+sl_status sl_bench_profile(const sl_bench *bench, sl_text *out);
 void sl_bench_close(sl_bench *bench);
 
 /* Largest resident memory of this process so far. */

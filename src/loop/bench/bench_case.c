@@ -32,7 +32,7 @@ static sl_value unet_output(sl_bench *b) {
     sl_value timestep = sl_input(b->graph, "timestep", SL_F32, SL_SHAPE(c->batch));
     sl_value context =
         sl_input(b->graph, "context", SL_F32, SL_SHAPE(c->batch, TEXT_TOKENS, config->cross_attention_dim));
-    return sl_unet_build(&b->nn, config, sample, timestep, context);
+    return sl_unet_build(&b->nn, config, sample, timestep, context, SL_NONE);
 }
 
 static sl_status build_unet(sl_bench *b) {
@@ -83,6 +83,7 @@ const sl_bench_case sl_bench_cases[] = {
     {"vae-decode-512", "decoder of SD 1.5, one image", SD15_VAE, 64, 1, false, false, 0, build_vae_decode},
     {"lora-step-sd15-256-b1", "one step of low-rank fine-tuning, SD 1.5, 256 px", SD15_UNET, 32, 1, true,
      true, 0, build_unet},
+    {"lora-step-sd15-512-b1", "the same at 512 px", SD15_UNET, 64, 1, true, true, 0, build_unet},
     {"base-generate-30steps", "30 guided denoising steps of the base model, one image of 256 px", NULL, 32, 2,
      false, false, 30, build_unet},
     {"base-train-b16", "one step of training the base model's denoiser", NULL, 32, 16, true, false, 0,
@@ -90,11 +91,11 @@ const sl_bench_case sl_bench_cases[] = {
     {"resnet50-fwd-b16", "ResNet-50, 224 px", "resnet50", 224, 16, false, false, 0, build_resnet},
     {"resnet50-train-b16", "ResNet-50, one training step", "resnet50", 224, 16, true, false, 0, build_resnet},
     {"vit-b16-fwd-b16", "ViT-B/16, 224 px", "vit_b_16", 224, 16, false, false, 0, build_vit},
+    {"vit-b16-train-b16", "ViT-B/16, one training step", "vit_b_16", 224, 16, true, false, 0, build_vit},
     {0},
 };
 
-const char *const sl_bench_names[] = {"unet-sd15-512-b2",      "unet-sd15-256-b1",
-                                      "vae-decode-512",        "lora-step-sd15-256-b1",
-                                      "base-generate-30steps", "base-train-b16",
-                                      "resnet50-fwd-b16",      "resnet50-train-b16",
-                                      "vit-b16-fwd-b16",       NULL};
+const char *const sl_bench_names[] = {
+    "unet-sd15-512-b2",      "unet-sd15-256-b1",      "vae-decode-512",    "lora-step-sd15-256-b1",
+    "lora-step-sd15-512-b1", "base-generate-30steps", "base-train-b16",    "resnet50-fwd-b16",
+    "resnet50-train-b16",    "vit-b16-fwd-b16",       "vit-b16-train-b16", NULL};

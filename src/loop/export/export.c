@@ -22,16 +22,10 @@ const sl_option sl_export_options[] = {
         SETTINGS, pixels, "pixels", 'f', "auto", "auto|tiff|hdf5|npy|png",
         "format of the images; auto: tiff (counts) for imagefolder and webdataset, png (16-bit picture) for "
         "the others; hdf5: NeXus"),
-    SL_OPTION_CHOICE(SETTINGS, origin, "origin", 0, "any", "any|experimental|simulated|generated",
-                     "images of one origin"),
-    SL_OPTION_CHOICE(SETTINGS, split, "split", 0, "any", "any|train|calibration|test", "images of one split"),
-    SL_OPTION_CHOICE(SETTINGS, label, "label", 0, "any", "any|real|unreal|unsure|unlabelled",
-                     "images with one label, whoever gave it"),
+    SL_IMAGE_CHOICE_OPTIONS(SETTINGS, images),
     SL_OPTION_FLAG(
         SETTINGS, machine, "machine", 0,
         "where nobody else gave a label, the machine's last verdict is one (marked as the machine's)"),
-    SL_OPTION_TEXT(SETTINGS, group, "group", 'g', NULL, "NAME", "images of one group"),
-    SL_OPTION_INT(SETTINGS, round, "round", 0, "0", 0, 9e15, "ID", "images of one round"),
     SL_OPTION_INT(SETTINGS, per_archive, "per-archive", 0, "1000", 1, 1000000, "images",
                   "webdataset: images of an archive"),
     SL_OPTION_TEXT(SETTINGS, image_url, "image-url", 0, "/data/local-files/?d=", "URL",
@@ -66,31 +60,19 @@ static const sl_export_layout *layout_of(const sl_export_settings *settings) {
 }
 
 static bool is_wanted(const exporter *e, const sl_export_row *row) {
-    enum { REAL = 1, UNREAL, UNSURE, UNLABELLED };
     bool said = row->label_source != NULL;
+    int wanted = sl_image_choice_label(&e->settings->images);
     if (e->writer.layout->labelled_only && !sl_export_row_is_labelled(row)) return false;
-    switch (e->settings->label) {
-    case REAL:
-        return row->label == SL_LABEL_REAL;
-    case UNREAL:
-        return row->label == SL_LABEL_UNREAL;
-    case UNSURE:
-        return said && row->label == SL_LABEL_UNSURE;
-    case UNLABELLED:
-        return !said;
-    default:
-        return true;
-    }
+    if (wanted == SL_ANY) return true;
+    return wanted == SL_UNLABELLED ? !said : said && (int)row->label == wanted;
 }
 
 /* The label is left to is_wanted: the store knows that of reviewers alone. */
 static sl_image_filter filter_of(const sl_export_settings *s) {
-    return (sl_image_filter){.origin = s->origin - 1,
-                             .split = s->split - 1,
-                             .label = SL_ANY,
-                             .round = s->round,
-                             .group_key = s->group,
-                             .limit = 1000};
+    sl_image_filter filter = sl_image_choice_filter(&s->images);
+    filter.label = SL_ANY;
+    filter.limit = 1000;
+    return filter;
 }
 
 /* --- one image --- */
@@ -270,7 +252,8 @@ static sl_status run_as_job(exporter *e, const sl_progress *progress) {
     sl_job job;
     json_t *config = sl_options_to_json(sl_export_options, e->settings);
     json_object_set_new(config, "out", json_string(e->settings->out));
-    sl_status status = sl_job_begin(e->workspace, "export", config, 0, e->settings->round, progress, &job);
+    sl_status status =
+        sl_job_begin(e->workspace, "export", config, 0, e->settings->images.round, progress, &job);
     json_decref(config);
     SL_TRY(status);
     e->result->run = job.run;
@@ -319,6 +302,6 @@ sl_status sl_export_preview(const sl_workspace *workspace, const sl_export_setti
     int64_t total;
     SL_TRY(sl_store_image_count(workspace->store, &filter, &total));
     sl_text_printf(out, "layout %s, up to %lld images%s\n", layout_of(settings)->name, (long long)total,
-                   settings->label ? ", of which those with the label" : "");
+                   settings->images.label ? ", of which those with the label" : "");
     return sl_text_status(out);
 }

@@ -14,15 +14,15 @@
 
 #include "base/progress.h"
 #include "base/text.h"
-#include "loop/option/option.h"
+#include "loop/image_choice.h"
 #include "loop/workspace.h"
 
 typedef struct sl_export_settings {
     const char *out;
     int layout, pixels; /* indices of the options' choices */
-    int origin, split, label;
-    int64_t round, per_archive;
-    const char *group, *image_url;
+    sl_image_choice images;
+    int64_t per_archive;
+    const char *image_url;
     bool machine, anonymous;
 } sl_export_settings;
 

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "base/random.h"
 #include "diffusion/pipeline.h"
 #include "image/frame.h"
 #include "loop/engine.h"
@@ -13,6 +14,7 @@
 #include "loop/shipped.h"
 #include "model/lora_file.h"
 #include "weights/safetensors.h"
+#include "xray/usual_beam.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -52,6 +54,9 @@ const sl_option sl_generate_options[] = {
                   "images computed together; changes speed and memory, not the noise"),
     SL_OPTION_TEXT(sl_generate_settings, shard, "shard", 0, NULL, "I/N",
                    "only part I (from 0) of N; all parts make the run"),
+    SL_OPTION_TEXT(sl_generate_settings, beam, "beam", 0, "auto", "PLACE",
+                   "where the direct beam is, for models that take it: ROW,COLUMN in px, none to leave it to "
+                   "the model, or auto: drawn as instruments have it, where the prompt says"),
     SL_OPTION_TEXT(sl_generate_settings, detector, "detector", 0, NULL, "NAME",
                    "measure with this detector (pilatus-1m, eiger2-4m, ..., none; default: from the prompt)"),
     SL_OPTION_REAL(sl_generate_settings, exposure, "exposure", 0, "1", 1e-6, 1e6, "",
@@ -87,6 +92,8 @@ typedef struct run {
     sl_pipeline *pipeline;
     sl_sampler_settings sampler;
     sl_image mask;
+    sl_direct_beam beam; /* given; not known: `draws_beam` tells which */
+    bool draws_beam;
     json_t *common; /* provenance that all images share */
     const char *sampler_name;
     sl_id run, round;
@@ -152,10 +159,35 @@ static sl_status load_model(run *r) {
     return sl_pipeline_new(r->bundle, &options, &r->pipeline);
 }
 
+/* The option --beam. */
+static sl_status read_beam(run *r) {
+    const char *text = r->settings->beam ? r->settings->beam : "auto";
+    double row, column;
+    char rest;
+    r->draws_beam = strcmp(text, "auto") == 0;
+    if (r->draws_beam || strcmp(text, "none") == 0) return SL_OK;
+    if (sscanf(text, "%lf,%lf%c", &row, &column, &rest) != 2 || !(fabs(row) < 1e5) || !(fabs(column) < 1e5))
+        return sl_fail(SL_INVALID, "--beam '%s': expected auto, none, or ROW,COLUMN in pixels", text);
+    if (!sl_pipeline_takes_beam(r->pipeline))
+        return sl_fail(SL_UNSUPPORTED, "--beam '%s': this model cannot be told where the beam is", text);
+    r->beam = (sl_direct_beam){true, row, column};
+    return SL_OK;
+}
+
+/* Of image `index`, whose side is `size_px`. */
+static sl_direct_beam beam_of(const run *r, const char *prompt, int64_t index, double size_px) {
+    if (!r->draws_beam || !sl_pipeline_takes_beam(r->pipeline)) return r->beam;
+    sl_random random = sl_random_stream((uint64_t)r->settings->seed, SL_STREAM_BEAM, (uint32_t)index);
+    double row, column;
+    if (!sl_usual_beam_of_caption(prompt, &random, &row, &column)) return (sl_direct_beam){0};
+    return (sl_direct_beam){true, row * size_px, column * size_px};
+}
+
 /* What was asked of the measurement beyond what prompt and seed decide. */
 static sl_status describe_measurement(run *r) {
     const sl_generate_settings *s = r->settings;
     json_t *asked = json_object();
+    if (s->beam && strcmp(s->beam, "auto") != 0) json_object_set_new(asked, "beam", json_string(s->beam));
     if (s->detector) json_object_set_new(asked, "detector", json_string(s->detector));
     if (s->beamstop) json_object_set_new(asked, "beamstop", json_string(s->beamstop));
     if (s->exposure != 1) json_object_set_new(asked, "exposure", json_real(s->exposure));
@@ -271,12 +303,16 @@ static sl_status finish_image(run *r, const float *decoded, int32_t height, int3
                               int64_t index) {
     const sl_generate_settings *s = r->settings;
     const char *prompt = r->prompts[index % r->prompt_count];
-    const sl_decoded_settings chain = {s->detector, s->beamstop, r->mask.value ? &r->mask : NULL, s->exposure,
-                                       s->noise_free};
+    const sl_decoded_settings chain = {s->detector, s->beamstop,   r->mask.value ? &r->mask : NULL,
+                                       s->exposure, s->noise_free, beam_of(r, prompt, index, (double)height)};
     json_t *provenance = json_deep_copy(r->common);
     sl_image image, expectation = {0};
     json_object_set_new(provenance, "prompt", json_string(prompt));
     json_object_set_new(provenance, "index", json_integer(index));
+    if (chain.beam.known)
+        json_object_set_new(
+            provenance, "beam",
+            json_pack("{s:f, s:f}", "row_px", chain.beam.row_px, "column_px", chain.beam.column_px));
     sl_status status =
         sl_measure_decoded(r->bundle, decoded, height, width, channels, prompt, &chain, (uint64_t)s->seed,
                            (uint32_t)index, provenance, &image, r->workspace ? &expectation : NULL);
@@ -327,9 +363,12 @@ static sl_status make_batch(run *r, int64_t first, int64_t count, const sl_progr
     const sl_generate_settings *s = r->settings;
     const char **prompts = SL_NEW(r->arena, const char *, count),
                **negatives = SL_NEW(r->arena, const char *, count);
+    sl_direct_beam *beams = SL_NEW(r->arena, sl_direct_beam, count);
+    double size_px = (double)(s->size_px ? s->size_px : sl_bundle_side_px(r->bundle));
     for (int64_t i = 0; i < count; i++) {
         prompts[i] = r->prompts[(first + i) % r->prompt_count];
         negatives[i] = s->negative ? s->negative : "";
+        beams[i] = beam_of(r, prompts[i], first + i, size_px);
     }
     sl_progress quiet = {.cancel = progress ? progress->cancel : NULL};
     sl_generation generation = {
@@ -337,6 +376,7 @@ static sl_status make_batch(run *r, int64_t first, int64_t count, const sl_progr
         .prompts = prompts,
         .negatives = negatives,
         .prompt_count = count,
+        .beams = beams,
         .height = s->size_px,
         .width = s->size_px,
         .steps = (int)s->steps,
@@ -377,6 +417,7 @@ static sl_status make_all(run *r, const sl_progress *progress) {
 static sl_status generate_into(run *r, const sl_progress *progress) {
     sl_file_writer metadata = {0};
     SL_TRY(load_model(r));
+    SL_TRY(read_beam(r));
     SL_TRY(read_mask(r));
     SL_TRY(describe_run(r));
     if (r->settings->out) {

@@ -8,7 +8,7 @@
 
 typedef struct sl_generate_settings {
     const char *model, *lora, *negative, *sampler, *out, *save_latents, *shard;
-    const char *detector, *beamstop, *mask;
+    const char *beam, *detector, *beamstop, *mask;
     int64_t count, seed, steps, batch, size_px;
     double guidance, guidance_rescale, lora_scale, exposure;
     int rng, dtype, format;

@@ -30,9 +30,14 @@ static sl_status choose_measurement(float *mean_counts, const sl_image *shape, c
                                     double level, const sl_decoded_settings *settings, sl_random *random,
                                     json_t *provenance, sl_measurement *out) {
     double row, column;
-    estimate_beam(mean_counts, shape, prompt, &row, &column);
-    json_object_set_new(provenance, "beam_estimate",
-                        json_pack("{s:f, s:f}", "row_px", row, "column_px", column));
+    if (settings->beam.known) {
+        row = settings->beam.row_px;
+        column = settings->beam.column_px;
+    } else {
+        estimate_beam(mean_counts, shape, prompt, &row, &column);
+        json_object_set_new(provenance, "beam_estimate",
+                            json_pack("{s:f, s:f}", "row_px", row, "column_px", column));
+    }
     sl_measurement_from_caption(prompt, shape->height_px, shape->width_px, row, column, level, random, out);
     if (settings->detector) {
         const sl_detector *detector = NULL;

@@ -3,6 +3,7 @@
 #define SL_LOOP_MEASURE_DECODED_H
 
 #include "base/json.h"
+#include "diffusion/beam_map.h"
 #include "diffusion/bundle.h"
 #include "image/image.h"
 
@@ -12,7 +13,8 @@ typedef struct sl_decoded_settings {
     const char *beamstop; /* see sl_beamstop_parse; NULL: from the prompt */
     const sl_image *mask; /* laid over where not 0; NULL: none; must have the image's size */
     double exposure;
-    bool noise_free; /* the expectation itself, no detector */
+    bool noise_free;     /* the expectation itself, no detector */
+    sl_direct_beam beam; /* where the denoiser was told that it is; not known: it is looked for */
 } sl_decoded_settings;
 
 /* decoded [H, W, channels] in -1..1 of image `item` of run `seed`. In expectation space: the log expectation,

@@ -35,7 +35,7 @@ static sl_status forward(sl_golden *g, sl_golden_net *net, const sl_model *model
     net->nn.probes = probes;
     sl_value x = sl_golden_net_input(g, net, sample), e = sl_golden_net_input(g, net, context);
     sl_value t = sl_input(net->graph, timestep, SL_F32, SL_SHAPE(sl_value_dim(net->graph, x, 0)));
-    sl_output(net->graph, "out", sl_unet_build(&net->nn, model->config, x, t, e));
+    sl_output(net->graph, "out", sl_unet_build(&net->nn, model->config, x, t, e, SL_NONE));
     SL_TRY(sl_golden_net_ready(net));
     SL_TRY(sl_golden_net_feed(g, net, sample));
     SL_TRY(sl_golden_net_feed(g, net, timestep));
@@ -63,7 +63,8 @@ sl_status sl_golden_denoiser(sl_golden *g, sl_golden_net *net, const sl_model *m
     sl_value x = sl_golden_net_input(g, net, "xt"), e = sl_golden_net_input(g, net, "ctx");
     sl_value target = sl_golden_net_input(g, net, "eps"), none = {0};
     sl_value t = sl_input(net->graph, "timestep", SL_F32, SL_SHAPE(sl_value_dim(net->graph, x, 0)));
-    sl_value loss = sl_mse(net->graph, sl_unet_build(&net->nn, model->config, x, t, e), target, none);
+    sl_value loss =
+        sl_mse(net->graph, sl_unet_build(&net->nn, model->config, x, t, e, SL_NONE), target, none);
     sl_output(net->graph, "loss", loss);
     sl_graph_backward(net->graph, loss);
     SL_TRY(sl_golden_net_ready(net));

@@ -2,6 +2,7 @@
 #include "loop/train/base_internal.h"
 
 #include "base/file.h"
+#include "diffusion/beam_map.h"
 #include "train/vae_train.h"
 #include "xray/log_map.h"
 
@@ -29,7 +30,7 @@ static const char unet_text[] =
     " \"cross_attention_dim\": 256, \"norm_num_groups\": 32, \"norm_eps\": 1e-5, \"sample_size\": %lld,"
     " \"flip_sin_to_cos\": true, \"freq_shift\": 0, \"center_input_sample\": false, \"downsample_padding\": "
     "1,"
-    " \"mid_block_scale_factor\": 1, \"use_linear_projection\": true}";
+    " \"mid_block_scale_factor\": 1, \"use_linear_projection\": true, \"_beam_channels\": %d}";
 
 static const char text_text[] =
     "{\"architectures\": [\"CLIPTextModel\"], \"model_type\": \"clip_text_model\", \"vocab_size\": %d,"
@@ -56,7 +57,7 @@ sl_status sl_base_vae_new(uint64_t seed, sl_model **out) {
 
 sl_status sl_base_unet_new(uint64_t seed, int layers, int64_t latent_side, sl_model **out) {
     char text[sizeof unet_text + 64];
-    snprintf(text, sizeof text, unet_text, layers, (long long)latent_side);
+    snprintf(text, sizeof text, unet_text, layers, (long long)latent_side, SL_BEAM_CHANNELS);
     return model_of(text, seed, out);
 }
 

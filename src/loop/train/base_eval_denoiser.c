@@ -60,7 +60,9 @@ typedef struct work {
 
 static sl_status generate(work *w, int64_t first, int count, sl_generated *out) {
     const char *captions[BATCH], *none[BATCH];
+    sl_direct_beam beams[BATCH];
     for (int i = 0; i < count; i++) {
+        beams[i] = (sl_direct_beam){true, w->sample[i].beam_row_px, w->sample[i].beam_column_px};
         captions[i] = w->sample[i].caption;
         none[i] = "";
     }
@@ -68,6 +70,7 @@ static sl_status generate(work *w, int64_t first, int count, sl_generated *out) 
                                 .prompts = captions,
                                 .negatives = none,
                                 .prompt_count = count,
+                                .beams = beams,
                                 .steps = STEPS,
                                 .guidance = guidance,
                                 .sampler = &w->bundle->sampler,

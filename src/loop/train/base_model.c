@@ -44,6 +44,7 @@ const sl_option sl_base_options[] = {
     REAL(unet_rate, "unet-rate", "0.0004", 0, 1, NULL, "highest learning rate of the denoiser"),
     REAL(unet_ema, "unet-ema", "0.9995", 0, 1, NULL, "decay of the running average of the weights"),
     REAL(caption_dropout, "caption-dropout", "0.1", 0, 1, NULL, "share of images trained without caption"),
+    REAL(beam_dropout, "beam-dropout", "0.1", 0, 1, NULL, "share of images trained without the beam's place"),
     INT(backbone_steps, "backbone-steps", "6000", 1, 1e9, "steps", "updates of the classifier backbone"),
     INT(backbone_batch, "backbone-batch", "32", 1, 4096, "images", "images in an update"),
     INT(backbone_size, "backbone-size", "128", 32, 1024, "px", "side of its images"),

@@ -34,6 +34,11 @@ static sl_status ids(void *context, int64_t sample, uint32_t draw, int32_t *out)
     return sl_tokenizer_encode(source->tokenizer, caption, SL_BASE_TOKENS, out, NULL);
 }
 
+static sl_direct_beam beam(void *context, int64_t sample) {
+    const caption_source *source = context;
+    return sl_latents_beam(source->latents, sample);
+}
+
 /* ---- vocabulary ---- */
 
 static sl_status learn_vocabulary(const sl_base_settings *settings, const sl_latents *latents,
@@ -98,11 +103,33 @@ static void stage_free(unet_stage *s) {
     sl_model_free(s->text);
 }
 
-/* A later training begins with an earlier one's weights; shapes are checked. */
+/* Values of `from` by name. What it lacks keeps its first values; that can only be what tells of the beam,
+ * which begins with zeros and so changes nothing. */
+static sl_status take_values(const sl_params *from, const char *folder, sl_params *to) {
+    for (int i = 0; i < sl_params_count(to); i++) {
+        sl_param *param = sl_params_at(to, i);
+        const sl_param *had = sl_params_find(from, param->name);
+        sl_shape_text a, b;
+        if (!had && strncmp(param->name, "beam_in.", 8) == 0) continue;
+        if (!had) return sl_fail(SL_MISMATCH, "'%s' has no '%s'", folder, param->name);
+        if (!sl_shape_equal(&had->value.shape, &param->value.shape))
+            return sl_fail(SL_MISMATCH, "'%s': '%s' is %s, expected %s", folder, param->name,
+                           sl_shape_format(&had->value.shape, &a), sl_shape_format(&param->value.shape, &b));
+        memcpy(param->value.data, had->value.data,
+               (size_t)sl_shape_count(&param->value.shape) * sizeof(float));
+    }
+    return SL_OK;
+}
+
+/* A later training begins with an earlier one's weights. */
 static sl_status read_begin(const sl_base_settings *settings, unet_stage *s) {
     char folder[SL_BASE_PATH_BYTES];
     snprintf(folder, sizeof folder, "%s/unet", settings->begin);
-    SL_TRY(sl_model_load_weights(s->unet, folder));
+    sl_model *begin;
+    SL_TRY(sl_model_load(folder, &begin));
+    sl_status status = take_values(begin->params, folder, s->unet->params);
+    sl_model_free(begin);
+    SL_TRY(status);
     snprintf(folder, sizeof folder, "%s/text_encoder", settings->begin);
     return sl_model_load_weights(s->text, folder);
 }
@@ -132,19 +159,21 @@ static sl_status train(const sl_base_settings *settings, const sl_progress *prog
         .height = shape.dim[0],
         .width = shape.dim[1],
         .length = SL_BASE_TOKENS,
+        .place_px = (double)settings->size / (double)shape.dim[0],
         .noising = {.schedule = &schedule, .prediction = SL_PREDICTION_V, .seed = (uint64_t)settings->seed},
         .spread_timesteps = true,
         .caption_dropout = settings->caption_dropout,
+        .beam_dropout = settings->beam_dropout,
         .holdout_draws = HOLDOUT_DRAWS,
         .dtype = sl_base_dtype(settings)};
     caption_source train_source = {s->train, s->tokenizer, (uint64_t)settings->seed},
                    holdout_source = {s->holdout, s->tokenizer, (uint64_t)settings->seed + 1};
-    sl_denoiser_data data = {&train_source, sl_latents_count(s->train), latent, ids, NULL},
-                     held = {&holdout_source, sl_latents_count(s->holdout), latent, ids, NULL};
-    json_t *recorded =
-        json_pack("{s:i, s:i, s:f, s:f, s:f, s:i}", "batch", recipe.batch, "accumulate",
-                  (int)settings->unet_accumulate, "rate", settings->unet_rate, "ema", settings->unet_ema,
-                  "caption_dropout", recipe.caption_dropout, "dtype", settings->dtype);
+    sl_denoiser_data data = {&train_source, sl_latents_count(s->train), latent, ids, NULL, beam},
+                     held = {&holdout_source, sl_latents_count(s->holdout), latent, ids, NULL, beam};
+    json_t *recorded = json_pack("{s:i, s:i, s:f, s:f, s:f, s:f, s:i}", "batch", recipe.batch, "accumulate",
+                                 (int)settings->unet_accumulate, "rate", settings->unet_rate, "ema",
+                                 settings->unet_ema, "caption_dropout", recipe.caption_dropout,
+                                 "beam_dropout", recipe.beam_dropout, "dtype", settings->dtype);
     sl_train_options options = sl_base_train_options(settings, folder.text, settings->unet_steps,
                                                      settings->unet_rate, settings->unet_ema, recorded);
     options.accumulate = (int)settings->unet_accumulate;

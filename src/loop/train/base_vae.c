@@ -121,6 +121,7 @@ typedef struct encode_work {
     float *image, *mean, *deviation; /* [CODE_BATCH, image], [SHARD, latent] x 2 */
     sl_feed_about *about;            /* [SHARD] */
     const char *caption[SHARD];
+    sl_direct_beam beam[SHARD];
 } encode_work;
 
 static sl_status encode_work_new(const sl_base_settings *settings, sl_model *vae, const sl_feed *feed,
@@ -154,7 +155,10 @@ static sl_status encode_shard(encode_work *w, int number, int items, const sl_pr
         float *deviation = w->deviation + at * w->size;
         SL_TRY(sl_vae_encode(w->coder, w->image, count, w->mean + at * w->size, deviation));
         for (int64_t i = 0; i < count * w->size; i++) deviation[i] = expf(0.5f * deviation[i]);
-        for (int i = 0; i < count; i++) w->caption[at + i] = w->about[at + i].caption;
+        for (int i = at; i < at + count; i++) {
+            w->caption[i] = w->about[i].caption;
+            w->beam[i] = w->about[i].beam;
+        }
         sl_progress_tell(progress, "encoding images", "image", wanted[count - 1] + 1, total, NULL);
     }
     return SL_OK;
@@ -178,7 +182,8 @@ static sl_status encode_all(const sl_base_settings *settings, const sl_progress 
                                  .shape = SL_SHAPE(side, side, work.size / (side * side)),
                                  .mean = work.mean,
                                  .deviation = work.deviation,
-                                 .caption = work.caption};
+                                 .caption = work.caption,
+                                 .beam = work.beam};
         SL_GUARD(status, sl_latents_write(folder, number, &shard, maker), done);
     }
 done:

@@ -50,6 +50,7 @@ static void describe(const sl_sim_sample *sample, sl_feed_about *out) {
     *out = (sl_feed_about){.label = (int32_t)sample->class_id};
     snprintf(out->caption, sizeof out->caption, "%s", sample->caption);
     memcpy(out->attribute, sample->attribute, sizeof sample->attribute);
+    out->beam = (sl_direct_beam){true, sample->beam_row_px, sample->beam_column_px};
     out->augment = SL_AUGMENT_FLIP_LEFT_RIGHT;
     if (!sample->is_grazing) out->augment |= SL_AUGMENT_FLIP_UP_DOWN | SL_AUGMENT_TURN;
 }

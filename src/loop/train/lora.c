@@ -178,7 +178,7 @@ static sl_status load_model(tuning *t) {
     snprintf(measured, sizeof measured, "%s/vae_measured", t->base);
     if (sl_path_is_folder(measured)) SL_TRY(sl_model_load_weights(t->bundle->vae, measured));
     int64_t reduction = sl_bundle_reduction(t->bundle), size = t->settings->size_px;
-    if (!size) size = sl_bundle_unet(t->bundle)->sample_size * reduction;
+    if (!size) size = sl_bundle_side_px(t->bundle);
     if (size % reduction)
         return sl_fail(SL_INVALID, "images of %lld px, expected a multiple of %lld", (long long)size,
                        (long long)reduction);

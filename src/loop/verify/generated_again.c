@@ -18,6 +18,7 @@ static const struct {
             {"rng", "rng", false},
             {"dtype", "dtype", false},
             {"vae_tile_px", "vae-tile", false},
+            {"beam", "beam", true},
             {"detector", "detector", true},
             {"beamstop", "beamstop", true},
             {"exposure", "exposure", true},

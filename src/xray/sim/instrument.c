@@ -1,5 +1,6 @@
 /* The instrument of a scene: detector and the part of it that is shown, energy, distance, beam, beamstop,
  * count level. */
+#include "xray/usual_beam.h"
 #include "xray/sim/scene.h"
 
 #include <math.h>
@@ -76,25 +77,7 @@ static void draw_energy(sl_scene *scene, double pixel_m) {
 
 static void draw_beam(sl_scene *scene) {
     double s = scene->size_px, row, column;
-    if (scene->technique == SL_TECHNIQUE_GISAXS) {
-        double kind = scene_range(scene, 0, 1);
-        row = kind < 0.78  ? scene_range(scene, 0.72, 0.96)
-              : kind < 0.9 ? scene_range(scene, 0.5, 0.72)
-                           : scene_range(scene, 0.98, 1.06);
-        column = scene_chance(scene, 0.85) ? scene_range(scene, 0.36, 0.64) : scene_range(scene, 0.1, 0.9);
-    } else if (scene->technique == SL_TECHNIQUE_GIWAXS) {
-        row = scene_range(scene, 0.82, 1.03);
-        double kind = scene_range(scene, 0, 1);
-        column = kind < 0.6   ? scene_range(scene, 0.38, 0.62)
-                 : kind < 0.8 ? scene_range(scene, -0.04, 0.25)
-                              : scene_range(scene, 0.75, 1.04);
-    } else if (scene_chance(scene, 0.85)) {
-        row = scene_range(scene, 0.28, 0.72);
-        column = scene_range(scene, 0.28, 0.72);
-    } else {
-        row = scene_range(scene, -0.1, 1.1);
-        column = scene_chance(scene, 0.5) ? scene_range(scene, -0.15, 0.25) : scene_range(scene, 0.75, 1.15);
-    }
+    sl_usual_beam_draw(scene->technique, &scene->random, &row, &column);
     scene->beam_row_px = scene_number_unnoted(scene, SL_PARAMETER_BEAM_ROW, row) * s;
     scene->beam_column_px = scene_number_unnoted(scene, SL_PARAMETER_BEAM_COLUMN, column) * s;
 }

@@ -148,7 +148,8 @@ static sl_status winograd_run(const sl_call *call) {
                                               .worker_scratch = winograd_worker_scratch,                     \
                                               .packed = winograd_packed,                                     \
                                               .pack = winograd_pack,                                         \
-                                              .run = winograd_run};
+                                              .run = winograd_run,                                           \
+                                              .arithmetic = 36.0 / (16 * 9)}; /* F(4x4, 3x3) */
 WINOGRAD(conv2d_winograd)
 WINOGRAD(conv2d_bwd_data_winograd)
 

@@ -1,0 +1,27 @@
+/* What each place of a latent is to the direct beam, as further channels for a denoiser.
+ *
+ * Scattering is laid out around the beam: rings are circles about it, sides mirror each other across it. A
+ * small denoiser that is told where it looks need not work that out of noise (coordinate channels: Liu et
+ * al., arXiv 1807.03247; waves of several lengths: Tancik et al., arXiv 2006.10739). */
+#ifndef SL_DIFFUSION_BEAM_MAP_H
+#define SL_DIFFUSION_BEAM_MAP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Pixels from the outer corner of the image's first one; may lie outside of the frame. */
+typedef struct sl_direct_beam {
+    bool known;
+    double row_px, column_px;
+} sl_direct_beam;
+
+/* known; across, down and distance in units of 128 px, up to 3; cosine and sine of the azimuth and of twice
+ * it; cosine and sine over the distance in waves of 128, 64, 32 and 16 px, over across and over down in waves
+ * of 64, 32 and 16 px. */
+enum { SL_BEAM_CHANNELS = 28 };
+
+/* out[height, width, SL_BEAM_CHANNELS], a place being place_px pixels wide; all 0 where the beam is not
+ * known. */
+void sl_beam_map(const sl_direct_beam *beam, int64_t height, int64_t width, double place_px, float *out);
+
+#endif

@@ -1,0 +1,77 @@
+/* What a denoiser is told about the beam's place. */
+#include "test.h"
+
+#include "diffusion/beam_map.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { SIDE = 8, PLACE_PX = 8, CHANNELS = SL_BEAM_CHANNELS };
+
+static const float *at(const float *map, int row, int column) {
+    return map + (row * SIDE + column) * CHANNELS;
+}
+
+static void assert_near(double a, double b, double most) {
+    if (!(fabs(a - b) <= most)) fail_msg("%g, expected %g within %g", a, b, most);
+}
+
+static void unknown_is_zero(void **state) {
+    (void)state;
+    float map[SIDE * SIDE * CHANNELS];
+    memset(map, 1, sizeof map);
+    sl_beam_map(&(sl_direct_beam){.row_px = 3}, SIDE, SIDE, PLACE_PX, map);
+    for (size_t i = 0; i < sizeof map / sizeof *map; i++) assert_true(map[i] == 0);
+}
+
+/* The beam in the middle of the place (2, 3). */
+static void places_are_told_from_the_beam(void **state) {
+    (void)state;
+    static float map[SIDE * SIDE * CHANNELS];
+    sl_beam_map(&(sl_direct_beam){true, 2.5 * PLACE_PX, 3.5 * PLACE_PX}, SIDE, SIDE, PLACE_PX, map);
+    const float *here = at(map, 2, 3), *right = at(map, 2, 7), *below = at(map, 6, 3);
+    for (int k = 0; k < 8; k++) assert_near((double)here[k], k == 0, 1e-6);
+    assert_near((double)right[1], 32 / 128.0, 1e-6);
+    assert_near((double)right[2], 0, 1e-6);
+    assert_near((double)right[3], 32 / 128.0, 1e-6);
+    assert_near((double)right[4], 32 / 36.0, 1e-6);
+    assert_near((double)below[2], 32 / 128.0, 1e-6);
+    assert_near((double)below[5], 32 / 36.0, 1e-6);
+    /* twice the azimuth: right and below are opposite */
+    assert_near((double)right[6], (double)-below[6], 1e-6);
+    assert_true(right[6] > 0.5f);
+    /* 32 px: a quarter of the longest wave over the distance, half of the longest across */
+    assert_near((double)right[8], 0, 1e-6);
+    assert_near((double)right[9], 1, 1e-6);
+    assert_near((double)right[16], -1, 1e-6);
+    assert_near((double)right[22], 1, 1e-6);
+    assert_near((double)below[16], 1, 1e-6);
+    assert_near((double)below[22], -1, 1e-6);
+}
+
+/* A ring is the same all around: what depends on the distance alone is. */
+static void distance_is_round(void **state) {
+    (void)state;
+    static float map[SIDE * SIDE * CHANNELS];
+    sl_beam_map(&(sl_direct_beam){true, 3.5 * PLACE_PX, 3.5 * PLACE_PX}, SIDE, SIDE, PLACE_PX, map);
+    const float *a = at(map, 0, 3), *b = at(map, 3, 6);
+    for (int k = 0; k < 8; k++) assert_near((double)a[8 + k], (double)b[8 + k], 1e-6);
+    assert_near((double)a[3], (double)b[3], 1e-6);
+}
+
+static void far_beams_stay_bounded(void **state) {
+    (void)state;
+    static float map[SIDE * SIDE * CHANNELS];
+    sl_beam_map(&(sl_direct_beam){true, -1e5, 1e5}, SIDE, SIDE, PLACE_PX, map);
+    for (size_t i = 0; i < sizeof map / sizeof *map; i++) assert_true(fabsf(map[i]) <= 3);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(unknown_is_zero),
+        cmocka_unit_test(places_are_told_from_the_beam),
+        cmocka_unit_test(distance_is_round),
+        cmocka_unit_test(far_beams_stay_bounded),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL) ? 1 : 0;
+}

@@ -1,0 +1,49 @@
+/* The beam where instruments have it, and where captions ask for it. */
+#include "test.h"
+
+#include "xray/caption_place.h"
+#include "xray/usual_beam.h"
+
+#include <math.h>
+
+static void captions_place_the_beam(void **state) {
+    (void)state;
+    static const char *const captions[] = {
+        "SAXS data showing rings with a beamstop in the center",
+        "SAXS data showing rings with a beamstop at the top left",
+        "WAXS data showing rings; beam outside",
+        "GISAXS data showing rods with a beamstop at the bottom left",
+        "GIWAXS data showing arcs; beam at the bottom right",
+    };
+    for (size_t k = 0; k < sizeof captions / sizeof *captions; k++) {
+        sl_caption_place told = sl_caption_place_of(captions[k]);
+        assert_true(told.said);
+        for (uint32_t i = 0; i < 100; i++) {
+            sl_random random = sl_random_stream(5, SL_STREAM_BEAM, i), again = random;
+            double row, column, same_row, same_column;
+            assert_true(sl_usual_beam_of_caption(captions[k], &random, &row, &column));
+            assert_true(sl_usual_beam_of_caption(captions[k], &again, &same_row, &same_column));
+            assert_true(sl_caption_place_fits(&told, row, column));
+            assert_true(row == same_row && column == same_column);
+        }
+    }
+}
+
+/* No instrument of the technique has it there: the middle of the third. */
+static void unusual_places_are_taken_at_their_word(void **state) {
+    (void)state;
+    sl_random random = sl_random_stream(5, SL_STREAM_BEAM, 0);
+    double row, column;
+    assert_true(
+        sl_usual_beam_of_caption("GIWAXS data showing arcs; beam at the top left", &random, &row, &column));
+    assert_true(fabs(row - 1 / 6.0) < 1e-9 && fabs(column - 1 / 6.0) < 1e-9);
+    assert_false(sl_usual_beam_of_caption("a cat", &random, &row, &column));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(captions_place_the_beam),
+        cmocka_unit_test(unusual_places_are_taken_at_their_word),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL) ? 1 : 0;
+}
