@@ -17,7 +17,7 @@
 
 #include <stdarg.h>
 
-enum { SL_DEVICE_ABI = 3 };
+enum { SL_DEVICE_ABI = 4 };
 
 typedef struct sl_device_info {
     char name[128];        /* "NVIDIA H200" */

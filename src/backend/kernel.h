@@ -27,6 +27,7 @@ enum {
     SL_TAKES_F16 = 1 << SL_F16,
     SL_TAKES_BOTH = SL_TAKES_F32 | SL_TAKES_BF16,
     SL_TAKES_ALL = SL_TAKES_BOTH | SL_TAKES_F16,
+    SL_TAKES_F64 = 1 << SL_F64, /* weights of sampling alone */
 };
 
 typedef struct sl_kernel_code {

@@ -5,6 +5,8 @@
 #include "base/torch_cuda_random.h"
 #include "base/torch_random.h"
 
+#include <string.h>
+
 struct sl_noise {
     sl_noise_kind kind;
     int images;
@@ -80,4 +82,13 @@ void sl_noise_draw(sl_noise *noise, float *out) {
         }
     }
     noise->begun = true;
+}
+
+void sl_noise_key(sl_noise *noise, int32_t out_key[6]) {
+    const sl_random *first = &noise->streams[0];
+    const uint32_t key[6] = {(uint32_t)first->seed,    (uint32_t)(first->seed >> 32),
+                             first->stream[0],         first->stream[1],
+                             (uint32_t)first->counter, (uint32_t)(first->counter >> 32)};
+    memcpy(out_key, key, sizeof key);
+    for (int i = 0; i < noise->images; i++) noise->streams[i].counter += (noise->elements + 1) / 2;
 }

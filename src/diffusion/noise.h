@@ -25,4 +25,8 @@ void sl_noise_free(sl_noise *noise); /* NULL is fine */
  * noise of one step. */
 void sl_noise_draw(sl_noise *noise, float *out);
 
+/* In place of a later draw, of SL_NOISE_COUNTER alone: the key by which an operation of a graph draws that
+ * noise (sl_random_noise), which is the same to the bit on the CPU. */
+void sl_noise_key(sl_noise *noise, int32_t out_key[6]);
+
 #endif

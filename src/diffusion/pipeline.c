@@ -114,6 +114,21 @@ bool sl_pipeline_takes_beam(const sl_pipeline *pipeline) {
     return sl_bundle_unet(pipeline->bundle)->beam_channels > 0;
 }
 
+static sl_status set_timestep(sl_program *program, int64_t batch, double timestep) {
+    float times[SL_LIMIT_BATCH];
+    for (int64_t i = 0; i < batch; i++) times[i] = (float)timestep;
+    return sl_program_set(program, "timestep", times, (size_t)batch * sizeof *times);
+}
+
+/* embeddings [batch, L, E], beam [batch, pixels, SL_BEAM_CHANNELS] where the denoiser takes it */
+static sl_status set_conditions(const sl_pipeline *pipeline, sl_program *program, int64_t batch,
+                                int64_t pixels, const float *embeddings, const float *beam) {
+    SL_TRY(sl_program_set(program, "context", embeddings,
+                          (size_t)(batch * pipeline->length * pipeline->width) * sizeof *embeddings));
+    if (!sl_pipeline_takes_beam(pipeline)) return SL_OK;
+    return sl_program_set(program, "beam", beam, (size_t)(batch * pixels * SL_BEAM_CHANNELS) * sizeof *beam);
+}
+
 /* input and out [batch, h, w, C], embeddings [batch, L, E], beam [batch, h, w, SL_BEAM_CHANNELS] where the
  * denoiser takes it */
 static sl_status denoise(sl_pipeline *pipeline, int64_t batch, int64_t height, int64_t width,
@@ -121,17 +136,11 @@ static sl_status denoise(sl_pipeline *pipeline, int64_t batch, int64_t height, i
                          float *out) {
     int64_t channels = sl_bundle_unet(pipeline->bundle)->in_channels;
     size_t bytes = (size_t)(batch * height * width * channels) * sizeof *input;
-    float times[SL_LIMIT_BATCH];
     sl_program *program;
-    for (int64_t i = 0; i < batch; i++) times[i] = (float)timestep;
     SL_TRY(sl_programs_get(pipeline->programs, SL_PART_DENOISE, batch, height, width, &program));
     SL_TRY(sl_program_set(program, "sample", input, bytes));
-    SL_TRY(sl_program_set(program, "timestep", times, (size_t)batch * sizeof *times));
-    SL_TRY(sl_program_set(program, "context", embeddings,
-                          (size_t)(batch * pipeline->length * pipeline->width) * sizeof *embeddings));
-    if (sl_pipeline_takes_beam(pipeline))
-        SL_TRY(sl_program_set(program, "beam", beam,
-                              (size_t)(batch * height * width * SL_BEAM_CHANNELS) * sizeof *beam));
+    SL_TRY(set_timestep(program, batch, timestep));
+    SL_TRY(set_conditions(pipeline, program, batch, height * width, embeddings, beam));
     SL_TRY(sl_program_run(program));
     return sl_program_get(program, "prediction", out, bytes);
 }
@@ -163,11 +172,9 @@ typedef struct run {
     int64_t height, width, channels; /* of the latents */
     int64_t batch;
     int steps, calls;
-    bool guided, wants_noise;
+    sl_sampler_step step;
     double initial_scale;
     float *latents;    /* [count, h, w, C] */
-    float *input;      /* [batch or 2 batch, h, w, C] */
-    float *output;     /* the same */
     float *step_noise; /* [batch, h, w, C] */
     float *drawn;      /* [batch, C, h, w]: the order in which noise is drawn */
     float *embeddings; /* [batch or 2 batch, L, E] */
@@ -179,25 +186,6 @@ static int64_t image_values(const run *r) {
     return r->height * r->width * r->channels;
 }
 
-/* Standard deviation with n-1, as torch.std. */
-static double deviation(const float *x, int64_t count) {
-    double sum = 0, squares = 0;
-    for (int64_t i = 0; i < count; i++) sum += (double)x[i];
-    double mean = sum / (double)count;
-    for (int64_t i = 0; i < count; i++) squares += ((double)x[i] - mean) * ((double)x[i] - mean);
-    return sqrt(squares / (double)(count - 1));
-}
-
-/* free = free + guidance (bound - free), then pulled towards the spread of `bound` by the rescale. */
-static void guide(const sl_generation *generation, float *free_output, const float *bound, int64_t count) {
-    float guidance = (float)generation->guidance;
-    for (int64_t i = 0; i < count; i++) free_output[i] += guidance * (bound[i] - free_output[i]);
-    double rescale = generation->guidance_rescale;
-    if (!(rescale > 0)) return;
-    double factor = rescale * deviation(bound, count) / deviation(free_output, count) + (1.0 - rescale);
-    for (int64_t i = 0; i < count; i++) free_output[i] = (float)(factor * (double)free_output[i]);
-}
-
 /* Embeddings of images first..first+count-1: without guidance the prompts', else the negatives' and then the
  * prompts'. */
 static sl_status gather_embeddings(run *r, int64_t first, int64_t count) {
@@ -206,12 +194,12 @@ static sl_status gather_embeddings(run *r, int64_t first, int64_t count) {
     for (int64_t i = 0; i < count; i++) {
         int64_t prompt = (first + i) % g->prompt_count;
         const kept_text *kept;
-        if (r->guided) {
+        if (r->step.guided) {
             SL_TRY(text_embedding(r->pipeline, g->negatives ? g->negatives[prompt] : "", &kept));
             memcpy(r->embeddings + (size_t)i * each, kept->embedding, each * sizeof *r->embeddings);
         }
         SL_TRY(text_embedding(r->pipeline, g->prompts[prompt], &kept));
-        memcpy(r->embeddings + (size_t)(r->guided ? count + i : i) * each, kept->embedding,
+        memcpy(r->embeddings + (size_t)(r->step.guided ? count + i : i) * each, kept->embedding,
                each * sizeof *r->embeddings);
         r->cut_prompts += kept->cut && first + i < g->prompt_count;
     }
@@ -227,7 +215,7 @@ static void map_beams(run *r, int64_t first, int64_t count) {
     for (int64_t i = 0; i < count; i++)
         sl_beam_map(beams ? &beams[first + i] : &nobody_knows, r->height, r->width, place_px,
                     r->beam + i * each);
-    if (r->guided) memcpy(r->beam + count * each, r->beam, (size_t)(count * each) * sizeof *r->beam);
+    if (r->step.guided) memcpy(r->beam + count * each, r->beam, (size_t)(count * each) * sizeof *r->beam);
 }
 
 /* The next noise of `count` images into out [count, h, w, C]. */
@@ -240,54 +228,88 @@ static void draw(const run *r, sl_noise *noise, int64_t count, float *out) {
                 out[n * each + i * r->channels + c] = r->drawn[n * each + c * pixels + i];
 }
 
-static sl_status one_call(run *r, sl_sampling *sampling, sl_noise *noise, int call, int64_t first,
-                          int64_t count) {
+/* ---- the loop: latents stay where plans run ---- */
+
+typedef struct loop {
+    sl_program *program;
+    sl_sampling *sampling;
+    sl_noise *noise;
+    int64_t first, count; /* images */
+    float *x;             /* their latents on the host */
+    size_t bytes;
+} loop;
+
+static sl_status begin_loop(run *r, loop *l) {
     const sl_generation *g = r->generation;
-    int64_t each = image_values(r), values = count * each;
-    float *x = r->latents + first * each;
-    sl_sampling_input(sampling, call, x, r->input);
-    if (r->guided) memcpy(r->input + values, r->input, (size_t)values * sizeof *r->input);
-    SL_TRY(denoise(r->pipeline, r->guided ? 2 * count : count, r->height, r->width, r->input,
-                   sl_sampling_timestep(sampling, call), r->embeddings, r->beam, r->output));
-    for (int64_t i = 0; r->guided && i < count; i++)
-        guide(g, r->output + i * each, r->output + values + i * each, each);
-    if (r->wants_noise) draw(r, noise, count, r->step_noise);
-    sl_sampling_step(sampling, call, r->output, r->wants_noise ? r->step_noise : NULL, x);
-    if (g->on_step) {
-        sl_tensor view = {SL_F32, SL_SHAPE(count, r->height, r->width, r->channels), x};
-        g->on_step(g->context, call, first, &view);
+    const double guidance[2] = {g->guidance, g->guidance_rescale};
+    int64_t values = l->count * image_values(r);
+    draw(r, l->noise, l->count, l->x);
+    for (int64_t i = 0; i < values; i++) l->x[i] = (float)((double)l->x[i] * r->initial_scale);
+    SL_TRY(sl_programs_get_step(r->pipeline->programs, &r->step, l->count, r->height, r->width, &l->program));
+    SL_TRY(sl_program_set(l->program, "latents", l->x, l->bytes));
+    if (r->step.guided) SL_TRY(sl_program_set(l->program, "guidance", guidance, sizeof guidance));
+    return set_conditions(r->pipeline, l->program, r->step.guided ? 2 * l->count : l->count,
+                          r->height * r->width, r->embeddings, r->beam);
+}
+
+static sl_status set_noise(run *r, loop *l) {
+    int32_t key[6];
+    if (!r->step.form.wants_noise) return SL_OK;
+    if (r->step.draws_noise) {
+        sl_noise_key(l->noise, key);
+        return sl_program_set(l->program, "noise_key", key, sizeof key);
     }
+    draw(r, l->noise, l->count, r->step_noise);
+    return sl_program_set(l->program, "noise", r->step_noise, l->bytes);
+}
+
+static sl_status one_call(run *r, loop *l, int call) {
+    const sl_generation *g = r->generation;
+    sl_sampling_weights weights;
+    sl_sampling_weigh(l->sampling, call, &weights);
+    SL_TRY(sl_program_set(l->program, "weights", &weights, sizeof weights));
+    SL_TRY(set_timestep(l->program, r->step.guided ? 2 * l->count : l->count,
+                        sl_sampling_timestep(l->sampling, call)));
+    SL_TRY(set_noise(r, l));
+    SL_TRY(sl_program_run(l->program));
+    if (!g->on_step) return SL_OK;
+    SL_TRY(sl_program_get(l->program, "latents", l->x, l->bytes));
+    sl_tensor view = {SL_F32, SL_SHAPE(l->count, r->height, r->width, r->channels), l->x};
+    g->on_step(g->context, call, l->first, &view);
     return SL_OK;
 }
 
-static sl_status all_calls(run *r, sl_noise *noise, int64_t first, int64_t count) {
+/* Who watches is told of steps that are done, and stops what has not begun. */
+static sl_status all_calls(run *r, loop *l) {
     const sl_progress *progress = r->generation->progress;
-    int64_t values = count * image_values(r), batches = (r->generation->count + r->batch - 1) / r->batch;
-    float *x = r->latents + first * image_values(r);
-    draw(r, noise, count, x);
-    for (int64_t i = 0; i < values; i++) x[i] = (float)((double)x[i] * r->initial_scale);
-    sl_sampling *sampling;
-    SL_TRY(sl_sampling_new(r->settings, r->steps, (size_t)values, &sampling));
-    sl_status status = SL_OK;
-    for (int call = 0; call < r->calls && status == SL_OK; call++) {
-        status = sl_progress_check(progress);
-        if (status == SL_OK) status = one_call(r, sampling, noise, call, first, count);
-        sl_progress_tell(progress, "generating", "step", first / r->batch * r->calls + call + 1,
+    int64_t batches = (r->generation->count + r->batch - 1) / r->batch;
+    SL_TRY(begin_loop(r, l));
+    for (int call = 0; call < r->calls; call++) {
+        SL_TRY(sl_progress_check(progress));
+        SL_TRY(one_call(r, l, call));
+        if (progress) SL_TRY(sl_plan_wait(l->program->plan));
+        sl_progress_tell(progress, "generating", "step", l->first / r->batch * r->calls + call + 1,
                          batches * r->calls, NULL);
     }
-    sl_sampling_free(sampling);
-    return status;
+    return sl_program_get(l->program, "latents", l->x, l->bytes);
 }
 
 static sl_status one_batch(run *r, int64_t first, int64_t count) {
     const sl_generation *g = r->generation;
-    SL_TRY(gather_embeddings(r, first, count));
+    size_t each = (size_t)image_values(r);
+    loop l = {.first = first, .count = count, .x = r->latents + (size_t)first * each};
+    l.bytes = (size_t)count * each * sizeof *l.x;
+    sl_status status;
+    SL_GUARD(status, gather_embeddings(r, first, count), done);
     map_beams(r, first, count);
-    sl_noise *noise;
-    SL_TRY(sl_noise_new(g->noise, g->seed, g->first_image + (uint32_t)first, (int)count,
-                        (size_t)image_values(r), &noise));
-    sl_status status = all_calls(r, noise, first, count);
-    sl_noise_free(noise);
+    SL_GUARD(status,
+             sl_noise_new(g->noise, g->seed, g->first_image + (uint32_t)first, (int)count, each, &l.noise),
+             done);
+    SL_GUARD(status, sl_sampling_new(r->settings, r->steps, 0, &l.sampling), done);
+    status = all_calls(r, &l);
+done:
+    sl_noise_free(l.noise);
+    sl_sampling_free(l.sampling);
     return status;
 }
 
@@ -322,18 +344,17 @@ static sl_status prepare(run *r) {
     int64_t batches = (g->count + wish - 1) / wish;
     r->batch = (g->count + batches - 1) / batches;
     r->steps = g->steps ? g->steps : DEFAULT_STEPS;
-    r->guided = g->guidance > 1.0;
+    r->step.guided = g->guidance > 1.0;
     r->settings = g->sampler ? g->sampler : &bundle->sampler;
     sl_sampling *sampling;
-    SL_TRY(sl_sampling_new(r->settings, r->steps, 1, &sampling));
+    SL_TRY(sl_sampling_new(r->settings, r->steps, 0, &sampling));
     r->calls = sl_sampling_calls(sampling);
-    r->wants_noise = sl_sampling_wants_noise(sampling);
+    r->step.form = sl_sampling_form_of(r->settings);
+    r->step.draws_noise = r->step.form.wants_noise && g->noise == SL_NOISE_COUNTER;
     r->initial_scale = sl_sampling_initial_scale(sampling);
     sl_sampling_free(sampling);
-    size_t each = (size_t)image_values(r), rows = (size_t)r->batch * (r->guided ? 2 : 1);
+    size_t each = (size_t)image_values(r), rows = (size_t)r->batch * (r->step.guided ? 2 : 1);
     SL_TRY(sl_alloc(&r->latents, (size_t)g->count, each * sizeof *r->latents));
-    SL_TRY(sl_alloc(&r->input, rows, each * sizeof *r->input));
-    SL_TRY(sl_alloc(&r->output, rows, each * sizeof *r->output));
     SL_TRY(sl_alloc(&r->step_noise, (size_t)r->batch, each * sizeof *r->step_noise));
     SL_TRY(sl_alloc(&r->drawn, (size_t)r->batch, each * sizeof *r->drawn));
     if (sl_pipeline_takes_beam(r->pipeline))
@@ -344,8 +365,6 @@ static sl_status prepare(run *r) {
 
 static void release(run *r) {
     sl_free(r->latents);
-    sl_free(r->input);
-    sl_free(r->output);
     sl_free(r->step_noise);
     sl_free(r->drawn);
     sl_free(r->embeddings);

@@ -50,7 +50,8 @@ typedef struct sl_generation {
     int64_t batch;        /* images at a time; 0: 4. SL_NOISE_TORCH_SHARED: all */
     bool latents_only;    /* leave out decoding */
 
-    /* After each step: the latents of images first..first+count-1, [count, h, w, C]; may be NULL. */
+    /* After each step: the latents of images first..first+count-1, [count, h, w, C]; may be NULL. The
+     * pipeline is at work meanwhile. */
     void (*on_step)(void *context, int call, int64_t first, const sl_tensor *latents);
     void *context;
     const sl_progress *progress; /* may be NULL; unit "step" */

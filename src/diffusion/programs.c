@@ -10,7 +10,8 @@ static const size_t large_bytes = (size_t)512 << 20;
 typedef struct kept {
     sl_program program;
     int64_t batch, height, width;
-    uint64_t used; /* 0: empty */
+    sl_sampler_step step; /* SL_PART_STEP */
+    uint64_t used;        /* 0: empty */
 } kept;
 
 struct sl_programs {
@@ -67,25 +68,33 @@ void sl_programs_drop_others(sl_programs *programs, sl_part kept_part) {
 }
 
 static const sl_model *model_of(const sl_bundle *bundle, sl_part part) {
-    return part == SL_PART_TEXT ? bundle->text_encoder : part == SL_PART_DENOISE ? bundle->unet : bundle->vae;
+    if (part == SL_PART_TEXT) return bundle->text_encoder;
+    return part == SL_PART_DENOISE || part == SL_PART_STEP ? bundle->unet : bundle->vae;
 }
 
-static void build_denoiser(const sl_programs *programs, sl_nn *nn, int64_t batch, int64_t height,
-                           int64_t width) {
+static sl_value build_denoiser(const sl_programs *programs, sl_nn *nn, sl_value sample) {
     const sl_bundle *bundle = programs->bundle;
     const sl_unet_config *unet = sl_bundle_unet(bundle);
     const sl_clip_config *clip = sl_bundle_clip(bundle);
     sl_graph *g = nn->graph;
+    int64_t batch = sl_value_dim(g, sample, 0);
     nn->loras = programs->options.loras;
     nn->lora_count = programs->options.lora_count;
-    sl_value sample = sl_input(g, "sample", SL_F32, SL_SHAPE(batch, height, width, unet->in_channels));
     sl_value timestep = sl_input(g, "timestep", SL_F32, SL_SHAPE(batch));
     sl_value context =
         sl_input(g, "context", SL_F32, SL_SHAPE(batch, clip->max_position_embeddings, clip->hidden_size));
     sl_value beam = SL_NONE;
     if (unet->beam_channels)
-        beam = sl_input(g, "beam", SL_F32, SL_SHAPE(batch, height, width, unet->beam_channels));
-    sl_output(g, "prediction", sl_unet_build(nn, unet, sample, timestep, context, beam));
+        beam = sl_input(
+            g, "beam", SL_F32,
+            SL_SHAPE(batch, sl_value_dim(g, sample, 1), sl_value_dim(g, sample, 2), unet->beam_channels));
+    return sl_unet_build(nn, unet, sample, timestep, context, beam);
+}
+
+static void build_step(const sl_programs *programs, sl_nn *nn, const sl_sampler_step *step, sl_shape shape) {
+    sl_step_values values;
+    sl_value input = sl_sampler_step_begin(nn->graph, step, shape, &values);
+    sl_sampler_step_end(nn->graph, step, &values, build_denoiser(programs, nn, input));
 }
 
 static void build_decoder(const sl_bundle *bundle, sl_nn *nn, int64_t batch, int64_t height, int64_t width) {
@@ -114,6 +123,7 @@ static sl_status compile(sl_programs *programs, sl_part part, kept *slot) {
     SL_TRY(sl_program_begin(program, model_of(bundle, part)->params));
     sl_nn *nn = &program->nn;
     nn->dtype = programs->options.dtype;
+    sl_shape latents = SL_SHAPE(slot->batch, slot->height, slot->width, sl_bundle_unet(bundle)->in_channels);
     switch (part) {
     case SL_PART_TEXT:
         sl_output(program->graph, "embeddings",
@@ -122,7 +132,11 @@ static sl_status compile(sl_programs *programs, sl_part part, kept *slot) {
                                 programs->options.clip_skip));
         break;
     case SL_PART_DENOISE:
-        build_denoiser(programs, nn, slot->batch, slot->height, slot->width);
+        sl_output(program->graph, "prediction",
+                  build_denoiser(programs, nn, sl_input(program->graph, "sample", SL_F32, latents)));
+        break;
+    case SL_PART_STEP:
+        build_step(programs, nn, &slot->step, latents);
         break;
     case SL_PART_DECODE:
         build_decoder(bundle, nn, slot->batch, slot->height, slot->width);
@@ -136,7 +150,7 @@ static sl_status compile(sl_programs *programs, sl_part part, kept *slot) {
 
 /* What a part takes of a device's memory. */
 static void tell(sl_part part, const sl_program *program) {
-    static const char *const names[SL_PARTS] = {"text encoder", "denoiser", "decoder", "encoder"};
+    static const char *const names[SL_PARTS] = {"text encoder", "denoiser", "denoiser", "decoder", "encoder"};
     const sl_device *device;
     char figures[160];
     if (sl_device_current(&device) != SL_OK || !device) return;
@@ -160,20 +174,20 @@ static sl_status make_room_and_compile(sl_programs *programs, sl_part part, kept
         drop(programs, SL_PART_TEXT); /* its embeddings are kept */
         status = compile_into(programs, part, slot);
     }
-    if (status == SL_MEMORY && (part == SL_PART_TEXT || part == SL_PART_DENOISE)) {
+    if (status == SL_MEMORY && part != SL_PART_DECODE && part != SL_PART_ENCODE) {
         sl_programs_drop_others(programs, part);
         status = compile_into(programs, part, slot);
     }
     return status;
 }
 
-sl_status sl_programs_get(sl_programs *programs, sl_part part, int64_t batch, int64_t height, int64_t width,
-                          sl_program **out) {
+static sl_status get(sl_programs *programs, sl_part part, const kept *wanted, sl_program **out) {
     kept *slots = programs->slots[part], *oldest = slots;
     int count = sl_params_bytes(model_of(programs->bundle, part)->params) > large_bytes ? 1 : SLOTS;
     for (int i = 0; i < count; i++) {
         kept *s = &slots[i];
-        if (s->used && s->batch == batch && s->height == height && s->width == width) {
+        if (s->used && s->batch == wanted->batch && s->height == wanted->height &&
+            s->width == wanted->width && sl_sampler_step_equal(&s->step, &wanted->step)) {
             s->used = ++programs->clock;
             *out = &s->program;
             return SL_OK;
@@ -181,9 +195,20 @@ sl_status sl_programs_get(sl_programs *programs, sl_part part, int64_t batch, in
         if (s->used < oldest->used) oldest = s;
     }
     sl_program_end(&oldest->program);
-    *oldest = (kept){.batch = batch, .height = height, .width = width};
+    *oldest = *wanted;
     SL_TRY(make_room_and_compile(programs, part, oldest));
     oldest->used = ++programs->clock;
     *out = &oldest->program;
     return SL_OK;
+}
+
+sl_status sl_programs_get(sl_programs *programs, sl_part part, int64_t batch, int64_t height, int64_t width,
+                          sl_program **out) {
+    return get(programs, part, &(kept){.batch = batch, .height = height, .width = width}, out);
+}
+
+sl_status sl_programs_get_step(sl_programs *programs, const sl_sampler_step *step, int64_t batch,
+                               int64_t height, int64_t width, sl_program **out) {
+    kept wanted = {.batch = batch, .height = height, .width = width, .step = *step};
+    return get(programs, SL_PART_STEP, &wanted, out);
 }

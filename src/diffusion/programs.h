@@ -3,12 +3,14 @@
 #define SL_DIFFUSION_PROGRAMS_H
 
 #include "diffusion/pipeline.h"
+#include "diffusion/sampler_graph.h"
 #include "nn/program.h"
 
 typedef enum sl_part {
     SL_PART_TEXT,    /* ids [N, height] -> embeddings */
     SL_PART_DENOISE, /* sample [N, h, w, C], timestep [N], context [N, L, E], and where the denoiser takes it
                         beam [N, h, w, SL_BEAM_CHANNELS] -> prediction */
+    SL_PART_STEP,    /* the denoiser within a step of sampling: diffusion/sampler_graph.h */
     SL_PART_DECODE,  /* latent [N, h, w, C] -> image */
     SL_PART_ENCODE,  /* image [N, H, W, C] -> mean, logvar */
     SL_PARTS
@@ -27,5 +29,9 @@ void sl_programs_drop_others(sl_programs *programs, sl_part kept);
  * device has no room, the text encoder's go first, and for the denoiser all others. */
 sl_status sl_programs_get(sl_programs *programs, sl_part part, int64_t batch, int64_t height, int64_t width,
                           sl_program **out);
+
+/* Of SL_PART_STEP, for `batch` images; latents [batch, height, width, C]. */
+sl_status sl_programs_get_step(sl_programs *programs, const sl_sampler_step *step, int64_t batch,
+                               int64_t height, int64_t width, sl_program **out);
 
 #endif

@@ -1,5 +1,7 @@
 #include "diffusion/sampler_internal.h"
 
+#include "tensor/combine.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -18,14 +20,6 @@ sl_status sl_sampling_check_timesteps(const sl_sampling *sampling) {
     return SL_OK;
 }
 
-float *sl_sampling_push(sl_sampling *sampling) {
-    int last = sampling->settings.sampler->history_count - 1;
-    float *oldest = sampling->history[last];
-    for (int i = last; i > 0; i--) sampling->history[i] = sampling->history[i - 1];
-    sampling->history[0] = oldest;
-    return oldest;
-}
-
 static sl_status check(const sl_sampler_settings *settings, int steps) {
     if (steps < 1 || steps > SL_LIMIT_SAMPLING_STEPS || steps > settings->schedule.train_steps)
         return sl_fail(SL_INVALID, "%d sampling steps, expected 1 to %lld", steps,
@@ -40,11 +34,9 @@ static sl_status allocate(sl_sampling *sampling) {
     size_t room = (size_t)sampling->steps + 2;
     SL_TRY(sl_alloc(&sampling->timesteps, room, sizeof *sampling->timesteps));
     if (sampler->uses_sigmas) SL_TRY(sl_alloc(&sampling->sigmas, room, sizeof *sampling->sigmas));
-    for (int i = 0; i < sampler->history_count; i++)
-        SL_TRY(sl_alloc(&sampling->history[i], sampling->count, sizeof(float)));
-    if (sampler->kept_count)
-        SL_TRY(sl_alloc(&sampling->kept, (size_t)sampler->kept_count * sampling->count, sizeof(float)));
-    return SL_OK;
+    for (int i = 0; i < sampler->slots; i++)
+        SL_TRY(sl_alloc(&sampling->slot[i], sampling->count, sizeof(float)));
+    return sl_alloc(&sampling->next, sampling->count, sizeof(float));
 }
 
 sl_status sl_sampling_new(const sl_sampler_settings *settings, int steps, size_t count, sl_sampling **out) {
@@ -72,8 +64,8 @@ void sl_sampling_free(sl_sampling *sampling) {
     sl_noise_schedule_free(&sampling->schedule);
     sl_free(sampling->timesteps);
     sl_free(sampling->sigmas);
-    for (int i = 0; i < SL_SAMPLING_HISTORY; i++) sl_free(sampling->history[i]);
-    sl_free(sampling->kept);
+    for (int i = 0; i < SL_SAMPLING_SLOTS; i++) sl_free(sampling->slot[i]);
+    sl_free(sampling->next);
     sl_free(sampling);
 }
 
@@ -95,20 +87,58 @@ double sl_sampling_initial_scale(const sl_sampling *sampling) {
 }
 
 bool sl_sampling_wants_noise(const sl_sampling *sampling) {
+    return sl_sampling_form_of(&sampling->settings).wants_noise;
+}
+
+sl_sampling_form sl_sampling_form_of(const sl_sampler_settings *settings) {
+    const sl_sampler *sampler = settings->sampler;
+    return (sl_sampling_form){.slots = sampler->slots,
+                              .wants_noise = sampler->wants_noise && sampler->wants_noise(settings),
+                              .rounds = sampler->rounds,
+                              .clip_range =
+                                  sampler->clips && settings->clip_sample ? settings->clip_range : 0};
+}
+
+/* ---- a step ---- */
+
+void sl_sampling_weigh(const sl_sampling *sampling, int call, sl_sampling_weights *out) {
     const sl_sampler *sampler = sampling->settings.sampler;
-    return sampler->wants_noise && sampler->wants_noise(&sampling->settings);
+    double scale = 1;
+    if (sampler->scales_input) {
+        float sigma = (float)sampling->sigmas[call];
+        scale = 1 / (double)sqrtf(sigma * sigma + 1);
+    }
+    *out = (sl_sampling_weights){0};
+    out->of[SL_SUM_INPUT][SL_TERM_SAMPLE] = scale;
+    sampler->weigh(sampling, call, out);
+}
+
+static void form_sum(const sl_sampling *sampling, const sl_sampling_weights *weights, int sum,
+                     const float *const *terms, float *out) {
+    sl_sampling_form form = sl_sampling_form_of(&sampling->settings);
+    sl_combination combination = {.terms = SL_TERM_PREDICTION,
+                                  .weight = weights->of[sum],
+                                  .prediction = weights->of[SL_SUM_PREDICTION],
+                                  .clip = form.clip_range,
+                                  .rounded = form.rounds};
+    sl_combine_arrays(&combination, terms, out, sampling->count);
 }
 
 void sl_sampling_input(const sl_sampling *sampling, int call, const float *sample, float *input) {
-    if (!sampling->settings.sampler->scales_input) {
-        if (input != sample) memcpy(input, sample, sampling->count * sizeof *sample);
-        return;
-    }
-    float sigma = (float)sampling->sigmas[call], divisor = sqrtf(sigma * sigma + 1);
-    for (size_t i = 0; i < sampling->count; i++) input[i] = sample[i] / divisor;
+    const float *terms[SL_TERM_PREDICTION] = {sample};
+    sl_sampling_weights weights;
+    sl_sampling_weigh(sampling, call, &weights);
+    form_sum(sampling, &weights, SL_SUM_INPUT, terms, input);
 }
 
 void sl_sampling_step(sl_sampling *sampling, int call, const float *output, const float *noise,
                       float *sample) {
-    sampling->settings.sampler->step(sampling, call, output, noise, sample);
+    const float *terms[SL_TERM_PREDICTION] = {sample, output, noise};
+    sl_sampling_weights weights;
+    sl_sampling_weigh(sampling, call, &weights);
+    for (int i = 0; i < SL_SAMPLING_SLOTS; i++) terms[SL_TERM_SLOT + i] = sampling->slot[i];
+    form_sum(sampling, &weights, SL_SUM_SAMPLE, terms, sampling->next);
+    for (int i = sampling->settings.sampler->slots - 1; i >= 0; i--)
+        form_sum(sampling, &weights, SL_SUM_SLOT + i, terms, sampling->slot[i]);
+    memcpy(sample, sampling->next, sampling->count * sizeof *sample);
 }

@@ -12,6 +12,10 @@
  *         sl_sampling_step(sampling, i, output, noise, x);
  *     }
  *
+ * A sampler is nothing but numbers: every step is a few sums of the arrays at hand, whose weights are known
+ * before the loop begins (sl_sampling_weigh). sl_sampling_input and sl_sampling_step form these sums in the
+ * caller's memory, diffusion/sampler_graph.h where plans run.
+ *
  * Every rule is elementwise, so arrays may have any layout, the same for all. All follow diffusers 0.42,
  * defaults of each class included; formulas and quirks are named in each sampler's file. */
 #ifndef SL_DIFFUSION_SAMPLER_H
@@ -89,7 +93,33 @@ sl_status sl_sampler_settings_use(const char *path, const char *name, sl_sampler
 /* A scheduler_config.json that diffusers loads (new reference; NULL when out of memory). */
 json_t *sl_sampler_settings_to_json(const sl_sampler_settings *settings);
 
-/* One run of a sampler over arrays of `count` elements. */
+/* What a step's sums are made of. Arrays that are kept between steps are slots, which start with no contents:
+ * no sum takes a slot before it is written. */
+enum { SL_SAMPLING_SLOTS = 3 };
+typedef enum sl_sampling_term {
+    SL_TERM_SAMPLE, /* before the step */
+    SL_TERM_OUTPUT, /* the model's */
+    SL_TERM_NOISE,  /* fresh, standard normal */
+    SL_TERM_SLOT,
+    SL_TERM_PREDICTION = SL_TERM_SLOT + SL_SAMPLING_SLOTS, /* SL_SUM_PREDICTION, which is no array */
+    SL_TERMS
+} sl_sampling_term;
+
+/* The sums, of the sample and the slots as they were before the step; a slot's takes no later slot, so that
+ * slots can be written from the last to the first. */
+typedef enum sl_sampling_sum {
+    SL_SUM_INPUT,      /* what the model sees, of the sample alone */
+    SL_SUM_PREDICTION, /* what the output says of the image, or of the noise */
+    SL_SUM_SAMPLE,     /* after the step */
+    SL_SUM_SLOT,
+    SL_SUMS = SL_SUM_SLOT + SL_SAMPLING_SLOTS
+} sl_sampling_sum;
+
+typedef struct sl_sampling_weights {
+    double of[SL_SUMS][SL_TERMS];
+} sl_sampling_weights;
+
+/* One run of a sampler over arrays of `count` elements; 0: its numbers alone are wanted. */
 typedef struct sl_sampling sl_sampling;
 
 /* SL_INVALID where `steps` does not suit the schedule. */
@@ -101,6 +131,16 @@ double sl_sampling_timestep(const sl_sampling *sampling, int call); /* fractiona
 const double *sl_sampling_sigmas(const sl_sampling *sampling, int *out_count); /* NULL: has none */
 double sl_sampling_initial_scale(const sl_sampling *sampling);                 /* of the first noise */
 bool sl_sampling_wants_noise(const sl_sampling *sampling); /* in every step, the last included */
+void sl_sampling_weigh(const sl_sampling *sampling, int call, sl_sampling_weights *out);
+
+/* What the settings ask for in every step alike. */
+typedef struct sl_sampling_form {
+    int slots;
+    bool wants_noise;
+    bool rounds;       /* the prediction, to float */
+    double clip_range; /* of the prediction; 0: it is not clipped */
+} sl_sampling_form;
+sl_sampling_form sl_sampling_form_of(const sl_sampler_settings *settings);
 
 /* What the model sees: the sample, scaled where the sampler works in noise levels. input may be sample. */
 void sl_sampling_input(const sl_sampling *sampling, int call, const float *sample, float *input);

@@ -35,22 +35,20 @@ static sl_status plan(sl_sampling *s) {
     return SL_OK;
 }
 
-/* The output as a prediction of the clean image, into image[]. */
-static void predict_image(const sl_sampling *s, double level, const float *output, const float *sample,
-                          float *image) {
+/* The output as a prediction of the clean image. */
+static void predict_image(const sl_sampling *s, double level, double *image) {
     double alpha = 1 / sqrt(level * level + 1), sigma = level * alpha;
-    for (size_t i = 0; i < s->count; i++) {
-        double x = (double)sample[i], e = (double)output[i];
-        switch (s->settings.prediction) {
-        case SL_PREDICTION_SAMPLE:
-            image[i] = output[i];
-            break;
-        case SL_PREDICTION_V:
-            image[i] = (float)(alpha * x - sigma * e);
-            break;
-        default:
-            image[i] = (float)((x - sigma * e) / alpha);
-        }
+    switch (s->settings.prediction) {
+    case SL_PREDICTION_SAMPLE:
+        image[SL_TERM_OUTPUT] = 1;
+        break;
+    case SL_PREDICTION_V:
+        image[SL_TERM_SAMPLE] = alpha;
+        image[SL_TERM_OUTPUT] = -sigma;
+        break;
+    default:
+        image[SL_TERM_SAMPLE] = 1 / alpha;
+        image[SL_TERM_OUTPUT] = -sigma / alpha;
     }
 }
 
@@ -62,22 +60,22 @@ static bool first_order(const sl_sampling *s, int call) {
            !settings->last_sigma_is_min;
 }
 
-/* x = keep x + image (D0) + change (D1) + noise: the weights of one step. */
-typedef struct weights {
+/* x = keep x + image D0 + change D1 + noise: the weights of one step. */
+typedef struct rule {
     double keep, image, change, noise;
-} weights;
+} rule;
 
-static weights weigh(const sl_sampling *s, int call, bool first) {
+static rule rule_of(const sl_sampling *s, int call, bool first) {
     double from = s->sigmas[call], to = s->sigmas[call + 1];
     double alpha = 1 / sqrt(to * to + 1), sigma = to * alpha, h = log(from) - log(to); /* inf at level 0 */
     double ratio = sigma * sqrt(from * from + 1) / from;
-    weights w;
+    rule w;
     if (s->settings.stochastic_solver) {
-        w = (weights){ratio * exp(-h), alpha * (1 - exp(-2 * h)), 0, sigma * sqrt(1 - exp(-2 * h))};
+        w = (rule){ratio * exp(-h), alpha * (1 - exp(-2 * h)), 0, sigma * sqrt(1 - exp(-2 * h))};
         if (!first)
             w.change = s->settings.heun_solver ? alpha * ((1 - exp(-2 * h)) / (-2 * h) + 1) : w.image / 2;
     } else {
-        w = (weights){ratio, -alpha * (exp(-h) - 1), 0, 0};
+        w = (rule){ratio, -alpha * (exp(-h) - 1), 0, 0};
         if (!first) w.change = s->settings.heun_solver ? alpha * ((exp(-h) - 1) / h + 1) : w.image / 2;
     }
     if (!first)
@@ -85,17 +83,15 @@ static weights weigh(const sl_sampling *s, int call, bool first) {
     return w;
 }
 
-static void step(sl_sampling *s, int call, const float *output, const float *noise, float *sample) {
-    float *image = sl_sampling_push(s);
-    const float *before = s->history[1];
-    predict_image(s, s->sigmas[call], output, sample, image);
-    weights w = weigh(s, call, first_order(s, call));
-    for (size_t i = 0; i < s->count; i++) {
-        double x = w.keep * (double)sample[i] + w.image * (double)image[i];
-        if (w.change != 0) x += w.change * ((double)image[i] - (double)before[i]);
-        if (w.noise > 0) x += w.noise * (double)noise[i];
-        sample[i] = (float)x;
-    }
+static void weigh(const sl_sampling *s, int call, sl_sampling_weights *out) {
+    rule w = rule_of(s, call, first_order(s, call));
+    double *x = out->of[SL_SUM_SAMPLE];
+    predict_image(s, s->sigmas[call], out->of[SL_SUM_PREDICTION]);
+    x[SL_TERM_SAMPLE] = w.keep;
+    x[SL_TERM_PREDICTION] = w.image + w.change;
+    x[SL_TERM_SLOT] = -w.change;
+    x[SL_TERM_NOISE] = w.noise;
+    out->of[SL_SUM_SLOT][SL_TERM_PREDICTION] = 1;
 }
 
 static bool wants_noise(const sl_sampler_settings *settings) {
@@ -106,11 +102,12 @@ const sl_sampler sl_sampler_dpmpp_2m = {
     .name = "dpmpp_2m",
     .class_name = "DPMSolverMultistepScheduler",
     .spacing = SL_SPACING_LINSPACE,
-    .history_count = 2,
+    .slots = 1, /* the prediction before */
+    .rounds = true,
     .takes_karras = true,
     .uses_sigmas = true,
     .wants_noise = wants_noise,
     .check = check,
     .plan = plan,
-    .step = step,
+    .weigh = weigh,
 };

@@ -25,35 +25,33 @@ static sl_status plan(sl_sampling *s) {
     return SL_OK;
 }
 
-/* The derivative dx/dsigma at one element. */
-static double slope(sl_prediction_type prediction, double sigma, double x, double output) {
+/* x = x + change dx/dsigma, the derivative as the output gives it. */
+static void follow(sl_prediction_type prediction, double sigma, double change, double *x) {
+    x[SL_TERM_SAMPLE] = 1;
     switch (prediction) {
     case SL_PREDICTION_SAMPLE:
-        return (x - output) / sigma;
+        x[SL_TERM_SAMPLE] += change / sigma;
+        x[SL_TERM_OUTPUT] = -change / sigma;
+        break;
     case SL_PREDICTION_V:
-        return (x - (x / (sigma * sigma + 1) - output * sigma / sqrt(sigma * sigma + 1))) / sigma;
+        x[SL_TERM_SAMPLE] += change * sigma / (sigma * sigma + 1);
+        x[SL_TERM_OUTPUT] = change / sqrt(sigma * sigma + 1);
+        break;
     default:
-        return output;
+        x[SL_TERM_OUTPUT] = change;
     }
 }
 
-static void step(sl_sampling *s, int call, const float *output, const float *noise, float *sample) {
-    (void)noise;
-    double sigma = s->sigmas[call], change = s->sigmas[call + 1] - sigma;
-    for (size_t i = 0; i < s->count; i++) {
-        double x = (double)sample[i];
-        sample[i] = (float)(x + slope(s->settings.prediction, sigma, x, (double)output[i]) * change);
-    }
+static void weigh(const sl_sampling *s, int call, sl_sampling_weights *out) {
+    double sigma = s->sigmas[call];
+    follow(s->settings.prediction, sigma, s->sigmas[call + 1] - sigma, out->of[SL_SUM_SAMPLE]);
 }
 
-static void step_ancestral(sl_sampling *s, int call, const float *output, const float *noise, float *sample) {
+static void weigh_ancestral(const sl_sampling *s, int call, sl_sampling_weights *out) {
     double from = s->sigmas[call], to = s->sigmas[call + 1];
     double up = sqrt(to * to * (from * from - to * to) / (from * from)), down = sqrt(to * to - up * up);
-    for (size_t i = 0; i < s->count; i++) {
-        double x = (double)sample[i];
-        x += slope(s->settings.prediction, from, x, (double)output[i]) * (down - from);
-        sample[i] = (float)(x + up * (double)noise[i]);
-    }
+    follow(s->settings.prediction, from, down - from, out->of[SL_SUM_SAMPLE]);
+    out->of[SL_SUM_SAMPLE][SL_TERM_NOISE] = up;
 }
 
 static bool always(const sl_sampler_settings *settings) {
@@ -69,7 +67,7 @@ const sl_sampler sl_sampler_euler = {
     .uses_sigmas = true,
     .scales_input = true,
     .plan = plan,
-    .step = step,
+    .weigh = weigh,
 };
 
 const sl_sampler sl_sampler_euler_a = {
@@ -80,5 +78,5 @@ const sl_sampler sl_sampler_euler_a = {
     .scales_input = true,
     .wants_noise = always,
     .plan = plan,
-    .step = step_ancestral,
+    .weigh = weigh_ancestral,
 };

@@ -4,8 +4,6 @@
 
 #include "diffusion/sampler.h"
 
-enum { SL_SAMPLING_HISTORY = 4 };
-
 struct sl_sampling {
     sl_sampler_settings settings;
     sl_noise_schedule schedule;
@@ -15,22 +13,24 @@ struct sl_sampling {
     double *timesteps; /* calls */
     double *sigmas;    /* calls + 1, or NULL */
     double initial_scale;
-    float *history[SL_SAMPLING_HISTORY]; /* of `count` each, as many as the sampler asked for; newest first */
-    float *kept;                         /* kept_count times `count`, or NULL */
+    float *slot[SL_SAMPLING_SLOTS]; /* of `count` each, as many as the sampler asked for */
+    float *next;                    /* of `count` */
 };
 
 struct sl_sampler {
     const char *name, *class_name;
     sl_spacing spacing; /* the class's default */
-    int history_count;  /* arrays in history[] */
-    int kept_count;     /* times `count` elements in kept[] */
+    int slots;
     bool takes_karras, uses_sigmas;
     bool scales_input;                                        /* by 1 / sqrt(sigma^2 + 1) */
+    bool rounds;                                              /* the prediction, to float */
+    bool clips;                                               /* the prediction, where the settings say so */
     bool (*wants_noise)(const sl_sampler_settings *settings); /* NULL: never */
     sl_status (*check)(const sl_sampler_settings *settings);  /* NULL: takes all */
     /* Fills timesteps (and sigmas, initial_scale); sets calls. The arrays have room for steps + 2. */
     sl_status (*plan)(sl_sampling *sampling);
-    void (*step)(sl_sampling *sampling, int call, const float *output, const float *noise, float *sample);
+    /* Fills the weights of a call, all of them 0 before but the input's. */
+    void (*weigh)(const sl_sampling *sampling, int call, sl_sampling_weights *out);
 };
 
 /* The three spacings for `steps` steps, from noisy to clean, into out[steps]; as doubles not yet rounded
@@ -49,8 +49,5 @@ double sl_alpha_bar_at(const sl_sampling *sampling, int t);
 
 /* Every timestep is within the schedule, else SL_INVALID. */
 sl_status sl_sampling_check_timesteps(const sl_sampling *sampling);
-
-/* Moves the history back by one and returns the freed newest array. */
-float *sl_sampling_push(sl_sampling *sampling);
 
 #endif

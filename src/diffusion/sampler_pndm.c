@@ -30,56 +30,61 @@ static sl_status plan(sl_sampling *s) {
     return SL_OK;
 }
 
-/* The combination of the stored outputs for this call, into combined[]; history[0] is the newest. */
-static void combine(const sl_sampling *s, int call, const float *output, float *combined) {
+/* Slots hold the outputs before this one, the newest first; the second call's is not kept. Until the second
+ * step is made the sample before the first lies behind the only one. */
+enum { FIRST_SAMPLE = SL_TERM_SLOT + 1 };
+
+static void combine(int call, double *sum) {
     static const double weights[4][4] = {{1, 0, 0, 0},
                                          {3. / 2, -1. / 2, 0, 0},
                                          {23. / 12, -16. / 12, 5. / 12, 0},
                                          {55. / 24, -59. / 24, 37. / 24, -9. / 24}};
     if (call == 1) {
-        for (size_t i = 0; i < s->count; i++) combined[i] = (output[i] + s->history[0][i]) / 2;
+        sum[SL_TERM_OUTPUT] = sum[SL_TERM_SLOT] = 0.5;
         return;
     }
     int order = call == 0 ? 0 : call - 1 < 3 ? call - 1 : 3;
-    const double *w = weights[order];
-    for (size_t i = 0; i < s->count; i++) {
-        double sum = 0;
-        for (int k = 0; k <= order; k++) sum += w[k] * (double)s->history[k][i];
-        combined[i] = (float)sum;
-    }
+    sum[SL_TERM_OUTPUT] = weights[order][0];
+    for (int k = 1; k <= order; k++) sum[SL_TERM_SLOT + k - 1] = weights[order][k];
 }
 
-static void step(sl_sampling *s, int call, const float *output, const float *noise, float *sample) {
-    (void)noise;
+static void fill_slots(int call, double (*slot)[SL_TERMS]) {
+    int filled = call < 2 ? 2 : call < SL_SAMPLING_SLOTS ? call : SL_SAMPLING_SLOTS; /* after this call */
+    for (int i = 0; i < filled; i++) {
+        if (call == 1)
+            slot[i][SL_TERM_SLOT + i] = 1;
+        else
+            slot[i][i > 0 ? SL_TERM_SLOT + i - 1 : SL_TERM_OUTPUT] = 1;
+    }
+    if (call > 0) return;
+    slot[1][SL_TERM_SLOT] = 0;
+    slot[1][SL_TERM_SAMPLE] = 1;
+}
+
+static void weigh(const sl_sampling *s, int call, sl_sampling_weights *out) {
     int ratio = s->schedule.train_steps / s->steps, t = (int)s->timesteps[call], next = t - ratio;
-    float *combined = s->kept + s->count;
     if (call == 1) {
         next = t;
         t += ratio;
-        combine(s, call, output, combined);
-        memcpy(sample, s->kept, s->count * sizeof *sample);
-    } else {
-        memcpy(sl_sampling_push(s), output, s->count * sizeof *output);
-        combine(s, call, output, combined);
-        if (call == 0) memcpy(s->kept, sample, s->count * sizeof *sample);
     }
     double a = sl_alpha_bar_at(s, t), b = sl_alpha_bar_at(s, next);
     double keep = sqrt(b / a), change = (b - a) / (a * sqrt(1 - b) + sqrt(a * (1 - a) * b));
+    double *x = out->of[SL_SUM_SAMPLE];
+    int from = call == 1 ? FIRST_SAMPLE : SL_TERM_SAMPLE;
     bool velocity = s->settings.prediction == SL_PREDICTION_V;
-    for (size_t i = 0; i < s->count; i++) {
-        double x = (double)sample[i], e = (double)combined[i];
-        if (velocity) e = sqrt(a) * e + sqrt(1 - a) * x;
-        sample[i] = (float)(keep * x - change * e);
-    }
+    combine(call, out->of[SL_SUM_PREDICTION]);
+    x[from] = velocity ? keep - change * sqrt(1 - a) : keep;
+    x[SL_TERM_PREDICTION] = velocity ? -change * sqrt(a) : -change;
+    fill_slots(call, &out->of[SL_SUM_SLOT]);
 }
 
 const sl_sampler sl_sampler_pndm = {
     .name = "pndm",
     .class_name = "PNDMScheduler",
     .spacing = SL_SPACING_LEADING,
-    .history_count = 4,
-    .kept_count = 2, /* the sample before the first step, and the combination */
+    .slots = SL_SAMPLING_SLOTS,
+    .rounds = true,
     .check = check,
     .plan = plan,
-    .step = step,
+    .weigh = weigh,
 };

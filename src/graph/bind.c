@@ -16,6 +16,9 @@ sl_status sl_plan_bind(sl_plan *plan, sl_value value, void *data) {
     value_kind kind = plan->graph->values[value.id].kind;
     if (kind != VALUE_PARAMETER && kind != VALUE_INPUT)
         return sl_fail(SL_INVALID, "only parameters and inputs are bound");
+    if (kind == VALUE_INPUT && plan->graph->values[value.id].is_state)
+        return sl_fail(SL_INVALID, "'%s' is written by the graph: it is not bound",
+                       plan->graph->values[value.id].name);
     plan->values[value.id].bound = data;
     plan->resolved = false;
     if (kind == VALUE_PARAMETER) plan->packed_ready = false;
@@ -159,6 +162,8 @@ sl_status sl_plan_address(const sl_plan *plan, int32_t id, void **out) {
 
 static sl_status resolve_target(const sl_plan *plan, const graph_node *node, void **out) {
     const plan_value *target = &plan->values[node->target];
+    if (plan->graph->values[node->target].kind == VALUE_INPUT)
+        return sl_plan_address(plan, node->target, out);
     void *host = node->target_is_gradient ? target->gradient : target->bound;
     if (!host)
         return sl_fail(SL_INVALID, "the %s of '%s' is not bound",

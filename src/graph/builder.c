@@ -261,3 +261,37 @@ sl_value sl_l1(sl_graph *graph, sl_value pred, sl_value target) {
 sl_value sl_cross_entropy(sl_graph *graph, sl_value logits, sl_value labels, sl_value class_weight) {
     return EMIT(graph, CROSS_ENTROPY, NO_ATTRS, logits, labels, class_weight);
 }
+
+sl_value sl_combine(sl_graph *graph, sl_value weights, const sl_value *terms, int count,
+                    sl_combine_rule rule) {
+    sl_value in[SL_INPUTS_MAX] = {weights};
+    sl_attrs attrs = {
+        .start = rule.sum, .count = rule.prediction, .alpha = rule.clip, .keep = rule.rounded ? 1 : 0};
+    if (count >= SL_INPUTS_MAX) {
+        sl_graph_fail(graph, SL_LIMIT, "a sum of %d terms, at most %d", count, SL_INPUTS_MAX - 1);
+        return SL_NONE;
+    }
+    for (int i = 0; i < count; i++) in[1 + i] = terms[i];
+    return emit(graph, SL_OP_COMBINE, attrs, in, 1 + count);
+}
+
+sl_value sl_guide(sl_graph *graph, sl_value x, sl_value guidance) {
+    return EMIT(graph, GUIDE, NO_ATTRS, x, guidance);
+}
+
+sl_value sl_random_noise(sl_graph *graph, sl_value key, sl_shape shape) {
+    sl_attrs attrs = {.shape = shape};
+    return EMIT(graph, NOISE, attrs, key);
+}
+
+void sl_assign(sl_graph *graph, sl_value input, sl_value value) {
+    const graph_value *to = sl_graph_value(graph, input.id), *from = sl_graph_value(graph, value.id);
+    if (graph->status != SL_OK) return;
+    if (to->kind != VALUE_INPUT || !input.id || to->operand.dtype != from->operand.dtype ||
+        !sl_shape_equal(&to->operand.shape, &from->operand.shape)) {
+        sl_graph_fail(graph, SL_MISMATCH, "'%s' cannot take over that value",
+                      to->name ? to->name : "a result");
+        return;
+    }
+    sl_graph_emit_update(graph, value, input, false, 0, 1);
+}

@@ -69,6 +69,11 @@ sl_value sl_graph_find(const sl_graph *graph,
 /* Keep a value to the end of the run, under a unique name, to be read with sl_plan_download. */
 void sl_output(sl_graph *graph, const char *name, sl_value value);
 
+/* At the end of a run the input takes over the value (of its shape and dtype), for the next run to begin
+ * with; of several such, and of those who read the input, each is done where it stands. Such an input is not
+ * bound (sl_plan_bind): on a device it stays there until it is downloaded. */
+void sl_assign(sl_graph *graph, sl_value input, sl_value value);
+
 /* ---- gradients ---- */
 
 /* Ask for the gradient with respect to a value that is not a parameter (an input, say). Before its use. */
@@ -167,6 +172,21 @@ sl_value sl_timestep_embedding(sl_graph *graph, sl_value t, int width, bool flip
 #define SL_ALL_AXES 0xffffffffu
 sl_value sl_sum(sl_graph *graph, sl_value x, uint32_t axes);
 sl_value sl_mean(sl_graph *graph, sl_value x, uint32_t axes);
+
+/* Sampling; formulas in backend/ops.def. */
+/* The sum `sum` of the weights F64 [S, count+1] over the terms F32 (SL_NONE where there is none); p is its
+ * sum `prediction`. */
+typedef struct sl_combine_rule {
+    int sum, prediction;
+    double clip;
+    bool rounded;
+} sl_combine_rule;
+sl_value sl_combine(sl_graph *graph, sl_value weights, const sl_value *terms, int count,
+                    sl_combine_rule rule);
+/* x F32 [2N,...], guidance and its rescale F64 [2] -> [N,...] */
+sl_value sl_guide(sl_graph *graph, sl_value x, sl_value guidance);
+/* key I32 [6] -> F32 [N,H,W,C] */
+sl_value sl_random_noise(sl_graph *graph, sl_value key, sl_shape shape);
 
 /* Losses: a scalar F32. */
 /* mean over all elements of weight[n] (pred - target)^2; weight [N] (first axis) or none */

@@ -24,7 +24,7 @@ typedef struct graph_node {
     int32_t in[SL_INPUTS_MAX], out[SL_OUTPUTS_MAX]; /* value ids */
     const char *scope;
     int32_t segment; /* recompute segment, 0: none */
-    /* SL_OP_UPDATE writes the storage of a parameter, or of its gradient */
+    /* SL_OP_UPDATE writes the storage of a parameter or an input, or of a parameter's gradient */
     int32_t target;
     bool target_is_gradient;
 } graph_node;

@@ -19,7 +19,8 @@ static sl_status infer_update(sl_call *call) {
 
 static sl_status reference_update(const sl_call *call, double *const *in, double *const *out) {
     for (int64_t i = 0; i < sl_operand_count(&call->out[0]); i++)
-        out[0][i] = call->attrs->alpha * out[0][i] + call->attrs->beta * in[0][i];
+        out[0][i] =
+            (call->attrs->alpha != 0 ? call->attrs->alpha * out[0][i] : 0) + call->attrs->beta * in[0][i];
     return SL_OK;
 }
 

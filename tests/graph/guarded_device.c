@@ -228,7 +228,7 @@ static sl_status mark_s(void *device, double *out_s) {
 
 /* ---- the table ---- */
 
-enum { ALL_DTYPES = SL_TAKES_ALL | 1 << SL_F64 };
+enum { ALL_DTYPES = SL_TAKES_ALL | SL_TAKES_F64 };
 
 static sl_kernel rows[SL_OP_COUNT];
 

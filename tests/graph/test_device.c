@@ -180,6 +180,50 @@ static void a_bound_input_is_brought_before_each_run(void **state) {
     guarded_device_end();
 }
 
+/* x = 2 x + 1, kept = x before; five runs. */
+static void run_assigned(float *x, float *kept) {
+    sl_graph *graph;
+    sl_plan *plan;
+    assert_ok(sl_graph_new(&graph));
+    sl_value state = sl_input(graph, "x", SL_F32, SL_SHAPE(3)),
+             was = sl_input(graph, "was", SL_F32, SL_SHAPE(3));
+    sl_value next = sl_scale(graph, state, 2, 1);
+    sl_assign(graph, was, state);
+    sl_assign(graph, state, next);
+    assert_ok(sl_plan_new(graph, NULL, &plan));
+    assert_ok(sl_plan_reserve(plan));
+    assert_status(sl_plan_bind(plan, state, x), SL_INVALID);
+    assert_ok(sl_plan_upload(plan, state, x, 3 * sizeof *x));
+    int uploads = guarded_device.uploads, downloads = guarded_device.downloads;
+    for (int run = 0; run < 5; run++) assert_ok(sl_plan_run(plan));
+    assert_int_equal(guarded_device.uploads, uploads);
+    assert_int_equal(guarded_device.downloads, downloads);
+    assert_ok(sl_plan_download(plan, state, x, 3 * sizeof *x));
+    assert_ok(sl_plan_download(plan, was, kept, 3 * sizeof *kept));
+    sl_plan_free(plan);
+    sl_graph_free(graph);
+}
+
+/* ... and nothing is read of what was there before. */
+static void an_input_that_is_assigned_stays(void **state) {
+    (void)state;
+    const float expected[] = {31, 63, 95}, before[] = {15, 31, 47};
+    for (int on_device = 0; on_device < 2; on_device++) {
+        float x[] = {0, 1, 2}, kept[3];
+        if (on_device) guarded_device_use();
+        run_assigned(x, kept);
+        if (on_device) guarded_device_end();
+        assert_memory_equal(x, expected, sizeof x);
+        assert_memory_equal(kept, before, sizeof kept);
+    }
+    sl_graph *graph;
+    assert_ok(sl_graph_new(&graph));
+    sl_assign(graph, sl_input(graph, "a", SL_F32, SL_SHAPE(3)), sl_input(graph, "b", SL_F32, SL_SHAPE(4)));
+    assert_status(sl_graph_status(graph), SL_MISMATCH);
+    assert_non_null(strstr(sl_error_message(), "'a'"));
+    sl_graph_free(graph);
+}
+
 static void profiles_ask_the_device_for_the_time(void **state) {
     (void)state;
     net n;
@@ -264,6 +308,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(frozen_weights_are_held_once),
     cmocka_unit_test(plans_share_the_weights_they_bind),
     cmocka_unit_test(a_bound_input_is_brought_before_each_run),
+    cmocka_unit_test(an_input_that_is_assigned_stays),
     cmocka_unit_test(profiles_ask_the_device_for_the_time),
     cmocka_unit_test(too_little_memory_is_told_before_the_run),
     cmocka_unit_test(an_operation_without_kernel_is_named),

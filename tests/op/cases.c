@@ -55,7 +55,7 @@ static int64_t batch(maker *m) {
 static void add_input(maker *m, op_role role, sl_shape shape) {
     op_case *c = m->c;
     sl_dtype wide = sl_dtype_wide(m->activation);
-    sl_dtype dtypes[] = {m->activation, m->weight, wide, SL_I32};
+    sl_dtype dtypes[] = {m->activation, m->weight, wide, SL_I32, SL_F64};
     unsigned flags = role == ROLE_WEIGHT ? SL_OPERAND_WEIGHT : 0u;
     if (role == ROLE_WEIGHT && sl_random_below(m->random, 2)) flags |= SL_OPERAND_FROZEN;
     c->role[c->call.in_count] = role;
@@ -409,6 +409,37 @@ static void make_fill(maker *m) {
     m->c->attrs.alpha = 1.25;
 }
 
+/* Two to four sums over one to six terms, some of which are not there. */
+static void make_combine(maker *m) {
+    sl_attrs *a = &m->c->attrs;
+    int64_t sums = between(m, 2, 4), terms = between(m, 1, 6);
+    sl_shape x = image(m, 1);
+    IN(DOUBLE, sums, terms + 1);
+    for (int64_t k = 0; k < terms; k++) {
+        if (k == 0 || between(m, 0, 3))
+            add_input(m, ROLE_WIDE, x);
+        else
+            add_absent(m);
+    }
+    a->start = between(m, 0, sums - 1);
+    a->count = between(m, 0, sums - 1);
+    a->alpha = (double)between(m, 0, 1) * 0.7;
+    a->keep = (int32_t)between(m, 0, 1);
+}
+
+static void make_guide(maker *m) {
+    sl_shape x = image(m, 1);
+    x.dim[0] *= 2;
+    add_input(m, ROLE_WIDE, x);
+    IN(DOUBLE, 2);
+}
+
+static void make_noise(maker *m) {
+    m->c->attrs.shape = image(m, 1);
+    m->c->integer_below = INT32_MAX;
+    IN(INTEGER, 6);
+}
+
 typedef void (*make_fn)(maker *);
 static const make_fn makers[SL_OP_COUNT] = {
     [SL_OP_CONV2D] = make_conv,
@@ -456,6 +487,9 @@ static const make_fn makers[SL_OP_COUNT] = {
     [SL_OP_CROSS_ENTROPY] = make_cross_entropy,
     [SL_OP_CROSS_ENTROPY_BWD] = make_cross_entropy,
     [SL_OP_FILL] = make_fill,
+    [SL_OP_COMBINE] = make_combine,
+    [SL_OP_GUIDE] = make_guide,
+    [SL_OP_NOISE] = make_noise,
 };
 
 void op_case_make(op_case *c, sl_op op, op_sizes sizes, sl_dtype activation, sl_dtype weight,
@@ -539,6 +573,14 @@ static void derive_inputs(op_case *c, sl_random *random) {
     switch (c->call.op) {
     case SL_OP_ADAMW:
         make_positive(&c->call.in[1]);
+        break;
+    case SL_OP_COMBINE: /* some weights are 0: those terms are not read */
+        for (int64_t i = 0; i < sl_operand_count(&c->call.in[0]); i++)
+            if (sl_random_below(random, 4) == 0) ((double *)c->call.in[0].data)[i] = 0;
+        break;
+    case SL_OP_GUIDE:
+        ((double *)c->call.in[1].data)[0] = 5;
+        ((double *)c->call.in[1].data)[1] = sl_random_below(random, 2) ? 0.7 : 0;
         break;
     case SL_OP_MAX_POOL_BWD:
         derive_positions(c, random);

@@ -6,8 +6,9 @@
 #include "backend/kernel.h"
 #include "op/op.h"
 
-/* How an input is stored: an activation, a weight, statistics and losses (always wide), or integers. */
-typedef enum op_role { ROLE_ACTIVATION, ROLE_WEIGHT, ROLE_WIDE, ROLE_INTEGER } op_role;
+/* How an input is stored: an activation, a weight, statistics and losses (always wide), integers, or weights
+ * of sampling (F64). */
+typedef enum op_role { ROLE_ACTIVATION, ROLE_WEIGHT, ROLE_WIDE, ROLE_INTEGER, ROLE_DOUBLE } op_role;
 
 typedef struct op_case {
     sl_attrs attrs;

@@ -170,8 +170,13 @@ static void update_task(void *context, int64_t task, int worker) {
         const float *value = load_block(in, at, count, value_buffer);
         const float *old = load_block(out, at, count, old_buffer);
         float *target = target_block(out, at, old_buffer);
-        EACH_ELEMENT
-        for (int64_t i = 0; i < count; i++) target[i] = alpha * old[i] + beta * value[i];
+        if (alpha != 0) {
+            EACH_ELEMENT
+            for (int64_t i = 0; i < count; i++) target[i] = alpha * old[i] + beta * value[i];
+        } else {
+            EACH_ELEMENT
+            for (int64_t i = 0; i < count; i++) target[i] = beta * value[i];
+        }
         store_block(out, at, count, old_buffer);
     }
 }

@@ -47,6 +47,7 @@ static float team_sum(sl_cuda_team team, float x) {
 #include "backend/cuda/own/bodies_layout.h"
 #include "backend/cuda/own/bodies_losses.h"
 #include "backend/cuda/own/bodies_rows.h"
+#include "backend/cuda/own/bodies_sampling.h"
 
 typedef struct member {
     pthread_t thread;

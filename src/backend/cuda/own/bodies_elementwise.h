@@ -236,7 +236,7 @@ PIECE void update_at(const sl_cuda_own *c, position item) {
     int n = flat_n(c, item);
     load(c->out[0].dtype, c->out[0].data, item * c->step, n, was);
     load_in(c, 0, item * c->step, n, v);
-    EACH(i) v[i] = alpha * was[i] + beta * v[i];
+    EACH(i) v[i] = (alpha != 0 ? alpha * was[i] : 0) + beta * v[i];
     store_out(c, 0, item * c->step, n, v);
 }
 

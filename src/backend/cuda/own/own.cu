@@ -5,6 +5,7 @@
 #include "backend/cuda/own/bodies_layout.h"
 #include "backend/cuda/own/bodies_losses.h"
 #include "backend/cuda/own/bodies_rows.h"
+#include "backend/cuda/own/bodies_sampling.h"
 
 static int64_t extent_of(const sl_cuda_own *c) {
     return c->extent;
