@@ -1,6 +1,8 @@
 /* The tables. */
 #include "gates.h"
 
+#include "base/file.h"
+
 #include <math.h>
 
 typedef enum target_kind {
@@ -251,8 +253,9 @@ sl_status report_write(gates *g, FILE *file) {
         (gate_row){obeyed_all.samples, obeyed_all.limit, obeyed_all.round_trip, obeyed_all.untrained, false};
     fill_tests(g, row);
     SL_TRY(fill_copies(g, row));
-    fprintf(file, "%lld samples of `%s`, %lld steps, guidance %g.\n\n", (long long)g->count, g->model,
-            (long long)g->settings.steps, g->settings.guidance);
+    fprintf(file, "%lld samples of `%s` (%s), %lld steps, guidance %g.\n\n", (long long)g->count,
+            sl_path_base(g->model), sl_path_base(g->folder), (long long)g->settings.steps,
+            g->settings.guidance);
     write_gates(file, g, row);
     write_by_technique(file, g);
     write_by_test(file, g);

@@ -15,6 +15,7 @@ typedef struct kept {
 struct sample_set {
     sl_arena *arena;
     sl_workspace *workspace;
+    const image_rows *captions;
     kept *item;
     int64_t count;
 };
@@ -23,6 +24,10 @@ static sl_status keep_record(sample_set *s, const sl_image_record *record) {
     const char *text;
     json_t *provenance = NULL;
     if (record->run_index >= s->count) return SL_OK;
+    const char *caption = s->captions->row[record->run_index].caption;
+    if (!record->caption || strcmp(record->caption, caption) != 0)
+        return sl_fail(SL_MISMATCH, "image %lld was made from '%s', expected '%s'", (long long)record->id,
+                       record->caption ? record->caption : "", caption);
     SL_TRY(sl_store_image_provenance(s->workspace->store, record->id, s->arena, &text));
     if (text) SL_TRY(sl_json_parse(text, strlen(text), "provenance", &provenance));
     const char *expectation = json_string_value(json_object_get(provenance, "expectation"));
@@ -59,7 +64,7 @@ static bool part_is_there(const sample_set *s, int64_t part) {
 }
 
 /* Through the use-case itself, so that samples are what anybody gets who gives it these prompts. */
-static sl_status make_missing(const gates *g, sample_set *s, const char *model, const image_rows *captions) {
+static sl_status make_missing(const gates *g, sample_set *s, const char *model) {
     const char **prompts = SL_NEW(s->arena, const char *, s->count);
     sl_generate_settings settings;
     sl_generate_result made;
@@ -70,7 +75,7 @@ static sl_status make_missing(const gates *g, sample_set *s, const char *model, 
     settings.batch = PART;
     settings.steps = g->settings.steps;
     settings.guidance = g->settings.guidance;
-    for (int64_t k = 0; k < s->count; k++) prompts[k] = captions->row[k].caption;
+    for (int64_t k = 0; k < s->count; k++) prompts[k] = s->captions->row[k].caption;
     for (int64_t part = 0; part < s->count / PART; part++) {
         if (!part_is_there(s, part)) {
             settings.shard =
@@ -89,13 +94,14 @@ sl_status samples_open(const gates *g, const char *model, const char *folder, co
     sl_status status;
     SL_TRY(sl_alloc(&s, 1, sizeof *s));
     s->count = count;
+    s->captions = captions;
     SL_GUARD(status, sl_arena_new(&s->arena), done);
     if (!sl_file_exists(sl_path_join(s->arena, folder, "scatterloop.db")))
         SL_GUARD(status, sl_workspace_init(folder, 1), done);
     SL_GUARD(status, sl_workspace_open(folder, &s->workspace), done);
     s->item = SL_NEW(s->arena, kept, count);
     SL_GUARD(status, find_kept(s), done);
-    SL_GUARD(status, make_missing(g, s, model, captions), done);
+    SL_GUARD(status, make_missing(g, s, model), done);
     SL_GUARD(status, find_kept(s), done);
 done:
     if (status)
