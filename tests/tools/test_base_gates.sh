@@ -15,7 +15,7 @@ gates "$1" first
 gates "$1" second
 cmp "$folder/first" "$folder/second"
 rows=$(grep -cE '\| (yes|\*\*no\*\*|open)( \(1\))? \|$' "$folder/first")
-[ "$rows" = 14 ] || { echo "FAILED: $rows gates, expected 14"; cat "$folder/first"; exit 1; }
+[ "$rows" = 15 ] || { echo "FAILED: $rows gates, expected 15"; cat "$folder/first"; exit 1; }
 grep -q 'image' "$folder/second.log" && grep -q 'measured' "$folder/second.log" && { echo "FAILED: measured again"; exit 1; }
 ls "$folder"/*/gates.md "$folder"/*/saxs.png >/dev/null
 echo "base-gates: $rows gates, the second run like the first"

@@ -77,6 +77,14 @@ static sl_estimate share_passing(const image_rows *rows, look seen, bool family,
     return judged ? sl_proportion(passed, judged, 0, 0.95) : unknown;
 }
 
+/* A model that blurs its rings leaves the tests of rings nothing to find fault with. */
+static sl_estimate share_followed(const image_rows *rows) {
+    int64_t followed = 0;
+    for (int64_t i = 0; i < rows->count; i++)
+        followed += rows->row[i].verdict[LOOK_EXPECTATION].applies[SL_PHYSICAL_ARC_SHAPE];
+    return rows->count ? sl_proportion(followed, rows->count, 0, 0.95) : unknown;
+}
+
 static void fill_tests(const gates *g, gate_row row[GATE_COUNT]) {
     static const struct {
         gate_id gate;
@@ -252,6 +260,9 @@ sl_status report_write(gates *g, FILE *file) {
     row[GATE_CAPTIONS] =
         (gate_row){obeyed_all.samples, obeyed_all.limit, obeyed_all.round_trip, obeyed_all.untrained, false};
     fill_tests(g, row);
+    row[GATE_FOLLOWED] =
+        (gate_row){share_followed(&g->set[SET_SAMPLES]), share_followed(&g->set[SET_CLEAN]),
+                   share_followed(&g->set[SET_ROUND_TRIP]), share_followed(&g->set[SET_UNTRAINED]), false};
     SL_TRY(fill_copies(g, row));
     fprintf(file, "%lld samples of `%s` (%s), %lld steps, guidance %g.\n\n", (long long)g->count,
             sl_path_base(g->model), sl_path_base(g->folder), (long long)g->settings.steps,
