@@ -79,14 +79,12 @@ static sl_status make_physical(sl_comparison *c, const sl_list *without) {
     return status;
 }
 
-/* Cumulative distributions of the profile above its lowest bin, scaled so that their mean absolute difference
- * is a Wasserstein-1 distance in decades of the radius. A missing bin holds nothing. */
-static sl_status make_profile(sl_comparison *c) {
+sl_status sl_comparison_profile(const sl_points *raw, sl_points *profile) {
     static const double decades = 1.8239087409443189; /* log10(1 / 0.015): all bins */
-    SL_TRY(sl_points_new(c->raw.count, SL_PROFILE_BINS, &c->profile));
-    for (int64_t i = 0; i < c->raw.count; i++) {
-        const double *bin = sl_points_row(&c->raw, i) + SL_IMAGE_FEATURE_PROFILE_00;
-        double *out = c->profile.at + i * SL_PROFILE_BINS, least = INFINITY, total = 0, sum = 0;
+    SL_TRY(sl_points_new(raw->count, SL_PROFILE_BINS, profile));
+    for (int64_t i = 0; i < raw->count; i++) {
+        const double *bin = sl_points_row(raw, i) + SL_IMAGE_FEATURE_PROFILE_00;
+        double *out = profile->at + i * SL_PROFILE_BINS, least = INFINITY, total = 0, sum = 0;
         for (int b = 0; b < SL_PROFILE_BINS; b++)
             if (isfinite(bin[b])) least = fmin(least, bin[b]);
         for (int b = 0; b < SL_PROFILE_BINS; b++)
@@ -99,10 +97,10 @@ static sl_status make_profile(sl_comparison *c) {
     return SL_OK;
 }
 
-static sl_status make_spectrum(sl_comparison *c) {
-    SL_TRY(sl_points_new(c->raw.count, SL_PSD_BANDS, &c->spectrum));
-    for (int64_t i = 0; i < c->raw.count; i++)
-        memcpy(c->spectrum.at + i * SL_PSD_BANDS, sl_points_row(&c->raw, i) + SL_IMAGE_FEATURE_PSD_0,
+sl_status sl_comparison_spectrum(const sl_points *raw, sl_points *spectrum) {
+    SL_TRY(sl_points_new(raw->count, SL_PSD_BANDS, spectrum));
+    for (int64_t i = 0; i < raw->count; i++)
+        memcpy(spectrum->at + i * SL_PSD_BANDS, sl_points_row(raw, i) + SL_IMAGE_FEATURE_PSD_0,
                SL_PSD_BANDS * sizeof(double));
     return SL_OK;
 }
@@ -161,8 +159,8 @@ sl_status sl_comparison_new(const sl_measured_set *const sets[3], const int64_t 
     SL_GUARD(status, sl_alloc(&c->group_rows, (size_t)c->raw.count, sizeof *c->group_rows), done);
     set_groups(c, group);
     SL_GUARD(status, make_physical(c, settings->without), done);
-    SL_GUARD(status, make_profile(c), done);
-    SL_GUARD(status, make_spectrum(c), done);
+    SL_GUARD(status, sl_comparison_profile(&c->raw, &c->profile), done);
+    SL_GUARD(status, sl_comparison_spectrum(&c->raw, &c->spectrum), done);
     SL_GUARD(status, make_backbone(c, sets), done);
     SL_GUARD(status, make_pairs(c), done);
 done:

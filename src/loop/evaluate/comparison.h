@@ -67,6 +67,12 @@ sl_status sl_comparison_new(const sl_measured_set *const sets[3], const int64_t 
                             const sl_compare_settings *settings, sl_comparison *out);
 void sl_comparison_free(sl_comparison *comparison);
 
+/* Of rows of image features: cumulative distributions of the radial profile above its lowest bin, scaled so
+ * that their mean absolute difference is a Wasserstein-1 distance in decades of the radius (a missing bin
+ * holds nothing); and the power spectrum's bands in dB. *out is new. */
+sl_status sl_comparison_profile(const sl_points *raw, sl_points *profile);
+sl_status sl_comparison_spectrum(const sl_points *raw, sl_points *spectrum);
+
 /* Numbers by half-samples: each draw takes halves without a common group of both sets, cut to one size;
  * value, floor and ceiling are means over the draws, intervals their 2.5 % and 97.5 % quantiles. Half-samples
  * without replacement scatter as the whole sets do (Shao and Wu, Ann. Stat. 17 (1989) 1176), and no image

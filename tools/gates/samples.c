@@ -1,0 +1,136 @@
+/* Samples of a model, kept in a workspace of their own. */
+#include "gates.h"
+
+#include "base/file.h"
+#include "diffusion/bundle.h"
+#include "loop/generate/generate.h"
+#include "nn/nn.h"
+
+#include <string.h>
+
+typedef struct kept {
+    const char *measured, *expectation; /* objects */
+} kept;
+
+struct sample_set {
+    sl_arena *arena;
+    sl_workspace *workspace;
+    const image_rows *captions;
+    kept *item;
+    int64_t count;
+};
+
+static sl_status keep_record(sample_set *s, const sl_image_record *record) {
+    const char *text;
+    json_t *provenance = NULL;
+    if (record->run_index >= s->count) return SL_OK;
+    const char *caption = s->captions->row[record->run_index].caption;
+    if (!record->caption || strcmp(record->caption, caption) != 0)
+        return sl_fail(SL_MISMATCH, "image %lld was made from '%s', expected '%s'", (long long)record->id,
+                       record->caption ? record->caption : "", caption);
+    SL_TRY(sl_store_image_provenance(s->workspace->store, record->id, s->arena, &text));
+    if (text) SL_TRY(sl_json_parse(text, strlen(text), "provenance", &provenance));
+    const char *expectation = json_string_value(json_object_get(provenance, "expectation"));
+    sl_status status = SL_OK;
+    if (expectation)
+        s->item[record->run_index] =
+            (kept){sl_arena_strdup(s->arena, record->object_hash), sl_arena_strdup(s->arena, expectation)};
+    else
+        status =
+            sl_fail(SL_UNSUPPORTED, "image %lld has no expectation: the gates are for models that make one",
+                    (long long)record->id);
+    json_decref(provenance);
+    return status;
+}
+
+static sl_status find_kept(sample_set *s) {
+    sl_image_filter filter = SL_IMAGE_FILTER_ALL;
+    filter.origin = SL_ORIGIN_GENERATED;
+    filter.limit = 256;
+    while (true) {
+        sl_image_record *records;
+        int count;
+        SL_TRY(sl_store_images(s->workspace->store, &filter, s->arena, &records, &count));
+        if (count == 0) return SL_OK;
+        for (int i = 0; i < count; i++) SL_TRY(keep_record(s, &records[i]));
+        filter.after = records[count - 1].id;
+    }
+}
+
+static bool part_is_there(const sample_set *s, int64_t part) {
+    for (int64_t k = part * PART; k < (part + 1) * PART; k++)
+        if (!s->item[k].measured) return false;
+    return true;
+}
+
+/* Through the use-case itself, so that samples are what anybody gets who gives it these prompts. */
+static sl_status make_missing(const gates *g, sample_set *s, const char *model) {
+    const char **prompts = SL_NEW(s->arena, const char *, s->count);
+    sl_generate_settings settings;
+    sl_generate_result made;
+    SL_TRY(sl_options_default(sl_generate_options, s->arena, &settings));
+    settings.model = model;
+    settings.count = s->count;
+    settings.seed = 1;
+    settings.batch = PART;
+    settings.steps = g->settings.steps;
+    settings.guidance = g->settings.guidance;
+    for (int64_t k = 0; k < s->count; k++) prompts[k] = s->captions->row[k].caption;
+    for (int64_t part = 0; part < s->count / PART; part++) {
+        if (!part_is_there(s, part)) {
+            settings.shard =
+                sl_arena_printf(s->arena, "%lld/%lld", (long long)part, (long long)s->count / PART);
+            SL_TRY(sl_generate(&settings, prompts, (int)s->count, s->workspace, 0, NULL, &made));
+        }
+        SL_TRY(sl_progress_check(g->progress));
+        sl_progress_tell(g->progress, "sampling", "image", (part + 1) * PART, s->count, NULL);
+    }
+    return SL_OK;
+}
+
+sl_status samples_open(const gates *g, const char *model, const char *folder, const image_rows *captions,
+                       int64_t count, sample_set **out) {
+    sample_set *s;
+    sl_status status;
+    SL_TRY(sl_alloc(&s, 1, sizeof *s));
+    s->count = count;
+    s->captions = captions;
+    SL_GUARD(status, sl_arena_new(&s->arena), done);
+    if (!sl_file_exists(sl_path_join(s->arena, folder, "scatterloop.db")))
+        SL_GUARD(status, sl_workspace_init(folder, 1), done);
+    SL_GUARD(status, sl_workspace_open(folder, &s->workspace), done);
+    s->item = SL_NEW(s->arena, kept, count);
+    SL_GUARD(status, find_kept(s), done);
+    SL_GUARD(status, make_missing(g, s, model), done);
+    SL_GUARD(status, find_kept(s), done);
+done:
+    if (status)
+        samples_close(s);
+    else
+        *out = s;
+    return sl_context(status, "samples in '%s'", folder);
+}
+
+void samples_close(sample_set *s) {
+    if (!s) return;
+    sl_workspace_close(s->workspace);
+    sl_arena_free(s->arena);
+    sl_free(s);
+}
+
+sl_status samples_load(const sample_set *s, int64_t index, sl_image *measured, sl_image *expectation) {
+    SL_TRY(sl_workspace_get_image(s->workspace, s->item[index].measured, measured));
+    sl_status status = sl_workspace_get_image(s->workspace, s->item[index].expectation, expectation);
+    if (status) sl_image_free(measured);
+    return status;
+}
+
+sl_status samples_write_untrained(const char *model, const char *folder) {
+    sl_bundle *bundle;
+    SL_TRY(sl_bundle_load(model, &bundle));
+    sl_status status = sl_params_initialise(bundle->unet->params, 1);
+    if (!status) status = sl_params_initialise(bundle->text_encoder->params, 2);
+    if (!status) status = sl_bundle_save(bundle, folder, SL_F16);
+    sl_bundle_free(bundle);
+    return status;
+}
