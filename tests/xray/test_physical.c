@@ -132,7 +132,7 @@ static void a_robust_fit_is_not_pulled_away(void **state) {
     assert_false(robust_fit(basis, value, weight, COUNT, 1e-4, out, &spread));
 }
 
-enum { SIDE = 256, PLAIN, DARK, FAINT, RING_OUT_OF_PLACE };
+enum { SIDE = 256, PLAIN, DARK, FAINT, RING_OUT_OF_PLACE, BEHIND_A_GAP, GAP_LINE = 50, GAP_END = 55 };
 static const double beam_row = 110, beam_column = 140, window_row = 136, window_column = 119,
                     window_radius = 112;
 
@@ -142,6 +142,7 @@ static double scattering(int kind, int i, int j) {
     double mean = 8e6 * pow(radius + 20, -2), off = hypot(i - beam_row - 5, j - beam_column + 6) - 90;
     if (window > window_radius && kind == DARK) mean *= 0.02;
     if (window > window_radius && kind == FAINT) mean *= 0.75;
+    if (kind == BEHIND_A_GAP && i >= GAP_LINE) mean *= i < GAP_END ? 0 : 2;
     if (kind == RING_OUT_OF_PLACE) mean *= 1 + 2 * exp(-off * off / 8);
     return mean;
 }
@@ -165,14 +166,17 @@ static void assert_masked_outside_the_window(const sl_image *opened) {
     assert_int_equal(wrong, 0);
 }
 
-/* Dark or half-transparent, where it is not the beam's own; a ring out of place is none. */
+/* Dark or half-transparent, where it is not the beam's own; a ring out of place is none, nor is a gap at
+ * which the level changes. */
 static void round_windows_are_masked(void **state) {
     (void)state;
     sl_image image, opened;
     bool found;
     assert_ok(sl_image_new(SIDE, SIDE, &image));
-    for (int kind = PLAIN; kind <= RING_OUT_OF_PLACE; kind++) {
+    for (int kind = PLAIN; kind <= BEHIND_A_GAP; kind++) {
         fill_scattering(&image, kind);
+        for (int k = GAP_LINE * SIDE; kind == BEHIND_A_GAP && k < GAP_END * SIDE; k++)
+            image.mask[k] = SL_MASK_GAP;
         physical_view view = {.image = &image, .unit_px = 1, .row_px = beam_row, .column_px = beam_column};
         assert_ok(physical_aperture_mask(&view, &opened, &found));
         assert_int_equal(found, kind == DARK || kind == FAINT);
