@@ -132,7 +132,7 @@ static void a_robust_fit_is_not_pulled_away(void **state) {
     assert_false(robust_fit(basis, value, weight, COUNT, 1e-4, out, &spread));
 }
 
-enum { SIDE = 256, PLAIN, DARK, FAINT, RING_OUT_OF_PLACE };
+enum { SIDE = 256, PLAIN, DARK, FAINT, RING_OUT_OF_PLACE, BEHIND_A_GAP, GAP_LINE = 55, GAP_END = 58 };
 static const double beam_row = 110, beam_column = 140, window_row = 136, window_column = 119,
                     window_radius = 112;
 
@@ -142,6 +142,7 @@ static double scattering(int kind, int i, int j) {
     double mean = 8e6 * pow(radius + 20, -2), off = hypot(i - beam_row - 5, j - beam_column + 6) - 90;
     if (window > window_radius && kind == DARK) mean *= 0.02;
     if (window > window_radius && kind == FAINT) mean *= 0.75;
+    if (kind == BEHIND_A_GAP) mean *= i < GAP_LINE ? 0.03 : 0.06;
     if (kind == RING_OUT_OF_PLACE) mean *= 1 + 2 * exp(-off * off / 8);
     return mean;
 }
@@ -155,6 +156,10 @@ static void fill_scattering(sl_image *image, int kind) {
         }
 }
 
+static void mask_gap(sl_image *image) {
+    for (int k = GAP_LINE * SIDE; k < GAP_END * SIDE; k++) image->mask[k] = SL_MASK_GAP;
+}
+
 static void assert_masked_outside_the_window(const sl_image *opened) {
     int wrong = 0;
     for (int i = 0; i < SIDE; i++)
@@ -165,14 +170,16 @@ static void assert_masked_outside_the_window(const sl_image *opened) {
     assert_int_equal(wrong, 0);
 }
 
-/* Dark or half-transparent, where it is not the beam's own; a ring out of place is none. */
+/* Dark or half-transparent, where it is not the beam's own; a ring out of place is none, nor is a gap at
+ * which the level changes. */
 static void round_windows_are_masked(void **state) {
     (void)state;
     sl_image image, opened;
     bool found;
     assert_ok(sl_image_new(SIDE, SIDE, &image));
-    for (int kind = PLAIN; kind <= RING_OUT_OF_PLACE; kind++) {
+    for (int kind = PLAIN; kind <= BEHIND_A_GAP; kind++) {
         fill_scattering(&image, kind);
+        if (kind == BEHIND_A_GAP) mask_gap(&image);
         physical_view view = {.image = &image, .unit_px = 1, .row_px = beam_row, .column_px = beam_column};
         assert_ok(physical_aperture_mask(&view, &opened, &found));
         assert_int_equal(found, kind == DARK || kind == FAINT);
@@ -182,6 +189,41 @@ static void round_windows_are_masked(void **state) {
         view.row_px = window_row, view.column_px = window_column; /* one about the beam breaks no symmetry */
         assert_ok(physical_aperture_mask(&view, &opened, &found));
         assert_false(found);
+    }
+    sl_image_free(&image);
+}
+
+/* A level that doubles behind a gap is told. Beside a streak along the gap nobody can say what is a step, nor
+ * where there are hardly any counts. */
+static void a_level_goes_on_behind_a_gap(void **state) {
+    (void)state;
+    sl_image image;
+    const sl_physical_input input = {.image = &image, .technique = SL_TECHNIQUE_SAXS};
+    const physical_view view = {.input = &input,
+                                .image = &image,
+                                .unit_px = 1,
+                                .row_px = beam_row,
+                                .column_px = beam_column,
+                                .polar.step_px = 1};
+    assert_ok(sl_image_new(SIDE, SIDE, &image));
+    mask_gap(&image);
+    for (int kind = PLAIN; kind <= BEHIND_A_GAP; kind += BEHIND_A_GAP - PLAIN) {
+        sl_physical_result result = {0};
+        fill_scattering(&image, kind);
+        assert_ok(physical_gap_level(&view, &result));
+        assert_true(result.applicable);
+        assert_true(kind == PLAIN ? result.value <= 0 : fabs(result.value - log(2)) < 0.2);
+    }
+    for (int faint = 0; faint < 2; faint++) {
+        sl_physical_result result = {0};
+        fill_scattering(&image, BEHIND_A_GAP);
+        for (int k = 0; k < SIDE * SIDE; k++) {
+            double streak = (k / SIDE - GAP_END) / 5.0;
+            image.value[k] *= (float)(faint ? 1e-3 : 1 + 9 * exp(-streak * streak));
+            image.value[k] = roundf(image.value[k]);
+        }
+        assert_ok(physical_gap_level(&view, &result));
+        assert_false(result.applicable);
     }
     sl_image_free(&image);
 }
@@ -214,6 +256,7 @@ int main(void) {
         cmocka_unit_test(a_tail_that_is_seen_is_followed),
         cmocka_unit_test(a_robust_fit_is_not_pulled_away),
         cmocka_unit_test(round_windows_are_masked),
+        cmocka_unit_test(a_level_goes_on_behind_a_gap),
         cmocka_unit_test(a_blind_look_is_shared),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) ? 1 : 0;

@@ -15,7 +15,10 @@ enum { BINS = 512, EDGE = 3, REACH = 14, STEPS = 2, SHIFTS = 2 * REACH * STEPS +
 static const double outlier = 4, own_change = 0.03;
 /* A shift is possible where the misfit is within so many mean squares of the least; a gap tells something
  * where the possible ones are within so many pixels. */
-static const double possible = 30, vague_px = 3, agreement = 0.5, straight_share = 1.5, least_evenness = 0.4;
+static const double possible = 30, vague_px = 3, agreement = 0.65, straight_share = 1.3, least_evenness = 0.4;
+/* A gap matters where a shift changes the misfit by this share of the most that it does at any; of those that
+ * matter, half have to be decided. */
+static const double matters = 0.25, least_decided = 0.5;
 
 /* Square roots of counts along one edge of a gap, on both sides of the beam, over the distance from it. */
 typedef struct radial {
@@ -159,13 +162,11 @@ static int misfits(const physical_view *view, const gap_lines *g, const radial *
 }
 
 /* The smallest shift in pixels that is still possible; NaN where the gap tells nothing. */
-static double least_shift(const double misfit_at[SHIFTS], int places) {
+static double least_shift(const double misfit_at[SHIFTS], int places, double usual) {
     int best = 0, first, last;
-    double sorted[SHIFTS];
     for (int k = 0; k < SHIFTS; k++)
         if (misfit_at[k] < misfit_at[best]) best = k;
-    memcpy(sorted, misfit_at, sizeof sorted);
-    if (misfit_at[best] > agreement * physical_median(sorted, SHIFTS)) return NAN;
+    if (misfit_at[best] > agreement * usual) return NAN;
     double allowed = misfit_at[best] * (1 + possible / places) + 1e-9;
     for (first = best; first > 0 && misfit_at[first - 1] <= allowed;) first--;
     for (last = best; last < SHIFTS - 1 && misfit_at[last + 1] <= allowed;) last++;
@@ -181,24 +182,43 @@ static double least_of(const double misfit_at[SHIFTS]) {
     return least;
 }
 
-/* Compares what lies on both sides of the gap; whether it tells anything. */
-static bool compare_gap(const physical_view *view, const gap_lines *g, double *worst) {
+/* What is found at one gap. */
+typedef struct crossing {
+    gap_lines gap;
+    double shift; /* the smallest one possible, px of an image of 256; NaN: it tells nothing */
+    double told;  /* what a shift changes the misfit by */
+} crossing;
+
+/* Compares what lies on both sides of the gap; false where too little does. */
+static bool compare_gap(const physical_view *view, const gap_lines *g, crossing *out) {
     int32_t lines = g->is_column ? view->image->width_px : view->image->height_px, edge = edge_of(view);
     if (g->first < edge || g->end + edge > lines) return false;
     radial near;
     along beside, far;
-    double misfit_at[SHIFTS];
+    double misfit_at[SHIFTS], sorted[SHIFTS];
     take_radial(view, g, &near);
     take_along(view, g, g->first - edge, &beside);
     take_along(view, g, g->end, &far);
     int places = misfits(view, g, &near, &far, misfit_at);
     if (places < LEAST_BINS) return false;
-    double shift = least_shift(misfit_at, places) * view->polar.step_px / view->unit_px;
-    if (isnan(shift)) return false;
-    if (shift > 0 && straight_misfit(&beside, &far) < straight_share * least_of(misfit_at)) shift = 0;
-    *worst = fmax(*worst, shift);
-    gap_lines_mark(view, SL_PHYSICAL_GAP_CROSSING, g, shift > 2);
+    memcpy(sorted, misfit_at, sizeof sorted);
+    double usual = physical_median(sorted, SHIFTS), least = least_of(misfit_at);
+    double shift = least_shift(misfit_at, places, usual) * view->polar.step_px / view->unit_px;
+    if (shift > 0 && straight_misfit(&beside, &far) < straight_share * least) shift = 0;
+    *out = (crossing){*g, shift, usual - least};
     return true;
+}
+
+/* Whether half of the gaps that matter are decided: what is shifted at one that is not would be missed. */
+static bool most_are_decided(const crossing *list, int count) {
+    double most = 0;
+    int matter = 0, decided = 0;
+    for (int k = 0; k < count; k++) most = fmax(most, list[k].told);
+    for (int k = 0; k < count; k++) {
+        if (list[k].told < matters * most) continue;
+        matter++, decided += !isnan(list[k].shift);
+    }
+    return decided > 0 && decided >= least_decided * matter;
 }
 
 /* Whether a third of a ring is seen, about as clear all along: what is bright on one side of the beam fixes
@@ -211,15 +231,23 @@ static bool has_ring(const physical_view *view) {
 }
 
 sl_status physical_gap_crossing(const physical_view *view, sl_physical_result *out) {
-    int crossings = 0;
-    snprintf(out->saw, sizeof out->saw,
+    enum { GAPS = 64 };
+    crossing list[GAPS];
+    int count = 0, crossings = 0;
+    snprintf(out->saw, sizeof out->saw, "%s",
              view->is_grazing ? "not a transmission image"
                               : "no gap with rings at which a shift could be told");
     if (view->is_grazing || !has_ring(view)) return SL_OK;
-    for (gap_lines gap = {0}; gap_lines_next(view->image, &gap);)
-        crossings += compare_gap(view, &gap, &out->value);
-    if (crossings == 0) return SL_OK;
-    out->applicable = true;
+    for (gap_lines gap = {0}; count < GAPS && gap_lines_next(view->image, &gap);)
+        count += compare_gap(view, &gap, &list[count]);
+    out->applicable = most_are_decided(list, count);
+    if (!out->applicable) return SL_OK;
+    for (int k = 0; k < count; k++) {
+        if (isnan(list[k].shift)) continue;
+        crossings++;
+        out->value = fmax(out->value, list[k].shift);
+        gap_lines_mark(view, SL_PHYSICAL_GAP_CROSSING, &list[k].gap, list[k].shift > 2);
+    }
     snprintf(out->saw, sizeof out->saw, "%d gaps; behind one all is shifted by %.1f px and more", crossings,
              out->value * view->unit_px);
     if (out->value <= 0)

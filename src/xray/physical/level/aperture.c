@@ -125,8 +125,16 @@ static double mean_level(const ray *r, int first, int end) {
     return pixels > 0 ? log((counts + 0.5) / pixels) : NAN;
 }
 
+/* Whether a masked pixel lies on or beside the ray at bin k: what a gap hides is not known to be sharp. */
+static bool is_hidden(const ray *r, int k) {
+    for (int at = k - 1; at <= k + 1; at++)
+        if (r->pixels[at] < 3) return true;
+    return false;
+}
+
 /* How clear a step down at bin k is, in its error; 0 where it is no sharp fall from one level to another. */
 static double step_at(const ray *r, int k) {
+    if (is_hidden(r, k)) return 0;
     double near, far, inside = level_at(r, k, -1, SPARED, &near), outside = level_at(r, k, 1, SPARED, &far),
                       step = inside - outside;
     double fall = mean_level(r, k - SPARED - 1, k) - mean_level(r, k + 1, k + SPARED + 2);
