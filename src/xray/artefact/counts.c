@@ -188,28 +188,59 @@ static double distance_from(const uint8_t *rgb, int64_t pixels, const double *co
     return sqrt(least);
 }
 
+/* A change of one channel: around a place, or evenly beside a column, on the smaller side. */
+typedef struct tint {
+    double row, column, radius, strength;
+    bool half;
+    int channel;
+} tint;
+
+static double changed_value(const tint *t, int32_t width_px, int32_t row, int32_t column, double value) {
+    double y = row - t->row, x = column - t->column,
+           weight = exp(-(x * x + y * y) / (2 * t->radius * t->radius));
+    if (t->half) weight = (x > 0) == (t->column > 0.5 * width_px) ? 0.5 : 0;
+    return floor(fmax(0, fmin(255, value + t->strength * weight)));
+}
+
+/* How much of the change is seen: at places all over the picture, how far it leads from all of its colours.
+ */
+static double seen_of(const tint *t, const uint8_t *rgb, int32_t height_px, int32_t width_px) {
+    enum { PLACES = 16 };
+    double sum = 0;
+    for (int i = 0; i < PLACES; i++)
+        for (int j = 0; j < PLACES; j++) {
+            int32_t row = (int32_t)((i + 0.5) * height_px / PLACES),
+                    column = (int32_t)((j + 0.5) * width_px / PLACES);
+            const uint8_t *at = &rgb[3 * ((int64_t)row * width_px + column)];
+            double colour[3] = {at[0], at[1], at[2]};
+            colour[t->channel] = changed_value(t, width_px, row, column, colour[t->channel]);
+            if (fabs(colour[t->channel] - at[t->channel]) < 5) continue;
+            sum += distance_from(rgb, (int64_t)height_px * width_px, colour);
+        }
+    return sum;
+}
+
 void sl_artefact_colour(uint8_t *rgb, int32_t height_px, int32_t width_px, double severity,
                         sl_random *random) {
     enum { TRIES = 12 };
-    double row = 0, column = 0, strength = 0, best = -1;
-    int channel = 0;
-    /* a change along the map, or beyond the scale, is none: the place and channel that show most of it */
-    for (int k = 0; k < TRIES; k++) {
-        double y = sl_random_range(random, 0, height_px), x = sl_random_range(random, 0, width_px);
-        int c = (int)sl_random_below(random, 3);
-        const uint8_t *at = &rgb[3 * ((int64_t)y * width_px + (int64_t)x)];
-        double change = (at[c] > 127 ? -1 : 1) * (10 + 40 * severity), colour[3] = {at[0], at[1], at[2]};
-        colour[c] += change;
-        double seen = distance_from(rgb, (int64_t)height_px * width_px, colour);
-        if (seen > best) best = seen, row = y, column = x, channel = c, strength = change;
-    }
-    double radius = sl_random_range(random, 0.06, 0.2) * height_px;
+    tint best = {0};
+    double most = -1;
     bool half = sl_random_uniform(random) < 0.3;
+    /* a change along the map, in a gap or beyond the scale is none: the one that shows most */
+    for (int k = 0; k < TRIES; k++) {
+        tint t = {.row = sl_random_range(random, 0, height_px),
+                  .column = sl_random_range(random, 0, width_px),
+                  .radius = sl_random_range(random, 0.06, 0.2) * height_px,
+                  .half = half,
+                  .channel = (int)sl_random_below(random, 3)};
+        const uint8_t *at = &rgb[3 * ((int64_t)t.row * width_px + (int64_t)t.column) + t.channel];
+        t.strength = (*at > 127 ? -1 : 1) * (10 + 40 * severity);
+        double seen = seen_of(&t, rgb, height_px, width_px);
+        if (seen > most) most = seen, best = t;
+    }
     for (int32_t i = 0; i < height_px; i++)
         for (int32_t j = 0; j < width_px; j++) {
-            double y = i - row, x = j - column, w = exp(-(x * x + y * y) / (2 * radius * radius));
-            if (half) w = j > column ? 0.5 : 0;
-            uint8_t *value = &rgb[3 * ((int64_t)i * width_px + j) + channel];
-            *value = (uint8_t)fmax(0, fmin(255, *value + strength * w));
+            uint8_t *value = &rgb[3 * ((int64_t)i * width_px + j) + best.channel];
+            *value = (uint8_t)changed_value(&best, width_px, i, j, *value);
         }
 }

@@ -6,7 +6,7 @@
 sl_status physical_colour(const physical_view *view, sl_physical_result *out) {
     static const char *const reasons[SL_COLOUR_STATE_COUNT] = {
         [SL_COLOUR_NONE] = "no colour picture",
-        [SL_COLOUR_ROUGH] = "a colour picture without smooth places",
+        [SL_COLOUR_ROUGH] = "a colour picture of which too little can be judged",
         [SL_COLOUR_NO_MAP] = "a colour picture of a colour map that is not known",
     };
     const sl_colour_line *colour = &view->input->colour;
@@ -16,7 +16,7 @@ sl_status physical_colour(const physical_view *view, sl_physical_result *out) {
     }
     out->applicable = true;
     out->value = colour->off_levels;
-    snprintf(out->saw, sizeof out->saw, "smooth places are up to %.0f levels of 255 off the map '%s'",
+    snprintf(out->saw, sizeof out->saw, "its colours are up to %.0f levels of 255 off the map '%s'",
              out->value, sl_colormap_name(colour->map));
     physical_mark(view, (sl_mark){.kind = SL_MARK_BOX,
                                   .test = SL_PHYSICAL_COLOUR,
