@@ -107,13 +107,16 @@ static void write_line(const char *stratum, const char *technique, const char *n
 static void write_test(work *w, int test, const char *name) {
     static const char *const strata[] = {"GEOMETRY", "BEAM", "BLIND", "EXPECTATION"};
     static const char *const techniques[] = {"SAXS", "WAXS", "GISAXS", "GIWAXS", "UNKNOWN"};
+    /* what colours a picture has does not depend on what is known of the sample */
+    bool pooled = test == SL_PHYSICAL_COLOUR;
     double *values = malloc(TECHNIQUES * (size_t)w->images * sizeof *values);
     for (int s = 0; s < SL_STRATUM_COUNT; s++)
         for (int technique = 0; technique < TECHNIQUES; technique++) {
             int count = 0;
             for (int k = 0; k < TECHNIQUES * w->images; k++) {
-                double value = place_of(w, k / w->images, k % w->images, s)[test];
-                if (w->technique[k] == technique && !isnan(value)) values[count++] = value;
+                int from = pooled && s != SL_STRATUM_EXPECTATION ? SL_STRATUM_GEOMETRY : s;
+                double value = place_of(w, k / w->images, k % w->images, from)[test];
+                if ((pooled || w->technique[k] == technique) && !isnan(value)) values[count++] = value;
             }
             if (count > 0) write_line(strata[s], techniques[technique], name, values, count);
         }

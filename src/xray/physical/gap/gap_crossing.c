@@ -15,7 +15,7 @@ enum { BINS = 512, EDGE = 3, REACH = 14, STEPS = 2, SHIFTS = 2 * REACH * STEPS +
 static const double outlier = 4, own_change = 0.03;
 /* A shift is possible where the misfit is within so many mean squares of the least; a gap tells something
  * where the possible ones are within so many pixels. */
-static const double possible = 30, vague_px = 3, agreement = 0.65, straight_share = 1.3, least_evenness = 0.4;
+static const double possible = 30, vague_px = 3, agreement = 0.6, straight_share = 1.3, least_evenness = 0.4;
 /* A gap matters where a shift changes the misfit by this share of the most that it does at any; of those that
  * matter, half have to be decided. */
 static const double matters = 0.25, least_decided = 0.5;
