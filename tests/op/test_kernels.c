@@ -51,7 +51,7 @@ static void compare(const sl_kernel *kernel, const op_case *c, const sl_operand 
         worst = error;
         worst_at = i;
     }
-    double rms = sqrt(squares / (double)count), floor = 3e-2;
+    double rms = sqrt(squares / (double)count), floor = 1e-2;
     double tolerance = (double)kernel->tolerance;
     if (out->dtype == SL_BF16 && tolerance < 0x1p-6)
         tolerance = 0x1p-6; /* its last bit, at 2 to 4 times the rms */
@@ -125,6 +125,13 @@ static bool try_case(const sl_kernel *kernel, unsigned isa, int attempt, sl_rand
     return true;
 }
 
+/* Each kernel's calls are its own, whatever rows stand before it. */
+static uint32_t number_of(const char *name) {
+    uint32_t hash = 2166136261u; /* FNV-1a */
+    for (; *name; name++) hash = (hash ^ (uint8_t)*name) * 16777619u;
+    return hash;
+}
+
 static void kernels_match_references(void **state) {
     (void)state;
     int count, skipped = 0;
@@ -132,7 +139,7 @@ static void kernels_match_references(void **state) {
     const sl_kernel *kernels = sl_kernels(&count);
     assert_ok(sl_threads_set(1));
     for (int k = 0; k < count; k++) {
-        sl_random random = sl_random_stream(3, SL_STREAM_TEST, (uint32_t)k);
+        sl_random random = sl_random_stream(3, SL_STREAM_TEST, number_of(kernels[k].name));
         int ran = 0;
         if ((kernels[k].isa & isa) != kernels[k].isa) {
             print_message("not on this CPU: %s\n", kernels[k].name);
