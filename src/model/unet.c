@@ -104,9 +104,10 @@ static sl_value enter(sl_nn *nn, const sl_unet_config *config, sl_value sample, 
     sl_shape shape = sl_value_shape(g, sample);
     shape.dim[3] = config->beam_channels;
     beam = beam.id == 0 ? sl_fill(g, nn->dtype, shape, 0) : sl_cast(g, beam, nn->dtype);
-    const sl_nn_init zeros = {SL_INIT_RULE_ZEROS, SL_INIT_RULE_ZEROS};
+    const sl_nn_init zeros = {.weight = SL_INIT_RULE_ZEROS};
+    /* without a bias, so that a beam that is not known adds nothing */
     return sl_add(g, x,
-                  sl_nn_conv2d_init(nn, "beam_in", beam, (sl_nn_conv){width, 3, 1, SL_PAD(1), true}, zeros));
+                  sl_nn_conv2d_init(nn, "beam_in", beam, (sl_nn_conv){width, 3, 1, SL_PAD(1), false}, zeros));
 }
 
 sl_value sl_unet_build(sl_nn *nn, const sl_unet_config *config, sl_value sample, sl_value timestep,
