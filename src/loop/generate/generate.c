@@ -300,11 +300,11 @@ static sl_status keep_in_memory(run *r, sl_image *image, const json_t *provenanc
 }
 
 static sl_status finish_image(run *r, const float *decoded, int32_t height, int32_t width, int channels,
-                              int64_t index) {
+                              int64_t index, const sl_direct_beam *beam) {
     const sl_generate_settings *s = r->settings;
     const char *prompt = r->prompts[index % r->prompt_count];
     const sl_decoded_settings chain = {s->detector, s->beamstop,   r->mask.value ? &r->mask : NULL,
-                                       s->exposure, s->noise_free, beam_of(r, prompt, index, (double)height)};
+                                       s->exposure, s->noise_free, *beam};
     json_t *provenance = json_deep_copy(r->common);
     sl_image image, expectation = {0};
     json_object_set_new(provenance, "prompt", json_string(prompt));
@@ -398,7 +398,7 @@ static sl_status make_batch(run *r, int64_t first, int64_t count, const sl_progr
     int64_t each = shape->dim[1] * shape->dim[2] * shape->dim[3];
     for (int64_t i = 0; i < count && !status; i++)
         status = finish_image(r, (const float *)made.images.data + i * each, (int32_t)shape->dim[1],
-                              (int32_t)shape->dim[2], (int)shape->dim[3], first + i);
+                              (int32_t)shape->dim[2], (int)shape->dim[3], first + i, &beams[i]);
     sl_generated_free(&made);
     return status;
 }

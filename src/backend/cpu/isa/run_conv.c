@@ -95,17 +95,21 @@ const sl_kernel_code SL_ISA_CODE(linear_bwd_data) = {
 
 enum { WINOGRAD_SIDE = 32, WINOGRAD_WEIGHTS = 1 << 20 };
 
+/* 3x3 in fp32 without strides, with enough channels for vectors. */
+static bool is_winograd_form(const sl_call *call, const sl_cpu_conv_shape *s) {
+    const int32_t *stride = call->attrs->stride;
+    return s->kernel_h == 3 && s->kernel_w == 3 && stride[0] == 1 && stride[1] == 1 && s->pad_top <= 2 &&
+           s->pad_left <= 2 && s->in_c >= 16 && s->out_c >= 16 && call->in[0].dtype == SL_F32 &&
+           call->in[1].dtype == SL_F32;
+}
+
 /* Where it pays: maps of some tiles and channels, and where the fourfold weights are small or the map is
  * large. */
 static bool winograd_accepts(const sl_call *call) {
     sl_cpu_conv_shape s = shape_of(call);
-    const int32_t *stride = call->attrs->stride;
-    bool kernel = s.kernel_h == 3 && s.kernel_w == 3 && stride[0] == 1 && stride[1] == 1 && s.pad_top <= 2 &&
-                  s.pad_left <= 2;
     bool map = min_of(s.in_h, s.out_h) >= 8 && min_of(s.in_w, s.out_w) >= 8;
     bool large = s.out_h >= WINOGRAD_SIDE && s.out_w >= WINOGRAD_SIDE;
-    return kernel && map && s.in_c >= 16 && s.out_c >= 16 && call->in[0].dtype == SL_F32 &&
-           call->in[1].dtype == SL_F32 && (large || s.in_c * s.out_c * 9 <= WINOGRAD_WEIGHTS);
+    return is_winograd_form(call, &s) && map && (large || s.in_c * s.out_c * 9 <= WINOGRAD_WEIGHTS);
 }
 
 static size_t winograd_packed(const sl_call *call) {
@@ -208,11 +212,7 @@ const sl_kernel_code SL_ISA_CODE(linear_bwd_weight) = {
 /* 3x3 of some tiles and channels; the sums by points are kept in one worker's memory whatever the layer */
 static bool winograd_grad_accepts(const sl_call *call) {
     sl_cpu_conv_shape s = shape_of(call);
-    const int32_t *stride = call->attrs->stride;
-    bool kernel = s.kernel_h == 3 && s.kernel_w == 3 && stride[0] == 1 && stride[1] == 1 && s.pad_top <= 2 &&
-                  s.pad_left <= 2;
-    return kernel && min_of(s.out_h, s.out_w) >= 6 && s.in_c >= 16 && s.out_c >= 16 &&
-           call->in[0].dtype == SL_F32 && call->in[1].dtype == SL_F32;
+    return is_winograd_form(call, &s) && min_of(s.out_h, s.out_w) >= 6;
 }
 
 static size_t winograd_grad_scratch(const sl_call *call) {

@@ -16,9 +16,8 @@ static const double outlier = 4, own_change = 0.03;
 /* A shift is possible where the misfit is within so many mean squares of the least; a gap tells something
  * where the possible ones are within so many pixels. */
 static const double possible = 30, vague_px = 3, agreement = 0.6, straight_share = 1.3, least_evenness = 0.4;
-/* A gap matters where a shift changes the misfit by this share of the most that it does at any; of those that
- * matter, half have to be decided. */
-static const double matters = 0.25, least_decided = 0.5;
+/* Of the gaps that matter, by what a shift changes the misfit, this share has to be decided. */
+static const double least_decided = 0.5;
 
 /* Square roots of counts along one edge of a gap, on both sides of the beam, over the distance from it. */
 typedef struct radial {
@@ -209,18 +208,6 @@ static bool compare_gap(const physical_view *view, const gap_lines *g, crossing 
     return true;
 }
 
-/* Whether half of the gaps that matter are decided: what is shifted at one that is not would be missed. */
-static bool most_are_decided(const crossing *list, int count) {
-    double most = 0;
-    int matter = 0, decided = 0;
-    for (int k = 0; k < count; k++) most = fmax(most, list[k].told);
-    for (int k = 0; k < count; k++) {
-        if (list[k].told < matters * most) continue;
-        matter++, decided += !isnan(list[k].shift);
-    }
-    return decided > 0 && decided >= least_decided * matter;
-}
-
 /* Whether a third of a ring is seen, about as clear all along: what is bright on one side of the beam fixes
  * no distance from it. */
 static bool has_ring(const physical_view *view) {
@@ -240,7 +227,9 @@ sl_status physical_gap_crossing(const physical_view *view, sl_physical_result *o
     if (view->is_grazing || !has_ring(view)) return SL_OK;
     for (gap_lines gap = {0}; count < GAPS && gap_lines_next(view->image, &gap);)
         count += compare_gap(view, &gap, &list[count]);
-    out->applicable = most_are_decided(list, count);
+    gap_say say[GAPS];
+    for (int k = 0; k < count; k++) say[k] = (gap_say){list[k].told, !isnan(list[k].shift)};
+    out->applicable = gap_says_decide(say, count, least_decided);
     if (!out->applicable) return SL_OK;
     for (int k = 0; k < count; k++) {
         if (isnan(list[k].shift)) continue;

@@ -14,9 +14,8 @@ static const double surely = 1.5; /* errors that a level may change by */
 /* ln: with such an error a half says nothing of a step by a factor of two; with the larger one it shows so
  * much structure that the other half is not to be believed either. */
 static const double vague = 0.5, unclear = 0.8;
-/* A gap matters that has this share of the counts beside the richest one; of those that matter, this share
- * has to be decided. */
-static const double matters = 0.25, least_decided = 0.85;
+/* Of the gaps that matter, by the counts beside them, this share has to be decided. */
+static const double least_decided = 0.85;
 
 /* Counts on one side of a gap over the distance from the beam, before the beam and behind it apart. */
 typedef struct side_profile {
@@ -155,18 +154,6 @@ static bool look_at_gap(const physical_view *view, const gap_lines *gap, gap_str
     return true;
 }
 
-/* Whether most gaps that matter are decided: a step at one that is not would be missed. */
-static bool most_are_decided(const gap_step *list, int count) {
-    double most = 0;
-    int matter = 0, decided = 0;
-    for (int k = 0; k < count; k++) most = fmax(most, list[k].counts);
-    for (int k = 0; k < count; k++) {
-        if (list[k].counts < matters * most) continue;
-        matter++, decided += list[k].decided;
-    }
-    return decided > 0 && decided >= least_decided * matter;
-}
-
 sl_status physical_gap_level(const physical_view *view, sl_physical_result *out) {
     enum { GAPS = 64 };
     gap_step list[GAPS];
@@ -180,7 +167,9 @@ sl_status physical_gap_level(const physical_view *view, sl_physical_result *out)
     for (gap_lines gap = {0}; count < GAPS && gap_lines_next(view->image, &gap);)
         count += look_at_gap(view, &gap, strips, &list[count]);
     sl_free(strips);
-    out->applicable = most_are_decided(list, count);
+    gap_say say[GAPS];
+    for (int k = 0; k < count; k++) say[k] = (gap_say){list[k].counts, list[k].decided};
+    out->applicable = gap_says_decide(say, count, least_decided);
     if (!out->applicable) return SL_OK;
     for (int k = 0; k < count; k++) {
         if (!list[k].decided) continue;

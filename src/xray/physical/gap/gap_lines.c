@@ -1,5 +1,7 @@
 #include "xray/physical/gap/gap_lines.h"
 
+#include <math.h>
+
 static bool next_of_one_kind(const sl_image *image, gap_lines *gap) {
     int32_t lines = gap->is_column ? image->width_px : image->height_px, first = -1;
     for (int32_t line = gap->end; line < lines; line++) {
@@ -28,4 +30,16 @@ void gap_lines_mark(const physical_view *view, sl_physical_test test, const gap_
         mark.row2 = (float)view->image->height_px, mark.column2 = middle;
     }
     physical_mark(view, mark);
+}
+
+bool gap_says_decide(const gap_say *say, int count, double least_decided) {
+    static const double matters = 0.25;
+    double most = 0;
+    int matter = 0, decided = 0;
+    for (int k = 0; k < count; k++) most = fmax(most, say[k].weight);
+    for (int k = 0; k < count; k++) {
+        if (say[k].weight < matters * most) continue;
+        matter++, decided += say[k].is_decided;
+    }
+    return decided > 0 && decided >= least_decided * matter;
 }

@@ -13,6 +13,16 @@ typedef struct gap_lines {
  * none. */
 bool gap_lines_next(const sl_image *image, gap_lines *gap);
 
+/* What one gap tells: how much it could (in any unit), and whether it does. */
+typedef struct gap_say {
+    double weight;
+    bool is_decided;
+} gap_say;
+
+/* Whether enough is decided, at least one gap and `least_decided` of those that matter: that have a quarter
+ * of the largest weight and more. A fault at one that is not would be missed. */
+bool gap_says_decide(const gap_say *say, int count, double least_decided);
+
 /* Draws the gap from border to border. */
 void gap_lines_mark(const physical_view *view, sl_physical_test test, const gap_lines *gap, bool is_odd);
 
