@@ -2,7 +2,7 @@
  *
  *     calibrate-physical [IMAGES [THREADS]] > calibration.def     (built by `ninja tools/calibrate-physical`)
  *
- * IMAGES of each technique, and as many of all together for those whose technique is not known; a third of
+ * IMAGES of each technique, and as many of all together for those whose technique is not known; half of
  * them where nothing or the expectation alone is known. The same bytes for any number of threads. */
 #include "base/limits.h"
 #include "base/memory.h"
@@ -48,7 +48,7 @@ static sl_status judge(work *w, int technique, int image, sl_sim_sample *sample,
         double *out = place_of(w, technique, image, s);
         sl_physical_result result[TESTS];
         for (int t = 0; t < TESTS; t++) out[t] = NAN;
-        if ((s == SL_STRATUM_BLIND || s == SL_STRATUM_EXPECTATION) && image % 3 > 0) continue;
+        if ((s == SL_STRATUM_BLIND || s == SL_STRATUM_EXPECTATION) && image % 2 > 0) continue;
         sl_physical_input input = sl_physical_input_of(sample, (sl_physical_stratum)s, &expectation);
         input.is_uncalibrated = true;
         if (!input.is_expectation) input.blind = &blind, input.colour = colour; /* the same image in all */

@@ -246,7 +246,9 @@ sl_status sl_folder_walk(const char *folder, sl_file_visit visit, void *context)
             status = sl_fail(SL_LIMIT, "path too long below '%s'", folder);
         if (!status && lstat(path, &info) == 0) {
             if (S_ISDIR(info.st_mode)) status = sl_folder_walk(path, visit, context);
-            if (S_ISREG(info.st_mode)) status = visit(context, path);
+            if (S_ISREG(info.st_mode) ||
+                (S_ISLNK(info.st_mode) && stat(path, &info) == 0 && S_ISREG(info.st_mode)))
+                status = visit(context, path);
         }
         free(entries[i]);
     }

@@ -42,7 +42,8 @@ bool sl_path_is_folder(const char *path);
 sl_status sl_folder_make(const char *path); /* with parents; fine if it exists */
 
 /* Calls visit(context, path) for every regular file below `folder`, in byte order of the paths; stops at the
- * first failure and returns it. Hidden files and folders are left out; links are not followed. */
+ * first failure and returns it. Hidden files and folders are left out. Links to files are followed, links to
+ * folders are not: they may lead in circles. */
 typedef sl_status (*sl_file_visit)(void *context, const char *path);
 sl_status sl_folder_walk(const char *folder, sl_file_visit visit, void *context);
 

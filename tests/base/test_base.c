@@ -13,6 +13,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static void status_builds_a_chain(void **state) {
     (void)state;
@@ -66,6 +67,34 @@ static void files_are_whole_or_absent(void **state) {
 }
 
 /* FIPS 180-4's example of two blocks, and the same in pieces. */
+static sl_status join_name(void *context, const char *path) {
+    strncat(context, sl_path_base(path), 31);
+    return SL_OK;
+}
+
+/* Data sets are often folders of links; links that lead in circles or nowhere must not matter. */
+static void links_to_files_are_followed(void **state) {
+    (void)state;
+    char folder[] = "/tmp/sl-walk-XXXXXX", path[64], names[256] = "";
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/sub", folder);
+    assert_ok(sl_folder_make(path));
+    snprintf(path, sizeof path, "%s/sub/a", folder);
+    assert_ok(sl_file_write_atomic(path, "x", 1));
+    static const char *const links[][2] = {{"b", "sub/a"}, {"c", "nowhere"}, {"sub/circle", ".."}};
+    for (int k = 0; k < 3; k++) {
+        snprintf(path, sizeof path, "%s/%s", folder, links[k][0]);
+        assert_int_equal(symlink(links[k][1], path), 0);
+    }
+    assert_ok(sl_folder_walk(folder, join_name, names));
+    assert_string_equal(names, "ba");
+    static const char *const made[] = {"b", "c", "sub/circle", "sub/a", "sub", ""};
+    for (int k = 0; k < 6; k++) {
+        snprintf(path, sizeof path, "%s/%s", folder, made[k]);
+        assert_int_equal(remove(path), 0);
+    }
+}
+
 static void hashes_take_data_in_pieces(void **state) {
     (void)state;
     static const char text[] = "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq";
@@ -190,6 +219,7 @@ int main(void) {
         cmocka_unit_test(json_getters_name_the_key), cmocka_unit_test(blocks_are_philox),
         cmocka_unit_test(random_numbers_are_philox), cmocka_unit_test(normals_have_their_moments),
         cmocka_unit_test(every_task_runs_once),      cmocka_unit_test(halves_round_trip),
+        cmocka_unit_test(links_to_files_are_followed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) ? 1 : 0;
 }

@@ -4,12 +4,13 @@
 
 #include "xray/physical/internal.h"
 
-enum { NOISE_BLOCK = 6 }; /* px, side of a place */
+enum { NOISE_BLOCK = 6 }; /* px, side of a block */
 
 typedef struct noise_places {
-    int used;               /* smooth places with 1.5 to 150 counts a pixel */
-    double variance;        /* median over them, in units of their mean */
-    double product, square; /* sums over pairs of neighbours and over pixels, normalised */
+    int used;                /* smooth places: a block, or faint ones together until they hold 54 counts */
+    double variance;         /* median over them, in units of their mean */
+    double reduced_variance; /* the same without what an uncorrected flat field may add at most */
+    double correlation;      /* of neighbouring pixels, median: 0 for independent ones */
 } noise_places;
 
 /* Looks at the image; false where it cannot be judged, and why is then in out->saw. */

@@ -5,15 +5,10 @@
 #include <stdio.h>
 
 sl_status physical_noise_correlation(const physical_view *view, sl_physical_result *out) {
-    enum { SIDE = NOISE_BLOCK };
     noise_places places;
     SL_TRY(noise_places_look(view, &places, out, &out->applicable));
     if (!out->applicable) return SL_OK;
-    /* as many neighbour pairs as pixels, twice, less those across the border; the mean taken off costs 1/36
-     */
-    double rho =
-        places.product / places.square * (SIDE * SIDE) / (2.0 * SIDE * (SIDE - 1)) + 1.0 / (SIDE * SIDE);
-    out->value = fabs(rho);
-    snprintf(out->saw, sizeof out->saw, "neighbours correlate by %.3f", rho);
+    out->value = fabs(places.correlation);
+    snprintf(out->saw, sizeof out->saw, "neighbours correlate by %.3f", places.correlation);
     return SL_OK;
 }

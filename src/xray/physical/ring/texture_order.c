@@ -179,7 +179,9 @@ static void draw(const physical_view *view, const ring_texture *ring, double axi
 /* An order's turn from what the others share. */
 typedef struct order_turn {
     double axis_deg, turn_deg, error_deg; /* axis: the others' mean; error: of both */
-    double worse; /* how much worse the ring mirrors at the others' axis than at its own, of the worst axis */
+    double worse; /* how much worse the ring mirrors at the others' axis than at its own, and they at its axis:
+                     of the worst axis, the lesser of both */
+    int others;   /* that have an axis in common */
 } order_turn;
 
 /* Asymmetry at an axis between two steps; NaN where it is not known. */
@@ -190,27 +192,59 @@ static double asymmetry_at(const ring_texture *ring, double axis) {
            share * ring->asymmetry[(low + 1 + AXES) % AXES];
 }
 
+/* How much worse the ring mirrors at `axis` than at `own`, of its worst; 0 where that is not known. */
+static double worse_at(const ring_texture *ring, double axis, double own) {
+    double worse = (asymmetry_at(ring, axis) - asymmetry_at(ring, own)) / ring->most;
+    return isnan(worse) ? 0 : fmax(0, worse);
+}
+
+/* What the orders but `without` have in common. */
+typedef struct shared_axis {
+    double start;                /* steps; turns are from here */
+    double turn[RINGS];          /* degrees; NaN where an order's own is not sure */
+    double mean, weight, scatter; /* scatter: chi squared an order */
+} shared_axis;
+
+static bool find_shared(const ring_texture *ring, int count, int without, shared_axis *out) {
+    double sum = 0, square = 0;
+    int others = 0;
+    *out = (shared_axis){.start = common_axis(ring, count, without), .scatter = 1};
+    if (isnan(out->start)) return false;
+    for (int i = 0; i < count; i++) {
+        double error;
+        out->turn[i] = i == without ? (double)NAN : turn_of(&ring[i], out->start, &error);
+        if (isnan(out->turn[i]) || error > least_sure_deg) {
+            out->turn[i] = NAN;
+            continue;
+        }
+        double w = 1 / (error * error);
+        sum += w * out->turn[i], square += w * out->turn[i] * out->turn[i], out->weight += w, others++;
+    }
+    if (others == 0) return false;
+    out->mean = sum / out->weight;
+    if (others > 1) out->scatter = fmax(1, (square - out->mean * sum) / (others - 1));
+    return true;
+}
+
 /* False where the ring or all others have no axis that can be told. What the others scatter beyond their
  * errors makes their mean less sure. */
 static bool compare_order(const ring_texture *ring, int count, int k, order_turn *out) {
-    double start = common_axis(ring, count, k), own_error, own, sum = 0, weight = 0, square = 0;
-    int others = 0;
-    if (isnan(start) || isnan(own = turn_of(&ring[k], start, &own_error)) || own_error > least_sure_deg)
+    shared_axis shared;
+    double own_error, own, refused = 0;
+    out->others = 0;
+    if (!find_shared(ring, count, k, &shared) || isnan(own = turn_of(&ring[k], shared.start, &own_error)) ||
+        own_error > least_sure_deg)
         return false;
-    for (int i = 0; i < count; i++) {
-        double error, turn = i == k ? (double)NAN : turn_of(&ring[i], start, &error);
-        if (isnan(turn) || error > least_sure_deg) continue;
-        double w = 1 / (error * error);
-        sum += w * turn, square += w * turn * turn, weight += w, others++;
-    }
-    if (others == 0) return false;
-    double mean = sum / weight, scatter = others > 1 ? (square - mean * sum) / (others - 1) : 1;
-    out->axis_deg = start * axis_step_deg + mean;
-    out->turn_deg = own - mean;
-    out->error_deg = sqrt(own_error * own_error + fmax(1, scatter) / weight);
-    double there = asymmetry_at(&ring[k], start + mean / axis_step_deg),
-           here = asymmetry_at(&ring[k], start + own / axis_step_deg);
-    out->worse = isnan(there) || isnan(here) ? 0 : fmax(0, there - here) / ring[k].most;
+    double own_axis = shared.start + own / axis_step_deg;
+    for (int i = 0; i < count; i++)
+        if (!isnan(shared.turn[i]))
+            refused += worse_at(&ring[i], own_axis, shared.start + shared.turn[i] / axis_step_deg),
+                out->others++;
+    out->axis_deg = shared.start * axis_step_deg + shared.mean;
+    out->turn_deg = own - shared.mean;
+    out->error_deg = sqrt(own_error * own_error + shared.scatter / shared.weight);
+    out->worse =
+        fmin(worse_at(&ring[k], shared.start + shared.mean / axis_step_deg, own_axis), refused / out->others);
     return true;
 }
 
@@ -219,6 +253,7 @@ sl_status physical_texture_order(const physical_view *view, sl_physical_result *
     order_turn order[RINGS];
     bool is_judged[RINGS];
     int count = view->is_grazing ? 0 : find_rings(view, ring), judged = 0, odd = -1;
+    bool is_enough = false; /* two against each other, or one against some that agree */
     snprintf(out->saw, sizeof out->saw, "%s",
              view->is_grazing ? "refraction bends rings at grazing incidence"
                               : "no two orders with a clear texture");
@@ -226,11 +261,12 @@ sl_status physical_texture_order(const physical_view *view, sl_physical_result *
         is_judged[k] = compare_order(ring, count, k, &order[k]);
         if (!is_judged[k]) continue;
         judged++;
+        is_enough |= judged > 1 || order[k].others > 1;
         double value = fabs(order[k].turn_deg) / order[k].error_deg * fmin(1, order[k].worse / much_worse);
         if (odd >= 0 && value <= out->value) continue;
         out->value = value, odd = k;
     }
-    if (judged < 2) {
+    if (!is_enough) {
         out->value = 0;
         return SL_OK;
     }
@@ -238,6 +274,6 @@ sl_status physical_texture_order(const physical_view *view, sl_physical_result *
     for (int k = 0; k < count; k++)
         if (is_judged[k]) draw(view, &ring[k], order[k].axis_deg + order[k].turn_deg, k == odd);
     snprintf(out->saw, sizeof out->saw, "%d textured orders; the one at %.0f px is turned by %.1f degrees",
-             judged, ring[odd].radius * view->polar.step_px, fabs(order[odd].turn_deg));
+             count, ring[odd].radius * view->polar.step_px, fabs(order[odd].turn_deg));
     return SL_OK;
 }
