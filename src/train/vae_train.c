@@ -38,12 +38,17 @@ typedef struct vae_task {
 
 /* ---- graph ---- */
 
-static sl_value slope_loss(sl_graph *g, sl_value a, sl_value b) {
-    int64_t h = sl_value_dim(g, a, 1), w = sl_value_dim(g, a, 2);
-    sl_value error = sl_sub(g, a, b);
-    sl_value down = sl_l1(g, sl_slice(g, error, 1, 1, h - 1), sl_slice(g, error, 1, 0, h - 1));
-    sl_value right = sl_l1(g, sl_slice(g, error, 2, 1, w - 1), sl_slice(g, error, 2, 0, w - 1));
-    return sl_add(g, down, right);
+/* Next neighbour minus this one, along an axis. */
+static sl_value slope(sl_graph *g, sl_value x, int axis) {
+    int64_t n = sl_value_dim(g, x, axis);
+    return sl_sub(g, sl_slice(g, x, axis, 1, n - 1), sl_slice(g, x, axis, 0, n - 1));
+}
+
+/* Mean size of the differences of neighbours, down and to the right. */
+static sl_value slope_loss(sl_graph *g, sl_value down, sl_value right) {
+    int64_t h = sl_value_dim(g, down, 1), w = sl_value_dim(g, right, 2);
+    return sl_add(g, sl_l1(g, sl_slice(g, down, 1, 1, h - 1), sl_slice(g, down, 1, 0, h - 1)),
+                  sl_l1(g, sl_slice(g, right, 2, 1, w - 1), sl_slice(g, right, 2, 0, w - 1)));
 }
 
 /* Divergence from the unit normal in nats a pixel: 0.5 (mean^2 + var - 1 - ln var), summed over the latent.
@@ -64,7 +69,12 @@ static sl_value loss(vae_task *t, sl_nn *nn, const sl_vae_config *config, sl_val
     if (r->latent_noise > 0) latent = sl_add(g, latent, sl_scale(g, noise, r->latent_noise, 0));
     sl_value image = sl_depth_to_space(g, sl_vae_decode_build(nn, config, latent), block);
     sl_value total = sl_l1(g, image, target);
-    total = sl_add(g, total, sl_scale(g, slope_loss(g, image, target), r->slope_weight, 0));
+    sl_value error = sl_sub(g, image, target);
+    total = sl_add(g, total, sl_scale(g, slope_loss(g, error, error), r->slope_weight, 0));
+    if (r->curvature_weight > 0) {
+        sl_value bend = slope_loss(g, slope(g, error, 1), slope(g, error, 2));
+        total = sl_add(g, total, sl_scale(g, bend, r->curvature_weight, 0));
+    }
     total = sl_add(g, total, sl_scale(g, sl_mse(g, image, target, SL_NONE), r->square_weight, 0));
     double share = (double)t->latent_count / ((double)r->crop_px * r->crop_px);
     return sl_add(g, total, sl_scale(g, divergence(g, moments, share), r->kl_weight, 0));
@@ -110,7 +120,9 @@ static void cut(const vae_task *t, const sl_feed *feed, const float *image, uint
     float *noise = t->noise + (int64_t)place * t->latent_count;
     sl_random_normals(&random, noise, (size_t)t->latent_count);
     if (!(r->latent_noise > 0)) return;
-    float part = (float)sl_random_uniform(&random); /* from none to all of it: clean latents count as well */
+    /* from none to all of it, half of them below a quarter: clean latents count as well */
+    float part = (float)sl_random_uniform(&random);
+    part *= part;
     for (int i = 0; i < t->latent_count; i++) noise[i] *= part;
 }
 

@@ -14,13 +14,14 @@ int sl_vae_block(const sl_vae_config *config); /* pixels a side folded into chan
 
 typedef enum sl_vae_part { SL_VAE_WHOLE, SL_VAE_ENCODER, SL_VAE_DECODER } sl_vae_part;
 
-/* Loss: |e| + slope_weight * |difference of neighbours of e| + square_weight * e^2 + kl_weight * (nats a
- * pixel), e the error of the reconstruction in -1..1, all as means. */
+/* Loss: |e| + slope_weight * |difference of neighbours of e| + curvature_weight * |second difference of e| +
+ * square_weight * e^2 + kl_weight * (nats a pixel), e the error of the reconstruction in -1..1, all as means.
+ * Second differences see where blocks do not meet. */
 typedef struct sl_vae_recipe {
     int crop_px;         /* side of a training crop, a multiple of block times reduction */
     int crops_per_image; /* cut from one image: simulating is dear */
     int batch;           /* crops in a micro-batch, a multiple of crops_per_image */
-    double slope_weight, square_weight, kl_weight;
+    double slope_weight, curvature_weight, square_weight, kl_weight;
     double latent_noise; /* largest deviation added to latents: a decoder that forgives a denoiser's errors */
     sl_dtype dtype;      /* of activations */
     uint64_t seed;

@@ -30,6 +30,8 @@ const sl_option sl_base_options[] = {
     REAL(decoder_rate, "decoder-rate", "0.0003", 0, 1, NULL, "its highest learning rate"),
     REAL(decoder_noise, "decoder-noise", "0.06", 0, 1, NULL,
          "largest deviation of noise on its latents, which vary by 1"),
+    REAL(decoder_curvature, "decoder-curvature", "1", 0, 100, NULL,
+         "weight of second differences in its loss: blocks that do not meet"),
     INT(encoder_steps, "encoder-steps", "8000", 1, 1e9, "steps",
         "updates of the encoder for measured frames"),
     REAL(encoder_rate, "encoder-rate", "0.0004", 0, 1, NULL, "its highest learning rate"),

@@ -36,7 +36,7 @@ typedef struct sl_base_settings {
     int64_t vae_batch, vae_crop;
     double vae_kl;
     int64_t decoder_steps, encoder_steps;
-    double decoder_rate, decoder_noise, encoder_rate;
+    double decoder_rate, decoder_noise, decoder_curvature, encoder_rate;
     int64_t latents, vocabulary;
     const char *begin; /* model folder to begin with; NULL: random */
     int64_t unet_layers, unet_steps, unet_batch, unet_accumulate;
