@@ -28,24 +28,35 @@ part() {
     echo "$1: $(wc -l <"$out/$1/metadata.jsonl") captioned frames"
 }
 
-# images NAME OPTION...: the same prompts and noise each time, as the frames held out are captioned
+# images NAME OPTION...: a run with the captions of the frames held out, the same prompts and noise each time
 images() {
     name=$1
     shift
-    [ -e "$out/$name.done" ] && return 0
-    rm -rf "$out/$name"
-    sed 's|.*"text": "\([^"]*\)".*|\1|' "$out/held-out/metadata.jsonl" | sort -u >"$out/prompts.txt"
-    (
-        while read -r prompt; do set -- "$@" "$prompt"; done <"$out/prompts.txt"
-        "$program" -w "$out/workspace" generate -n "$count" --seed 4001 --out "$out/$name" "$@"
-    )
-    : >"$out/$name.done"
+    [ -s "$out/$name.json" ] && return 0
+    rm -rf "${out:?}/$name"
+    sed 's|.*"text": "\([^"]*\)".*|\1|' "$out/held-out/metadata.jsonl" | sort >"$out/prompts.txt"
+    while read -r prompt; do set -- "$@" "$prompt"; done <"$out/prompts.txt"
+    "$program" -w "$out/workspace" generate --json -n "$count" --seed 4001 --out "$out/$name" "$@" >"$out/$name.part"
+    mv "$out/$name.part" "$out/$name.json"
+}
+
+# set_of NAME: what evaluate calls it: a run of the workspace, or a folder
+set_of() {
+    if [ -s "$out/$1.json" ]; then
+        sed -n 's/.*"run": *\([0-9]*\).*/run:\1/p' "$out/$1.json"
+    else
+        echo "$out/$1"
+    fi
 }
 
 compare() {
+    from=$1
+    to=$2
     echo
     echo "## $3"
-    "$program" -w "$out/workspace" evaluate --reference "$out/$1" --candidate "$out/$2" --groups "$groups" --report "$out/$2-against-$1.html"
+    shift 3
+    "$program" -w "$out/workspace" evaluate --reference "$(set_of "$from")" --candidate "$(set_of "$to")" --groups "$groups" \
+        --report "$out/$to-against-$from.html" "$@"
 }
 
 mkdir -p "$out"
@@ -58,5 +69,7 @@ images plain
 images tuned --lora "$adapter"
 compare held-out plain "the shipped model beside frames of instruments held out"
 compare held-out tuned "the same, fine-tuned"
+compare held-out plain "the shipped model, apart from noise and gaps, which resolution alone decides" --without noise --without gap
+compare held-out tuned "the same, fine-tuned" --without noise --without gap
 compare held-out train "frames learnt from beside frames held out: what another instrument is away"
 compare train tuned "the fine-tuned model beside the frames that it learnt from"
