@@ -102,7 +102,7 @@ static void tiles_are_close_to_the_whole(void **state) {
             (long long)tile, there.rms, there.worst, back.rms, back.worst);
         assert_true(there.worst < (tile == 512 ? 1e-9 : 1e-4));
         assert_true(back.rms < (tile == 128 ? 0.02 : tile == 256 ? 4e-3 : 1e-9));
-        assert_true(back.worst < (tile == 128 ? 0.1 : tile == 256 ? 0.03 : 1e-9));
+        assert_true(back.worst < (tile == 128 ? 0.15 : tile == 256 ? 0.03 : 1e-9));
         sl_tensor_free(&tiled[0]);
         sl_tensor_free(&tiled[1]);
         sl_pipeline_free(cut);
