@@ -12,7 +12,7 @@ count=${SCATTERLOOP_REAL_IMAGES:-120}
 
 # part NAME: a folder of links to the frames of that part, with their captions
 part() {
-    rm -rf "$out/$1"
+    rm -rf "${out:?}/$1"
     mkdir -p "$out/$1"
     : >"$out/$1/metadata.jsonl"
     awk -F '\t' -v part="$1" 'NR > 1 && $3 == part { print $1 }' "$groups" | while read -r file; do

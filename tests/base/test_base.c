@@ -214,11 +214,11 @@ static void halves_round_trip(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(status_builds_a_chain),     cmocka_unit_test(sizes_are_checked),
-        cmocka_unit_test(files_are_whole_or_absent), cmocka_unit_test(hashes_take_data_in_pieces),
-        cmocka_unit_test(json_getters_name_the_key), cmocka_unit_test(blocks_are_philox),
-        cmocka_unit_test(random_numbers_are_philox), cmocka_unit_test(normals_have_their_moments),
-        cmocka_unit_test(every_task_runs_once),      cmocka_unit_test(halves_round_trip),
+        cmocka_unit_test(status_builds_a_chain),       cmocka_unit_test(sizes_are_checked),
+        cmocka_unit_test(files_are_whole_or_absent),   cmocka_unit_test(hashes_take_data_in_pieces),
+        cmocka_unit_test(json_getters_name_the_key),   cmocka_unit_test(blocks_are_philox),
+        cmocka_unit_test(random_numbers_are_philox),   cmocka_unit_test(normals_have_their_moments),
+        cmocka_unit_test(every_task_runs_once),        cmocka_unit_test(halves_round_trip),
         cmocka_unit_test(links_to_files_are_followed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) ? 1 : 0;

@@ -43,9 +43,9 @@ static sl_status train_half(const sl_base_settings *settings, const half_stage *
     if (half->part == SL_VAE_DECODER)
         recipe.latent_noise = settings->decoder_noise, recipe.curvature_weight = settings->decoder_curvature;
     sl_base_path folder = sl_base_path_of(settings, half->state);
-    json_t *recorded = json_pack("{s:i, s:i, s:f, s:f, s:f, s:f}", "batch", recipe.batch, "crop", recipe.crop_px,
-                                 "rate", half->rate, "kl", recipe.kl_weight, "noise", recipe.latent_noise,
-                                 "curvature", recipe.curvature_weight);
+    json_t *recorded = json_pack("{s:i, s:i, s:f, s:f, s:f, s:f}", "batch", recipe.batch, "crop",
+                                 recipe.crop_px, "rate", half->rate, "kl", recipe.kl_weight, "noise",
+                                 recipe.latent_noise, "curvature", recipe.curvature_weight);
     sl_train_options options =
         sl_base_train_options(settings, folder.text, half->steps, half->rate, 0.999, recorded);
     sl_simulated train = sl_base_data(settings, SL_BASE_DATA_TRAIN, half->image);

@@ -6,7 +6,8 @@
 
 enum { PERIOD = 8, SAMPLES = 4096, LEAST_SAMPLES = 500 };
 
-/* How far pixel k is from the mean of those `beside` it, as counting noise goes; NaN where it cannot be told. */
+/* How far pixel k is from the mean of those `beside` it, as counting noise goes; NaN where it cannot be told.
+ */
 static double excess_of(const sl_image *image, int64_t k, int64_t beside) {
     if (image->mask[k] | image->mask[k - beside] | image->mask[k + beside]) return NAN;
     double side = ((double)image->value[k - beside] + (double)image->value[k + beside]) / 2;
@@ -28,7 +29,8 @@ static double usual_excess(const sl_image *image, int64_t beside) {
     return n >= LEAST_SAMPLES ? fmax(0.3, physical_median(size, n) / 0.6745) : 0;
 }
 
-/* Sum over one line of the excess over the lines beside it, in units of its noise; NaN with too few pixels. */
+/* Sum over one line of the excess over the lines beside it, in units of its noise; NaN with too few pixels.
+ */
 static double line_excess(const sl_image *image, int axis, int32_t line, double usual) {
     int64_t w = image->width_px, beside = axis ? 1 : w;
     int32_t length = axis ? image->height_px : image->width_px;

@@ -57,7 +57,8 @@ static double block_variance(const sl_image *image, int32_t top, int32_t left) {
 /* What is summed over the blocks of a place. */
 typedef struct place_sums {
     double mean, square_mean, variance;
-    double product, square; /* of neighbours' and of pixels' differences from the block's plane, over its mean */
+    double product,
+        square; /* of neighbours' and of pixels' differences from the block's plane, over its mean */
 } place_sums;
 
 static void add_block(const sl_image *image, int32_t top, int32_t left, double mean, place_sums *place) {

@@ -8,8 +8,7 @@ sl_status physical_noise_variance(const physical_view *view, sl_physical_result 
     noise_places places;
     SL_TRY(noise_places_look(view, &places, out, &out->applicable));
     if (!out->applicable) return SL_OK;
-    out->value =
-        fmax(0, fmax(-log(fmax(places.variance, 1e-3)), log(fmax(places.reduced_variance, 1e-3))));
+    out->value = fmax(0, fmax(-log(fmax(places.variance, 1e-3)), log(fmax(places.reduced_variance, 1e-3))));
     snprintf(out->saw, sizeof out->saw, "variance is %.2f of the mean", places.variance);
     return SL_OK;
 }

@@ -179,8 +179,8 @@ static void draw(const physical_view *view, const ring_texture *ring, double axi
 /* An order's turn from what the others share. */
 typedef struct order_turn {
     double axis_deg, turn_deg, error_deg; /* axis: the others' mean; error: of both */
-    double worse; /* how much worse the ring mirrors at the others' axis than at its own, and they at its axis:
-                     of the worst axis, the lesser of both */
+    double worse; /* how much worse the ring mirrors at the others' axis than at its own, and they at its
+                     axis: of the worst axis, the lesser of both */
     int others;   /* that have an axis in common */
 } order_turn;
 
@@ -200,8 +200,8 @@ static double worse_at(const ring_texture *ring, double axis, double own) {
 
 /* What the orders but `without` have in common. */
 typedef struct shared_axis {
-    double start;                /* steps; turns are from here */
-    double turn[RINGS];          /* degrees; NaN where an order's own is not sure */
+    double start;                 /* steps; turns are from here */
+    double turn[RINGS];           /* degrees; NaN where an order's own is not sure */
     double mean, weight, scatter; /* scatter: chi squared an order */
 } shared_axis;
 
