@@ -43,6 +43,18 @@ static void print_look_alikes(const sl_cli *cli, const json_t *list) {
         "workspace.");
 }
 
+/* With few groups all may fall to one side; then the loop has nothing to calibrate or to measure on. */
+static void print_empty_splits(sl_cli *cli, const json_t *splits) {
+    bool calibrates = number(splits, "calibration") > 0, tests = number(splits, "test") > 0;
+    if (calibrates && tests) return;
+    sl_cli_print(cli,
+                 "note: no group has fallen to %s: import more groups, or begin a workspace with another "
+                 "'init --split-seed'",
+                 calibrates ? "test"
+                 : tests    ? "calibration"
+                            : "calibration or test");
+}
+
 static sl_status run(sl_cli *cli, void *settings) {
     sl_workspace *workspace;
     json_t *result;
@@ -56,6 +68,7 @@ static sl_status run(sl_cli *cli, void *settings) {
                  number(result, "groups"));
     sl_cli_print(cli, "the workspace's splits now: %lld train, %lld calibration, %lld test",
                  number(splits, "train"), number(splits, "calibration"), number(splits, "test"));
+    print_empty_splits(cli, splits);
     const json_t *labels = json_object_get(result, "labels");
     if (labels)
         sl_cli_print(cli, "labels: %lld real, %lld unreal, %lld unsure", number(labels, "real"),
