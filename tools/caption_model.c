@@ -18,7 +18,7 @@
 
 enum { F = SL_CAPTION_EVIDENCE, W = SL_CAPTION_WORD_COUNT, C = SL_CAPTION_CLAIMS, FOLDS = 4, KINDS = 3 };
 
-static const uint64_t seed = 7003; /* no limit comes from it, and no figure */
+static const uint64_t seed = 7003; /* no figure comes from it; the GISAXS limits of `caption` do */
 static const double ridge = 3e-3;  /* keeps weights of features that always agree apart from infinity */
 
 typedef struct example {

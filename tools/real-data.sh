@@ -49,14 +49,14 @@ set_of() {
     fi
 }
 
+# compare REFERENCE CANDIDATE TITLE OPTION...: options of evaluate
 compare() {
-    from=$1
-    to=$2
+    reference=$(set_of "$1")
+    candidate=$(set_of "$2")
     echo
     echo "## $3"
     shift 3
-    "$program" -w "$out/workspace" evaluate --reference "$(set_of "$from")" --candidate "$(set_of "$to")" --groups "$groups" \
-        --report "$out/$to-against-$from.html" "$@"
+    "$program" -w "$out/workspace" evaluate --reference "$reference" --candidate "$candidate" --groups "$groups" "$@"
 }
 
 mkdir -p "$out"
@@ -67,8 +67,8 @@ part held-out
 adapter=$(find "$out/lora" -name '*.safetensors' ! -name 'state*' | sort | tail -n 1)
 images plain
 images tuned --lora "$adapter"
-compare held-out plain "the shipped model beside frames of instruments held out"
-compare held-out tuned "the same, fine-tuned"
+compare held-out plain "the shipped model beside frames of instruments held out" --report "$out/plain.html"
+compare held-out tuned "the same, fine-tuned" --report "$out/tuned.html"
 compare held-out plain "the shipped model, apart from noise and gaps, which resolution alone decides" --without noise --without gap
 compare held-out tuned "the same, fine-tuned" --without noise --without gap
 compare held-out train "frames learnt from beside frames held out: what another instrument is away"

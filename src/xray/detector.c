@@ -36,6 +36,10 @@ static bool same_name(const char *a, const char *b) {
     }
 }
 
+bool sl_detector_integrates(const sl_detector *detector) {
+    return detector && detector->kind != SL_DETECTOR_HYBRID;
+}
+
 sl_status sl_detector_find(const char *name, const sl_detector **out) {
     for (int i = 0; i < sl_detector_count(); i++) {
         if (same_name(name, detectors[i].id) || same_name(name, detectors[i].name)) {

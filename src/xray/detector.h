@@ -29,6 +29,9 @@ const sl_detector *sl_detector_at(int index); /* static; NULL outside 0..count-1
 /* By id or name, either case, '_' as good as '-'. SL_NOT_FOUND lists what there is. */
 sl_status sl_detector_find(const char *name, const sl_detector **out);
 
+/* Whether it integrates light, so that its values are no counts of photons; false for NULL, an ideal one. */
+bool sl_detector_integrates(const sl_detector *detector);
+
 /* The whole detector, pixel by pixel. */
 sl_view sl_view_whole(const sl_detector *detector);
 /* The middle of the detector as height x width pixels: the largest window of that shape, so gaps are scaled

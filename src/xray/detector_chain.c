@@ -272,7 +272,7 @@ static sl_status check(const float *mean_counts, int32_t height, int32_t width, 
 static sl_status run_stages(const sl_measurement *m, uint64_t seed, uint32_t item, float *scratch,
                             sl_image *image) {
     int32_t height = image->height_px, width = image->width_px;
-    bool fibre = m->detector && m->detector->kind != SL_DETECTOR_HYBRID, spread = m->point_spread_px > 0;
+    bool fibre = sl_detector_integrates(m->detector), spread = m->point_spread_px > 0;
     apply_flat_field(m, height, width, seed, item, image->value);
     SL_TRY(apply_modules(m, height, width, seed, item, image->value));
     sl_beamstop_apply(&m->beamstop, height, width, image->value, image->mask);

@@ -66,7 +66,6 @@ static void files_are_whole_or_absent(void **state) {
     sl_arena_free(arena);
 }
 
-/* FIPS 180-4's example of two blocks, and the same in pieces. */
 static sl_status join_name(void *context, const char *path) {
     strncat(context, sl_path_base(path), 31);
     return SL_OK;
@@ -95,6 +94,7 @@ static void links_to_files_are_followed(void **state) {
     }
 }
 
+/* FIPS 180-4's example of two blocks, and the same in pieces. */
 static void hashes_take_data_in_pieces(void **state) {
     (void)state;
     static const char text[] = "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq";

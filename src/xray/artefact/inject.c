@@ -108,7 +108,7 @@ bool sl_artefact_applies(sl_artefact_kind kind, const sl_sim_sample *sample) {
                sample->attribute[SL_SIM_ATTRIBUTE_CENTRE_INSIDE] > 0;
     case SL_ARTEFACT_BLURRED_NOISE:
     case SL_ARTEFACT_MULTIPLICATIVE_NOISE: /* what integrates does so by itself */
-        return !sample->measurement.detector || sample->measurement.detector->kind == SL_DETECTOR_HYBRID;
+        return !sl_detector_integrates(sample->measurement.detector);
     case SL_ARTEFACT_FILLED_GAP:
         return sample->attribute[SL_SIM_ATTRIBUTE_GAPS] > 0;
     case SL_ARTEFACT_FILLED_BEAMSTOP:

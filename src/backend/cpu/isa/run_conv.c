@@ -186,22 +186,30 @@ static sl_cpu_column_sum sum_arguments(const sl_call *call, const sl_cpu_conv_sh
                                call->scratch};
 }
 
-/* The two run one after the other in the same memory. */
-static size_t grad_scratch(const sl_call *call) {
+/* Gradient of the weights, then that of the bias, in the same memory. */
+static size_t scratch_with(const sl_call *call, size_t (*grad_bytes)(const sl_cpu_conv_grad *)) {
     sl_cpu_conv_shape s = shape_of(call);
     sl_cpu_conv_grad grad = grad_arguments(call, &s);
     sl_cpu_column_sum sum = sum_arguments(call, &s);
-    size_t a = SL_ISA(conv_grad_bytes)(&grad), b = SL_ISA(column_sum_bytes)(&sum);
+    size_t a = grad_bytes(&grad), b = SL_ISA(column_sum_bytes)(&sum);
     return a > b ? a : b;
 }
 
-static sl_status grad_run(const sl_call *call) {
+static sl_status run_with(const sl_call *call, void (*weights)(const sl_cpu_conv_grad *)) {
     sl_cpu_conv_shape s = shape_of(call);
     sl_cpu_conv_grad grad = grad_arguments(call, &s);
     sl_cpu_column_sum sum = sum_arguments(call, &s);
-    if (grad.grad_weights) SL_ISA(conv_grad)(&grad);
+    if (grad.grad_weights) weights(&grad);
     if (sum.sums) SL_ISA(column_sum)(&sum);
     return SL_OK;
+}
+
+static size_t grad_scratch(const sl_call *call) {
+    return scratch_with(call, SL_ISA(conv_grad_bytes));
+}
+
+static sl_status grad_run(const sl_call *call) {
+    return run_with(call, SL_ISA(conv_grad));
 }
 
 const sl_kernel_code SL_ISA_CODE(conv2d_bwd_weight) = {
@@ -216,11 +224,7 @@ static bool winograd_grad_accepts(const sl_call *call) {
 }
 
 static size_t winograd_grad_scratch(const sl_call *call) {
-    sl_cpu_conv_shape s = shape_of(call);
-    sl_cpu_conv_grad grad = grad_arguments(call, &s);
-    sl_cpu_column_sum sum = sum_arguments(call, &s);
-    size_t a = SL_ISA(winograd_grad_bytes)(&grad), b = SL_ISA(column_sum_bytes)(&sum);
-    return a > b ? a : b;
+    return scratch_with(call, SL_ISA(winograd_grad_bytes));
 }
 
 static size_t winograd_grad_worker_scratch(const sl_call *call) {
@@ -230,12 +234,7 @@ static size_t winograd_grad_worker_scratch(const sl_call *call) {
 }
 
 static sl_status winograd_grad_run(const sl_call *call) {
-    sl_cpu_conv_shape s = shape_of(call);
-    sl_cpu_conv_grad grad = grad_arguments(call, &s);
-    sl_cpu_column_sum sum = sum_arguments(call, &s);
-    if (grad.grad_weights) SL_ISA(winograd_grad)(&grad);
-    if (sum.sums) SL_ISA(column_sum)(&sum);
-    return SL_OK;
+    return run_with(call, SL_ISA(winograd_grad));
 }
 
 const sl_kernel_code SL_ISA_CODE(conv2d_bwd_weight_winograd) = {

@@ -117,7 +117,7 @@ sl_status noise_places_look(const physical_view *view, noise_places *places, sl_
     *places = (noise_places){.used = 0};
     *found = false;
     snprintf(out->saw, sizeof out->saw, "a detector that does not count photons");
-    if (m && m->detector && m->detector->kind != SL_DETECTOR_HYBRID) return SL_OK;
+    if (m && sl_detector_integrates(m->detector)) return SL_OK;
     block_map map = {image->height_px / BLOCK, image->width_px / BLOCK, NULL};
     size_t blocks = (size_t)map.rows * (size_t)map.columns;
     SL_TRY(sl_alloc(&map.mean, 4 * blocks + 1, sizeof *map.mean));

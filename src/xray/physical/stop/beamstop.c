@@ -129,7 +129,7 @@ static void limit_pass(const shadow *s, piece pieces[PIECES], double usual) {
 static bool look_at(const physical_view *view, int part, double *value) {
     const sl_measurement *m = view->input->measurement;
     const sl_beamstop *stop = &m->beamstop;
-    bool is_fibre = m->detector && m->detector->kind != SL_DETECTOR_HYBRID && m->point_spread_px > 0;
+    bool is_fibre = sl_detector_integrates(m->detector) && m->point_spread_px > 0;
     double tall = fmax(stop->half_height_px, stop->half_width_px),
            size = fmin(stop->half_height_px, stop->half_width_px);
     shadow s = {.stop = *stop,
