@@ -18,7 +18,7 @@
 
 enum { F = SL_CAPTION_EVIDENCE, W = SL_CAPTION_WORD_COUNT, C = SL_CAPTION_CLAIMS, FOLDS = 4, KINDS = 3 };
 
-static const uint64_t seed = 7003; /* no figure comes from it; the GISAXS limits of `caption` do */
+static const uint64_t seed = 7301; /* no limit and no figure comes from it */
 static const double ridge = 3e-3;  /* keeps weights of features that always agree apart from infinity */
 
 typedef struct example {
@@ -191,7 +191,7 @@ static bool weigh(const work *w) {
 
 int main(int argc, char **argv) {
     static work w;
-    w.images = argc > 1 ? atoi(argv[1]) : 3000;
+    w.images = argc > 1 ? atoi(argv[1]) : 6000;
     if (w.images < 2 * FOLDS || sl_threads_set(argc > 2 ? atoi(argv[2]) : 0)) return 2;
     w.all = calloc((size_t)w.images, sizeof *w.all);
     if (!w.all) return 2;

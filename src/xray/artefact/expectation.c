@@ -13,16 +13,17 @@ float fault_value_at(const float *image, int32_t size, double row, double column
     return low + v * (high - low);
 }
 
+bool fault_is_seen(const sl_sim_sample *sample, const sl_feature *ring, double chi_rad) {
+    double row = sample->beam_row_px + ring->radius_px * sin(chi_rad),
+           column = sample->beam_column_px + ring->radius_px * cos(chi_rad);
+    if (row < 0 || column < 0 || row >= sample->size_px || column >= sample->size_px) return false;
+    return !sample->measured.mask || !sample->measured.mask[(int64_t)row * sample->size_px + (int64_t)column];
+}
+
 double fault_seen_share(const sl_sim_sample *sample, const sl_feature *ring) {
     enum { AZIMUTHS = 96 };
     int seen = 0;
-    for (int k = 0; k < AZIMUTHS; k++) {
-        double chi = 2 * M_PI * k / AZIMUTHS, row = sample->beam_row_px + ring->radius_px * sin(chi),
-               column = sample->beam_column_px + ring->radius_px * cos(chi);
-        if (row < 0 || column < 0 || row >= sample->size_px || column >= sample->size_px) continue;
-        seen += !sample->measured.mask ||
-                !sample->measured.mask[(int64_t)row * sample->size_px + (int64_t)column];
-    }
+    for (int k = 0; k < AZIMUTHS; k++) seen += fault_is_seen(sample, ring, 2 * M_PI * k / AZIMUTHS);
     return (double)seen / AZIMUTHS;
 }
 

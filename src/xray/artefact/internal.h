@@ -52,6 +52,8 @@ const sl_feature *fault_pick_ring(const sl_sim_sample *sample);
 /* The ring that is displaced or bent: in transmission a whole one, clear of its noise and of other rings by
  * what it may be moved; at grazing incidence fault_pick_ring's. NULL: none. */
 const sl_feature *fault_pick_bent_ring(const sl_sim_sample *sample);
+/* Whether the ring's place at that azimuth, from +column towards +row, is on the frame and not masked. */
+bool fault_is_seen(const sl_sim_sample *sample, const sl_feature *ring, double chi_rad);
 /* Share of the ring's azimuths that are on the frame and not masked, and the least that a fault can be told
  * by. */
 double fault_seen_share(const sl_sim_sample *sample, const sl_feature *ring);

@@ -95,13 +95,15 @@ void fault_widen_ring(fault *f) {
         }
 }
 
+static const double turn_most_rad = 20 * M_PI / 180;
+
 /* The arcs of one order are turned about the beam. */
 void fault_turn_order(fault *f) {
     sl_sim_sample *s = f->sample;
     const sl_feature *ring = fault_pick_order(s);
     sl_projection p = sl_projection_of(&s->geometry);
     double at = radius_of_q(s, ring->q_per_ang), room = 0.85 * room_around(s, ring),
-           turn = 20 * M_PI / 180 * f->severity * (sl_random_uniform(&f->random) < 0.5 ? -1 : 1);
+           turn = turn_most_rad * f->severity * (sl_random_uniform(&f->random) < 0.5 ? -1 : 1);
     memcpy(f->scratch, s->mean_counts, (size_t)f->size * (size_t)f->size * sizeof(float));
     for (int32_t i = 0; i < f->size; i++)
         for (int32_t j = 0; j < f->size; j++) {
@@ -114,12 +116,21 @@ void fault_turn_order(fault *f) {
         }
 }
 
+/* Whether the order's arc at chi and the one opposite are seen, and both where a turn takes them: an arc
+ * alone is symmetric about too many axes. */
+static bool is_pair_seen(const sl_sim_sample *s, const sl_feature *f, double chi) {
+    for (int side = 0; side < 2; side++)
+        for (int turn = -1; turn <= 1; turn++)
+            if (!fault_is_seen(s, f, chi + side * M_PI + turn * turn_most_rad)) return false;
+    return true;
+}
+
 /* How much the order's height changes around the beam, of its largest; 0 where less than `least_seen` of it
- * is on the frame. */
+ * is on the frame, or not the strongest arc and its opposite. */
 static double texture_of(const sl_sim_sample *s, const sl_feature *f) {
     enum { AZIMUTHS = 96 };
     static const double least_seen = 0.55;
-    double least = INFINITY, most = 0, aside = 2.5 * f->width_px;
+    double least = INFINITY, most = 0, at = 0, aside = 2.5 * f->width_px;
     if (fault_seen_share(s, f) < least_seen) return 0;
     for (int k = 0; k < AZIMUTHS; k++) {
         double value[3];
@@ -132,9 +143,10 @@ static double texture_of(const sl_sim_sample *s, const sl_feature *f) {
         }
         if (!seen) continue;
         double height = value[1] - 0.5 * (value[0] + value[2]);
-        least = fmin(least, height), most = fmax(most, height);
+        least = fmin(least, height);
+        if (height > most) most = height, at = 2 * M_PI * k / AZIMUTHS;
     }
-    return most > 0 ? (most - fmax(least, 0)) / most : 0;
+    return most > 0 && is_pair_seen(s, f, at) ? (most - fmax(least, 0)) / most : 0;
 }
 
 const sl_feature *fault_pick_order(const sl_sim_sample *sample) {

@@ -8,7 +8,7 @@
 enum { AXES = POLAR_SECTORS, REACH = 6, LEAST_PAIRS = 7, LEAST_SECTORS = 4, RINGS = 12 };
 
 static const double axis_step_deg = 180.0 / AXES, usual_deg = 2, least_sure_deg = 12, clear = 0.35,
-                    much_worse = 0.3, least_height = 5, least_paired = 0.5,
+                    much_worse = 0.3, half_most = 9, wing = 0.05, least_paired = 0.5,
                     least_depth = 0.25; /* standard deviation of the sectors' heights over their mean */
 
 /* How far a ring's counts around the beam are from a mirror image of themselves, for each axis: chi squared a
@@ -21,9 +21,11 @@ typedef struct ring_texture {
 } ring_texture;
 
 /* Counts of the ring alone in each sector, less what is beside it; their variance is 0 where they are not
- * known. */
+ * known. Where more is beside it than on it, that is another order's arc; little of the strongest arc may be
+ * one's wing. */
 static void sector_heights(const polar_map *map, const ring_place *place, double half, double *height,
                            double *variance) {
+    double highest = 0;
     for (int s = 0; s < POLAR_SECTORS; s++) {
         double counts[2] = {0, 0}, pixels[2] = {0, 0};
         int from = (int)fmax(0, floor(place->radius - 2.5 * half)),
@@ -37,10 +39,13 @@ static void sector_heights(const polar_map *map, const ring_place *place, double
         variance[s] = height[s] = 0;
         if (pixels[0] < 0.35 * half * place->radius * 2 * M_PI / POLAR_SECTORS || pixels[1] < 2) continue;
         double mean[2] = {counts[0] / pixels[0], counts[1] / pixels[1]};
-        height[s] = mean[0] - mean[1];
+        height[s] = fmax(0, mean[0] - mean[1]);
+        highest = fmax(highest, height[s]);
         variance[s] = (counts[0] + 1) / (pixels[0] * pixels[0]) + (counts[1] + 1) / (pixels[1] * pixels[1]) +
                       9e-4 * (height[s] * height[s] + 0.1 * mean[1] * mean[1]);
     }
+    for (int s = 0; s < POLAR_SECTORS; s++)
+        if (variance[s] > 0) variance[s] += wing * wing * highest * highest;
 }
 
 /* How much the heights change around the beam: their standard deviation over their mean. */
@@ -54,19 +59,18 @@ static double depth_of(const double *height, const double *variance) {
     return sqrt(fmax(0, (square - noise) / n - mean * mean)) / mean;
 }
 
-/* Whether most of what the ring holds has its like opposite: arcs come in pairs, a crystal's spots do not. */
+/* Whether most of what the ring holds has its like opposite, on the frame: arcs come in pairs, a crystal's
+ * spots do not. */
 static bool is_paired(const double *height, const double *variance) {
     double sum = 0, paired = 0;
     for (int s = 0; s < POLAR_SECTORS; s++) {
-        double most = -INFINITY;
-        for (int d = -1; d <= 1; d++) {
-            int opposite = (s + d + POLAR_SECTORS + POLAR_SECTORS / 2) % POLAR_SECTORS;
-            if (variance[opposite] > 0) most = fmax(most, height[opposite]);
-        }
-        if (variance[s] <= 0 || !isfinite(most) || height[s] <= 0) continue;
-        sum += height[s], paired += fmax(0, fmin(height[s], most));
+        int opposite = (s + POLAR_SECTORS / 2) % POLAR_SECTORS;
+        double most = height[opposite];
+        for (int d = -1; d <= 1; d += 2)
+            most = fmax(most, height[(opposite + d + POLAR_SECTORS) % POLAR_SECTORS]);
+        sum += height[s], paired += fmin(height[s], most);
     }
-    return sum > 0 && paired > least_paired * sum;
+    return paired > least_paired * sum;
 }
 
 /* False unless some axis fits far better than others: a ring without texture has none, single grains have
@@ -99,13 +103,10 @@ static int find_rings(const physical_view *view, ring_texture out[RINGS]) {
     int count = 0, places = ring_places(view, LEAST_SECTORS, place);
     for (int k = 0; k < places && count < RINGS; k++) {
         ring_peak peak;
-        double height[POLAR_SECTORS], variance[POLAR_SECTORS];
-        if (!ring_peak_fit(&view->polar, 0, POLAR_SECTORS, place[k].radius, fmin(place[k].reach, 14),
-                           &peak) ||
-            peak.height < least_height * peak.height_error)
-            continue;
-        sector_heights(&view->polar, &place[k], fmax(1, fmin(0.7 * exp(peak.ln_width), place[k].reach / 1.6)),
-                       height, variance);
+        double height[POLAR_SECTORS], variance[POLAR_SECTORS], half = place[k].reach / 1.6;
+        if (ring_peak_fit(&view->polar, 0, POLAR_SECTORS, place[k].radius, fmin(place[k].reach, 14), &peak))
+            half = fmin(half, 0.7 * exp(peak.ln_width));
+        sector_heights(&view->polar, &place[k], fmin(fmax(1, half), half_most), height, variance);
         if (depth_of(height, variance) > least_depth && is_paired(height, variance) &&
             measure(height, variance, &out[count]))
             out[count++].radius = place[k].radius;
