@@ -199,6 +199,13 @@ void sl_file_map_close(sl_file_map *map) {
     *map = (sl_file_map){0};
 }
 
+void sl_file_map_forget(const sl_file_map *map, const void *data, size_t bytes) {
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), start = (uintptr_t)map->data, from = (uintptr_t)data;
+    if (!map->data || from < start || from + bytes > start + map->bytes) return;
+    from -= (from - start) % page; /* a neighbour's bytes on the same page come again as well */
+    madvise((void *)from, (uintptr_t)data + bytes - from, MADV_DONTNEED);
+}
+
 bool sl_file_exists(const char *path) {
     return access(path, F_OK) == 0;
 }

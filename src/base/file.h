@@ -36,6 +36,9 @@ typedef struct sl_file_map {
 } sl_file_map;
 sl_status sl_file_map_open(sl_file_map *map, const char *path);
 void sl_file_map_close(sl_file_map *map);
+/* These bytes of the map are not needed soon: they stop counting as memory of the process, and come from the
+ * file again when they are read. */
+void sl_file_map_forget(const sl_file_map *map, const void *data, size_t bytes);
 
 bool sl_file_exists(const char *path);
 bool sl_path_is_folder(const char *path);

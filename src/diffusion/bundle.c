@@ -17,7 +17,7 @@ static sl_status load_part(const char *folder, const char *part, const sl_model_
     char path[SL_LIMIT_PATH_BYTES];
     snprintf(path, sizeof path, "%s/%s", folder, part);
     sl_model *model;
-    SL_TRY(weights ? sl_model_load(path, &model) : sl_model_load_config(path, &model));
+    SL_TRY(weights ? sl_model_open(path, &model) : sl_model_load_config(path, &model));
     if (model->kind != kind) {
         sl_status status = sl_fail(SL_UNSUPPORTED, "'%s' holds a %s, expected a %s", path,
                                    model->kind->class_name, kind->class_name);

@@ -183,7 +183,8 @@ static sl_status make_room_and_compile(sl_programs *programs, sl_part part, kept
 
 static sl_status get(sl_programs *programs, sl_part part, const kept *wanted, sl_program **out) {
     kept *slots = programs->slots[part], *oldest = slots;
-    int count = sl_params_bytes(model_of(programs->bundle, part)->params) > large_bytes ? 1 : SLOTS;
+    int64_t values = sl_params_values(model_of(programs->bundle, part)->params, false);
+    int count = (size_t)values * sizeof(float) > large_bytes ? 1 : SLOTS;
     for (int i = 0; i < count; i++) {
         kept *s = &slots[i];
         if (s->used && s->batch == wanted->batch && s->height == wanted->height &&

@@ -20,8 +20,26 @@ sl_status sl_plan_bind(sl_plan *plan, sl_value value, void *data) {
         return sl_fail(SL_INVALID, "'%s' is written by the graph: it is not bound",
                        plan->graph->values[value.id].name);
     plan->values[value.id].bound = data;
+    plan->values[value.id].source = (sl_plan_source){0};
     plan->resolved = false;
     if (kind == VALUE_PARAMETER) plan->packed_ready = false;
+    return SL_OK;
+}
+
+bool sl_plan_only_packs(const sl_plan *plan, sl_value parameter) {
+    return !plan->device && sl_plan_check_value(plan, parameter) == SL_OK &&
+           plan->values[parameter.id].passing;
+}
+
+sl_status sl_plan_bind_source(sl_plan *plan, sl_value parameter, sl_plan_source source) {
+    SL_TRY(sl_plan_check_value(plan, parameter));
+    if (!sl_plan_only_packs(plan, parameter))
+        return sl_fail(SL_INVALID, "'%s' is read as it is: it needs memory",
+                       plan->graph->values[parameter.id].name ? plan->graph->values[parameter.id].name
+                                                              : "a result");
+    plan->values[parameter.id].bound = NULL;
+    plan->values[parameter.id].source = source;
+    plan->resolved = plan->packed_ready = false;
     return SL_OK;
 }
 
@@ -151,7 +169,7 @@ sl_status sl_plan_address(const sl_plan *plan, int32_t id, void **out) {
         *out = value->bound && !plan->device ? value->bound : plan->own + value->offset;
         return SL_OK;
     case HOME_BOUND:
-        if (!value->bound)
+        if (!value->bound && !value->source.read)
             return sl_fail(SL_INVALID, "parameter '%s' is not bound", plan->graph->values[value->root].name);
         *out = !plan->device ? value->bound : value->passing ? NULL : sl_mirror_address(value->mirror);
         return SL_OK;

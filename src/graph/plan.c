@@ -147,7 +147,7 @@ static sl_status choose_kernels(sl_plan *plan, const bool *live) {
     return SL_OK;
 }
 
-/* Frozen parameters of which a device only needs the packed form. */
+/* Frozen parameters of which only the packed form is needed. */
 static void find_passing(const sl_plan *plan) {
     for (int32_t p = 0; p < plan->node_count; p++) {
         const plan_node *entry = &plan->nodes[p];
@@ -164,7 +164,7 @@ static void find_passing(const sl_plan *plan) {
         plan_value *value = &plan->values[id];
         bool parameter = plan->graph->values[id].kind == VALUE_PARAMETER;
         if (value->wanted) plan->values[value->root].passing = false;
-        if (!plan->device || !parameter) value->passing = false;
+        if (!parameter) value->passing = false;
     }
 }
 
@@ -335,7 +335,8 @@ sl_plan_memory sl_plan_memory_of(const sl_plan *plan) {
                              .workers = plan->worker_stride * (size_t)plan->workers};
     for (int32_t i = 0; i < plan->graph->parameter_count; i++) {
         const sl_operand *operand = &plan->graph->values[plan->graph->parameters[i]].operand;
-        if (!plan->values[plan->graph->parameters[i]].passing)
+        const plan_value *value = &plan->values[plan->graph->parameters[i]];
+        if (!value->passing || (!plan->device && value->bound))
             memory.parameters += sl_plan_operand_bytes(operand);
     }
     for (int32_t i = 0; i < plan->node_count; i++) {

@@ -3,6 +3,7 @@
  *     sl_plan_new(graph, &options, &plan)      kernels chosen, memory laid out; nothing large reserved yet
  *     sl_plan_memory(plan)                     what it will take, to be shown or refused
  *     sl_plan_bind(plan, parameter, pointer)   for every parameter (and gradient) before the first run
+ *                                              (sl_plan_bind_source: values that are nowhere in memory)
  *     sl_plan_reserve(plan)                    one workspace; frozen weights are packed at the first run
  *     loop: sl_plan_upload(...), sl_plan_run(plan), sl_plan_download(...)
  *     sl_plan_free(plan)
@@ -35,11 +36,12 @@ sl_status sl_plan_new(sl_graph *graph, const sl_plan_options *options, sl_plan *
 void sl_plan_free(sl_plan *plan); /* NULL is fine */
 
 typedef struct sl_plan_memory {
-    size_t parameters;  /* bound from outside; on a device those that lie there as they are */
-    size_t gradients;   /* bound from outside */
-    size_t inputs;      /* inputs and constants */
-    size_t packed;      /* frozen weights in the kernels' layout */
-    size_t workspace;   /* activations and scratch, by lifetime; without sharing it would be `unshared` */
+    size_t
+        parameters;   /* bound from outside; not those that are only packed, unless memory is bound to them */
+    size_t gradients; /* bound from outside */
+    size_t inputs;    /* inputs and constants */
+    size_t packed;    /* frozen weights in the kernels' layout */
+    size_t workspace; /* activations and scratch, by lifetime; without sharing it would be `unshared` */
     size_t activations; /* of it, the most that are alive at one time */
     size_t unshared;
     size_t workers; /* scratch of the threads */
@@ -54,6 +56,16 @@ sl_plan_bytes(const sl_plan *plan); /* inputs + packed + workspace + workers: wh
 /* Storage of a parameter or an input: its dtype and shape, dense, owned by the caller, alive until the plan
  * is freed or bound anew. Binding a frozen parameter marks its packed form stale. */
 sl_status sl_plan_bind(sl_plan *plan, sl_value value, void *data);
+/* Whether a parameter is only read to be packed: on the CPU its values need no memory of their own. False for
+ * every parameter on a device, which keeps them in another memory anyway. */
+bool sl_plan_only_packs(const sl_plan *plan, sl_value parameter);
+/* Values of such a parameter, in place of memory that holds them: read() writes them (the parameter's dtype
+ * and shape, dense) to `target` each time that they are packed. SL_INVALID for another parameter. */
+typedef struct sl_plan_source {
+    sl_status (*read)(void *context, void *target);
+    void *context; /* the caller's, alive until the plan is freed or the parameter bound anew */
+} sl_plan_source;
+sl_status sl_plan_bind_source(sl_plan *plan, sl_value parameter, sl_plan_source source);
 /* Where the gradient of a trainable parameter is added to (F32, the parameter's shape). The caller zeroes it.
  */
 sl_status sl_plan_bind_gradient(sl_plan *plan, sl_value parameter, void *data);

@@ -42,7 +42,8 @@ typedef struct plan_value {
     void *bound, *gradient;              /* from outside, the host's */
     sl_mirror *mirror, *gradient_mirror; /* their places on a device */
     bool used, wanted;                   /* read by a live node; an output */
-    bool passing; /* a frozen parameter that a device sees only to pack it: it has no place there */
+    bool passing; /* a frozen parameter that is only read to be packed: on a device it has no place */
+    sl_plan_source source; /* of one on the CPU; read NULL: none */
 } plan_value;
 
 struct sl_plan {

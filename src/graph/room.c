@@ -7,12 +7,18 @@ size_t sl_plan_gradient_bytes(const sl_operand *parameter) {
 
 /* ---- packing ---- */
 
-/* A weight that a device keeps in no other form lies in the workspace while it is packed; where something is
- * trained there, its place is the newer one. Work of the device is in order: the next weight waits for this.
- */
+/* A weight that is kept in no other form lies in the workspace while it is packed; where something is trained
+ * on a device, its place there is the newer one. Work of a device is in order: the next weight waits for
+ * this. */
 static sl_status bring(const sl_plan *plan, const plan_node *p, void **out) {
     int32_t root = plan->values[plan->graph->nodes[p->node].in[1]].root;
     const plan_value *value = &plan->values[root];
+    if (!plan->device) {
+        *out = value->bound ? value->bound : plan->workspace;
+        if (value->bound) return SL_OK;
+        return sl_context(value->source.read(value->source.context, plan->workspace), "reading '%s'",
+                          plan->graph->values[root].name);
+    }
     const sl_mirror *mirror = sl_mirror_find(plan->device, value->bound);
     *out = mirror && sl_mirror_held(mirror) ? sl_mirror_address(mirror) : plan->workspace;
     if (*out != plan->workspace) return SL_OK;

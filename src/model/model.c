@@ -118,6 +118,7 @@ static sl_status check_weights(const sl_model *model, const sl_checkpoint *check
 
 static sl_status read_weights(sl_model *model, const sl_checkpoint *checkpoint) {
     SL_TRY(check_weights(model, checkpoint));
+    sl_params_set_source(model->params, NULL);
     SL_TRY(sl_params_allocate(model->params));
     for (int i = 0; i < sl_params_count(model->params); i++) {
         sl_param *param = sl_params_at(model->params, i);
@@ -132,6 +133,25 @@ sl_status sl_model_load_weights(sl_model *model, const char *path) {
     SL_TRY(sl_checkpoint_open(path, model->kind->names, &checkpoint));
     sl_status status = read_weights(model, checkpoint);
     sl_checkpoint_close(checkpoint);
+    return sl_context(status, "weights of '%s'", path);
+}
+
+static sl_status read_weight(void *checkpoint, const sl_param *param, void *target) {
+    return sl_checkpoint_read(checkpoint, param->name, &param->value.shape, param->value.dtype, target);
+}
+
+static void close_checkpoint(void *checkpoint) {
+    sl_checkpoint_close(checkpoint);
+}
+
+static sl_status open_weights(sl_model *model, const char *path) {
+    sl_checkpoint *checkpoint;
+    SL_TRY(sl_checkpoint_open(path, model->kind->names, &checkpoint));
+    sl_status status = check_weights(model, checkpoint);
+    if (status)
+        sl_checkpoint_close(checkpoint);
+    else
+        sl_params_set_source(model->params, &(sl_param_source){read_weight, close_checkpoint, checkpoint});
     return sl_context(status, "weights of '%s'", path);
 }
 
@@ -153,16 +173,24 @@ sl_status sl_model_load_config(const char *folder, sl_model **out) {
     return sl_context(status, "configuration '%s'", path);
 }
 
-sl_status sl_model_load(const char *folder, sl_model **out) {
+static sl_status load(const char *folder, sl_status (*weights)(sl_model *, const char *), sl_model **out) {
     sl_model *model;
     SL_TRY(sl_model_load_config(folder, &model));
-    sl_status status = sl_model_load_weights(model, folder);
+    sl_status status = weights(model, folder);
     if (status != SL_OK) {
         sl_model_free(model);
         return status;
     }
     *out = model;
     return SL_OK;
+}
+
+sl_status sl_model_load(const char *folder, sl_model **out) {
+    return load(folder, sl_model_load_weights, out);
+}
+
+sl_status sl_model_open(const char *folder, sl_model **out) {
+    return load(folder, open_weights, out);
 }
 
 sl_status sl_model_config_json(const sl_model *model, json_t **out) {
@@ -180,8 +208,9 @@ static sl_status save_weights(const sl_model *model, const char *path, sl_dtype 
     SL_TRY(sl_alloc(&entries, count, sizeof *entries));
     sl_status status = SL_OK;
     for (size_t i = 0; i < count && status == SL_OK; i++) {
-        const sl_param *param = sl_params_at(model->params, (int)i);
-        if (!param->value.data)
+        sl_param *param = sl_params_at(model->params, (int)i);
+        if (param->source) status = sl_param_hold(param);
+        if (!status && !param->value.data)
             status = sl_fail(SL_INVALID, "parameter '%s' has no values to save", param->name);
         entries[i] = (sl_safetensors_entry){
             .name = param->name,

@@ -52,6 +52,11 @@ sl_status sl_model_declare(const sl_model *model, const struct sl_lora *const *l
  * fp32. */
 sl_status sl_model_load(const char *folder, sl_model **out);
 
+/* The same, but values stay in the files until somebody holds them (sl_param_hold) or a plan packs them
+ * (sl_nn_bind): a denoiser's weights are then in memory once, in the kernels' form. The files stay mapped as
+ * long as the model; who writes into them in place meanwhile changes it, who replaces them does not. */
+sl_status sl_model_open(const char *folder, sl_model **out);
+
 /* The same without weights: for random ones. */
 sl_status sl_model_load_config(const char *folder, sl_model **out);
 

@@ -143,6 +143,7 @@ sl_status sl_lora_merge(const sl_lora *lora, sl_params *params, double scale) {
         const sl_param *up = sl_params_find(lora->params, name);
         if (!up) return sl_fail(SL_NOT_FOUND, "the LoRA has '%s' but not '%s'", down->name, name);
         sl_param *weight = adapted_weight(params, down);
+        SL_TRY(sl_param_hold(weight));
         int64_t rank = down->value.shape.dim[0], out = weight->value.shape.dim[0];
         int64_t in = sl_shape_count(&weight->value.shape) / out;
         if (weight->value.dtype != SL_F32)

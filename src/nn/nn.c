@@ -17,13 +17,33 @@ void sl_nn_close(sl_nn *nn) {
     nn->use_count = nn->use_capacity = 0;
 }
 
+/* A value that came to be held since has the last word: an adapter was merged into it, or it was loaded anew.
+ */
+static sl_status read_value(void *context, void *target) {
+    const sl_param *param = context;
+    if (!param->value.data && param->source)
+        return param->source->read(param->source->context, param, target);
+    if (!param->value.data) return sl_fail(SL_INTERNAL, "its source has gone");
+    memcpy(target, param->value.data, sl_tensor_bytes(&param->value));
+    return SL_OK;
+}
+
+/* What the plan keeps in its own form alone stays in its source. */
+static sl_status bind_value(const sl_nn_use *use, sl_plan *plan) {
+    sl_param *param = use->param;
+    bool stays = !param->value.data && param->source;
+    if (stays && sl_plan_only_packs(plan, use->value))
+        return sl_plan_bind_source(plan, use->value, (sl_plan_source){read_value, param});
+    if (stays) SL_TRY(sl_param_hold(param));
+    if (!param->value.data)
+        return sl_fail(SL_INTERNAL, "parameter '%s' has no memory: allocate the store first", param->name);
+    return sl_plan_bind(plan, use->value, param->value.data);
+}
+
 sl_status sl_nn_bind(const sl_nn *nn, sl_plan *plan) {
     for (int i = 0; i < nn->use_count; i++) {
         const sl_nn_use *use = &nn->uses[i];
-        if (!use->param->value.data)
-            return sl_fail(SL_INTERNAL, "parameter '%s' has no memory: allocate the store first",
-                           use->param->name);
-        SL_TRY(sl_plan_bind(plan, use->value, use->param->value.data));
+        SL_TRY(bind_value(use, plan));
         if (nn->training && use->param->trainable && use->param->gradient.data)
             SL_TRY(sl_plan_bind_gradient(plan, use->value, use->param->gradient.data));
     }

@@ -14,6 +14,7 @@ struct sl_params {
     int count, capacity;
     int *slots; /* open addressing: index + 1, 0 when empty; slot_count is a power of two > 2*count */
     uint32_t slot_count;
+    sl_param_source source; /* read NULL: none */
 };
 
 sl_init sl_init_normal(double std) {
@@ -51,8 +52,15 @@ sl_status sl_params_new(sl_params **out) {
     return SL_OK;
 }
 
+void sl_params_set_source(sl_params *params, const sl_param_source *source) {
+    if (params->source.release) params->source.release(params->source.context);
+    params->source = source ? *source : (sl_param_source){0};
+    for (int i = 0; i < params->count; i++) params->items[i]->source = source ? &params->source : NULL;
+}
+
 void sl_params_free(sl_params *params) {
     if (!params) return;
+    sl_params_set_source(params, NULL);
     for (int i = 0; i < params->count; i++) {
         sl_tensor_free(&params->items[i]->value);
         sl_tensor_free(&params->items[i]->gradient);
@@ -118,6 +126,7 @@ sl_status sl_params_declare(sl_params *params, const char *name, const sl_shape 
     param->init = init;
     param->value = (sl_tensor){.dtype = SL_F32, .shape = *shape};
     param->gradient = (sl_tensor){.dtype = SL_F32, .shape = *shape};
+    param->source = params->source.read ? &params->source : NULL;
     params->slots[find_slot(params, name)] = params->count + 1;
     params->items[params->count++] = param;
     *out = param;
@@ -160,9 +169,26 @@ static sl_status hold(sl_tensor *tensor) {
     return SL_OK;
 }
 
+sl_status sl_param_hold(sl_param *param) {
+    if (param->value.data) return SL_OK;
+    sl_status status = hold(&param->value);
+    if (!status && param->source)
+        status = param->source->read(param->source->context, param, param->value.data);
+    if (status) {
+        sl_free(param->value.data);
+        param->value.data = NULL;
+    }
+    return sl_context(status, "parameter '%s'", param->name);
+}
+
 sl_status sl_params_allocate(sl_params *params) {
+    for (int i = 0; i < params->count; i++) SL_TRY(sl_param_hold(params->items[i]));
+    return SL_OK;
+}
+
+sl_status sl_params_allocate_trained(sl_params *params) {
     for (int i = 0; i < params->count; i++)
-        SL_TRY(sl_context(hold(&params->items[i]->value), "parameter '%s'", params->items[i]->name));
+        if (params->items[i]->trainable || !params->items[i]->source) SL_TRY(sl_param_hold(params->items[i]));
     return SL_OK;
 }
 
@@ -186,7 +212,7 @@ void sl_params_zero_gradients(sl_params *params) {
     }
 }
 
-static void fill(sl_param *param, uint64_t seed) {
+static void fill(const sl_param *param, uint64_t seed, void *target) {
     sl_random random = sl_random_stream(seed, SL_STREAM_INIT, name_hash(param->name));
     size_t count = (size_t)sl_shape_count(&param->value.shape);
     float block[1024];
@@ -211,13 +237,26 @@ static void fill(sl_param *param, uint64_t seed) {
             }
         }
         sl_convert(SL_F32, block, param->value.dtype,
-                   (char *)param->value.data + start * sl_dtype_bytes(param->value.dtype), n);
+                   (char *)target + start * sl_dtype_bytes(param->value.dtype), n);
     }
 }
 
 sl_status sl_param_initialise(sl_param *param, uint64_t seed) {
     SL_TRY(sl_context(hold(&param->value), "parameter '%s'", param->name));
-    fill(param, seed);
+    fill(param, seed, param->value.data);
+    return SL_OK;
+}
+
+static sl_status draw(void *seed, const sl_param *param, void *target) {
+    fill(param, *(const uint64_t *)seed, target);
+    return SL_OK;
+}
+
+sl_status sl_params_initialise_on_demand(sl_params *params, uint64_t seed) {
+    uint64_t *kept;
+    SL_TRY(sl_alloc(&kept, 1, sizeof *kept));
+    *kept = seed;
+    sl_params_set_source(params, &(sl_param_source){draw, sl_free, kept});
     return SL_OK;
 }
 
@@ -229,11 +268,12 @@ typedef struct init_job {
 static void init_task(void *context, int64_t task, int worker) {
     (void)worker;
     const init_job *job = context;
-    fill(job->params->items[task], job->seed);
+    fill(job->params->items[task], job->seed, job->params->items[task]->value.data);
 }
 
 sl_status sl_params_initialise(sl_params *params, uint64_t seed) {
-    SL_TRY(sl_params_allocate(params));
+    for (int i = 0; i < params->count; i++)
+        SL_TRY(sl_context(hold(&params->items[i]->value), "parameter '%s'", params->items[i]->name));
     sl_parallel_for(params->count, init_task, &(init_job){params, seed});
     return SL_OK;
 }

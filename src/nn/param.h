@@ -2,8 +2,8 @@
  *
  * A store keeps parameters in the order in which they were declared. Declaring fixes name, shape and the rule
  * for first values; memory is taken by sl_params_allocate, so that a model can be described, counted and
- * checked against a file without holding it. Shapes are those of the public checkpoints: linear [out, in],
- * convolution [out, in, kh, kw]. */
+ * checked against a file without holding it; values that have a source may stay there. Shapes are those of
+ * the public checkpoints: linear [out, in], convolution [out, in, kh, kw]. */
 #ifndef SL_NN_PARAM_H
 #define SL_NN_PARAM_H
 
@@ -31,12 +31,21 @@ typedef struct sl_param {
     bool trainable; /* the optimiser moves it; set for all but buffers when declared */
     bool buffer;    /* running statistics: stored with the weights, never trained */
     sl_init init;
-    sl_tensor value;    /* data NULL until allocated; F32 unless allocated otherwise */
+    sl_tensor value;    /* data NULL until held; F32 unless allocated otherwise */
     sl_tensor gradient; /* data NULL until sl_params_allocate_gradients; always F32 */
     void *user;         /* free for the owner of the store (packed weights, optimiser state) */
+    const struct sl_param_source *source; /* the store's; NULL: none */
 } sl_param;
 
 typedef struct sl_params sl_params;
+
+/* Where values are as long as nobody holds them: a file, or a rule. */
+typedef struct sl_param_source {
+    /* Writes all values of the parameter, in the dtype and shape of param->value, to `target`. */
+    sl_status (*read)(void *context, const sl_param *param, void *target);
+    void (*release)(void *context); /* NULL: nothing to do */
+    void *context;
+} sl_param_source;
 
 sl_status sl_params_new(sl_params **out);
 void sl_params_free(sl_params *params); /* NULL is fine */
@@ -54,8 +63,15 @@ sl_param *sl_params_at(const sl_params *params, int index);
 int64_t sl_params_values(const sl_params *params, bool trainable_only);
 size_t sl_params_bytes(const sl_params *params); /* memory of values and gradients held now */
 
-/* Memory for every value not held yet, zeroed. */
-sl_status sl_params_allocate(sl_params *params);
+/* Gives the store a source in place of the one it had (NULL: none), and its context with it: release() is
+ * called when another comes or the store goes. What is held stays as it is. */
+void sl_params_set_source(sl_params *params, const sl_param_source *source);
+
+/* Memory for the value where it is not held yet, with what the source has, zeroed without one. */
+sl_status sl_param_hold(sl_param *param);
+sl_status sl_params_allocate(sl_params *params); /* of all */
+/* Of all that train, and of those without a source: what is frozen may stay there. */
+sl_status sl_params_allocate_trained(sl_params *params);
 sl_status
 sl_params_allocate_gradients(sl_params *params); /* of those that train; frees those of the others */
 void sl_params_zero_gradients(sl_params *params);
@@ -63,6 +79,9 @@ void sl_params_zero_gradients(sl_params *params);
 /* First values by rule. Each parameter draws from its own stream, named by (seed, name): the same values for
  * any order of declaration and any number of threads. Allocates what is not held yet. */
 sl_status sl_params_initialise(sl_params *params, uint64_t seed);
+
+/* The same values, drawn when they are read: the store gets them as its source. */
+sl_status sl_params_initialise_on_demand(sl_params *params, uint64_t seed);
 
 /* One parameter by its rule; for new heads and adapters. */
 sl_status sl_param_initialise(sl_param *param, uint64_t seed);

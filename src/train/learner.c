@@ -50,7 +50,7 @@ void sl_learner_model_end(sl_learner *learner) {
 }
 
 static sl_status allocate(sl_params *params, bool training) {
-    SL_TRY(sl_params_allocate(params));
+    SL_TRY(sl_params_allocate_trained(params));
     return training ? sl_params_allocate_gradients(params) : SL_OK;
 }
 

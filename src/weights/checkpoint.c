@@ -304,6 +304,8 @@ sl_status sl_checkpoint_read(const sl_checkpoint *checkpoint, const char *name, 
     for (int i = 0; i < weight->part_count; i++) {
         size_t count = (size_t)sl_shape_count(&weight->parts[i]->shape);
         sl_stored_tensor_read(weight->parts[i], 0, count, dtype, at);
+        for (size_t f = 0; f < checkpoint->file_count; f++)
+            sl_safetensors_forget(checkpoint->files[f], weight->parts[i]);
         at += count * sl_dtype_bytes(dtype);
     }
     return SL_OK;

@@ -39,6 +39,10 @@ void sl_stored_tensor_read(const sl_stored_tensor *tensor, size_t first, size_t 
     }
 }
 
+void sl_safetensors_forget(const sl_safetensors *file, const sl_stored_tensor *tensor) {
+    sl_file_map_forget(&file->map, tensor->data, tensor->bytes);
+}
+
 static sl_status read_shape(const json_t *entry, sl_shape *shape) {
     json_t *sizes;
     SL_TRY(sl_json_array((json_t *)(uintptr_t)entry, "shape", &sizes));

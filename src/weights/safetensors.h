@@ -42,6 +42,9 @@ const sl_stored_tensor *sl_safetensors_at(const sl_safetensors *file,
 const sl_stored_tensor *sl_safetensors_find(const sl_safetensors *file,
                                             const char *name); /* NULL: not there */
 
+/* The tensor's bytes were read: until they are again, they need not be in memory. */
+void sl_safetensors_forget(const sl_safetensors *file, const sl_stored_tensor *tensor);
+
 /* A string of the header's "__metadata__"; NULL where absent. */
 const char *sl_safetensors_metadata(const sl_safetensors *file, const char *key);
 

@@ -148,6 +148,25 @@ static void saved_models_come_back(void **state) {
     }
 }
 
+static void opened_models_have_the_same_values(void **state) {
+    (void)state;
+    char folder[] = "/tmp/sl-model-XXXXXX";
+    sl_model *loaded, *opened, *again;
+    assert_non_null(mkdtemp(folder));
+    assert_ok(sl_model_load(fixture_path("unet_b"), &loaded));
+    assert_ok(sl_model_open(fixture_path("unet_b"), &opened));
+    assert_int_equal(sl_params_bytes(opened->params), 0);
+    assert_ok(sl_model_save(opened, folder, SL_F32));
+    assert_same_values(loaded, opened);
+    assert_ok(sl_model_load(folder, &again));
+    assert_same_values(loaded, again);
+    assert_status(sl_model_open(fixture_path("pipe/tokenizer"), &again), SL_NOT_FOUND);
+    sl_model_free(loaded);
+    sl_model_free(opened);
+    sl_model_free(again);
+    remove_folder(folder);
+}
+
 static void misfits_are_all_named(void **state) {
     (void)state;
     sl_model *model;
@@ -175,6 +194,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(presets_have_the_public_sizes),
     cmocka_unit_test(configurations_are_checked),
     cmocka_unit_test(saved_models_come_back),
+    cmocka_unit_test(opened_models_have_the_same_values),
     cmocka_unit_test(misfits_are_all_named),
     cmocka_unit_test(the_model_can_be_shown),
 };

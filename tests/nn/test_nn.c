@@ -4,6 +4,7 @@
 #include "nn/blocks.h"
 #include "nn/program.h"
 
+#include <math.h>
 #include <string.h>
 
 static sl_params *new_params(void) {
@@ -125,7 +126,82 @@ static void probes_see_inside(void **state) {
     sl_params_free(params);
 }
 
+/* A layer from 64 to 32 on 8 rows: its result, and how many bytes of parameters the plan wants in memory. */
+static size_t run_layer(sl_params *params, sl_program *p, float *out) {
+    float in[8 * 64];
+    for (int i = 0; i < 8 * 64; i++) in[i] = (float)(i % 13) - 6;
+    assert_ok(sl_program_begin(p, params));
+    sl_value x = sl_input(p->graph, "x", SL_F32, SL_SHAPE(8, 64));
+    sl_output(p->graph, "y", sl_nn_linear(&p->nn, "fc", x, 32, true));
+    assert_ok(sl_program_finish(p, NULL));
+    assert_ok(sl_program_set(p, "x", in, sizeof in));
+    assert_ok(sl_program_run(p));
+    assert_ok(sl_program_get(p, "y", out, 8 * 32 * sizeof *out));
+    return sl_plan_memory_of(p->plan).parameters;
+}
+
+static void declare_layer(sl_params *params) {
+    sl_param *param;
+    assert_ok(sl_params_declare(params, "fc.weight", &SL_SHAPE(32, 64), sl_init_normal(0.1), false, &param));
+    assert_ok(sl_params_declare(params, "fc.bias", &SL_SHAPE(32), sl_init_normal(0.1), false, &param));
+}
+
+static void weights_that_are_only_packed_stay_in_their_source(void **state) {
+    (void)state;
+    sl_program p;
+    float held[8 * 32], packed[8 * 32], changed[8 * 32];
+    sl_params *params = new_params();
+    declare_layer(params);
+    assert_ok(sl_params_initialise(params, 4));
+    size_t bytes = run_layer(params, &p, held);
+    bool packs = false;
+    for (int i = 0; i < p.nn.use_count; i++) packs |= sl_plan_only_packs(p.plan, p.nn.uses[i].value);
+    sl_program_end(&p);
+    sl_params_free(params);
+    if (!packs) skip(); /* no instruction set here whose kernel packs weights */
+
+    params = new_params();
+    declare_layer(params);
+    assert_ok(sl_params_initialise_on_demand(params, 4));
+    assert_int_equal(bytes, (32 * 64 + 32) * sizeof(float));
+    assert_int_equal(run_layer(params, &p, packed), 32 * sizeof(float));
+    assert_memory_equal(held, packed, sizeof held);
+    assert_int_equal(sl_params_bytes(params), 32 * sizeof(float)); /* the bias is read as it is */
+
+    sl_param *weight = sl_params_find(params, "fc.weight");
+    assert_ok(sl_param_hold(weight));
+    for (int i = 0; i < 32 * 64; i++) ((float *)weight->value.data)[i] *= 2;
+    sl_plan_weights_changed(p.plan); /* what is held by now has the last word */
+    assert_ok(sl_program_run(&p));
+    assert_ok(sl_program_get(&p, "y", changed, sizeof changed));
+    const float *bias = sl_params_find(params, "fc.bias")->value.data;
+    for (int i = 0; i < 8 * 32; i++) assert_true(fabsf(changed[i] - 2 * held[i] + bias[i % 32]) < 1e-4f);
+    sl_program_end(&p);
+    sl_params_free(params);
+}
+
+static void a_source_that_fails_is_named(void **state) {
+    (void)state;
+    sl_program p;
+    float out[8 * 32];
+    sl_params *params = new_params();
+    declare_layer(params);
+    assert_ok(sl_params_initialise_on_demand(params, 4));
+    run_layer(params, &p, out);
+    bool stayed = !sl_params_find(params, "fc.weight")->value.data;
+    sl_params_set_source(params, NULL);
+    sl_plan_weights_changed(p.plan);
+    if (stayed) {
+        assert_status(sl_program_run(&p), SL_INTERNAL);
+        assert_non_null(strstr(sl_error_message(), "fc.weight"));
+    }
+    sl_program_end(&p);
+    sl_params_free(params);
+}
+
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(weights_that_are_only_packed_stay_in_their_source),
+    cmocka_unit_test(a_source_that_fails_is_named),
     cmocka_unit_test(layers_name_their_parameters),
     cmocka_unit_test(paths_begin_where_the_builder_was_opened),
     cmocka_unit_test(a_layer_used_twice_shares_its_weights),

@@ -116,7 +116,68 @@ static void trains_only_what_is_named(void **state) {
     sl_params_free(params);
 }
 
+typedef struct counted {
+    int reads, releases;
+    bool fails;
+} counted;
+
+static sl_status read_sevens(void *context, const sl_param *param, void *target) {
+    counted *c = context;
+    c->reads++;
+    if (c->fails) return sl_fail(SL_IO, "the disk is gone");
+    for (int64_t i = 0; i < sl_shape_count(&param->value.shape); i++) ((float *)target)[i] = 7;
+    return SL_OK;
+}
+
+static void count_release(void *context) {
+    ((counted *)context)->releases++;
+}
+
+static void values_come_from_the_source_when_they_are_held(void **state) {
+    (void)state;
+    sl_params *params;
+    counted one = {0}, two = {.fails = true};
+    assert_ok(sl_params_new(&params));
+    declare(params, "body.weight", SL_SHAPE(4), SL_INIT_RULE_ONES);
+    sl_params_set_source(params, &(sl_param_source){read_sevens, count_release, &one});
+    declare(params, "head.weight", SL_SHAPE(3), SL_INIT_RULE_ONES); /* later ones have it too */
+    assert_ok(sl_params_train_only(params, (const char *const[]){"head.", NULL}));
+    assert_ok(sl_params_allocate_trained(params));
+    assert_int_equal(one.reads, 1);
+    assert_null(sl_params_find(params, "body.weight")->value.data);
+    assert_true(((float *)sl_params_find(params, "head.weight")->value.data)[2] == 7);
+    sl_params_set_source(params, &(sl_param_source){read_sevens, count_release, &two});
+    assert_int_equal(one.releases, 1);
+    assert_status(sl_params_allocate(params), SL_IO);
+    assert_non_null(strstr(sl_error_message(), "body.weight"));
+    assert_null(sl_params_find(params, "body.weight")->value.data);
+    two.fails = false;
+    assert_ok(sl_params_allocate(params));
+    assert_ok(sl_params_allocate(params)); /* what is held is not read again */
+    assert_int_equal(two.reads, 2);
+    sl_params_free(params);
+    assert_int_equal(two.releases, 1);
+}
+
+static void values_drawn_on_demand_are_the_same(void **state) {
+    (void)state;
+    sl_params *now, *later;
+    assert_ok(sl_params_new(&now));
+    assert_ok(sl_params_new(&later));
+    declare(now, "a.weight", SL_SHAPE(31, 70), sl_init_normal(1.0));
+    declare(later, "a.weight", SL_SHAPE(31, 70), sl_init_normal(1.0));
+    assert_ok(sl_params_initialise(now, 9));
+    assert_ok(sl_params_initialise_on_demand(later, 9));
+    assert_int_equal(sl_params_bytes(later), 0);
+    assert_ok(sl_params_allocate(later));
+    assert_memory_equal(sl_params_at(now, 0)->value.data, sl_params_at(later, 0)->value.data, 31 * 70 * 4);
+    sl_params_free(now);
+    sl_params_free(later);
+}
+
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(values_come_from_the_source_when_they_are_held),
+    cmocka_unit_test(values_drawn_on_demand_are_the_same),
     cmocka_unit_test(declares_once),
     cmocka_unit_test(initialises_by_rule),
     cmocka_unit_test(same_values_in_any_order_and_threads),

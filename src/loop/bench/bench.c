@@ -64,7 +64,8 @@ static sl_status make_model(const sl_bench_case *c, sl_model **out) {
 static sl_status give_weights(sl_bench *b) {
     static const char *const all[] = {"", NULL}, *const none[] = {NULL};
     SL_TRY(sl_params_train_only(b->model->params, b->trains && !b->lora ? all : none));
-    SL_TRY(sl_params_initialise(b->model->params, 0));
+    SL_TRY(sl_params_initialise_on_demand(b->model->params, 0));
+    SL_TRY(sl_params_allocate_trained(b->model->params));
     if (b->trains && !b->lora) SL_TRY(sl_params_allocate_gradients(b->model->params));
     if (!b->lora) return SL_OK;
     SL_TRY(sl_params_initialise(b->lora->params, 0));
