@@ -36,12 +36,11 @@ sl_status sl_plan_new(sl_graph *graph, const sl_plan_options *options, sl_plan *
 void sl_plan_free(sl_plan *plan); /* NULL is fine */
 
 typedef struct sl_plan_memory {
-    size_t
-        parameters;   /* bound from outside; not those that are only packed, unless memory is bound to them */
-    size_t gradients; /* bound from outside */
-    size_t inputs;    /* inputs and constants */
-    size_t packed;    /* frozen weights in the kernels' layout */
-    size_t workspace; /* activations and scratch, by lifetime; without sharing it would be `unshared` */
+    size_t parameters;  /* bound from outside; what is only packed counts on the CPU where memory is bound */
+    size_t gradients;   /* bound from outside */
+    size_t inputs;      /* inputs and constants */
+    size_t packed;      /* frozen weights in the kernels' layout */
+    size_t workspace;   /* activations and scratch, by lifetime; without sharing it would be `unshared` */
     size_t activations; /* of it, the most that are alive at one time */
     size_t unshared;
     size_t workers; /* scratch of the threads */
