@@ -75,7 +75,7 @@ static sl_status visit(void *context, const char *path) {
             .group = sl_arena_strdup(in->arena, sl_import_names_group(&in->names, path)),
             .technique = technique_of(sl_import_names_caption(&in->names, in->root, path)),
             .side_px = h->height_px > h->width_px ? h->height_px : h->width_px,
-            .beam = {known, h->geometry.beam_y_px, h->geometry.beam_x_px},
+            .beam = {known, h->geometry.beam_y_px, h->geometry.beam_x_px, false},
         };
     }
     sl_frame_free(&frame);

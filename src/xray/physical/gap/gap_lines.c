@@ -24,7 +24,7 @@ bool gap_lines_next(const sl_image *image, gap_lines *gap) {
 
 void gap_lines_mark(const physical_view *view, sl_physical_test test, const gap_lines *gap, bool is_odd) {
     float middle = (float)(gap->first + gap->end) / 2;
-    sl_mark mark = {SL_MARK_LINE, test, is_odd, middle, 0, middle, (float)view->image->width_px, 0};
+    sl_mark mark = {SL_MARK_LINE, (int)test, is_odd, middle, 0, middle, (float)view->image->width_px, 0};
     if (gap->is_column) {
         mark.row = 0, mark.column = middle;
         mark.row2 = (float)view->image->height_px, mark.column2 = middle;

@@ -61,7 +61,7 @@ static double depth_of(const double *height, const double *variance) {
 
 /* Whether most of what the ring holds has its like opposite, on the frame: arcs come in pairs, a crystal's
  * spots do not. */
-static bool is_paired(const double *height, const double *variance) {
+static bool is_paired(const double *height) {
     double sum = 0, paired = 0;
     for (int s = 0; s < POLAR_SECTORS; s++) {
         int opposite = (s + POLAR_SECTORS / 2) % POLAR_SECTORS;
@@ -107,7 +107,7 @@ static int find_rings(const physical_view *view, ring_texture out[RINGS]) {
         if (ring_peak_fit(&view->polar, 0, POLAR_SECTORS, place[k].radius, fmin(place[k].reach, 14), &peak))
             half = fmin(half, 0.7 * exp(peak.ln_width));
         sector_heights(&view->polar, &place[k], fmin(fmax(1, half), half_most), height, variance);
-        if (depth_of(height, variance) > least_depth && is_paired(height, variance) &&
+        if (depth_of(height, variance) > least_depth && is_paired(height) &&
             measure(height, variance, &out[count]))
             out[count++].radius = place[k].radius;
     }
