@@ -38,7 +38,7 @@ typedef struct sl_kernel_code {
     size_t (*worker_scratch)(const sl_call *call);
     /* Bytes of call->packed; NULL or 0: none. pack() fills it from in[] (usually the weight in[1]): once
      * where in[1].flags has SL_OPERAND_FROZEN, before every run otherwise (packed is then part of the scratch
-     * memory). */
+     * memory). run() may not read in[1] of a frozen weight: its data can be NULL, its values nowhere else. */
     size_t (*packed)(const sl_call *call);
     sl_status (*pack)(const sl_call *call);
     /* Kernels of the same form (not NULL) pack a weight to the same bytes, given the dtype of in[0]: a plan

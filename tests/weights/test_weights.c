@@ -226,6 +226,38 @@ static void shards_are_one_checkpoint(void **state) {
     }
 }
 
+/* Pages of a map come again when they are read; bytes that are the caller's are never let go. */
+static void forgotten_values_come_again(void **state) {
+    (void)state;
+    enum { COUNT = 10000 };
+    float *data = test_malloc(COUNT * sizeof *data), *back = test_malloc(COUNT * sizeof *back);
+    for (int i = 0; i < COUNT; i++) data[i] = (float)i;
+    const sl_safetensors_entry entries[] = {{"a", SL_F32, SL_F32, SL_SHAPE(COUNT), data},
+                                            {"b", SL_F32, SL_F32, SL_SHAPE(COUNT), data}};
+    assert_ok(sl_safetensors_write(place("forgotten.safetensors"), entries, 2, NULL, 0));
+    sl_checkpoint *checkpoint;
+    assert_ok(sl_checkpoint_open(place("forgotten.safetensors"), NULL, &checkpoint));
+    for (int round = 0; round < 4; round++) {
+        memset(back, 0, COUNT * sizeof *back);
+        assert_ok(sl_checkpoint_read(checkpoint, round % 2 ? "a" : "b", &SL_SHAPE(COUNT), SL_F32, back));
+        assert_memory_equal(back, data, COUNT * sizeof *back);
+    }
+    sl_checkpoint_close(checkpoint);
+
+    char *bytes;
+    size_t size;
+    sl_safetensors *file;
+    assert_ok(sl_file_read(place("forgotten.safetensors"), INT64_MAX, &bytes, &size));
+    assert_ok(sl_safetensors_parse(bytes, size, "test", &file));
+    const sl_stored_tensor *tensor = sl_safetensors_find(file, "a");
+    sl_safetensors_forget(file, tensor);
+    assert_memory_equal(tensor->data, data, COUNT * sizeof *data);
+    sl_safetensors_close(file);
+    sl_free(bytes);
+    test_free(data);
+    test_free(back);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_come_back_in_every_float_type),
@@ -235,6 +267,7 @@ int main(void) {
         cmocka_unit_test(parts_are_stacked),
         cmocka_unit_test(the_check_lists_everything),
         cmocka_unit_test(shards_are_one_checkpoint),
+        cmocka_unit_test(forgotten_values_come_again),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder) ? 1 : 0;
 }

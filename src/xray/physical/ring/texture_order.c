@@ -8,8 +8,10 @@
 enum { AXES = POLAR_SECTORS, REACH = 6, LEAST_PAIRS = 7, LEAST_SECTORS = 4, RINGS = 12 };
 
 static const double axis_step_deg = 180.0 / AXES, usual_deg = 2, least_sure_deg = 12, clear = 0.35,
-                    much_worse = 0.3, half_most = 9, wing = 0.05, least_paired = 0.5,
+                    much_worse = 0.3, least_paired = 0.5,
                     least_depth = 0.25; /* standard deviation of the sectors' heights over their mean */
+static const double half_most = 9; /* bins; of what counts as the ring, where no width can be fitted too */
+static const double wing = 0.05;   /* of the strongest arc: what is less may be another order's */
 
 /* How far a ring's counts around the beam are from a mirror image of themselves, for each axis: chi squared a
  * pair of sectors; NaN where too few pairs are seen. */
