@@ -2,11 +2,25 @@
 
 #include "base/log.h"
 
+#include <cpuid.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 static unsigned available;
+
+/* The kernel gives the tile registers to a process that asks, with all its later threads; it refuses where
+ * CPU or hypervisor lack them (Linux, Documentation/arch/x86/xstate.rst). */
+static bool has_tiles(void) {
+    enum { LEAF = 7, BF16_BIT = 22, TILE_BIT = 24, REQUEST = 0x1023, TILE_DATA = 18 };
+    unsigned a, b, c, d;
+    if (!__get_cpuid_count(LEAF, 0, &a, &b, &c, &d)) return false;
+    if (!(d >> BF16_BIT & 1) || !(d >> TILE_BIT & 1)) return false;
+    return syscall(SYS_arch_prctl, REQUEST, TILE_DATA) == 0;
+}
 
 static unsigned cpu_levels(void) {
     __builtin_cpu_init();
@@ -18,8 +32,9 @@ static unsigned cpu_levels(void) {
         !__builtin_cpu_supports("avx512vl"))
         return mask;
     mask |= SL_ISA_AVX512;
-    if (__builtin_cpu_supports("avx512bf16")) mask |= SL_ISA_AVX512_BF16;
-    return mask;
+    if (!__builtin_cpu_supports("avx512bf16")) return mask;
+    mask |= SL_ISA_AVX512_BF16;
+    return has_tiles() ? mask | SL_ISA_AMX : mask;
 }
 
 static void detect(void) {
@@ -42,8 +57,11 @@ unsigned sl_isa_available(void) {
 static const struct {
     const char *name;
     unsigned mask;
-} levels[] = {
-    {"ref", 0}, {"avx2", SL_ISA_AVX2}, {"avx512", SL_ISA_AVX2 | SL_ISA_AVX512}, {"avx512bf16", SL_ISA_ALL}};
+} levels[] = {{"ref", 0},
+              {"avx2", SL_ISA_AVX2},
+              {"avx512", SL_ISA_AVX2 | SL_ISA_AVX512},
+              {"avx512bf16", SL_ISA_AVX2 | SL_ISA_AVX512 | SL_ISA_AVX512_BF16},
+              {"amx", SL_ISA_ALL}};
 enum { LEVELS = sizeof levels / sizeof levels[0] };
 
 sl_status sl_isa_parse(const char *name, unsigned *out) {
@@ -52,7 +70,8 @@ sl_status sl_isa_parse(const char *name, unsigned *out) {
         *out = levels[i].mask;
         return SL_OK;
     }
-    return sl_fail(SL_INVALID, "unknown CPU level '%.32s', expected ref, avx2, avx512 or avx512bf16", name);
+    return sl_fail(SL_INVALID, "unknown CPU level '%.32s', expected ref, avx2, avx512, avx512bf16 or amx",
+                   name);
 }
 
 const char *sl_isa_best_name(void) {

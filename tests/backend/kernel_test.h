@@ -100,12 +100,12 @@ typedef void (*kernel_run)(const sl_cpu_kernels *kernels, void *context);
 
 static inline void at_every_level(bool needs_bf16, kernel_run run, kernel_run check, void *context,
                                   const output *outputs, int output_count) {
-    static const unsigned levels[] = {SL_ISA_AVX2, SL_ISA_AVX512, SL_ISA_AVX512_BF16};
+    static const unsigned levels[] = {SL_ISA_AVX2, SL_ISA_AVX512, SL_ISA_AVX512_BF16, SL_ISA_AMX};
     int mark = buffer_count, ran = 0;
-    for (size_t level = 0; level < 3; level++) {
+    for (size_t level = 0; level < sizeof levels / sizeof *levels; level++) {
         if (!(sl_isa_available() & levels[level])) continue;
         const sl_cpu_kernels *kernels = sl_cpu_kernels_for(levels[level]);
-        if (needs_bf16 && !kernels->bf16) continue;
+        if (needs_bf16 ? !kernels->bf16 : kernels->bf16_only) continue;
         unsigned char *first[8] = {NULL};
         for (int threads = 1; threads <= 3; threads++) {
             assert_ok(sl_threads_set(threads));

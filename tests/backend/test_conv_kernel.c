@@ -91,6 +91,8 @@ static void run(const sl_cpu_kernels *kernels, void *context) {
     run_pass(kernels, c, SL_CPU_BACKWARD_DATA);
     sl_cpu_conv_grad grad = grad_of(c);
     grad.workspace = buffer_new(kernels->conv_grad_bytes(&grad));
+    grad.worker_stride = (kernels->conv_grad_worker_bytes(&grad) + 63) / 64 * 64;
+    grad.worker_workspace = buffer_new((size_t)sl_threads_count() * grad.worker_stride);
     kernels->conv_grad(&grad);
     int64_t rows = c->shape.batch * c->shape.out_h * c->shape.out_w;
     sl_cpu_column_sum sum = {rows, c->shape.out_c, 0, c->dtype, c->grad_y.data, c->sums, NULL};

@@ -171,11 +171,11 @@ static void plans_outlive_the_number_of_threads(void **state) {
 /* Kernels of every level agree with the references within their accuracy. */
 static void levels_agree(void **state) {
     (void)state;
-    static const char *const levels[] = {"avx2", "avx512", "avx512bf16"};
+    static const char *const levels[] = {"avx2", "avx512", "avx512bf16", "amx"};
     net reference, fast;
     net_new(&reference, &(net_options){.dtype = SL_F64});
     double loss = net_run(&reference);
-    for (int i = 0; i < 3; i++) {
+    for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
         net_options options = {.dtype = SL_F32, .plan.force_isa = true};
         assert_ok(sl_isa_parse(levels[i], &options.plan.isa));
         net_new(&fast, &options);

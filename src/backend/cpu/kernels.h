@@ -83,7 +83,7 @@ typedef struct sl_cpu_conv_grad {
     int64_t input_stride, grad_output_stride;
     float *grad_weights;
     void *workspace;
-    char *worker_workspace; /* winograd_grad(): a block for each worker */
+    char *worker_workspace; /* a block for each worker */
     size_t worker_stride;
 } sl_cpu_conv_grad;
 
@@ -247,8 +247,9 @@ typedef struct sl_cpu_cast {
 
 /* One CPU level's functions. */
 typedef struct sl_cpu_kernels {
-    const char *name; /* "avx2", "avx512", "avx512bf16" */
+    const char *name; /* "avx2", "avx512", "avx512bf16", "amx" */
     bool bf16;        /* has bf16 products */
+    bool bf16_only;   /* convolutions are of bf16 alone, and of strides 1 and 2 */
 #define SL_CPU_KERNEL(result, name, type) result (*name)(const type *arguments);
 #include "backend/cpu/kernels.def"
 #undef SL_CPU_KERNEL

@@ -1,32 +1,52 @@
 /* Attention forward, tiled with a running maximum and sum (Milakov and Gimelshein 2018; Dao et al. 2022): the
  * score matrix exists a tile at a time. */
 #include "backend/cpu/isa/attention.h"
+#include "backend/cpu/isa/transpose.h"
 
 #include <math.h>
 
+/* VL tokens at most, each VL units at most, as columns */
+SL_INLINE void pack_block(const unit *source, int64_t step, int64_t tokens, int64_t units, unit *out) {
+#ifdef __AVX512F__
+    vi row[VL];
+    for (int64_t i = 0; i < VL; i++)
+        row[i] = i < tokens ? _mm512_maskz_loadu_epi32(vm_first(units), source + i * step)
+                            : _mm512_setzero_si512();
+    transpose_units(row);
+    for (int64_t k = 0; k < units; k++) _mm512_storeu_si512(out + k * NR, row[k]);
+#else
+    for (int64_t k = 0; k < units; k++)
+        for (int64_t i = 0; i < VL; i++) out[k * NR + i] = i < tokens ? source[i * step + k] : 0;
+#endif
+}
+
 void SL_ISA(attention_pack_columns)(bool bf16, const void *x, int64_t stride, int64_t dim, int64_t count,
                                     unit *out) {
-    int64_t units = bf16 ? dim / 2 : dim, step = bf16 ? stride / 2 : stride;
-    const unit *source = x;
-    for (int64_t j = 0; j < count; j += NR, out += units * NR) {
-        int64_t n = min_of(NR, count - j);
-        for (int64_t k = 0; k < units; k++) {
-            for (int64_t i = 0; i < n; i++) out[k * NR + i] = source[(j + i) * step + k];
-            for (int64_t i = n; i < NR; i++) out[k * NR + i] = 0;
+    int64_t units = bf16 ? dim / 2 : dim, step = bf16 ? stride / 2 : stride, rows = head_units(bf16, dim);
+    for (int64_t j = 0; j < count; j += NR, out += rows * NR) {
+        memset(out + units * NR, 0, (size_t)((rows - units) * NR) * sizeof(unit));
+        for (int64_t i = 0; i < NR; i += VL) {
+            int64_t first = j + i, tokens = max_of(0, min_of(VL, count - first));
+            const unit *source = (const unit *)x + (tokens ? first * step : 0);
+            for (int64_t k = 0; k < units; k += VL)
+                pack_block(source + k, step, tokens, min_of(VL, units - k), out + k * NR + i);
         }
     }
 }
 
 void SL_ISA(attention_pack_rows)(bool bf16, const void *x, int64_t stride, int64_t dim, int64_t width,
                                  int64_t count, unit *out) {
-    for (int64_t token = 0; token < count; token += bf16 ? 2 : 1, out += width)
+    int64_t rows = bf16 ? round_up(count, TOKEN_STEP) : count;
+    for (int64_t token = 0; token < rows; token += bf16 ? 2 : 1, out += width)
         for (int64_t i = 0; i < width; i += VL) {
             int64_t n = max_of(0, min_of(VL, dim - i));
             float *to = (float *)(void *)(out + i);
 #ifdef __AVX512BF16__
             if (bf16) {
-                const uint16_t *first = (const uint16_t *)x + token * stride + i;
-                vf_store(to, vf_bits(vi_load_pairs(first, token + 1 < count ? first + stride : NULL, n)));
+                const uint16_t *from = (const uint16_t *)x + i;
+                vf_store(to,
+                         vf_bits(vi_load_pairs(token < count ? from + token * stride : NULL,
+                                               token + 1 < count ? from + (token + 1) * stride : NULL, n)));
                 continue;
             }
 #endif
@@ -50,8 +70,8 @@ static forward_job plan_of(const sl_cpu_attention *a) {
     s->q_stride = stride_or(s->q_stride, s), s->k_stride = stride_or(s->k_stride, s);
     s->v_stride = stride_or(s->v_stride, s), s->out_stride = stride_or(s->out_stride, s);
     job.width = round_up(s->head_dim, VL);
-    job.k_units = round_up(s->kv_tokens, NR) * (job.bf16 ? s->head_dim / 2 : s->head_dim);
-    job.v_units = (job.bf16 ? ceil_div(s->kv_tokens, 2) : s->kv_tokens) * job.width;
+    job.k_units = round_up(s->kv_tokens, NR) * head_units(job.bf16, s->head_dim);
+    job.v_units = (job.bf16 ? round_up(s->kv_tokens, TOKEN_STEP) / 2 : s->kv_tokens) * job.width;
     job.k_units = round_up(job.k_units, VL);
     job.q_blocks = ceil_div(s->q_tokens, Q_BLOCK);
     return job;
@@ -86,7 +106,25 @@ typedef struct tile {
     uint16_t weights[Q_BLOCK * KV_BLOCK] __attribute__((aligned(64)));
     vf sum[Q_BLOCK];
     float highest[Q_BLOCK]; /* in powers of two */
+#ifdef SL_ISA_TILES
+    unit queries[Q_BLOCK * SL_ATTENTION_HEAD_MAX / 2] __attribute__((aligned(64)));
+#endif
 } tile;
+
+#ifdef SL_ISA_TILES
+/* Tiles read whole rows and steps of channels: the latter are zeros beyond the head, the former may be
+ * anything beyond the last. */
+static const unit *copy_queries(const forward_job *job, const unit *from, int64_t step, int64_t rows,
+                                unit *out) {
+    int64_t units = job->s.head_dim / 2, width = head_units(true, job->s.head_dim);
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t k = 0; k < width; k += VL) {
+            vm inside = vm_first(max_of(0, min_of(VL, units - k)));
+            _mm512_storeu_si512(out + i * width + k, _mm512_maskz_loadu_epi32(inside, from + i * step + k));
+        }
+    return out;
+}
+#endif
 
 /* Scores [0, seen) of one row to exponentials, 0 in the rest of its `columns`; the sums and outputs so far
  * are scaled to the new maximum. All in powers of two: `factor` is the scale times log2(e). */
@@ -138,7 +176,7 @@ static void forward_task(void *context, int64_t task, int worker) {
     const sl_cpu_attention_shape *s = &job->s;
     int64_t head = task / job->q_blocks;
     range q = part_of(s->q_tokens, job->q_blocks, task % job->q_blocks);
-    int64_t rows = q.end - q.begin, dim = job->bf16 ? s->head_dim / 2 : s->head_dim;
+    int64_t rows = q.end - q.begin, dim = head_units(job->bf16, s->head_dim);
     tile t;
     memset(t.out, 0, (size_t)(rows * job->width) * sizeof(float));
     for (int64_t i = 0; i < rows; i++) t.sum[i] = vf_zero(), t.highest[i] = -INFINITY;
@@ -147,6 +185,11 @@ static void forward_task(void *context, int64_t task, int worker) {
     scores.a = token_at(job->bf16, job->a->q, head / s->heads * s->q_tokens + q.begin, s->q_stride,
                         head % s->heads * s->head_dim);
     scores.lda = scores.a_row_step = job->bf16 ? s->q_stride / 2 : s->q_stride;
+#ifdef SL_ISA_TILES
+    scores.a = copy_queries(job, scores.a, scores.lda, rows, t.queries);
+    scores.lda = scores.a_row_step = dim;
+    tiles_begin();
+#endif
     scores.c = t.scores, scores.ldc = KV_BLOCK;
     product values = {
         .kernel = scores.kernel, .ldb = job->width, .panel_step = NR, .rows = rows, .columns = job->width};
@@ -155,7 +198,7 @@ static void forward_task(void *context, int64_t task, int worker) {
     values.c = t.out, values.ldc = job->width, values.add = true;
     int64_t tokens = s->causal ? min_of(s->kv_tokens, q.end) : s->kv_tokens;
     for (int64_t kv = 0; kv < tokens; kv += KV_BLOCK) {
-        int64_t count = min_of(KV_BLOCK, tokens - kv), columns = round_up(count, VL);
+        int64_t count = min_of(KV_BLOCK, tokens - kv), columns = round_up(count, TOKEN_STEP);
         scores.b = job->k + head * job->k_units + kv * dim;
         scores.columns = columns;
         multiply_blocks(&scores);
@@ -163,9 +206,12 @@ static void forward_task(void *context, int64_t task, int worker) {
             soften_row(job, &t, i, s->causal ? min_of(count, max_of(0, q.begin + i - kv + 1)) : count,
                        columns);
         values.b = job->v + head * job->v_units + (job->bf16 ? kv / 2 : kv) * job->width;
-        values.depth = job->bf16 ? ceil_div(count, 2) : count;
+        values.depth = job->bf16 ? columns / 2 : count;
         multiply_blocks(&values);
     }
+#ifdef SL_ISA_TILES
+    tiles_end();
+#endif
     for (int64_t i = 0; i < rows; i++) write_row(job, &t, i, head, q.begin + i);
 }
 

@@ -4,11 +4,26 @@
 
 #include "backend/cpu/isa/isa.h"
 #include "backend/cpu/isa/micro.h"
+#ifdef SL_ISA_TILES
+#include "backend/cpu/amx/tiles.h"
+#endif
 
+/* Tokens of a tile of the score matrix (KV_BLOCK is a multiple of NR), and what products count in: units of
+ * a head's channels and tokens of keys are filled up to whole steps. */
+#ifdef SL_ISA_TILES
+enum { Q_BLOCK = 64, KV_BLOCK = 128, UNIT_STEP = DEPTH, TOKEN_STEP = BLOCK };
+#else
 enum {
-    Q_BLOCK = 60, /* five full tiles of the micro kernel */
-    KV_BLOCK = 128
-}; /* tokens of a tile of the score matrix; KV_BLOCK is a multiple of NR */
+    Q_BLOCK = 60 /* five full tiles of the micro kernel */,
+    KV_BLOCK = 128,
+    UNIT_STEP = 1,
+    TOKEN_STEP = VL
+};
+#endif
+
+SL_INLINE int64_t head_units(bool bf16, int64_t dim) {
+    return round_up(bf16 ? dim / 2 : dim, UNIT_STEP);
+}
 
 SL_INLINE int64_t stride_or(int64_t stride, const sl_cpu_attention_shape *s) {
     return stride ? stride : s->heads * s->head_dim;
@@ -26,6 +41,18 @@ typedef struct product {
     bool add;
 } product;
 
+#ifdef SL_ISA_TILES
+SL_INLINE void multiply_blocks(const product *p) {
+    tile_product t = {.lda = p->lda * (int64_t)sizeof(unit), .ldb = p->ldb, .count = 1, .depth = p->depth};
+    t.ldc = p->ldc, t.add = p->add;
+    for (int64_t j = 0; j < p->columns; j += BLOCK)
+        for (int64_t i = 0; i < p->rows; i += BLOCK) {
+            t.a = p->a + i * p->a_row_step, t.b = p->b + j / BLOCK * p->panel_step;
+            t.c = p->c + i * p->ldc + j;
+            tile_multiply(&t, p->rows - i, p->columns - j);
+        }
+}
+#else
 SL_INLINE void multiply_blocks(const product *p) {
     for (int64_t j = 0; j < p->columns; j += NR) {
         int nv = p->columns - j > VL ? 2 : 1;
@@ -39,13 +66,15 @@ SL_INLINE void multiply_blocks(const product *p) {
         }
     }
 }
+#endif
 
 /* Tokens [first, first + count) of one head, x[tokens, dim] with row stride, as columns of panels:
- * out[panel][unit of dim][NR], zero beyond the tokens and dim. */
+ * out[panel][head_units][NR], zero beyond the tokens and dim. */
 void SL_ISA(attention_pack_columns)(bool bf16, const void *x, int64_t stride, int64_t dim, int64_t count,
                                     unit *out);
 
-/* Tokens as rows: out[unit of tokens][width], width a multiple of VL, zero beyond dim and the tokens. */
+/* Tokens as rows: out[unit of tokens][width], width a multiple of VL, whole TOKEN_STEPs of tokens in bf16;
+ * zero beyond dim and the tokens. */
 void SL_ISA(attention_pack_rows)(bool bf16, const void *x, int64_t stride, int64_t dim, int64_t width,
                                  int64_t count, unit *out);
 

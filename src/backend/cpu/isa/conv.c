@@ -25,7 +25,8 @@ typedef struct conv_job {
     int64_t in_step;                              /* input pixels between neighbouring outputs */
     int64_t out_h, out_w, out_step, out_y, out_x; /* output pixel = grid index * out_step + out_y, out_x */
     int64_t units, columns, taps_in_panel;
-    int64_t in_stride, out_stride, residual_stride; /* in units, elements, elements */
+    int64_t in_stride; /* in units */
+    conv_end end;
     const conv_tap *taps;
     int64_t tap_count;
     int64_t rows_per_block, row_blocks, segments, groups;
@@ -121,17 +122,6 @@ static void tile_chunk(const conv_job *job, const block *b, const tile *t, const
     if (m.count > 0) job->product(&m, t->rows, nv);
 }
 
-SL_INLINE void finish_vector(const conv_job *job, const bool bf16, const sl_cpu_activation act,
-                             int64_t column, int64_t pixel, const float *c, int64_t lanes) {
-    const sl_cpu_conv *conv = job->conv;
-    vf value = vf_load(c);
-    if (conv->bias) value = value + vf_load_n(conv->bias + column, lanes);
-    value = v_activation(act, value);
-    if (conv->residual)
-        value = value + vf_get_n(bf16, conv->residual, pixel * job->residual_stride + column, lanes);
-    vf_put_n(bf16, conv->output, pixel * job->out_stride + column, value, lanes);
-}
-
 SL_INLINE void finish_panel(const conv_job *job, const bool bf16, const sl_cpu_activation act, const block *b,
                             int64_t column0, const float *c) {
     for (int64_t i = 0; i < b->tile_count; i++) {
@@ -141,33 +131,16 @@ SL_INLINE void finish_panel(const conv_job *job, const bool bf16, const sl_cpu_a
             int64_t x = (t->x + row) * job->out_step + job->out_x;
             int64_t pixel = (b->image * job->out_h + y) * job->out_w + x;
             for (int64_t j = 0; j < NR && column0 + j < job->columns; j += VL)
-                finish_vector(job, bf16, act, column0 + j, pixel, c + (t->c_row + row) * NR + j,
+                finish_vector(&job->end, bf16, act, column0 + j, pixel, c + (t->c_row + row) * NR + j,
                               min_of(VL, job->columns - column0 - j));
         }
     }
 }
 
 static void finish(const conv_job *job, const block *b, int64_t column0, const float *c) {
-    bool bf16 = job->conv->dtype == SL_BF16;
-    switch (job->conv->activation) {
-#define FINISH(kind)                                                                                         \
-    case kind:                                                                                               \
-        if (bf16)                                                                                            \
-            finish_panel(job, true, kind, b, column0, c);                                                    \
-        else                                                                                                 \
-            finish_panel(job, false, kind, b, column0, c);                                                   \
-        break;
-        FINISH(SL_ACT_SILU)
-        FINISH(SL_ACT_GELU)
-        FINISH(SL_ACT_QUICK_GELU)
-        FINISH(SL_ACT_GELU_TANH)
-        FINISH(SL_ACT_TANH)
-        FINISH(SL_ACT_SIGMOID)
-        FINISH(SL_ACT_RELU)
-    default:
-        FINISH(SL_ACT_NONE)
+#define FINISH(bf16, act) finish_panel(job, bf16, act, b, column0, c)
+    FOR_CONV_END(job->conv->dtype == SL_BF16, job->conv->activation, FINISH)
 #undef FINISH
-    }
 }
 
 static void conv_task(void *context, int64_t task, int worker) {
@@ -259,8 +232,7 @@ void SL_ISA(conv)(const sl_cpu_conv *conv) {
     conv_job job = {.conv = conv, .batch = s.batch, .columns = out, .units = depth_units(conv->dtype, in)};
     job.taps_in_panel = s.kernel_h * s.kernel_w;
     job.in_stride = conv->dtype == SL_BF16 ? in_stride / 2 : in_stride;
-    job.out_stride = conv->output_stride ? conv->output_stride : out;
-    job.residual_stride = conv->residual_stride ? conv->residual_stride : out;
+    job.end = conv_end_of(conv, out);
     job.product = micro_for(conv->dtype == SL_BF16, false);
     job.flat = s.batch == 1 && s.in_h == 1 && s.kernel_h * s.kernel_w == 1 && s.stride == 1 &&
                s.pad_top == 0 && s.pad_left == 0 && s.in_w == s.out_w && s.out_h == 1;

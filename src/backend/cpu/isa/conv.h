@@ -4,6 +4,7 @@
 
 #include "backend/cpu/isa/isa.h"
 #include "backend/cpu/isa/micro.h"
+#include "backend/cpu/isa/transpose.h"
 
 SL_INLINE int64_t depth_units(sl_dtype dtype, int64_t channels) {
     return dtype == SL_BF16 ? (channels + 1) / 2 : channels;
@@ -18,27 +19,59 @@ SL_INLINE sl_cpu_conv_shape flattened(const sl_cpu_conv_shape *s) {
     return flat;
 }
 
-/* A block of 8x8 floats, rows `from_step` apart, to its transpose */
-SL_INLINE void transpose_8x8(const float *from, int64_t from_step, float *to, int64_t to_step) {
-    __m256 row[8], pair[8], quad[8];
-#pragma GCC unroll 8
-    for (int i = 0; i < 8; i++) row[i] = _mm256_loadu_ps(from + i * from_step);
-#pragma GCC unroll 4
-    for (int i = 0; i < 8; i += 2) {
-        pair[i] = _mm256_unpacklo_ps(row[i], row[i + 1]);
-        pair[i + 1] = _mm256_unpackhi_ps(row[i], row[i + 1]);
+/* What is done with a sum on its way to the output: bias, activation, residual. */
+typedef struct conv_end {
+    const sl_cpu_conv *conv;
+    int64_t out_stride, residual_stride; /* elements */
+} conv_end;
+
+SL_INLINE conv_end conv_end_of(const sl_cpu_conv *conv, int64_t columns) {
+    return (conv_end){conv, conv->output_stride ? conv->output_stride : columns,
+                      conv->residual_stride ? conv->residual_stride : columns};
+}
+
+SL_INLINE void finish_vector(const conv_end *end, const bool bf16, const sl_cpu_activation act,
+                             int64_t column, int64_t pixel, const float *c, int64_t lanes) {
+    const sl_cpu_conv *conv = end->conv;
+    vf value = vf_load(c);
+    if (conv->bias) value = value + vf_load_n(conv->bias + column, lanes);
+    value = v_activation(act, value);
+    if (conv->residual)
+        value = value + vf_get_n(bf16, conv->residual, pixel * end->residual_stride + column, lanes);
+    vf_put_n(bf16, conv->output, pixel * end->out_stride + column, value, lanes);
+}
+
+/* FINISH(bf16, activation) with both as constants */
+#define FOR_CONV_END(bf16, activation, FINISH)                                                               \
+    switch (activation) {                                                                                    \
+        CONV_END(SL_ACT_SILU, bf16, FINISH)                                                                  \
+        CONV_END(SL_ACT_GELU, bf16, FINISH)                                                                  \
+        CONV_END(SL_ACT_QUICK_GELU, bf16, FINISH)                                                            \
+        CONV_END(SL_ACT_GELU_TANH, bf16, FINISH)                                                             \
+        CONV_END(SL_ACT_TANH, bf16, FINISH)                                                                  \
+        CONV_END(SL_ACT_SIGMOID, bf16, FINISH)                                                               \
+        CONV_END(SL_ACT_RELU, bf16, FINISH)                                                                  \
+    default:                                                                                                 \
+        CONV_END_OF(SL_ACT_NONE, bf16, FINISH)                                                               \
     }
-#pragma GCC unroll 2
-    for (int i = 0; i < 8; i += 4) {
-        quad[i] = _mm256_shuffle_ps(pair[i], pair[i + 2], 0x44);
-        quad[i + 1] = _mm256_shuffle_ps(pair[i], pair[i + 2], 0xee);
-        quad[i + 2] = _mm256_shuffle_ps(pair[i + 1], pair[i + 3], 0x44);
-        quad[i + 3] = _mm256_shuffle_ps(pair[i + 1], pair[i + 3], 0xee);
-    }
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; i++) {
-        _mm256_storeu_ps(to + i * to_step, _mm256_permute2f128_ps(quad[i], quad[i + 4], 0x20));
-        _mm256_storeu_ps(to + (i + 4) * to_step, _mm256_permute2f128_ps(quad[i], quad[i + 4], 0x31));
+#define CONV_END(kind, bf16, FINISH)                                                                         \
+    case kind:                                                                                               \
+        CONV_END_OF(kind, bf16, FINISH)                                                                      \
+        break;
+#define CONV_END_OF(kind, bf16, FINISH)                                                                      \
+    if (bf16)                                                                                                \
+        FINISH(true, kind);                                                                                  \
+    else                                                                                                     \
+        FINISH(false, kind);
+
+SL_INLINE float weight_at(sl_dtype dtype, const void *weights, int64_t i) {
+    switch (dtype) {
+    case SL_BF16:
+        return sl_bf16_to_f32(((const uint16_t *)weights)[i]);
+    case SL_F16:
+        return sl_f16_to_f32(((const uint16_t *)weights)[i]);
+    default:
+        return ((const float *)weights)[i];
     }
 }
 

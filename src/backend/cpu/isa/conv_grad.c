@@ -80,6 +80,12 @@ size_t SL_ISA(conv_grad_bytes)(const sl_cpu_conv_grad *g) {
     return job.parts == 1 ? 0 : (size_t)(job.parts * weights_count(&job.s)) * sizeof(float);
 }
 
+/* Copies are on the stack here. */
+size_t SL_ISA(conv_grad_worker_bytes)(const sl_cpu_conv_grad *g) {
+    (void)g;
+    return 0;
+}
+
 /* n <= VL channels from `at` on of one unit of pixels: one pixel, or in bf16 two. */
 SL_INLINE void copy_vector(const bool bf16, const void *first, const void *second, int64_t at, int64_t n,
                            unit *out) {

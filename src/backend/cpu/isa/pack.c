@@ -16,17 +16,6 @@ size_t SL_ISA(conv_packed_bytes)(const sl_cpu_conv_pack *p) {
     return (size_t)(ceil_div(pack_columns(p), NR) * taps * units * NR) * sizeof(unit);
 }
 
-static float weight_at(sl_dtype dtype, const void *weights, int64_t i) {
-    switch (dtype) {
-    case SL_BF16:
-        return sl_bf16_to_f32(((const uint16_t *)weights)[i]);
-    case SL_F16:
-        return sl_f16_to_f32(((const uint16_t *)weights)[i]);
-    default:
-        return ((const float *)weights)[i];
-    }
-}
-
 /* Element (k, column) of tap t lies at k*k_step + column*column_step + t. */
 typedef struct pack_job {
     const sl_cpu_conv_pack *p;

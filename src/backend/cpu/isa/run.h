@@ -9,9 +9,18 @@
 #define SL_ISA_CODE_2(name, level) SL_ISA_CODE_(name, level)
 #define SL_ISA_CODE(name)          SL_ISA_CODE_2(name, SL_ISA_LEVEL)
 
+/* Whether products are those of backend/cpu/amx, which are of bf16 alone */
+#ifdef SL_ISA_TILES
+enum { HAS_TILES = 1 };
+#else
+enum { HAS_TILES = 0 };
+#endif
+
 /* Whether this level can multiply activations of the type. */
 SL_INLINE bool can_multiply(sl_dtype dtype) {
-#ifdef __AVX512BF16__
+#ifdef SL_ISA_TILES
+    return dtype == SL_BF16;
+#elif defined __AVX512BF16__
     return dtype == SL_F32 || dtype == SL_BF16;
 #else
     return dtype == SL_F32;

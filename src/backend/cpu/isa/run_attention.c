@@ -79,7 +79,7 @@ static sl_status grad_run(const sl_call *call) {
 const sl_kernel_code SL_ISA_CODE(attention_bwd) = {
     .accepts = accepts, .scratch = grad_scratch, .run = grad_run};
 
-#ifdef __AVX512BF16__
+#if defined __AVX512BF16__ && !defined SL_ISA_TILES
 static bool bf16_accepts(const sl_call *call) {
     return call->in[0].dtype == SL_BF16 && accepts(call);
 }
