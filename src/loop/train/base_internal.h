@@ -36,6 +36,9 @@ void sl_base_report(const sl_train_outcome *outcome, json_t *result);
 sl_status sl_base_vae_new(uint64_t seed, sl_model **out);
 sl_status sl_base_unet_new(uint64_t seed, int layers, int64_t latent_side, sl_model **out);
 sl_status sl_base_text_new(uint64_t seed, int32_t vocabulary, int32_t begin, int32_t end, sl_model **out);
+/* First values of a denoiser from an earlier one's, held in fp32, of the model in `folder`. Where the new one
+ * is deeper, it computes the same. SL_MISMATCH names what does not fit. */
+sl_status sl_base_begin(const sl_params *from, const char *folder, sl_params *to);
 sl_status
 sl_base_write_index(const sl_base_settings *settings); /* model_index.json, scheduler, scatterloop.json */
 

@@ -39,7 +39,9 @@ const sl_option sl_base_options[] = {
     INT(vocabulary, "vocabulary", "1200", 514, 49152, "tokens", "size of the caption vocabulary"),
     SL_OPTION_PATH(sl_base_settings, begin, "begin", 0, NULL, "DIR",
                    "model folder whose denoiser, text encoder and words stage unet begins with"),
-    INT(unet_layers, "unet-layers", "1", 1, 8, NULL, "residual blocks of a level of the denoiser"),
+    INT(unet_layers, "unet-layers", "1", 1, 8, NULL,
+        "residual blocks of a level of the denoiser; more than --begin has: new ones change nothing at "
+        "first"),
     INT(unet_steps, "unet-steps", "30000", 1, 1e9, "steps", "updates of denoiser and text encoder"),
     INT(unet_batch, "unet-batch", "32", 1, 4096, "images", "images in a micro-batch"),
     INT(unet_accumulate, "unet-accumulate", "2", 1, 4096, NULL, "micro-batches in an update"),

@@ -103,31 +103,13 @@ static void stage_free(unet_stage *s) {
     sl_model_free(s->text);
 }
 
-/* Values of `from` by name. What it lacks keeps its first values; that can only be what tells of the beam,
- * which begins with zeros and so changes nothing. */
-static sl_status take_values(const sl_params *from, const char *folder, sl_params *to) {
-    for (int i = 0; i < sl_params_count(to); i++) {
-        sl_param *param = sl_params_at(to, i);
-        const sl_param *had = sl_params_find(from, param->name);
-        sl_shape_text a, b;
-        if (!had && strncmp(param->name, "beam_in.", 8) == 0) continue;
-        if (!had) return sl_fail(SL_MISMATCH, "'%s' has no '%s'", folder, param->name);
-        if (!sl_shape_equal(&had->value.shape, &param->value.shape))
-            return sl_fail(SL_MISMATCH, "'%s': '%s' is %s, expected %s", folder, param->name,
-                           sl_shape_format(&had->value.shape, &a), sl_shape_format(&param->value.shape, &b));
-        memcpy(param->value.data, had->value.data,
-               (size_t)sl_shape_count(&param->value.shape) * sizeof(float));
-    }
-    return SL_OK;
-}
-
 /* A later training begins with an earlier one's weights. */
 static sl_status read_begin(const sl_base_settings *settings, unet_stage *s) {
     char folder[SL_BASE_PATH_BYTES];
     snprintf(folder, sizeof folder, "%s/unet", settings->begin);
     sl_model *begin;
     SL_TRY(sl_model_load(folder, &begin));
-    sl_status status = take_values(begin->params, folder, s->unet->params);
+    sl_status status = sl_base_begin(begin->params, folder, s->unet->params);
     sl_model_free(begin);
     SL_TRY(status);
     snprintf(folder, sizeof folder, "%s/text_encoder", settings->begin);

@@ -1,0 +1,91 @@
+/* A denoiser that begins with an earlier one's weights computes what that one does, deeper or not. */
+#include "test.h"
+
+#include "loop/train/base_internal.h"
+#include "model/unet.h"
+#include "nn/program.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { SIDE = 8, VALUES = SIDE * SIDE * 4 };
+
+static sl_model *model_of(int layers, int64_t width, uint64_t seed) {
+    char text[1024];
+    json_t *json;
+    sl_model *model;
+    snprintf(text, sizeof text,
+             "{\"_class_name\": \"UNet2DConditionModel\", \"act_fn\": \"silu\","
+             " \"block_out_channels\": [8, %d, 24],"
+             " \"down_block_types\": [\"DownBlock2D\", \"CrossAttnDownBlock2D\", \"CrossAttnDownBlock2D\"],"
+             " \"up_block_types\": [\"CrossAttnUpBlock2D\", \"CrossAttnUpBlock2D\", \"UpBlock2D\"],"
+             " \"in_channels\": 4, \"out_channels\": 4, \"layers_per_block\": %d, \"attention_head_dim\": 2,"
+             " \"cross_attention_dim\": 8, \"norm_num_groups\": 4, \"sample_size\": 8,"
+             " \"use_linear_projection\": true}",
+             (int)width, layers);
+    assert_ok(sl_json_parse(text, strlen(text), "test", &json));
+    assert_ok(sl_model_from_json(json, &model));
+    json_decref(json);
+    assert_ok(sl_params_initialise(model->params, seed));
+    return model;
+}
+
+static void predict(const sl_model *model, float out[VALUES]) {
+    sl_program p;
+    float sample[VALUES], context[16], timestep = 300;
+    for (int i = 0; i < VALUES; i++) sample[i] = (float)(i * 37 % 101) / 50 - 1;
+    for (int i = 0; i < 16; i++) context[i] = (float)(i % 5) - 2;
+    assert_ok(sl_program_begin(&p, model->params));
+    sl_value x = sl_input(p.graph, "sample", SL_F32, SL_SHAPE(1, SIDE, SIDE, 4));
+    sl_value t = sl_input(p.graph, "timestep", SL_F32, SL_SHAPE(1));
+    sl_value c = sl_input(p.graph, "context", SL_F32, SL_SHAPE(1, 2, 8));
+    sl_output(p.graph, "y", sl_unet_build(&p.nn, model->config, x, t, c, SL_NONE));
+    assert_ok(sl_program_finish(&p, NULL));
+    assert_ok(sl_program_set(&p, "sample", sample, sizeof sample));
+    assert_ok(sl_program_set(&p, "timestep", &timestep, sizeof timestep));
+    assert_ok(sl_program_set(&p, "context", context, sizeof context));
+    assert_ok(sl_program_run(&p));
+    assert_ok(sl_program_get(&p, "y", out, VALUES * sizeof *out));
+    sl_program_end(&p);
+}
+
+static double largest_difference(const float *a, const float *b) {
+    double largest = 0;
+    for (int i = 0; i < VALUES; i++) largest = fmax(largest, fabs((double)a[i] - (double)b[i]));
+    return largest;
+}
+
+static void deeper_computes_the_same(void **state) {
+    (void)state;
+    for (int had = 1; had <= 2; had++)
+        for (int has = had; has <= 4; has++) {
+            float first[VALUES], second[VALUES];
+            sl_model *earlier = model_of(had, 16, 3), *later = model_of(has, 16, 4);
+            predict(earlier, first);
+            predict(later, second);
+            assert_true(largest_difference(first, second) > 0.01);
+            assert_ok(sl_base_begin(earlier->params, "earlier", later->params));
+            predict(later, second);
+            assert_true(largest_difference(first, second) < 1e-5);
+            sl_model_free(earlier);
+            sl_model_free(later);
+        }
+}
+
+static void what_does_not_fit_is_named(void **state) {
+    (void)state;
+    sl_model *two = model_of(2, 16, 3), *one = model_of(1, 16, 4), *wide = model_of(2, 32, 5);
+    assert_status(sl_base_begin(two->params, "two", one->params), SL_MISMATCH);
+    assert_non_null(strstr(sl_error_message(), "2 residual blocks"));
+    assert_status(sl_base_begin(two->params, "two", wide->params), SL_MISMATCH);
+    assert_non_null(strstr(sl_error_message(), "expected [32,"));
+    sl_model_free(two);
+    sl_model_free(one);
+    sl_model_free(wide);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(deeper_computes_the_same),
+                                       cmocka_unit_test(what_does_not_fit_is_named)};
+    return cmocka_run_group_tests(tests, NULL, NULL) ? 1 : 0;
+}
