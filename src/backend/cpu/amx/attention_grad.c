@@ -10,6 +10,8 @@
 #include "backend/cpu/isa/attention.h"
 #include "backend/cpu/isa/transpose.h"
 
+static const float LOG2_E = 1.44269504f;
+
 enum { KEYS = 64, QUERIES = 128, TASKS_WANTED = 16 }; /* of a tile of the score matrix */
 
 typedef struct grad_job {
@@ -22,7 +24,7 @@ typedef struct grad_job {
     uint16_t *k_turned;              /* [heads][dims][key_step] */
     unit *q_columns, *grad_columns;  /* [heads][queries / NR][units][NR] */
     unit *q_pairs, *grad_pairs;      /* [heads][queries / 2][width] */
-    float *delta, *lse;              /* [heads][queries] */
+    float *delta, *lse;              /* [heads][queries], the latter in powers of two */
     float *grad_q;                   /* [heads][parts][dims][queries] */
 } grad_job;
 
@@ -130,7 +132,7 @@ static void copy_queries(const grad_job *job, int64_t head) {
             sum = vf_fma(vf_load_bf16_n(out + at, n), vf_load_bf16_n(grad + at, n), sum);
         }
         delta[i] = vf_sum(sum);
-        lse[i] = i < s->q_tokens ? g->lse[head * s->q_tokens + i] : 0;
+        lse[i] = i < s->q_tokens ? g->lse[head * s->q_tokens + i] * LOG2_E : 0;
     }
 }
 
@@ -162,31 +164,38 @@ typedef struct tile {
     float grad_v[KEYS * SL_ATTENTION_HEAD_MAX] __attribute__((aligned(64)));
 } tile;
 
+/* What P and dS of VL queries need, scores and lse in powers of two. */
+typedef struct slopes {
+    vf scale, power, lse, delta;
+} slopes;
+
 /* Scores and dP of one key and VL queries to P and dS, in bf16; both 0 where the query does not see the key.
  */
-SL_INLINE void slope_of(const grad_job *job, tile *t, int64_t at, int64_t key, int64_t query, vf lse,
-                        vf delta) {
-    const vf scale = vf_set1(job->s.scale);
-    vf weight = v_exp(vf_load(t->scores + at) * scale - lse);
-    vf slope = weight * (vf_load(t->slopes + at) - delta) * scale;
+SL_INLINE __m256i slope_of(const grad_job *job, tile *t, int64_t at, int64_t key, int64_t query,
+                           const slopes *s) {
+    vf weight = v_exp2_rough(vf_load(t->scores + at) * s->power - s->lse);
+    vf slope = weight * (vf_load(t->slopes + at) - s->delta) * s->scale;
     if (job->s.causal && key > query) {
         vm unseen = vm_first(min_of(VL, key - query));
         weight = vf_select(unseen, vf_zero(), weight), slope = vf_select(unseen, vf_zero(), slope);
     }
     vf_store_bf16(t->p + at, weight);
-    vf_store_bf16(t->ds + at, slope);
+    __m256i bits = bf16_bits(slope);
+    _mm256_storeu_si256((__m256i *)(void *)(t->ds + at), bits);
+    return bits;
 }
 
 static void slope_rows(const grad_job *job, tile *t, int64_t head, range q, int64_t key, int64_t rows) {
     const float *lse = job->lse + head * job->queries, *delta = job->delta + head * job->queries;
+    slopes s = {.scale = vf_set1(job->s.scale), .power = vf_set1(job->s.scale * LOG2_E)};
     for (int64_t i = q.begin; i < q.end; i += VL) {
-        vf shift = vf_load(lse + i), mean = vf_load(delta + i);
+        s.lse = vf_load(lse + i), s.delta = vf_load(delta + i);
         for (int64_t j = 0; j < rows; j += 2) {
             int64_t at = j * QUERIES + i - q.begin;
-            slope_of(job, t, at, key + j, i, shift, mean);
-            slope_of(job, t, at + QUERIES, key + j + 1, i, shift, mean);
-            store_units(t->ds_pairs + at / 2 / QUERIES * QUERIES + at % QUERIES,
-                        vi_load_pairs(t->ds + at, t->ds + at + QUERIES, VL));
+            vi low = _mm512_cvtepu16_epi32(slope_of(job, t, at, key + j, i, &s));
+            vi high = _mm512_cvtepu16_epi32(slope_of(job, t, at + QUERIES, key + j + 1, i, &s));
+            store_units(t->ds_pairs + j / 2 * QUERIES + i - q.begin,
+                        _mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
         }
     }
 }

@@ -128,7 +128,8 @@ static const unit *copy_queries(const forward_job *job, const unit *from, int64_
 
 /* Scores [0, seen) of one row to exponentials, 0 in the rest of its `columns`; the sums and outputs so far
  * are scaled to the new maximum. All in powers of two: `factor` is the scale times log2(e). */
-SL_INLINE void soften_row(const forward_job *job, tile *t, int64_t row, int64_t seen, int64_t columns) {
+SL_INLINE void soften_row(const bool bf16, const forward_job *job, tile *t, int64_t row, int64_t seen,
+                          int64_t columns) {
     float *scores = t->scores + row * KV_BLOCK;
     const float factor = job->s.scale * 1.44269504f;
     const vf scale = vf_set1(factor), unseen = vf_set1(factor < 0 ? INFINITY : -INFINITY);
@@ -136,12 +137,13 @@ SL_INLINE void soften_row(const forward_job *job, tile *t, int64_t row, int64_t 
     for (int64_t j = seen & -(int64_t)VL; j < columns; j += VL)
         vf_store(scores + j, vf_select(vm_first(max_of(0, seen - j)), vf_load(scores + j), unseen));
     for (int64_t j = 0; j < columns; j += VL) highest = vf_max(highest, vf_load(scores + j) * scale);
-    float old = t->highest[row], now = fmaxf(old, vf_highest(highest));
+    float old = t->highest[row], peak = vf_highest(highest), now = peak > old ? peak : old;
     vf shift = vf_set1(-now), sum = vf_zero();
     for (int64_t j = 0; j < columns; j += VL) {
-        vf weight = v_exp2(vf_fma(vf_load(scores + j), scale, shift));
+        vf score = vf_fma(vf_load(scores + j), scale, shift);
+        vf weight = bf16 ? v_exp2_rough(score) : v_exp2(score);
         sum = sum + weight;
-        if (job->bf16)
+        if (bf16)
             vf_store_bf16(t->weights + row * KV_BLOCK + j, weight);
         else
             vf_store(scores + j, weight);
@@ -156,6 +158,17 @@ SL_INLINE void soften_row(const forward_job *job, tile *t, int64_t row, int64_t 
     for (int64_t j = 0; j < job->width; j += VL) {
         float *out = t->out + row * job->width + j;
         vf_store(out, vf_load(out) * shrink);
+    }
+}
+
+static void soften_tile(const forward_job *job, tile *t, range q, int64_t kv, int64_t count,
+                        int64_t columns) {
+    for (int64_t i = 0; i < q.end - q.begin; i++) {
+        int64_t seen = job->s.causal ? min_of(count, max_of(0, q.begin + i - kv + 1)) : count;
+        if (job->bf16)
+            soften_row(true, job, t, i, seen, columns);
+        else
+            soften_row(false, job, t, i, seen, columns);
     }
 }
 
@@ -181,7 +194,7 @@ static void forward_task(void *context, int64_t task, int worker) {
     memset(t.out, 0, (size_t)(rows * job->width) * sizeof(float));
     for (int64_t i = 0; i < rows; i++) t.sum[i] = vf_zero(), t.highest[i] = -INFINITY;
     product scores = {
-        .kernel = micro_for(job->bf16, false), .ldb = NR, .panel_step = dim * NR, .rows = rows, .depth = dim};
+        .kernel = block_kernel(job->bf16), .ldb = NR, .panel_step = dim * NR, .rows = rows, .depth = dim};
     scores.a = token_at(job->bf16, job->a->q, head / s->heads * s->q_tokens + q.begin, s->q_stride,
                         head % s->heads * s->head_dim);
     scores.lda = scores.a_row_step = job->bf16 ? s->q_stride / 2 : s->q_stride;
@@ -202,9 +215,7 @@ static void forward_task(void *context, int64_t task, int worker) {
         scores.b = job->k + head * job->k_units + kv * dim;
         scores.columns = columns;
         multiply_blocks(&scores);
-        for (int64_t i = 0; i < rows; i++)
-            soften_row(job, &t, i, s->causal ? min_of(count, max_of(0, q.begin + i - kv + 1)) : count,
-                       columns);
+        soften_tile(job, &t, q, kv, count, columns);
         values.b = job->v + head * job->v_units + (job->bf16 ? kv / 2 : kv) * job->width;
         values.depth = job->bf16 ? columns / 2 : count;
         multiply_blocks(&values);

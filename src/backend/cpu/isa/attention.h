@@ -42,6 +42,11 @@ typedef struct product {
 } product;
 
 #ifdef SL_ISA_TILES
+SL_INLINE micro_fn block_kernel(bool bf16) {
+    (void)bf16;
+    return NULL; /* multiply_blocks has its own */
+}
+
 SL_INLINE void multiply_blocks(const product *p) {
     tile_product t = {.lda = p->lda * (int64_t)sizeof(unit), .ldb = p->ldb, .count = 1, .depth = p->depth};
     t.ldc = p->ldc, t.add = p->add;
@@ -53,6 +58,10 @@ SL_INLINE void multiply_blocks(const product *p) {
         }
 }
 #else
+SL_INLINE micro_fn block_kernel(bool bf16) {
+    return micro_for(bf16, false);
+}
+
 SL_INLINE void multiply_blocks(const product *p) {
     for (int64_t j = 0; j < p->columns; j += NR) {
         int nv = p->columns - j > VL ? 2 : 1;

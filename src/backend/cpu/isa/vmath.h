@@ -47,6 +47,21 @@ SL_INLINE vf v_exp2(vf x) {
     return vf_select(vf_less(x, low), vf_zero(), vf_bits(vi_add(vi_bits(p), vi_shift_up(vi_bits(n), 23))));
 }
 
+/* 2^x to 3e-6 of it, for results that are rounded to bf16; 0 where it is far below the smallest number. */
+SL_INLINE vf v_exp2_rough(vf x) {
+#ifdef __AVX512F__
+    vf r = _mm512_reduce_ps(x, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC); /* x - floor(x) */
+    vf p = vf_set1(1.35341672e-2f);
+    p = vf_fma(p, r, vf_set1(5.20114619e-2f));
+    p = vf_fma(p, r, vf_set1(2.41442756e-1f));
+    p = vf_fma(p, r, vf_set1(6.93003835e-1f));
+    p = vf_fma(p, r, vf_set1(1.00000259f));
+    return _mm512_scalef_ps(p, x); /* p 2^floor(x) */
+#else
+    return v_exp2(x);
+#endif
+}
+
 SL_INLINE vf v_sigmoid(vf x) {
     return vf_set1(1) / (vf_set1(1) + v_exp(vf_zero() - x));
 }
