@@ -14,7 +14,7 @@ sl_status sl_engine_use(const char *device);
 sl_status sl_engine_text(char *out, size_t bytes);
 
 /* The option --dtype: a number format of activations by its place in the words. SL_UNSUPPORTED for fp16 on
- * the CPU. */
+ * the CPU; bf16 on a CPU that cannot multiply it is told of once. Opens the device. */
 #define SL_ENGINE_DTYPES "fp32|bf16|fp16"
 sl_status sl_engine_dtype(int choice, sl_dtype *out);
 const char *sl_engine_dtype_name(int choice);

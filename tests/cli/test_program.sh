@@ -44,6 +44,11 @@ for shell in bash zsh fish; do
 done
 "$program" completion bash | bash -n || failed=1
 
+# what would be a hundred times slower is said
+export SL_ISA=avx2
+expect 0 bench --memory --dtype bf16 -- "does not multiply it (avx2)"
+unset SL_ISA
+
 # the same images by one process and by three shards
 folder=$(mktemp -d)
 "$program" simulate -n 6 --size 64 --seed 3 --unreal 0.5 --out "$folder/all" -q || failed=1

@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/hash.h"
+#include "loop/engine.h"
 #include "loop/shipped.h"
 
 #include <stdio.h>
@@ -43,6 +44,8 @@ sl_status sl_fit_train(sl_fit *fit, const sl_feed_item *items, int64_t count, co
     const sl_train_classifier_settings *s = fit->settings;
     bool head = fit->head_only;
     double rate = s->rate > 0 ? s->rate : head ? 0.002 : 0.0005;
+    sl_dtype dtype;
+    SL_TRY(sl_engine_dtype(s->dtype, &dtype));
     sl_workspace_feed *feed;
     SL_TRY(sl_workspace_feed_open(fit->workspace, items, count, (int32_t)s->size_px, &feed));
     sl_classifier_recipe recipe = {.batch = (int)s->batch,
@@ -52,7 +55,7 @@ sl_status sl_fit_train(sl_fit *fit, const sl_feed_item *items, int64_t count, co
                                    .head_only = head,
                                    .balance = true,
                                    .augment = s->augment,
-                                   .dtype = s->dtype ? SL_BF16 : SL_F32,
+                                   .dtype = dtype,
                                    .seed = (uint64_t)s->seed};
     sl_train_options options = {.optimizer = s->optimizer ? sl_optimizer_sgd(0.9) : sl_optimizer_adamw(),
                                 .schedule = {.kind = s->preset ? SL_SCHEDULE_CONSTANT : SL_SCHEDULE_COSINE,

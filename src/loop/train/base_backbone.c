@@ -1,6 +1,7 @@
 /* Stage backbone: a ResNet-18 that knows the simulator's attributes, for classifiers with few labels. */
 #include "loop/train/base_internal.h"
 
+#include "loop/engine.h"
 #include "train/classifier_train.h"
 
 #include <string.h>
@@ -10,9 +11,11 @@ enum { HOLDOUT_IMAGES = 512 };
 static sl_status train(const sl_base_settings *settings, const sl_progress *progress, sl_model *model,
                        sl_backbone_outcome *out) {
     sl_base_path folder = sl_base_path_of(settings, "backbone");
+    sl_dtype dtype;
+    SL_TRY(sl_engine_dtype(settings->dtype, &dtype));
     sl_backbone_recipe recipe = {.batch = (int)settings->backbone_batch,
                                  .binary = SL_SIM_ATTRIBUTE_CENTRE_ROW, /* from there on they are numbers */
-                                 .dtype = sl_base_dtype(settings),
+                                 .dtype = dtype,
                                  .seed = (uint64_t)settings->seed};
     json_t *recorded =
         json_pack("{s:i, s:f, s:i, s:i}", "batch", recipe.batch, "rate", settings->backbone_rate,

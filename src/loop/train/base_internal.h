@@ -24,7 +24,6 @@ typedef struct sl_base_path {
 sl_base_path sl_base_path_of(const sl_base_settings *settings, const char *name);
 
 sl_simulated sl_base_data(const sl_base_settings *settings, int which, sl_simulated_image image);
-sl_dtype sl_base_dtype(const sl_base_settings *settings);
 
 /* AdamW with warm-up and cosine to 2 %, clipping at 1, states by time in OUT/name. `recorded` (taken over) is
  * what a resumed run must share; free with json_decref of options.settings. */

@@ -68,10 +68,6 @@ sl_simulated sl_base_data(const sl_base_settings *settings, int which, sl_simula
                           .image = image};
 }
 
-sl_dtype sl_base_dtype(const sl_base_settings *settings) {
-    return settings->dtype ? SL_BF16 : SL_F32;
-}
-
 sl_train_options sl_base_train_options(const sl_base_settings *settings, const char *folder, int64_t steps,
                                        double rate, double ema, json_t *recorded) {
     json_object_set_new(recorded, "seed", json_integer((json_int_t)settings->seed));

@@ -2,6 +2,7 @@
 #include "loop/train/base_internal.h"
 
 #include "base/file.h"
+#include "loop/engine.h"
 #include "model/bpe_train.h"
 #include "model/tokenizer.h"
 #include "train/denoiser_train.h"
@@ -133,6 +134,8 @@ static sl_status train(const sl_base_settings *settings, const sl_progress *prog
                        json_t *result) {
     sl_base_path folder = sl_base_path_of(settings, "unet");
     sl_noise_schedule schedule;
+    sl_dtype dtype;
+    SL_TRY(sl_engine_dtype(settings->dtype, &dtype));
     SL_TRY(sl_noise_schedule_new(
         &(sl_noise_schedule_settings){.betas = SL_BETAS_SQUARED_COSINE, .train_steps = 1000}, &schedule));
     sl_shape shape = sl_latents_shape(s->train);
@@ -147,7 +150,7 @@ static sl_status train(const sl_base_settings *settings, const sl_progress *prog
         .caption_dropout = settings->caption_dropout,
         .beam_dropout = settings->beam_dropout,
         .holdout_draws = HOLDOUT_DRAWS,
-        .dtype = sl_base_dtype(settings)};
+        .dtype = dtype};
     caption_source train_source = {s->train, s->tokenizer, (uint64_t)settings->seed},
                    holdout_source = {s->holdout, s->tokenizer, (uint64_t)settings->seed + 1};
     sl_denoiser_data data = {&train_source, sl_latents_count(s->train), latent, ids, NULL, beam},
