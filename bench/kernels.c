@@ -119,6 +119,8 @@ static void bench_conv(const char *name, sl_cpu_conv_shape s, sl_dtype dtype) {
     sl_cpu_conv_grad grad = {
         .shape = &s, .dtype = dtype, .input = x, .grad_output = y, .grad_weights = weights};
     grad.workspace = memory(options.kernels->conv_grad_bytes(&grad));
+    grad.worker_stride = (options.kernels->conv_grad_worker_bytes(&grad) + 63) / 64 * 64;
+    grad.worker_workspace = memory((size_t)options.threads * grad.worker_stride);
     snprintf(text, sizeof text, "%s bwd_weight", name);
     measure(text, dtype, flops, run_conv_grad, &grad);
     if (winograd) {
@@ -312,7 +314,7 @@ int main(int argc, char **argv) {
     }
     options.kernels = sl_cpu_kernels_for(isa);
     if (!options.kernels || sl_threads_set(options.threads) != SL_OK) return 2;
-    for (int i = 0; i < (options.kernels->bf16 ? 2 : 1); i++) {
+    for (int i = options.kernels->bf16_only ? 1 : 0; i < (options.kernels->bf16 ? 2 : 1); i++) {
         sl_dtype dtype = i ? SL_BF16 : SL_F32;
         bench_convs(dtype);
         bench_attentions(dtype);

@@ -12,13 +12,18 @@
 
 static unsigned available;
 
-/* The kernel gives the tile registers to a process that asks, with all its later threads; it refuses where
- * CPU or hypervisor lack them (Linux, Documentation/arch/x86/xstate.rst). */
-static bool has_tiles(void) {
-    enum { LEAF = 7, BF16_BIT = 22, TILE_BIT = 24, REQUEST = 0x1023, TILE_DATA = 18 };
+static bool cpu_has_tiles(void) {
+    enum { LEAF = 7, BF16_BIT = 22, TILE_BIT = 24 };
     unsigned a, b, c, d;
     if (!__get_cpuid_count(LEAF, 0, &a, &b, &c, &d)) return false;
-    if (!(d >> BF16_BIT & 1) || !(d >> TILE_BIT & 1)) return false;
+    return d >> BF16_BIT & 1 && d >> TILE_BIT & 1;
+}
+
+/* Linux gives the tile registers to a process that asks, for all its threads and children, and refuses where
+ * it cannot save them (Documentation/arch/x86/xstate.rst). Asked only where they may be used: from then on
+ * the stack of a signal handler must have room for them. */
+static bool may_use_tiles(void) {
+    enum { REQUEST = 0x1023, TILE_DATA = 18 };
     return syscall(SYS_arch_prctl, REQUEST, TILE_DATA) == 0;
 }
 
@@ -34,18 +39,20 @@ static unsigned cpu_levels(void) {
     mask |= SL_ISA_AVX512;
     if (!__builtin_cpu_supports("avx512bf16")) return mask;
     mask |= SL_ISA_AVX512_BF16;
-    return has_tiles() ? mask | SL_ISA_AMX : mask;
+    return cpu_has_tiles() ? mask | SL_ISA_AMX : mask;
 }
 
 static void detect(void) {
-    available = cpu_levels();
+    unsigned levels = cpu_levels(), mask;
     const char *forced = getenv("SL_ISA");
-    unsigned mask;
-    if (!forced || !*forced) return;
-    if (sl_isa_parse(forced, &mask) == SL_OK)
-        available &= mask;
-    else
-        sl_warn("SL_ISA ignored: %s", sl_error_message());
+    if (forced && *forced) {
+        if (sl_isa_parse(forced, &mask) == SL_OK)
+            levels &= mask;
+        else
+            sl_warn("SL_ISA ignored: %s", sl_error_message());
+    }
+    if (levels & SL_ISA_AMX && !may_use_tiles()) levels &= ~(unsigned)SL_ISA_AMX;
+    available = levels;
 }
 
 unsigned sl_isa_available(void) {

@@ -29,7 +29,8 @@ static const struct engine_dtype {
 
 static void warn_of_slow_bf16(void) {
     static atomic_flag told = ATOMIC_FLAG_INIT;
-    if (sl_isa_available() & SL_ISA_AVX512_BF16 || atomic_flag_test_and_set(&told)) return;
+    unsigned levels = sl_isa_available();
+    if (!levels || levels & SL_ISA_AVX512_BF16 || atomic_flag_test_and_set(&told)) return;
     sl_warn("bf16 on a CPU that does not multiply it (%s): layers are computed one number at a time, up to a "
             "hundred times slower than --dtype fp32",
             sl_isa_best_name());

@@ -140,6 +140,28 @@ static void test_random_shapes(void **state) {
     }
 }
 
+/* All scores of a row far below or above 0: what a block is filled up with has scores of 0 */
+static void test_scores_far_from_zero(void **state) {
+    (void)state;
+    attention_case c = {.dtype = SL_BF16, .backward = true};
+    for (int sign = -1; sign <= 1; sign += 2) {
+        enum { DIM = 16, KEYS = 77 };
+        c.shape = (sl_cpu_attention_shape){1, 1, 3, KEYS, DIM, 0, 0, 0, 0, false, 0.25f};
+        c.q = array_random(SL_BF16, 3 * DIM, 8, 0), c.k = array_random(SL_BF16, KEYS * DIM, sign * 8, 0);
+        c.v = array_random(SL_BF16, KEYS * DIM, 0, 1), c.grad_out = array_random(SL_BF16, 3 * DIM, 0, 1);
+        c.out = array_new(SL_BF16, 3 * DIM), c.grad_q = array_new(SL_BF16, 3 * DIM);
+        c.grad_k = array_new(SL_BF16, KEYS * DIM), c.grad_v = array_new(SL_BF16, KEYS * DIM);
+        c.lse = buffer_new(3 * sizeof(float)), c.lse_expected = buffer_new(3 * sizeof(double));
+        reference(&c);
+        output outputs[] = {{c.grad_q.data, 3 * DIM * 2}, {c.grad_v.data, KEYS * DIM * 2}};
+        at_every_level(true, run, NULL, &c, outputs, 2);
+        expect_near("grad_v", SL_BF16, c.grad_v.data, c.grad_v.values, KEYS * DIM, 6e-2);
+        for (int i = 0; i < 3 * DIM; i++)
+            assert_true(isfinite(sl_bf16_to_f32(((const uint16_t *)c.grad_q.data)[i])));
+        buffers_free();
+    }
+}
+
 /* Scores far above what exp can hold */
 static void test_large_scores(void **state) {
     (void)state;
@@ -158,9 +180,9 @@ static void test_large_scores(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_shapes_of_models),
-                                       cmocka_unit_test(test_random_shapes),
-                                       cmocka_unit_test(test_large_scores)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_shapes_of_models), cmocka_unit_test(test_random_shapes),
+        cmocka_unit_test(test_scores_far_from_zero), cmocka_unit_test(test_large_scores)};
     noise = sl_random_stream(1, SL_STREAM_TEST, 0);
     return cmocka_run_group_tests(tests, NULL, NULL) ? 1 : 0;
 }

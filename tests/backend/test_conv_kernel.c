@@ -196,6 +196,20 @@ static void test_shapes_of_models(void **state) {
     try_shape((sl_cpu_conv_shape){1, 16, 16, 8, 8, 8, 24, 3, 3, 2, 1, 0, 0}, SL_F32, SL_F32, SL_ACT_NONE);
 }
 
+/* What the other levels refuse in bf16: odd channels; and what leaves most of a tile empty. */
+static void test_shapes_of_tiles(void **state) {
+    (void)state;
+    tiles_alone = true;
+    try_shape(square(1, 3, 64, 37, 7, 2, 3), SL_BF16, SL_F32, SL_ACT_NONE);
+    try_shape(square(2, 33, 31, 9, 3, 1, 1), SL_BF16, SL_F32, SL_ACT_SILU);
+    try_shape(square(3, 1, 1, 1, 1, 1, 0), SL_BF16, SL_F32, SL_ACT_NONE);
+    try_shape(square(1, 17, 5, 6, 1, 2, 0), SL_BF16, SL_BF16, SL_ACT_NONE);
+    try_shape((sl_cpu_conv_shape){1, 16, 16, 9, 8, 8, 25, 3, 3, 2, 1, 0, 0}, SL_BF16, SL_F32, SL_ACT_NONE);
+    try_shape(sl_cpu_linear_shape(1, 63, 1), SL_BF16, SL_F32, SL_ACT_NONE);
+    try_shape(sl_cpu_linear_shape(65, 64, 33), SL_BF16, SL_F16, SL_ACT_NONE);
+    tiles_alone = false;
+}
+
 static void test_winograd_shapes(void **state) {
     (void)state;
     for (int i = 0; i < 30; i++) {
@@ -229,9 +243,9 @@ static void test_random_shapes(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_shapes_of_models),
-                                       cmocka_unit_test(test_winograd_shapes),
-                                       cmocka_unit_test(test_random_shapes)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_shapes_of_models), cmocka_unit_test(test_shapes_of_tiles),
+        cmocka_unit_test(test_winograd_shapes), cmocka_unit_test(test_random_shapes)};
     noise = sl_random_stream(2, SL_STREAM_TEST, 0);
     return cmocka_run_group_tests(tests, NULL, NULL) ? 1 : 0;
 }

@@ -178,6 +178,7 @@ static void levels_agree(void **state) {
     for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
         net_options options = {.dtype = SL_F32, .plan.force_isa = true};
         assert_ok(sl_isa_parse(levels[i], &options.plan.isa));
+        if (options.plan.isa & ~sl_isa_available()) continue;
         net_new(&fast, &options);
         assert_true(fabs(net_run(&fast) - loss) < 1e-4 * loss);
         net_free(&fast);

@@ -3,12 +3,13 @@
  * Layout: activations are rows of channels: NHWC images are [N*H*W, C], sequences [N*L, E]. A `stride` is the
  * distance of two rows in elements, so that a slice of the channels can be read or written in place; 0 means
  * dense. Types: `dtype` is SL_F32 or SL_BF16 and is that of the activations; sums are in fp32. Biases, norm
- * parameters, statistics and weight gradients are fp32. Only the level with bf16 products
- * has SL_BF16 for convolution and attention; the others take it at every level. Threads: work is cut by shape
- * alone, each task writes its own results and sums go in a fixed order: the same bits for any number of
- * threads. Kernels allocate nothing; `workspace` is 64-byte aligned and as large as the function of the same
- * name says. Outputs are overwritten, not added to, unless said otherwise; they may not overlap inputs unless
- * said otherwise. Arguments are not checked: the op layer has inferred the shapes. */
+ * parameters, statistics and weight gradients are fp32. Only the levels with bf16 products
+ * have SL_BF16 for convolution and attention (that of tiles nothing else); the others take it at every level.
+ * Threads: work is cut by shape alone, each task writes its own results and sums go in a fixed order: the
+ * same bits for any number of threads. Kernels allocate nothing; `workspace` is 64-byte aligned and as large
+ * as the function of the same name says. Outputs are overwritten, not added to, unless said otherwise; they
+ * may not overlap inputs unless said otherwise. Arguments are not checked: the op layer has inferred the
+ * shapes. */
 #ifndef SL_BACKEND_CPU_KERNELS_H
 #define SL_BACKEND_CPU_KERNELS_H
 
@@ -249,7 +250,7 @@ typedef struct sl_cpu_cast {
 typedef struct sl_cpu_kernels {
     const char *name; /* "avx2", "avx512", "avx512bf16", "amx" */
     bool bf16;        /* has bf16 products */
-    bool bf16_only;   /* convolutions are of bf16 alone, and of strides 1 and 2 */
+    bool bf16_only;   /* and none of fp32: convolution and attention are of bf16 alone */
 #define SL_CPU_KERNEL(result, name, type) result (*name)(const type *arguments);
 #include "backend/cpu/kernels.def"
 #undef SL_CPU_KERNEL

@@ -10,9 +10,8 @@
 #include "backend/cpu/isa/attention.h"
 #include "backend/cpu/isa/transpose.h"
 
-static const float LOG2_E = 1.44269504f;
-
 enum { KEYS = 64, QUERIES = 128, TASKS_WANTED = 16 }; /* of a tile of the score matrix */
+_Static_assert(KEYS % BLOCK == 0 && QUERIES % BLOCK == 0, "tiles of the score matrix are whole blocks");
 
 typedef struct grad_job {
     const sl_cpu_attention_grad *g;
@@ -173,7 +172,8 @@ typedef struct slopes {
  */
 SL_INLINE __m256i slope_of(const grad_job *job, tile *t, int64_t at, int64_t key, int64_t query,
                            const slopes *s) {
-    vf weight = v_exp2_rough(vf_load(t->scores + at) * s->power - s->lse);
+    /* keys filled up have scores of 0, whatever the others': their weights may be anything but infinite */
+    vf weight = vf_min(vf_set1(1), v_exp2_rough(vf_load(t->scores + at) * s->power - s->lse));
     vf slope = weight * (vf_load(t->slopes + at) - s->delta) * s->scale;
     if (job->s.causal && key > query) {
         vm unseen = vm_first(min_of(VL, key - query));

@@ -26,7 +26,8 @@ typedef struct conv_job {
     unit *copy;                                   /* [positions][units]; in place: of the last block */
     int64_t out_h, out_w, out_step, out_y, out_x; /* output pixel = grid output * out_step + out_y, out_x */
     conv_end end;
-    int64_t block, blocks, group, groups;
+    int64_t block, blocks, groups; /* of positions; of panels */
+    int64_t largest;               /* units of the copy, over all phases */
 } conv_job;
 
 typedef void (*phase_fn)(conv_job *job);
@@ -34,6 +35,7 @@ typedef void (*phase_fn)(conv_job *job);
 /* ---- the copy ---- */
 
 static int64_t copied_positions(const conv_job *job) {
+    if (job->tap_count == 0) return 0;
     if (job->in_place) return BLOCK;
     const grid *g = &job->g;
     int64_t farthest = 0;
@@ -210,13 +212,13 @@ static void each_phase(const sl_cpu_conv *conv, conv_job *job, phase_fn next) {
 }
 
 static void find_largest(conv_job *job) {
-    job->block = max_of(job->block, copied_positions(job) * job->units);
+    job->largest = max_of(job->largest, copied_positions(job) * job->units);
 }
 
 size_t SL_ISA(conv_bytes)(const sl_cpu_conv *conv) {
     conv_job job = {0};
     each_phase(conv, &job, find_largest);
-    return (size_t)job.block * sizeof(unit);
+    return (size_t)job.largest * sizeof(unit);
 }
 
 void SL_ISA(conv)(const sl_cpu_conv *conv) {

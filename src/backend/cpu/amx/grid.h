@@ -1,6 +1,7 @@
 /* Images with zeros around them as one row of positions: a tap of a convolution is then a fixed distance, for
  * every output of every image, and tiles are full whatever the width. What a product gives at positions
- * between the outputs is not used.
+ * between the outputs is not used. Zeros are multiplied like any other
+ * number, so that an infinite value can make a NaN of a sum that leaves it out elsewhere.
  *
  * Output (n, y, x) of a convolution of stride s is at position n*image + s*(y*columns + x); under tap
  * (dy, dx) it sees the position tap_at(dy, dx) further. */

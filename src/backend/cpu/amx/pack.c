@@ -2,13 +2,6 @@
  * tiles, zero where the panel exceeds the columns or the tile the channels. */
 #include "backend/cpu/amx/tiles.h"
 
-static int64_t pack_depth(const sl_cpu_conv_pack *p) {
-    return p->pass == SL_CPU_FORWARD ? p->shape->in_c : p->shape->out_c;
-}
-static int64_t pack_columns(const sl_cpu_conv_pack *p) {
-    return p->pass == SL_CPU_FORWARD ? p->shape->out_c : p->shape->in_c;
-}
-
 size_t SL_ISA(conv_packed_bytes)(const sl_cpu_conv_pack *p) {
     int64_t taps = p->shape->kernel_h * p->shape->kernel_w;
     return (size_t)(ceil_div(pack_columns(p), BLOCK) * taps * tile_units(pack_depth(p)) * BLOCK) *

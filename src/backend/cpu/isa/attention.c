@@ -131,7 +131,7 @@ static const unit *copy_queries(const forward_job *job, const unit *from, int64_
 SL_INLINE void soften_row(const bool bf16, const forward_job *job, tile *t, int64_t row, int64_t seen,
                           int64_t columns) {
     float *scores = t->scores + row * KV_BLOCK;
-    const float factor = job->s.scale * 1.44269504f;
+    const float factor = job->s.scale * LOG2_E;
     const vf scale = vf_set1(factor), unseen = vf_set1(factor < 0 ? INFINITY : -INFINITY);
     vf highest = vf_set1(-INFINITY);
     for (int64_t j = seen & -(int64_t)VL; j < columns; j += VL)

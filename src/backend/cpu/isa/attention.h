@@ -12,6 +12,8 @@
  * a head's channels and tokens of keys are filled up to whole steps. */
 #ifdef SL_ISA_TILES
 enum { Q_BLOCK = 64, KV_BLOCK = 128, UNIT_STEP = DEPTH, TOKEN_STEP = BLOCK };
+_Static_assert((int)NR == (int)BLOCK && KV_BLOCK % (int)BLOCK == 0 && (int)DEPTH == (int)VL,
+               "panels and steps are those of tiles");
 #else
 enum {
     Q_BLOCK = 60 /* five full tiles of the micro kernel */,
@@ -20,6 +22,8 @@ enum {
     TOKEN_STEP = VL
 };
 #endif
+
+static const float LOG2_E = 1.44269504f;
 
 SL_INLINE int64_t head_units(bool bf16, int64_t dim) {
     return round_up(bf16 ? dim / 2 : dim, UNIT_STEP);

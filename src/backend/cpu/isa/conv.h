@@ -19,6 +19,14 @@ SL_INLINE sl_cpu_conv_shape flattened(const sl_cpu_conv_shape *s) {
     return flat;
 }
 
+/* What the passes call input and output channels. */
+SL_INLINE int64_t pack_depth(const sl_cpu_conv_pack *p) {
+    return p->pass == SL_CPU_FORWARD ? p->shape->in_c : p->shape->out_c;
+}
+SL_INLINE int64_t pack_columns(const sl_cpu_conv_pack *p) {
+    return p->pass == SL_CPU_FORWARD ? p->shape->out_c : p->shape->in_c;
+}
+
 /* What is done with a sum on its way to the output: bias, activation, residual. */
 typedef struct conv_end {
     const sl_cpu_conv *conv;

@@ -2,14 +2,6 @@
  * zero where the panel exceeds the columns or a bf16 pair the channels. */
 #include "backend/cpu/isa/conv.h"
 
-/* What the passes call input and output channels. */
-static int64_t pack_depth(const sl_cpu_conv_pack *p) {
-    return p->pass == SL_CPU_FORWARD ? p->shape->in_c : p->shape->out_c;
-}
-static int64_t pack_columns(const sl_cpu_conv_pack *p) {
-    return p->pass == SL_CPU_FORWARD ? p->shape->out_c : p->shape->in_c;
-}
-
 size_t SL_ISA(conv_packed_bytes)(const sl_cpu_conv_pack *p) {
     int64_t taps = p->shape->kernel_h * p->shape->kernel_w;
     int64_t units = depth_units(p->dtype, pack_depth(p));
