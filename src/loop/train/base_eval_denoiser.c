@@ -15,7 +15,7 @@
 #include <string.h>
 
 enum { BATCH = 8, STEPS = 30, FIRST = 100000 /* behind the images that the autoencoder is measured on */ };
-static const double guidance = 3, level_counts = 1000;
+static const double guidance = 1.5, level_counts = 1000;
 
 enum { TESTS = SL_PHYSICAL_COUNT, SOURCES = 2 };
 static const char *const source_names[SOURCES] = {"generated", "simulated"};
