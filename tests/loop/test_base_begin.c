@@ -1,19 +1,12 @@
 /* A denoiser that begins with an earlier one's weights computes what that one does, deeper or not. */
-#include "test.h"
+#include "tiny_unet.h"
 
 #include "loop/train/base_internal.h"
-#include "model/unet.h"
-#include "nn/program.h"
 
 #include <math.h>
-#include <string.h>
-
-enum { SIDE = 8, VALUES = SIDE * SIDE * 4 };
 
 static sl_model *model_of(int layers, int64_t width, uint64_t seed) {
     char text[1024];
-    json_t *json;
-    sl_model *model;
     snprintf(text, sizeof text,
              "{\"_class_name\": \"UNet2DConditionModel\", \"act_fn\": \"silu\","
              " \"block_out_channels\": [8, %d, 24],"
@@ -23,35 +16,12 @@ static sl_model *model_of(int layers, int64_t width, uint64_t seed) {
              " \"cross_attention_dim\": 8, \"norm_num_groups\": 4, \"sample_size\": 8,"
              " \"use_linear_projection\": true}",
              (int)width, layers);
-    assert_ok(sl_json_parse(text, strlen(text), "test", &json));
-    assert_ok(sl_model_from_json(json, &model));
-    json_decref(json);
-    assert_ok(sl_params_initialise(model->params, seed));
-    return model;
-}
-
-static void predict(const sl_model *model, float out[VALUES]) {
-    sl_program p;
-    float sample[VALUES], context[16], timestep = 300;
-    for (int i = 0; i < VALUES; i++) sample[i] = (float)(i * 37 % 101) / 50 - 1;
-    for (int i = 0; i < 16; i++) context[i] = (float)(i % 5) - 2;
-    assert_ok(sl_program_begin(&p, model->params));
-    sl_value x = sl_input(p.graph, "sample", SL_F32, SL_SHAPE(1, SIDE, SIDE, 4));
-    sl_value t = sl_input(p.graph, "timestep", SL_F32, SL_SHAPE(1));
-    sl_value c = sl_input(p.graph, "context", SL_F32, SL_SHAPE(1, 2, 8));
-    sl_output(p.graph, "y", sl_unet_build(&p.nn, model->config, x, t, c, SL_NONE));
-    assert_ok(sl_program_finish(&p, NULL));
-    assert_ok(sl_program_set(&p, "sample", sample, sizeof sample));
-    assert_ok(sl_program_set(&p, "timestep", &timestep, sizeof timestep));
-    assert_ok(sl_program_set(&p, "context", context, sizeof context));
-    assert_ok(sl_program_run(&p));
-    assert_ok(sl_program_get(&p, "y", out, VALUES * sizeof *out));
-    sl_program_end(&p);
+    return tiny_unet_new(text, seed);
 }
 
 static double largest_difference(const float *a, const float *b) {
     double largest = 0;
-    for (int i = 0; i < VALUES; i++) largest = fmax(largest, fabs((double)a[i] - (double)b[i]));
+    for (int i = 0; i < TINY_VALUES; i++) largest = fmax(largest, fabs((double)a[i] - (double)b[i]));
     return largest;
 }
 
@@ -59,13 +29,13 @@ static void deeper_computes_the_same(void **state) {
     (void)state;
     for (int had = 1; had <= 2; had++)
         for (int has = had; has <= 4; has++) {
-            float first[VALUES], second[VALUES];
+            float first[TINY_VALUES], second[TINY_VALUES];
             sl_model *earlier = model_of(had, 16, 3), *later = model_of(has, 16, 4);
-            predict(earlier, first);
-            predict(later, second);
+            tiny_unet_predict(earlier, NULL, first);
+            tiny_unet_predict(later, NULL, second);
             assert_true(largest_difference(first, second) > 0.01);
             assert_ok(sl_base_begin(earlier->params, "earlier", later->params));
-            predict(later, second);
+            tiny_unet_predict(later, NULL, second);
             assert_true(largest_difference(first, second) < 1e-5);
             sl_model_free(earlier);
             sl_model_free(later);

@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "cli/progress_bar.h"
+#include "loop/generate/generate.h"
 #include "loop/option/option.h"
 #include "loop/shipped.h"
 
@@ -26,7 +27,8 @@ static const sl_option options[] = {
                    "diffusers folder (default: the shipped base)"),
     SL_OPTION_PATH(SETTINGS, out, "out", 'o', "base-gates", "DIR", "where samples and figures are kept"),
     SL_OPTION_INT(SETTINGS, steps, "steps", 0, "30", 1, 1000, "steps", "denoising steps"),
-    SL_OPTION_REAL(SETTINGS, guidance, "guidance", 'g', "1.5", 0, 50, "", "classifier-free guidance scale"),
+    SL_OPTION_REAL(SETTINGS, guidance, "guidance", 'g', SL_GENERATE_GUIDANCE, 0, 50, "",
+                   "classifier-free guidance scale"),
     SL_OPTION_INT(SETTINGS, simulated, "simulated", 0, "1000", PART, COUNT_MAX, "images",
                   "at least so many simulated ones to learn captions from, and of the training seed"),
     {0}};

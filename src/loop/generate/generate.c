@@ -33,7 +33,7 @@ const sl_option sl_generate_options[] = {
     SL_OPTION_TEXT(sl_generate_settings, negative, "negative", 0, NULL, "PROMPT",
                    "what the images should not be"),
     SL_OPTION_INT(sl_generate_settings, steps, "steps", 0, "30", 1, 1000, "steps", "denoising steps"),
-    SL_OPTION_REAL(sl_generate_settings, guidance, "guidance", 'g', "1.5", 0, 50, "",
+    SL_OPTION_REAL(sl_generate_settings, guidance, "guidance", 'g', SL_GENERATE_GUIDANCE, 0, 50, "",
                    "classifier-free guidance scale; 1 and below: none, at half the cost; Stable Diffusion "
                    "1.5 is used to 7.5"),
     SL_OPTION_REAL(sl_generate_settings, guidance_rescale, "guidance-rescale", 0, "0", 0, 1, "",

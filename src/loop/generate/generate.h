@@ -16,6 +16,9 @@ typedef struct sl_generate_settings {
     bool noise_free;
 } sl_generate_settings;
 
+/* Default of --guidance, for all that samples the base model: docs/base-model.md says why. */
+#define SL_GENERATE_GUIDANCE "1.5"
+
 extern const sl_option sl_generate_options[];
 extern const sl_preset sl_generate_presets[];
 

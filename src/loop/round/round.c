@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "loop/generate/generate.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +21,8 @@ const sl_option sl_round_options[] = {
     SL_OPTION_INT(SETTINGS, count, "images", 'i', "200", 1, 1e6, "images", "images to generate in a round"),
     SL_OPTION_INT(SETTINGS, seed, "seed", 's', "0", 0, 9007199254740992.0, "N", "each round adds its number"),
     SL_OPTION_INT(SETTINGS, steps, "steps", 0, "30", 1, 1000, "steps", "denoising steps"),
-    SL_OPTION_REAL(SETTINGS, guidance, "guidance", 'g', "1.5", 0, 50, NULL, "classifier-free guidance scale"),
+    SL_OPTION_REAL(SETTINGS, guidance, "guidance", 'g', SL_GENERATE_GUIDANCE, 0, 50, NULL,
+                   "classifier-free guidance scale"),
     SL_OPTION_INT(SETTINGS, batch, "batch", 'b', "4", 1, 256, "images", "images computed together"),
     SL_OPTION_INT(SETTINGS, size_px, "size", 0, "0", 0, 4096, "px", "side; 0: what the model was trained at"),
     SL_OPTION_PATH(SETTINGS, model, "model", 'm', NULL, "DIR",

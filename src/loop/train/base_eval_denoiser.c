@@ -7,15 +7,17 @@
 
 #include "base/file.h"
 #include "diffusion/pipeline.h"
+#include "loop/generate/generate.h"
 #include "loop/judge/metrics.h"
 #include "xray/log_map.h"
 #include "xray/physical_test.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { BATCH = 8, STEPS = 30, FIRST = 100000 /* behind the images that the autoencoder is measured on */ };
-static const double guidance = 1.5, level_counts = 1000;
+static const double level_counts = 1000;
 
 enum { TESTS = SL_PHYSICAL_COUNT, SOURCES = 2 };
 static const char *const source_names[SOURCES] = {"generated", "simulated"};
@@ -72,7 +74,7 @@ static sl_status generate(work *w, int64_t first, int count, sl_generated *out) 
                                 .prompt_count = count,
                                 .beams = beams,
                                 .steps = STEPS,
-                                .guidance = guidance,
+                                .guidance = strtod(SL_GENERATE_GUIDANCE, NULL),
                                 .sampler = &w->bundle->sampler,
                                 .noise = SL_NOISE_COUNTER,
                                 .first_image = (uint32_t)first,

@@ -32,10 +32,8 @@ static int64_t heads_of(const grad_job *job) {
 }
 
 static grad_job plan_of(const sl_cpu_attention_grad *g) {
-    grad_job job = {.g = g, .s = *g->shape};
-    sl_cpu_attention_shape *s = &job.s;
-    s->q_stride = stride_or(s->q_stride, s), s->k_stride = stride_or(s->k_stride, s);
-    s->v_stride = stride_or(s->v_stride, s), s->out_stride = stride_or(s->out_stride, s);
+    grad_job job = {.g = g, .s = with_strides(g->shape)};
+    const sl_cpu_attention_shape *s = &job.s;
     job.units = head_units(true, s->head_dim);
     job.width = round_up(s->head_dim, VL), job.dims = round_up(s->head_dim, BLOCK);
     job.queries = round_up(s->q_tokens, BLOCK), job.keys = round_up(s->kv_tokens, BLOCK);
@@ -82,14 +80,8 @@ static const uint16_t *head_at(const grad_job *job, const void *x, int64_t head,
 /* out[rows][units], zero beyond the channels and tokens */
 static void to_rows(const grad_job *job, const uint16_t *x, int64_t stride, int64_t tokens, int64_t rows,
                     unit *out) {
-    int64_t dim = job->s.head_dim;
     for (int64_t i = 0; i < rows; i++)
-        for (int64_t k = 0; k < job->units; k += VL) {
-            int64_t n = i < tokens ? max_of(0, min_of(2 * VL, dim - 2 * k)) : 0;
-            __mmask32 inside = (__mmask32)((UINT64_C(1) << n) - 1);
-            vi row = n ? _mm512_maskz_loadu_epi16(inside, x + i * stride + 2 * k) : _mm512_setzero_si512();
-            store_units(out + i * job->units + k, row);
-        }
+        copy_tile_row(i < tokens ? x + i * stride : NULL, job->s.head_dim, out + i * job->units);
 }
 
 /* out[channel][key_step]: channels as rows */

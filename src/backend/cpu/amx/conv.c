@@ -16,7 +16,7 @@ enum {
 typedef struct conv_job {
     const sl_cpu_conv *conv;
     grid g;
-    const grid_tap *taps;
+    const conv_tap *taps;
     int64_t tap_count;
     int64_t channels, in_stride; /* elements */
     int64_t units, columns, taps_in_panel;
@@ -44,15 +44,8 @@ static int64_t copied_positions(const conv_job *job) {
 }
 
 static void copy_row(const conv_job *job, int64_t pixel, unit *out) {
-    const uint16_t *from = (const uint16_t *)job->conv->input + pixel * job->in_stride;
-    uint16_t *to = (uint16_t *)(void *)out;
-    int64_t width = 2 * job->units;
-    for (int64_t k = 0; k < width; k += 2 * TILE) {
-        int64_t n = pixel < 0 ? 0 : max_of(0, min_of(2 * TILE, job->channels - k));
-        __mmask32 inside = (__mmask32)((UINT64_C(1) << n) - 1);
-        vi row = n ? _mm512_maskz_loadu_epi16(inside, from + k) : _mm512_setzero_si512();
-        _mm512_storeu_si512(to + k, row);
-    }
+    const uint16_t *input = job->conv->input;
+    copy_tile_row(pixel < 0 ? NULL : input + pixel * job->in_stride, job->channels, out);
 }
 
 static void copy_task(void *context, int64_t task, int worker) {
@@ -156,7 +149,7 @@ static void run_phase(conv_job *job) {
 /* ---- passes ---- */
 
 /* Fills in what follows from the job's taps and the images that they read, and goes on with `next`. */
-static void phase(conv_job *job, const grid_tap *taps, int64_t count, grid g, phase_fn next) {
+static void phase(conv_job *job, const conv_tap *taps, int64_t count, grid g, phase_fn next) {
     if (g.out_h <= 0 || g.out_w <= 0) return;
     job->taps = taps, job->tap_count = count;
     job->g = g;
@@ -167,27 +160,17 @@ static void phase(conv_job *job, const grid_tap *taps, int64_t count, grid g, ph
 }
 
 static void forward(const sl_cpu_conv_shape *s, conv_job *job, phase_fn next) {
-    grid_tap taps[s->kernel_h * s->kernel_w];
-    int64_t count = 0;
-    for (int64_t ky = 0; ky < s->kernel_h; ky++)
-        for (int64_t kx = 0; kx < s->kernel_w; kx++, count++)
-            taps[count] = (grid_tap){ky * s->dilation - s->pad_top, kx * s->dilation - s->pad_left, count};
+    int64_t count = s->kernel_h * s->kernel_w;
+    conv_tap taps[count];
+    for (int64_t i = 0; i < count; i++) taps[i] = forward_tap(s, i);
     job->out_h = s->out_h, job->out_w = s->out_w, job->out_step = 1;
     phase(job, taps, count, grid_of(s->batch, s->in_h, s->in_w, s->out_h, s->out_w, s->stride, taps, count),
           next);
 }
 
-/* Input pixel y = stride*g + phase gets gradient from output row o under tap ky where o*stride = y + pad -
- * ky*dilation. */
 static void backward_phase(const sl_cpu_conv_shape *s, conv_job *job, int64_t y, int64_t x, phase_fn next) {
-    grid_tap taps[s->kernel_h * s->kernel_w];
-    int64_t count = 0;
-    for (int64_t ky = 0; ky < s->kernel_h; ky++)
-        for (int64_t kx = 0; kx < s->kernel_w; kx++) {
-            int64_t dy = y + s->pad_top - ky * s->dilation, dx = x + s->pad_left - kx * s->dilation;
-            if (dy % s->stride != 0 || dx % s->stride != 0) continue;
-            taps[count++] = (grid_tap){dy / s->stride, dx / s->stride, ky * s->kernel_w + kx};
-        }
+    conv_tap taps[s->kernel_h * s->kernel_w];
+    int64_t count = backward_taps(s, y, x, taps);
     job->out_y = y, job->out_x = x;
     int64_t height = ceil_div(s->in_h - y, s->stride), width = ceil_div(s->in_w - x, s->stride);
     phase(job, taps, count, grid_of(s->batch, s->out_h, s->out_w, height, width, 1, taps, count), next);

@@ -30,11 +30,6 @@ typedef struct grad_job {
     float *sums;                 /* [parts][slots][BLOCK][panels * BLOCK] */
 } grad_job;
 
-static grid_tap tap_of(const sl_cpu_conv_shape *s, int64_t index) {
-    return (grid_tap){index / s->kernel_w * s->dilation - s->pad_top,
-                      index % s->kernel_w * s->dilation - s->pad_left, index};
-}
-
 /* An odd number of cache lines, so that the rows of a tile spread over all sets. */
 static int64_t channel_step(int64_t positions) {
     return (ceil_div(positions, BLOCK) | 1) * BLOCK;
@@ -44,7 +39,7 @@ static grad_job plan_of(const sl_cpu_conv_grad *g) {
     grad_job job = {.g = g, .s = flattened(g->shape)};
     const sl_cpu_conv_shape *s = &job.s;
     job.taps = s->kernel_h * s->kernel_w;
-    grid_tap corners[2] = {tap_of(s, 0), tap_of(s, job.taps - 1)};
+    conv_tap corners[2] = {forward_tap(s, 0), forward_tap(s, job.taps - 1)};
     job.grid = grid_of(s->batch, s->in_h, s->in_w, s->out_h, s->out_w, s->stride, corners, 2);
     job.slots = ceil_div(s->in_c, BLOCK) * job.taps, job.panels = ceil_div(s->out_c, BLOCK);
     job.slot_blocks = ceil_div(job.slots, SLOTS), job.panel_blocks = ceil_div(job.panels, PANELS);
@@ -179,7 +174,7 @@ static void multiply_chunk(const grad_job *job, const grad_block *b, const chunk
         for (int64_t i = b->panels.begin; i < b->panels.end; i++) {
             p.b = copy->y + (i - b->panels.begin) * job->chunk / 2 * BLOCK;
             for (int64_t slot = first; slot < last; slot++) {
-                grid_tap tap = tap_of(&job->s, slot % job->taps);
+                conv_tap tap = forward_tap(&job->s, slot % job->taps);
                 p.a = copy->x + (channel - b->channel0) * job->x_step + tap_at(&job->grid, &tap);
                 p.c = sums_of(job, b->part, slot) + i * BLOCK;
                 tile_multiply(&p, job->s.in_c - channel, job->s.out_c - i * BLOCK);

@@ -1,7 +1,7 @@
 /* Images with zeros around them as one row of positions: a tap of a convolution is then a fixed distance, for
  * every output of every image, and tiles are full whatever the width. What a product gives at positions
- * between the outputs is not used. Zeros are multiplied like any other
- * number, so that an infinite value can make a NaN of a sum that leaves it out elsewhere.
+ * between the outputs is not used. Zeros are multiplied like any other number, so that an infinite value can
+ * make a NaN of a sum that other levels keep finite.
  *
  * Output (n, y, x) of a convolution of stride s is at position n*image + s*(y*columns + x); under tap
  * (dy, dx) it sees the position tap_at(dy, dx) further. */
@@ -9,11 +9,6 @@
 #define SL_BACKEND_CPU_AMX_GRID_H
 
 #include "backend/cpu/amx/tiles.h"
-
-typedef struct grid_tap {
-    int64_t dy, dx; /* input pixel = output index * step + d */
-    int64_t index;  /* in the weights */
-} grid_tap;
 
 typedef struct grid {
     int64_t batch, height, width; /* of the images */
@@ -25,7 +20,7 @@ typedef struct grid {
 
 /* Rows and columns hold every pixel that a tap of an output sees; columns are a multiple of the step. */
 SL_INLINE grid grid_of(int64_t batch, int64_t height, int64_t width, int64_t out_h, int64_t out_w,
-                       int64_t step, const grid_tap *taps, int64_t count) {
+                       int64_t step, const conv_tap *taps, int64_t count) {
     int64_t dy0 = 0, dy1 = 0, dx0 = 0, dx1 = 0;
     for (int64_t i = 0; i < count; i++) {
         if (i == 0) dy0 = dy1 = taps[i].dy, dx0 = dx1 = taps[i].dx;
@@ -40,7 +35,7 @@ SL_INLINE grid grid_of(int64_t batch, int64_t height, int64_t width, int64_t out
     return g;
 }
 
-SL_INLINE int64_t tap_at(const grid *g, const grid_tap *tap) {
+SL_INLINE int64_t tap_at(const grid *g, const conv_tap *tap) {
     return (tap->dy - g->top) * g->columns + tap->dx - g->left;
 }
 

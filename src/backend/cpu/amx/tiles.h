@@ -129,4 +129,12 @@ SL_INLINE void store_units(unit *to, vi x) {
     _mm512_storeu_si512(to, x);
 }
 
+/* One row of `channels` in bf16, at any even address, filled up to whole tiles; NULL: zeros */
+SL_INLINE void copy_tile_row(const uint16_t *from, int64_t channels, unit *out) {
+    for (int64_t k = 0; k < channels; k += 2 * TILE, out += TILE) {
+        __mmask32 inside = (__mmask32)((UINT64_C(1) << min_of(2 * TILE, channels - k)) - 1);
+        store_units(out, from ? _mm512_maskz_loadu_epi16(inside, from + k) : _mm512_setzero_si512());
+    }
+}
+
 #endif

@@ -65,10 +65,8 @@ typedef struct forward_job {
 } forward_job;
 
 static forward_job plan_of(const sl_cpu_attention *a) {
-    forward_job job = {.a = a, .s = *a->shape, .bf16 = a->dtype == SL_BF16};
-    sl_cpu_attention_shape *s = &job.s;
-    s->q_stride = stride_or(s->q_stride, s), s->k_stride = stride_or(s->k_stride, s);
-    s->v_stride = stride_or(s->v_stride, s), s->out_stride = stride_or(s->out_stride, s);
+    forward_job job = {.a = a, .s = with_strides(a->shape), .bf16 = a->dtype == SL_BF16};
+    const sl_cpu_attention_shape *s = &job.s;
     job.width = round_up(s->head_dim, VL);
     job.k_units = round_up(s->kv_tokens, NR) * head_units(job.bf16, s->head_dim);
     job.v_units = (job.bf16 ? round_up(s->kv_tokens, TOKEN_STEP) / 2 : s->kv_tokens) * job.width;
@@ -116,12 +114,9 @@ typedef struct tile {
  * anything beyond the last. */
 static const unit *copy_queries(const forward_job *job, const unit *from, int64_t step, int64_t rows,
                                 unit *out) {
-    int64_t units = job->s.head_dim / 2, width = head_units(true, job->s.head_dim);
+    int64_t width = head_units(true, job->s.head_dim);
     for (int64_t i = 0; i < rows; i++)
-        for (int64_t k = 0; k < width; k += VL) {
-            vm inside = vm_first(max_of(0, min_of(VL, units - k)));
-            _mm512_storeu_si512(out + i * width + k, _mm512_maskz_loadu_epi32(inside, from + i * step + k));
-        }
+        copy_tile_row((const uint16_t *)(const void *)(from + i * step), job->s.head_dim, out + i * width);
     return out;
 }
 #endif
@@ -193,8 +188,7 @@ static void forward_task(void *context, int64_t task, int worker) {
     tile t;
     memset(t.out, 0, (size_t)(rows * job->width) * sizeof(float));
     for (int64_t i = 0; i < rows; i++) t.sum[i] = vf_zero(), t.highest[i] = -INFINITY;
-    product scores = {
-        .kernel = block_kernel(job->bf16), .ldb = NR, .panel_step = dim * NR, .rows = rows, .depth = dim};
+    product scores = {.bf16 = job->bf16, .ldb = NR, .panel_step = dim * NR, .rows = rows, .depth = dim};
     scores.a = token_at(job->bf16, job->a->q, head / s->heads * s->q_tokens + q.begin, s->q_stride,
                         head % s->heads * s->head_dim);
     scores.lda = scores.a_row_step = job->bf16 ? s->q_stride / 2 : s->q_stride;
@@ -205,7 +199,7 @@ static void forward_task(void *context, int64_t task, int worker) {
 #endif
     scores.c = t.scores, scores.ldc = KV_BLOCK;
     product values = {
-        .kernel = scores.kernel, .ldb = job->width, .panel_step = NR, .rows = rows, .columns = job->width};
+        .bf16 = job->bf16, .ldb = job->width, .panel_step = NR, .rows = rows, .columns = job->width};
     values.a = job->bf16 ? (const unit *)(const void *)t.weights : (const unit *)(const void *)t.scores;
     values.lda = values.a_row_step = job->bf16 ? KV_BLOCK / 2 : KV_BLOCK;
     values.c = t.out, values.ldc = job->width, values.add = true;

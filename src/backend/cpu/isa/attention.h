@@ -29,14 +29,22 @@ SL_INLINE int64_t head_units(bool bf16, int64_t dim) {
     return round_up(bf16 ? dim / 2 : dim, UNIT_STEP);
 }
 
-SL_INLINE int64_t stride_or(int64_t stride, const sl_cpu_attention_shape *s) {
-    return stride ? stride : s->heads * s->head_dim;
+/* The shape with strides filled in */
+SL_INLINE sl_cpu_attention_shape with_strides(const sl_cpu_attention_shape *shape) {
+    sl_cpu_attention_shape s = *shape;
+    int64_t dense = s.heads * s.head_dim;
+    if (!s.q_stride) s.q_stride = dense;
+    if (!s.k_stride) s.k_stride = dense;
+    if (!s.v_stride) s.v_stride = dense;
+    if (!s.out_stride) s.out_stride = dense;
+    return s;
 }
 
-/* C[rows, columns] (+)= A B. Panel j of B holds NR columns and starts at b + j*panel_step; columns are
- * computed in whole vectors, so C and B have them up to a multiple of VL. */
+/* C[rows, columns] (+)= A B, with A transposed where it is said, in tiles never. Panel j of B holds NR
+ * columns and starts at b + j*panel_step; columns are computed in whole vectors, so C and B have them up to a
+ * multiple of VL. */
 typedef struct product {
-    micro_fn kernel;
+    bool bf16, transposed;
     const unit *a, *b;
     int64_t lda, a_row_step, ldb, panel_step;
     int64_t rows, columns, depth;
@@ -46,11 +54,6 @@ typedef struct product {
 } product;
 
 #ifdef SL_ISA_TILES
-SL_INLINE micro_fn block_kernel(bool bf16) {
-    (void)bf16;
-    return NULL; /* multiply_blocks has its own */
-}
-
 SL_INLINE void multiply_blocks(const product *p) {
     tile_product t = {.lda = p->lda * (int64_t)sizeof(unit), .ldb = p->ldb, .count = 1, .depth = p->depth};
     t.ldc = p->ldc, t.add = p->add;
@@ -62,11 +65,8 @@ SL_INLINE void multiply_blocks(const product *p) {
         }
 }
 #else
-SL_INLINE micro_fn block_kernel(bool bf16) {
-    return micro_for(bf16, false);
-}
-
 SL_INLINE void multiply_blocks(const product *p) {
+    micro_fn kernel = micro_for(p->bf16, p->transposed);
     for (int64_t j = 0; j < p->columns; j += NR) {
         int nv = p->columns - j > VL ? 2 : 1;
         int64_t tiles = ceil_div(p->rows, nv == 2 ? MR : MR_ONE);
@@ -75,7 +75,7 @@ SL_INLINE void multiply_blocks(const product *p) {
             const unit *a = p->a + rows.begin * p->a_row_step;
             micro m = {&a, p->lda,   p->b + j / NR * p->panel_step,  0,      p->ldb,
                        1,  p->depth, p->c + rows.begin * p->ldc + j, p->ldc, p->add};
-            p->kernel(&m, (int)(rows.end - rows.begin), nv);
+            kernel(&m, (int)(rows.end - rows.begin), nv);
         }
     }
 }

@@ -21,10 +21,8 @@ typedef struct grad_job {
 } grad_job;
 
 static grad_job plan_of(const sl_cpu_attention_grad *g) {
-    grad_job job = {.g = g, .s = *g->shape, .bf16 = g->dtype == SL_BF16};
-    sl_cpu_attention_shape *s = &job.s;
-    s->q_stride = stride_or(s->q_stride, s), s->k_stride = stride_or(s->k_stride, s);
-    s->v_stride = stride_or(s->v_stride, s), s->out_stride = stride_or(s->out_stride, s);
+    grad_job job = {.g = g, .s = with_strides(g->shape), .bf16 = g->dtype == SL_BF16};
+    const sl_cpu_attention_shape *s = &job.s;
     job.width = round_up(s->head_dim, VL);
     job.kv_blocks = ceil_div(s->kv_tokens, KV_BLOCK);
     job.parts = min_of(job.kv_blocks, ceil_div(TASKS_WANTED, s->batch * s->heads));
@@ -143,11 +141,7 @@ static void grad_tile(const grad_job *job, tile *t, int64_t head, int64_t part, 
     int64_t q_at = head * job->q_rows_units + q.begin * width,
             panel_at = head * job->k_panels_units + kv * dim;
     const unit *queries = units_of(job->q_rows + q_at), *grads = units_of(job->grad_rows + q_at);
-    product p = {.kernel = micro_for(false, false),
-                 .lda = width,
-                 .a_row_step = width,
-                 .ldb = NR,
-                 .panel_step = dim * NR};
+    product p = {.lda = width, .a_row_step = width, .ldb = NR, .panel_step = dim * NR};
     p.rows = rows, p.columns = columns, p.depth = dim, p.ldc = KV_BLOCK;
     p.a = queries, p.b = units_of(job->k_panels + panel_at), p.c = t->weights;
     multiply_blocks(&p);
@@ -158,15 +152,13 @@ static void grad_tile(const grad_job *job, tile *t, int64_t head, int64_t part, 
         slope_row(job, t, i, s->causal ? min_of(count, max_of(0, q.begin + i - kv + 1)) : count, columns,
                   job->g->lse[token], job->delta[token]);
     }
-    product down = {
-        .kernel = micro_for(false, true), .lda = KV_BLOCK, .a_row_step = 1, .ldb = width, .panel_step = NR};
+    product down = {.transposed = true, .lda = KV_BLOCK, .a_row_step = 1, .ldb = width, .panel_step = NR};
     down.rows = count, down.columns = width, down.depth = rows, down.ldc = width, down.add = true;
     down.a = units_of(t->weights), down.b = grads, down.c = t->grad_v;
     multiply_blocks(&down);
     down.a = units_of(t->slopes), down.b = queries, down.c = t->grad_k;
     multiply_blocks(&down);
-    product across = {
-        .kernel = p.kernel, .lda = KV_BLOCK, .a_row_step = KV_BLOCK, .ldb = width, .panel_step = NR};
+    product across = {.lda = KV_BLOCK, .a_row_step = KV_BLOCK, .ldb = width, .panel_step = NR};
     across.rows = rows, across.columns = width, across.depth = count, across.ldc = width, across.add = true;
     across.a = units_of(t->slopes);
     across.b = units_of(job->k_rows + head * job->k_rows_units + kv * width);

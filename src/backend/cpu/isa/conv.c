@@ -13,11 +13,6 @@ enum {
     TASKS_WANTED = 64,
 };
 
-typedef struct conv_tap {
-    int64_t dy, dx; /* input pixel = output index * step + d */
-    int64_t index;  /* in the packed weights */
-} conv_tap;
-
 /* One phase of one pass: a grid of outputs with the taps that reach them. */
 typedef struct conv_job {
     const sl_cpu_conv *conv;
@@ -178,32 +173,20 @@ static void run_job(conv_job *job) {
     sl_parallel_for(job->batch * job->row_blocks * job->segments * job->groups, conv_task, job);
 }
 
-static void forward(const sl_cpu_conv *conv, const sl_cpu_conv_shape *s, conv_job *job) {
-    conv_tap taps[s->kernel_h * s->kernel_w];
-    int64_t count = 0;
-    for (int64_t ky = 0; ky < s->kernel_h; ky++)
-        for (int64_t kx = 0; kx < s->kernel_w; kx++, count++)
-            taps[count] = (conv_tap){ky * s->dilation - s->pad_top, kx * s->dilation - s->pad_left, count};
+static void forward(const sl_cpu_conv_shape *s, conv_job *job) {
+    int64_t count = s->kernel_h * s->kernel_w;
+    conv_tap taps[count];
+    for (int64_t i = 0; i < count; i++) taps[i] = forward_tap(s, i);
     job->in_h = s->in_h, job->in_w = s->in_w;
     job->grid_h = job->out_h = s->out_h, job->grid_w = job->out_w = s->out_w;
     job->in_step = s->stride, job->out_step = 1;
     job->taps = taps, job->tap_count = count;
-    (void)conv;
     run_job(job);
 }
 
-/* Input pixel y = step*g + phase gets gradient from output row o under tap ky where o*step = y + pad -
- * ky*dilation. */
 static void backward_phase(const sl_cpu_conv_shape *s, conv_job *job, int64_t phase_y, int64_t phase_x) {
     conv_tap taps[s->kernel_h * s->kernel_w];
-    int64_t count = 0;
-    for (int64_t ky = 0; ky < s->kernel_h; ky++)
-        for (int64_t kx = 0; kx < s->kernel_w; kx++) {
-            int64_t dy = phase_y + s->pad_top - ky * s->dilation,
-                    dx = phase_x + s->pad_left - kx * s->dilation;
-            if (dy % s->stride != 0 || dx % s->stride != 0) continue;
-            taps[count++] = (conv_tap){dy / s->stride, dx / s->stride, ky * s->kernel_w + kx};
-        }
+    int64_t count = backward_taps(s, phase_y, phase_x, taps);
     job->grid_h = max_of(0, ceil_div(s->in_h - phase_y, s->stride));
     job->grid_w = max_of(0, ceil_div(s->in_w - phase_x, s->stride));
     job->out_y = phase_y, job->out_x = phase_x;
@@ -237,7 +220,7 @@ void SL_ISA(conv)(const sl_cpu_conv *conv) {
     job.flat = s.batch == 1 && s.in_h == 1 && s.kernel_h * s.kernel_w == 1 && s.stride == 1 &&
                s.pad_top == 0 && s.pad_left == 0 && s.in_w == s.out_w && s.out_h == 1;
     if (is_forward)
-        forward(conv, &s, &job);
+        forward(&s, &job);
     else
         backward_data(&s, &job);
 }

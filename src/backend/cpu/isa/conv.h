@@ -27,6 +27,31 @@ SL_INLINE int64_t pack_columns(const sl_cpu_conv_pack *p) {
     return p->pass == SL_CPU_FORWARD ? p->shape->out_c : p->shape->in_c;
 }
 
+/* A tap of a convolution: input pixel = output index * step + d. */
+typedef struct conv_tap {
+    int64_t dy, dx;
+    int64_t index; /* in the weights */
+} conv_tap;
+
+SL_INLINE conv_tap forward_tap(const sl_cpu_conv_shape *s, int64_t index) {
+    return (conv_tap){index / s->kernel_w * s->dilation - s->pad_top,
+                      index % s->kernel_w * s->dilation - s->pad_left, index};
+}
+
+/* The taps of backward-data that meet input pixels stride*g + (y, x), with gradients as their input; how
+ * many. Input pixel stride*g + y gets gradient from output row o under a tap where o*stride = stride*g + y -
+ * dy. */
+static inline int64_t backward_taps(const sl_cpu_conv_shape *s, int64_t y, int64_t x, conv_tap *out) {
+    int64_t count = 0;
+    for (int64_t i = 0; i < s->kernel_h * s->kernel_w; i++) {
+        conv_tap tap = forward_tap(s, i);
+        int64_t dy = y - tap.dy, dx = x - tap.dx;
+        if (dy % s->stride == 0 && dx % s->stride == 0)
+            out[count++] = (conv_tap){dy / s->stride, dx / s->stride, i};
+    }
+    return count;
+}
+
 /* What is done with a sum on its way to the output: bias, activation, residual. */
 typedef struct conv_end {
     const sl_cpu_conv *conv;

@@ -1,12 +1,13 @@
 /* CONV2D, LINEAR and their gradients. */
 #include "backend/cpu/isa/run_conv.h"
 
+/* Strides leave most of a tile unused. */
 static bool fits_stride(const sl_call *call) {
     const int32_t *stride = call->attrs->stride;
     return stride[0] == stride[1] && (!HAS_TILES || stride[0] <= 2);
 }
 
-/* bf16 channels are read in pairs; in tiles they are filled up, but strides leave most of a tile unused */
+/* bf16 channels are read in pairs; in tiles they are filled up */
 static bool accepts(const sl_call *call) {
     sl_cpu_conv_shape s = shape_of(call);
     sl_dtype dtype = call->in[0].dtype;
