@@ -161,6 +161,13 @@ sl_value sl_avg_pool(sl_graph *graph, sl_value x, int window, int stride,
                      sl_padding padding);                 /* padding counts as 0 */
 sl_value sl_avg_pool_global(sl_graph *graph, sl_value x); /* [N,H,W,C] -> [N,C] */
 
+/* x [N,P,C] -> the means [N,rings,C] over rings about a centre, ring [N,P] saying which each place belongs
+ * to: between whole numbers to both of them by nearness, outside of 0..rings-1 to none. No gradient flows to
+ * `ring`. */
+sl_value sl_ring_mean(sl_graph *graph, sl_value x, sl_value ring, int64_t rings);
+/* y [N,R,C] -> [N,P,C]: what the rings say at each place; 0 where it belongs to none */
+sl_value sl_ring_spread(sl_graph *graph, sl_value y, sl_value ring);
+
 /* table [V,E], ids I32 [...] -> [...,E] */
 sl_value sl_embedding(sl_graph *graph, sl_value table, sl_value ids);
 sl_value sl_softmax(sl_graph *graph, sl_value x); /* last axis */

@@ -14,6 +14,7 @@ typedef struct unet {
     sl_nn *nn;
     const sl_unet_config *config;
     sl_value time, context;
+    sl_value ring; /* [N, H*W]: which ring about the beam each place of the finest level is in; or SL_NONE */
     skips skips;
 } unet;
 
@@ -49,6 +50,39 @@ static sl_value attention(unet *u, int index, sl_value x, int level) {
     return sl_nn_spatial_transformer(u->nn, numbered(name, "attentions", index), x, u->context, spatial);
 }
 
+/* Channels of the map of the beam (diffusion/beam_map.h): whether it is known, and the distance from it, up
+ * to FARTHEST. */
+enum { BEAM_KNOWN = 0, BEAM_DISTANCE = 3, FARTHEST = 3 };
+
+/* Numbers of the rings that divide the distances which the map tells apart; below 0 where the beam is not
+ * known. */
+static sl_value rings_of(sl_graph *g, const sl_unet_config *config, sl_value beam) {
+    double rings = (double)config->beam_rings;
+    if (!config->beam_rings) return SL_NONE;
+    sl_value known = sl_scale(g, sl_slice(g, beam, -1, BEAM_KNOWN, 1), 2 * rings, -2 * rings);
+    sl_value distance = sl_scale(g, sl_slice(g, beam, -1, BEAM_DISTANCE, 1), rings / FARTHEST, 0);
+    return sl_reshape(g, sl_add(g, distance, known), SL_SHAPE(sl_value_dim(g, beam, 0), -1));
+}
+
+/* x plus what its means over rings say: scattering at one distance from the beam belongs together, however
+ * far apart its places are. */
+static sl_value exchange(unet *u, int index, sl_value x) {
+    const sl_nn_init zeros = {.weight = SL_INIT_RULE_ZEROS};
+    const sl_unet_config *config = u->config;
+    sl_graph *g = u->nn->graph;
+    if (!sl_value_is(u->ring)) return x;
+    sl_shape shape = sl_value_shape(g, x);
+    int64_t N = shape.dim[0], C = shape.dim[3], R = config->beam_rings;
+    sl_nn_begin(u->nn, "rings.%d", index);
+    sl_value h = sl_nn_group_norm(u->nn, "norm", x, config->norm_num_groups, config->norm_eps, false);
+    h = sl_reshape(g, sl_nn_linear(u->nn, "proj_in", h, C, true), SL_SHAPE(N, -1, C));
+    h = sl_reshape(g, sl_ring_mean(g, h, u->ring, R), SL_SHAPE(N, R, 1, C));
+    h = sl_reshape(g, resnet(u, 0, h, C), SL_SHAPE(N, R, C));
+    h = sl_reshape(g, sl_ring_spread(g, h, u->ring), shape);
+    h = sl_nn_linear_init(u->nn, "proj_out", h, C, false, zeros);
+    return sl_nn_end(u->nn, sl_add(g, x, h));
+}
+
 static sl_value keep(unet *u, sl_value x) {
     u->skips.value[u->skips.count++] = x;
     return x;
@@ -60,6 +94,7 @@ static sl_value down_block(unet *u, int level, sl_value x) {
     for (int i = 0; i < config->layers_per_block; i++) {
         x = resnet(u, i, x, config->block_out_channels.value[level]);
         if (config->down_blocks.value[level] == SL_DOWN_CROSS_ATTN) x = attention(u, i, x, level);
+        if (level == 0 && i + 1 < config->layers_per_block) x = exchange(u, i, x);
         keep(u, x);
     }
     if (level + 1 < config->block_out_channels.count)
@@ -87,6 +122,7 @@ static sl_value up_block(unet *u, int step, sl_value x) {
         x = sl_concat2(g, x, u->skips.value[--u->skips.count], -1);
         x = resnet(u, i, x, config->block_out_channels.value[level]);
         if (config->up_blocks.value[step] == SL_UP_CROSS_ATTN) x = attention(u, i, x, level);
+        if (level == 0 && i < config->layers_per_block) x = exchange(u, i, x);
     }
     if (level > 0) {
         sl_value next = u->skips.value[u->skips.count - 1];
@@ -101,13 +137,9 @@ static sl_value enter(sl_nn *nn, const sl_unet_config *config, sl_value sample, 
     int64_t width = config->block_out_channels.value[0];
     sl_value x = sl_nn_conv3x3(nn, "conv_in", sl_cast(g, sample, nn->dtype), width);
     if (!config->beam_channels) return x;
-    sl_shape shape = sl_value_shape(g, sample);
-    shape.dim[3] = config->beam_channels;
-    beam = beam.id == 0 ? sl_fill(g, nn->dtype, shape, 0) : sl_cast(g, beam, nn->dtype);
     const sl_nn_init zeros = {.weight = SL_INIT_RULE_ZEROS};
-    /* without a bias, so that a beam that is not known adds nothing */
-    return sl_add(g, x,
-                  sl_nn_conv2d_init(nn, "beam_in", beam, (sl_nn_conv){width, 3, 1, SL_PAD(1), false}, zeros));
+    const sl_nn_conv conv = {width, 3, 1, SL_PAD(1), false}; /* no bias: an unknown beam adds nothing */
+    return sl_add(g, x, sl_nn_conv2d_init(nn, "beam_in", sl_cast(g, beam, nn->dtype), conv, zeros));
 }
 
 sl_value sl_unet_build(sl_nn *nn, const sl_unet_config *config, sl_value sample, sl_value timestep,
@@ -116,6 +148,10 @@ sl_value sl_unet_build(sl_nn *nn, const sl_unet_config *config, sl_value sample,
     unet u = {.nn = nn, .config = config};
     u.time = time_embedding(nn, config, timestep);
     u.context = sl_cast(nn->graph, context, nn->dtype);
+    sl_shape map = sl_value_shape(nn->graph, sample);
+    map.dim[3] = config->beam_channels;
+    if (config->beam_channels && !sl_value_is(beam)) beam = sl_fill(nn->graph, SL_F32, map, 0);
+    u.ring = rings_of(nn->graph, config, beam);
     sl_value x = keep(&u, enter(nn, config, sample, beam));
     for (int level = 0; level < levels; level++) x = down_block(&u, level, x);
     x = mid_block(&u, x);

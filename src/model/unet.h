@@ -27,7 +27,8 @@ typedef struct sl_unet_config {
     double freq_shift;
     bool use_linear_projection;
     int64_t
-        beam_channels; /* of a map of the direct beam, which joins behind the first convolution; 0: none */
+        beam_channels;  /* of a map of the direct beam, which joins behind the first convolution; 0: none */
+    int64_t beam_rings; /* about the beam, over which blocks of the finest level exchange means; 0: none */
 } sl_unet_config;
 
 extern const sl_model_kind sl_unet_kind;
@@ -38,9 +39,12 @@ int64_t sl_unet_transformer_layers(const sl_unet_config *config, int level);
 /* The prediction, shaped as `sample`.
  * sample [N, H, W, C], timestep [N], context [N, L, E] (text embeddings). Any H and W: where a level halves
  * an odd size, the way up returns to the skip's size. beam [N, H, W, beam_channels] where the configuration
- * has such channels; SL_NONE: all 0, as where the beam is not known. The layer that takes it, beam_in, begins
- * with zeros; it is the one part that UNet2DCondition does not have, and programs that read the folder
- * without it see a denoiser that knows no beam. */
+ * has such channels (diffusion/beam_map.h); SL_NONE: all 0, as where the beam is not known. The layer that
+ * takes it, beam_in, begins with zeros. beam_rings: behind each residual block of the finest level that
+ * another one follows, features are averaged over rings about the beam, pass a residual block along the
+ * radius, and come back (rings.<i>, whose last layer begins with zeros). These are the parts that
+ * UNet2DCondition does not have: programs that read the folder without them see a denoiser that knows no
+ * beam. */
 sl_value sl_unet_build(sl_nn *nn, const sl_unet_config *config, sl_value sample, sl_value timestep,
                        sl_value context, sl_value beam);
 

@@ -5,7 +5,7 @@
 
 #include <math.h>
 
-static sl_model *model_of(int layers, int64_t width, uint64_t seed) {
+static sl_model *ringed_model_of(int layers, int64_t width, int rings, uint64_t seed) {
     char text[1024];
     snprintf(text, sizeof text,
              "{\"_class_name\": \"UNet2DConditionModel\", \"act_fn\": \"silu\","
@@ -14,9 +14,13 @@ static sl_model *model_of(int layers, int64_t width, uint64_t seed) {
              " \"up_block_types\": [\"CrossAttnUpBlock2D\", \"CrossAttnUpBlock2D\", \"UpBlock2D\"],"
              " \"in_channels\": 4, \"out_channels\": 4, \"layers_per_block\": %d, \"attention_head_dim\": 2,"
              " \"cross_attention_dim\": 8, \"norm_num_groups\": 4, \"sample_size\": 8,"
-             " \"use_linear_projection\": true}",
-             (int)width, layers);
+             " \"use_linear_projection\": true, \"_beam_channels\": 28, \"_beam_rings\": %d}",
+             (int)width, layers, rings);
     return tiny_unet_new(text, seed);
+}
+
+static sl_model *model_of(int layers, int64_t width, uint64_t seed) {
+    return ringed_model_of(layers, width, 0, seed);
 }
 
 static double largest_difference(const float *a, const float *b) {
@@ -42,6 +46,19 @@ static void deeper_computes_the_same(void **state) {
         }
 }
 
+static void rings_change_nothing_at_first(void **state) {
+    (void)state;
+    float first[TINY_VALUES], second[TINY_VALUES], map[TINY_SIDE * TINY_SIDE * TINY_BEAM_CHANNELS];
+    sl_model *earlier = model_of(1, 16, 3), *later = ringed_model_of(2, 16, 12, 4);
+    for (size_t i = 0; i < sizeof map / sizeof *map; i++) map[i] = 1;
+    tiny_unet_predict(earlier, map, first);
+    assert_ok(sl_base_begin(earlier->params, "earlier", later->params));
+    tiny_unet_predict(later, map, second);
+    assert_true(largest_difference(first, second) < 1e-5);
+    sl_model_free(earlier);
+    sl_model_free(later);
+}
+
 static void what_does_not_fit_is_named(void **state) {
     (void)state;
     sl_model *two = model_of(2, 16, 3), *one = model_of(1, 16, 4), *wide = model_of(2, 32, 5);
@@ -56,6 +73,7 @@ static void what_does_not_fit_is_named(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(deeper_computes_the_same),
+                                       cmocka_unit_test(rings_change_nothing_at_first),
                                        cmocka_unit_test(what_does_not_fit_is_named)};
     return cmocka_run_group_tests(tests, NULL, NULL) ? 1 : 0;
 }

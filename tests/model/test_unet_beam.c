@@ -1,4 +1,4 @@
-/* The one layer of our denoiser that UNet2DCondition does not have. */
+/* The layers of our denoiser that UNet2DCondition does not have. */
 #include "tiny_unet.h"
 
 #include <stdlib.h>
@@ -20,17 +20,14 @@ static void copy_values(const sl_model *from, const sl_model *to) {
     }
 }
 
-/* Programs that leave the layer out must see the denoiser that knows no beam, whatever the layer has learnt.
- */
-static void unknown_beam_adds_nothing(void **state) {
-    (void)state;
+/* Programs that leave a layer out must see the denoiser that knows no beam, whatever the layer has learnt. */
+static void adds_nothing_unless_known(const char *config, const char *name) {
     static float nobody_knows[TINY_SIDE * TINY_SIDE * TINY_BEAM_CHANNELS],
         known[TINY_SIDE * TINY_SIDE * TINY_BEAM_CHANNELS];
     float plain[TINY_VALUES], out[TINY_VALUES];
-    sl_model *without = tiny_unet_new(CONFIG "}", 3),
-             *with = tiny_unet_new(CONFIG ", \"_beam_channels\": 28}", 3);
+    sl_model *without = tiny_unet_new(CONFIG "}", 3), *with = tiny_unet_new(config, 3);
     copy_values(without, with);
-    sl_param *layer = sl_params_find(with->params, "beam_in.weight");
+    sl_param *layer = sl_params_find(with->params, name);
     assert_non_null(layer);
     tiny_unet_predict(without, NULL, plain);
     for (int i = 0; i < TINY_SIDE * TINY_SIDE * TINY_BEAM_CHANNELS; i++) known[i] = 1;
@@ -48,9 +45,33 @@ static void unknown_beam_adds_nothing(void **state) {
     sl_model_free(with);
 }
 
+static void unknown_beam_adds_nothing(void **state) {
+    (void)state;
+    adds_nothing_unless_known(CONFIG ", \"_beam_channels\": 28}", "beam_in.weight");
+}
+
+static void rings_about_an_unknown_beam_add_nothing(void **state) {
+    (void)state;
+    adds_nothing_unless_known(CONFIG ", \"_beam_channels\": 28, \"_beam_rings\": 6}",
+                              "up_blocks.1.rings.0.proj_out.weight");
+}
+
+static void rings_need_a_map(void **state) {
+    (void)state;
+    json_t *json;
+    sl_model *model;
+    assert_ok(
+        sl_json_parse(CONFIG ", \"_beam_rings\": 6}", strlen(CONFIG ", \"_beam_rings\": 6}"), "test", &json));
+    assert_status(sl_model_from_json(json, &model), SL_FORMAT);
+    assert_non_null(strstr(sl_error_message(), "_beam_rings"));
+    json_decref(json);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(unknown_beam_adds_nothing),
+        cmocka_unit_test(rings_about_an_unknown_beam_add_nothing),
+        cmocka_unit_test(rings_need_a_map),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) ? 1 : 0;
 }

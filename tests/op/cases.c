@@ -319,6 +319,17 @@ static void make_upsample(maker *m) {
     add_input(m, ROLE_ACTIVATION, x);
 }
 
+static void make_ring(maker *m) {
+    int64_t N = batch(m), P = side(m) * side(m), C = channels(m, 1), R = between(m, 1, 12);
+    m->c->attrs.count = R;
+    m->c->attrs.mean = (int32_t)between(m, 0, 1);
+    if (m->c->call.op == SL_OP_RING_GATHER)
+        IN(ACTIVATION, N, P, C);
+    else
+        IN(ACTIVATION, N, R, C);
+    IN(WIDE, N, P);
+}
+
 static void make_pool(maker *m) {
     op_case *c = m->c;
     int64_t k = between(m, 2, 3);
@@ -469,6 +480,8 @@ static const make_fn makers[SL_OP_COUNT] = {
     [SL_OP_RESHAPE] = make_transpose,
     [SL_OP_UPSAMPLE_NEAREST2X] = make_upsample,
     [SL_OP_UPSAMPLE_NEAREST2X_BWD] = make_upsample,
+    [SL_OP_RING_GATHER] = make_ring,
+    [SL_OP_RING_SPREAD] = make_ring,
     [SL_OP_MAX_POOL] = make_pool,
     [SL_OP_MAX_POOL_BWD] = make_pool,
     [SL_OP_AVG_POOL] = make_pool,
@@ -569,6 +582,25 @@ static void derive_positions(op_case *c, sl_random *random) {
     sl_free(call.scratch);
 }
 
+static void place_in_rings(op_case *c, sl_random *random) {
+    sl_operand *ring = &c->call.in[1];
+    for (int64_t i = 0; i < sl_operand_count(ring); i++) {
+        double place = (double)(c->attrs.count + 1) * sl_random_uniform(random) - 1;
+        switch (sl_random_below(random, 6)) {
+        case 0:
+            place = floor(place);
+            break;
+        case 1:
+            place = NAN;
+            break;
+        default:
+            break;
+        }
+        sl_convert(SL_F64, &place, ring->dtype, (char *)ring->data + (size_t)i * sl_dtype_bytes(ring->dtype),
+                   1);
+    }
+}
+
 static void derive_inputs(op_case *c, sl_random *random) {
     switch (c->call.op) {
     case SL_OP_ADAMW:
@@ -581,6 +613,10 @@ static void derive_inputs(op_case *c, sl_random *random) {
     case SL_OP_GUIDE:
         ((double *)c->call.in[1].data)[0] = 5;
         ((double *)c->call.in[1].data)[1] = sl_random_below(random, 2) ? 0.7 : 0;
+        break;
+    case SL_OP_RING_GATHER: /* places before, in, on, between and behind the rings, and lost ones */
+    case SL_OP_RING_SPREAD:
+        place_in_rings(c, random);
         break;
     case SL_OP_MAX_POOL_BWD:
         derive_positions(c, random);

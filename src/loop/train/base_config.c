@@ -12,6 +12,7 @@
 /* 8 x 8 pixels are a vector, and six numbers say it (train/vae_linear.h); the blocks add what is not linear.
  */
 enum { BLOCK = 8 };
+static const double guidance = 1.5; /* docs/base-model.md says why so little */
 static const char vae_text[] =
     "{\"_class_name\": \"AutoencoderKL\", \"act_fn\": \"silu\", \"block_out_channels\": [128],"
     " \"down_block_types\": [\"DownEncoderBlock2D\"], \"up_block_types\": [\"UpDecoderBlock2D\"],"
@@ -30,7 +31,8 @@ static const char unet_text[] =
     " \"cross_attention_dim\": 256, \"norm_num_groups\": 32, \"norm_eps\": 1e-5, \"sample_size\": %lld,"
     " \"flip_sin_to_cos\": true, \"freq_shift\": 0, \"center_input_sample\": false, \"downsample_padding\": "
     "1,"
-    " \"mid_block_scale_factor\": 1, \"use_linear_projection\": true, \"_beam_channels\": %d}";
+    " \"mid_block_scale_factor\": 1, \"use_linear_projection\": true, \"_beam_channels\": %d, "
+    "\"_beam_rings\": %d}";
 
 static const char text_text[] =
     "{\"architectures\": [\"CLIPTextModel\"], \"model_type\": \"clip_text_model\", \"vocab_size\": %d,"
@@ -55,9 +57,9 @@ sl_status sl_base_vae_new(uint64_t seed, sl_model **out) {
     return model_of(vae_text, seed, out);
 }
 
-sl_status sl_base_unet_new(uint64_t seed, int layers, int64_t latent_side, sl_model **out) {
+sl_status sl_base_unet_new(uint64_t seed, int layers, int rings, int64_t latent_side, sl_model **out) {
     char text[sizeof unet_text + 64];
-    snprintf(text, sizeof text, unet_text, layers, (long long)latent_side, SL_BEAM_CHANNELS);
+    snprintf(text, sizeof text, unet_text, layers, (long long)latent_side, SL_BEAM_CHANNELS, rings);
     return model_of(text, seed, out);
 }
 
@@ -91,9 +93,9 @@ sl_status sl_base_write_index(const sl_base_settings *settings) {
                   "beta_end", 0.02, "prediction_type", "v_prediction", "clip_sample", 0, "set_alpha_to_one",
                   1, "steps_offset", 1, "timestep_spacing", "trailing", "skip_prk_steps", 1);
     SL_TRY(write_json(settings, "model/scheduler/scheduler_config.json", noise));
-    json_t *about = json_pack("{s:s, s:i, s:i, s:{s:s, s:f}, s:{s:s, s:i, s:I}}", "space", "expectation",
-                              "space_to_depth", BLOCK, "size_px", (int)settings->size, "intensity_map", "map",
-                              "log1p", "counts", SL_LOG_MAP_COUNTS, "data", "source", "simulator", "version",
-                              SL_SIM_VERSION, "seed", (json_int_t)settings->seed);
+    json_t *about = json_pack("{s:s, s:i, s:f, s:i, s:{s:s, s:f}, s:{s:s, s:i, s:I}}", "space", "expectation",
+                              "space_to_depth", BLOCK, "guidance", guidance, "size_px", (int)settings->size,
+                              "intensity_map", "map", "log1p", "counts", SL_LOG_MAP_COUNTS, "data", "source",
+                              "simulator", "version", SL_SIM_VERSION, "seed", (json_int_t)settings->seed);
     return write_json(settings, "model/scatterloop.json", about);
 }

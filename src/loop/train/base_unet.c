@@ -125,7 +125,8 @@ static sl_status stage_open(const sl_base_settings *settings, unet_stage *s) {
     SL_TRY(open_tokenizer(settings, s->train, &s->tokenizer));
     sl_tokenizer_facts facts = sl_tokenizer_describe(s->tokenizer);
     uint64_t seed = (uint64_t)settings->seed;
-    SL_TRY(sl_base_unet_new(seed, (int)settings->unet_layers, sl_latents_shape(s->train).dim[0], &s->unet));
+    SL_TRY(sl_base_unet_new(seed, (int)settings->unet_layers, (int)settings->unet_rings,
+                            sl_latents_shape(s->train).dim[0], &s->unet));
     SL_TRY(sl_base_text_new(seed, facts.vocabulary, facts.begin, facts.end, &s->text));
     return settings->begin ? read_begin(settings, s) : SL_OK;
 }

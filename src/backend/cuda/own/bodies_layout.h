@@ -256,6 +256,63 @@ PIECE void pool_bwd_at(const sl_cuda_own *c, position item) {
     store_out(c, 0, r.row * dim_of(x, 3) + r.column, r.n, sum);
 }
 
+/* ---- rings ---- */
+
+/* What place `at` gives to `ring`: 0 where it lies between others. */
+PIECE float ring_share(const sl_cuda_own *c, position at, position ring) {
+    float place = in_at(c, 1, at);
+    if (!(place >= 0 && place <= (float)(c->attrs.count - 1))) return 0;
+    float far = fabsf(place - (float)ring);
+    return far < 1 ? 1 - far : 0;
+}
+
+/* The sum of what all places of an image give to a ring. */
+PIECE float ring_weight(const sl_cuda_own *c, position first, position places, position ring) {
+    float sum = 0;
+    for (position p = first; p < first + places; p++) sum += ring_share(c, p, ring);
+    return sum;
+}
+
+PIECE position ring_gather_items(const sl_cuda_own *c) {
+    return row_packs(c, rows_of(&c->out[0]), columns_of(&c->out[0]));
+}
+
+PIECE void ring_gather_at(const sl_cuda_own *c, position item) {
+    position channels = dim_of(&c->in[0], 2), places = dim_of(&c->in[1], 1);
+    run r = row_run(c, channels, item);
+    split s = divide(r.row, dim_of(&c->out[0], 1));
+    float sum[PACK] = {0, 0, 0, 0, 0, 0, 0, 0}, x[PACK], weight = 0;
+    for (position p = s.whole * places; p < (s.whole + 1) * places; p++) {
+        float share = ring_share(c, p, s.rest);
+        if (!(share > 0)) continue;
+        weight += share;
+        load_in(c, 0, p * channels + r.column, r.n, x);
+        EACH(i) sum[i] += share * x[i];
+    }
+    if (c->attrs.mean && weight > 0) EACH(i) sum[i] /= weight;
+    store_out(c, 0, r.row * channels + r.column, r.n, sum);
+}
+
+PIECE position ring_spread_items(const sl_cuda_own *c) {
+    return ring_gather_items(c);
+}
+
+PIECE void ring_spread_at(const sl_cuda_own *c, position item) {
+    position channels = dim_of(&c->in[0], 2), rings = dim_of(&c->in[0], 1), places = dim_of(&c->in[1], 1);
+    run r = row_run(c, channels, item);
+    position image = divide(r.row, places).whole;
+    float sum[PACK] = {0, 0, 0, 0, 0, 0, 0, 0}, x[PACK], place = in_at(c, 1, r.row);
+    position ring = place >= 0 && place <= (float)(rings - 1) ? (position)place : rings;
+    for (position k = ring; k < ring + 2 && k < rings; k++) {
+        float share = ring_share(c, r.row, k);
+        if (!(share > 0)) continue;
+        if (c->attrs.mean) share /= ring_weight(c, image * places, places, k);
+        load_in(c, 0, (image * rings + k) * channels + r.column, r.n, x);
+        EACH(i) sum[i] += share * x[i];
+    }
+    store_out(c, 0, r.row * channels + r.column, r.n, sum);
+}
+
 /* ---- tables ---- */
 
 PIECE position embedding_items(const sl_cuda_own *c) {

@@ -198,6 +198,8 @@ static bool packs_fit(const sl_cuda_own *c) {
     case SL_OP_MAX_POOL_BWD:
     case SL_OP_AVG_POOL:
     case SL_OP_AVG_POOL_BWD:
+    case SL_OP_RING_GATHER:
+    case SL_OP_RING_SPREAD:
     case SL_OP_EMBEDDING:
         return fits(columns);
     default: /* the array as a whole, with a rest at its end */
