@@ -71,6 +71,7 @@ typedef struct sl_cpu_conv {
     void *output;
     int64_t input_stride, residual_stride, output_stride;
     sl_cpu_activation activation; /* NONE or SILU in winograd() */
+    bool forward_form; /* backward-data in fp32 from weights that were packed for the forward pass */
     void *workspace;
     char *worker_workspace; /* winograd(): a block for each worker */
     size_t worker_stride;

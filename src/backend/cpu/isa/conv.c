@@ -3,7 +3,9 @@
  *
  * A tile is up to MR neighbouring pixels of one output row: their inputs under one tap are rows of A at a
  * fixed distance, so nothing is copied or padded: under a tap that leaves the image the tile is cut.
- * Backward-data of stride s computes each of the s*s phases of the image with the taps that meet it. */
+ * Backward-data of stride s computes each of the s*s phases of the image with the taps that meet it. Where
+ * the weights are there in the forward pass's order alone, each task turns the part that it is about to read:
+ * one copy of a frozen weight serves both passes. */
 #include "backend/cpu/isa/conv.h"
 
 enum {
@@ -25,7 +27,8 @@ typedef struct conv_job {
     const conv_tap *taps;
     int64_t tap_count;
     int64_t rows_per_block, row_blocks, segments, groups;
-    bool flat; /* one tap, under which every tile lies inside */
+    bool turns; /* the weights are in the forward pass's order */
+    bool flat;  /* one tap, under which every tile lies inside */
     micro_fn product;
 } conv_job;
 
@@ -73,39 +76,73 @@ static const unit *input_at(const conv_job *job, int64_t image, const tile *t, c
     return (const unit *)job->conv->input + ((image * job->in_h + y) * job->in_w + x) * job->in_stride;
 }
 
-/* Part of the depth: taps [tap0, tap1) and of each the units [k0, k1). */
+/* Part of the depth: taps [tap0, tap1) and of each the units [k0, k1), with their weights [k1 - k0][NR]. */
 typedef struct chunk {
     int64_t tap0, tap1, k0, k1;
+    const unit *weights[TAPS_MAX];
 } chunk;
 
-static chunk next_chunk(const conv_job *job, const chunk *last) {
-    if (last->k1 < job->units)
-        return (chunk){last->tap0, last->tap1, last->k1, min_of(job->units, last->k1 + CHUNK_UNITS)};
+static void next_chunk(const conv_job *job, chunk *part) {
     int64_t count = max_of(1, min_of(TAPS_MAX, CHUNK_UNITS / job->units));
-    return (chunk){last->tap1, min_of(job->tap_count, last->tap1 + count), 0,
-                   min_of(job->units, CHUNK_UNITS)};
+    if (part->k1 < job->units) {
+        part->k0 = part->k1;
+    } else {
+        part->k0 = 0;
+        part->tap0 = part->tap1;
+        part->tap1 = min_of(job->tap_count, part->tap0 + count);
+    }
+    part->k1 = min_of(job->units, part->k0 + CHUNK_UNITS);
+}
+
+static void find_weights(const conv_job *job, int64_t p, chunk *part) {
+    const unit *panel = (const unit *)job->conv->packed + p * job->taps_in_panel * job->units * NR;
+    for (int64_t i = part->tap0; i < part->tap1; i++)
+        part->weights[i - part->tap0] = panel + (job->taps[i].index * job->units + part->k0) * NR;
+}
+
+/* Pieces of panels are too short and too far apart for the CPU to see them coming. */
+SL_INLINE void prefetch_row(const float *row) {
+    for (int64_t i = 0; i < NR; i += 16) _mm_prefetch((const char *)(row + i), _MM_HINT_T0);
+}
+
+/* The same from panels of the forward pass, [panel of depth][tap][column][NR of depth], into `room`. */
+static void turn_weights(const conv_job *job, int64_t p, chunk *part, float *room) {
+    const float *packed = job->conv->packed;
+    int64_t columns = min_of(NR, job->columns - p * NR), depth = part->k1 - part->k0;
+    int64_t panel_step = job->taps_in_panel * job->columns * NR;
+    if (columns < NR) memset(room, 0, (size_t)((part->tap1 - part->tap0) * depth * NR) * sizeof *room);
+    for (int64_t i = part->tap0; i < part->tap1; i++, room += depth * NR) {
+        part->weights[i - part->tap0] = (const unit *)(const void *)room;
+        const float *from =
+            packed + (part->k0 / NR * panel_step) + (job->taps[i].index * job->columns + p * NR) * NR;
+        for (int64_t k = 0; k < depth; k += NR, from += panel_step) {
+            if (k + NR < depth)
+                for (int64_t j = 0; j < columns; j++) prefetch_row(from + panel_step + j * NR);
+            transpose(from, NR, columns, min_of(NR, depth - k), room + k * NR, NR);
+        }
+    }
 }
 
 /* Adds one chunk's products of one tile. Taps under which the whole tile lies inside go to the kernel
- * together, as long as they are neighbours in the panel. */
-static void tile_chunk(const conv_job *job, const block *b, const tile *t, const chunk *part,
-                       const unit *panel, int nv, float *c) {
+ * together, as long as their weights are equally far apart. */
+static void tile_chunk(const conv_job *job, const block *b, const tile *t, const chunk *part, int nv,
+                       float *c) {
     const unit *inputs[TAPS_MAX];
-    micro m = {
-        .a = inputs, .lda = job->in_step * job->in_stride, .b_step = job->units * NR, .ldb = NR, .ldc = NR};
+    micro m = {.a = inputs, .lda = job->in_step * job->in_stride, .ldb = NR, .ldc = NR};
     m.depth = part->k1 - part->k0;
+    m.b_step = (job->turns ? m.depth : job->units) * NR;
     m.add = !job->flat || part->k0 > 0;
     for (int64_t i = part->tap0; i < part->tap1; i++) {
         const conv_tap *tap = &job->taps[i];
         range rows;
         bool inside = rows_inside(job, t, tap, &rows), whole = inside && rows.end - rows.begin == t->rows;
-        bool next = m.count > 0 && tap->index == job->taps[i - 1].index + 1;
+        const unit *weights = part->weights[i - part->tap0];
+        bool next = m.count > 0 && weights == m.b + m.count * m.b_step;
         if (m.count > 0 && !(whole && next)) {
             job->product(&m, t->rows, nv);
             m.count = 0;
         }
         if (!inside) continue;
-        const unit *weights = panel + (tap->index * job->units + part->k0) * NR;
         if (m.count == 0) m.b = weights;
         inputs[m.count++] = input_at(job, b->image, t, tap, rows.begin) + part->k0;
         m.c = c + t->c_row * NR;
@@ -143,16 +180,20 @@ static void conv_task(void *context, int64_t task, int worker) {
     const conv_job *job = context;
     block b;
     float c[BLOCK_PIXELS * NR] __attribute__((aligned(64)));
+    float turned[CHUNK_UNITS * NR] __attribute__((aligned(64)));
     block_of(job, task / job->groups, &b);
     range panels = part_of(ceil_div(job->columns, NR), job->groups, task % job->groups);
     for (int64_t p = panels.begin; p < panels.end; p++) {
-        const unit *panel = (const unit *)job->conv->packed + p * job->taps_in_panel * job->units * NR;
         int nv = job->columns - p * NR > VL ? 2 : 1;
         if (!job->flat) memset(c, 0, (size_t)(b.pixels * NR) * sizeof(float));
-        chunk part = {0, 0, 0, job->units};
+        chunk part = {.k1 = job->units};
         while (part.tap1 < job->tap_count || part.k1 < job->units) {
-            part = next_chunk(job, &part);
-            for (int64_t i = 0; i < b.tile_count; i++) tile_chunk(job, &b, &b.tiles[i], &part, panel, nv, c);
+            next_chunk(job, &part);
+            if (job->turns)
+                turn_weights(job, p, &part, turned);
+            else
+                find_weights(job, p, &part);
+            for (int64_t i = 0; i < b.tile_count; i++) tile_chunk(job, &b, &b.tiles[i], &part, nv, c);
         }
         finish(job, &b, p * NR, c);
     }
@@ -215,6 +256,7 @@ void SL_ISA(conv)(const sl_cpu_conv *conv) {
     conv_job job = {.conv = conv, .batch = s.batch, .columns = out, .units = depth_units(conv->dtype, in)};
     job.taps_in_panel = s.kernel_h * s.kernel_w;
     job.in_stride = conv->dtype == SL_BF16 ? in_stride / 2 : in_stride;
+    job.turns = conv->forward_form;
     job.end = conv_end_of(conv, out);
     job.product = micro_for(conv->dtype == SL_BF16, false);
     job.flat = s.batch == 1 && s.in_h == 1 && s.kernel_h * s.kernel_w == 1 && s.stride == 1 &&

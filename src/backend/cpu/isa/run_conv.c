@@ -46,14 +46,61 @@ static sl_status run(const sl_call *call) {
     return SL_OK;
 }
 
-const sl_kernel_code SL_ISA_CODE(conv2d) = {
-    .accepts = accepts, .scratch = scratch, .packed = packed, .pack = pack, .run = run};
-const sl_kernel_code SL_ISA_CODE(conv2d_bwd_data) = {
-    .accepts = accepts, .scratch = scratch, .packed = packed, .pack = pack, .run = run};
-const sl_kernel_code SL_ISA_CODE(linear) = {
-    .accepts = accepts, .scratch = scratch, .packed = packed, .pack = pack, .run = run};
-const sl_kernel_code SL_ISA_CODE(linear_bwd_data) = {
-    .accepts = accepts, .scratch = scratch, .packed = packed, .pack = pack, .run = run};
+static const char forward_form[] = "panels of the forward pass";
+
+#define DIRECT(name, its_form)                                                                               \
+    const sl_kernel_code SL_ISA_CODE(name) = {.accepts = accepts,                                            \
+                                              .scratch = scratch,                                            \
+                                              .packed = packed,                                              \
+                                              .pack = pack,                                                  \
+                                              .form = its_form,                                              \
+                                              .run = run};
+DIRECT(conv2d, forward_form)
+DIRECT(linear, forward_form)
+DIRECT(conv2d_bwd_data, NULL)
+DIRECT(linear_bwd_data, NULL)
+
+/* ---- backward-data of frozen weights, from the forward pass's copy ---- */
+
+#ifndef SL_ISA_TILES
+
+static bool frozen_accepts(const sl_call *call) {
+    return call->in[1].flags & SL_OPERAND_FROZEN && call->in[0].dtype == SL_F32 && accepts(call);
+}
+
+static size_t frozen_packed(const sl_call *call) {
+    sl_cpu_conv_shape s = shape_of(call);
+    sl_cpu_conv_pack pack = pack_of(call, &s);
+    pack.pass = SL_CPU_FORWARD;
+    return SL_ISA(conv_packed_bytes)(&pack);
+}
+
+static sl_status frozen_pack(const sl_call *call) {
+    sl_cpu_conv_shape s = shape_of(call);
+    sl_cpu_conv_pack pack = pack_of(call, &s);
+    pack.pass = SL_CPU_FORWARD;
+    SL_ISA(conv_pack)(&pack);
+    return SL_OK;
+}
+
+static sl_status frozen_run(const sl_call *call) {
+    sl_cpu_conv_shape s = shape_of(call);
+    sl_cpu_conv conv = arguments(call, &s);
+    conv.forward_form = true;
+    SL_ISA(conv)(&conv);
+    return SL_OK;
+}
+
+#define FROZEN(name)                                                                                         \
+    const sl_kernel_code SL_ISA_CODE(name) = {.accepts = frozen_accepts,                                     \
+                                              .packed = frozen_packed,                                       \
+                                              .pack = frozen_pack,                                           \
+                                              .form = forward_form,                                          \
+                                              .run = frozen_run};
+FROZEN(conv2d_bwd_data_frozen)
+FROZEN(linear_bwd_data_frozen)
+
+#endif
 
 /* ---- gradients of weights and biases ---- */
 
