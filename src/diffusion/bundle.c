@@ -28,10 +28,20 @@ static sl_status load_part(const char *folder, const char *part, const sl_model_
     return SL_OK;
 }
 
+static const double usual_guidance = 7.5, most_guidance = 50;
+
+static sl_status load_guidance(sl_bundle *bundle, const json_t *facts) {
+    SL_TRY(sl_json_real_or(facts, "guidance", usual_guidance, &bundle->guidance));
+    if (bundle->guidance > 0 && bundle->guidance <= most_guidance) return SL_OK;
+    return sl_fail(SL_FORMAT, "'guidance' is %g, expected above 0 and up to %g", bundle->guidance,
+                   most_guidance);
+}
+
 /* scatterloop.json, where there is one */
 static sl_status load_facts(sl_bundle *bundle) {
     char path[SL_LIMIT_PATH_BYTES];
     bundle->space_to_depth = 1;
+    bundle->guidance = usual_guidance;
     snprintf(path, sizeof path, "%s/scatterloop.json", bundle->folder);
     if (!sl_file_exists(path)) return SL_OK;
     json_t *json;
@@ -39,6 +49,7 @@ static sl_status load_facts(sl_bundle *bundle) {
     const char *space = NULL;
     sl_status status = sl_json_string_or(json, "space", space_names[0], &space);
     if (status == SL_OK) status = sl_json_int_or(json, "space_to_depth", 1, 16, 1, &bundle->space_to_depth);
+    if (status == SL_OK) status = load_guidance(bundle, json);
     if (status == SL_OK) {
         bundle->space =
             strcmp(space, space_names[SL_SPACE_EXPECTATION]) == 0 ? SL_SPACE_EXPECTATION : SL_SPACE_OBSERVED;
@@ -124,6 +135,10 @@ void sl_bundle_free(sl_bundle *bundle) {
     sl_free(bundle);
 }
 
+double sl_bundle_guidance(const sl_bundle *bundle, double asked) {
+    return asked > 0 ? asked : bundle->guidance;
+}
+
 int64_t sl_bundle_reduction(const sl_bundle *bundle) {
     return sl_vae_reduction(sl_bundle_vae(bundle)) * bundle->space_to_depth;
 }
@@ -167,8 +182,9 @@ static sl_status write_index(const sl_bundle *bundle, const char *folder) {
 }
 
 static sl_status write_facts(const sl_bundle *bundle, const char *folder) {
-    json_t *facts = json_pack("{s:i, s:s, s:I}", "version", 1, "space", space_names[bundle->space],
-                              "space_to_depth", (json_int_t)bundle->space_to_depth);
+    json_t *facts =
+        json_pack("{s:i, s:s, s:I, s:f}", "version", 1, "space", space_names[bundle->space], "space_to_depth",
+                  (json_int_t)bundle->space_to_depth, "guidance", bundle->guidance);
     if (facts && bundle->intensity_map) json_object_set(facts, "intensity_map", bundle->intensity_map);
     return write_json(folder, "scatterloop.json", facts);
 }

@@ -2,9 +2,12 @@
  * in the layout that diffusers reads (model_index.json and one folder a part).
  *
  * What diffusers has no place for lies in scatterloop.json beside them, and is at its default where that file
- * is absent: space           "observed": images as displayed, noise and gaps included; "expectation": the
- * noise-free log intensity space_to_depth  side of the block of pixels that the autoencoder sees as channels
- * (1: none) intensity_map   how counts became model values; its keys are the image layer's business */
+ * is absent:
+ * - space: "observed", images as displayed, noise and gaps included; "expectation", the noise-free log
+ *   intensity;
+ * - space_to_depth: side of the block of pixels that the autoencoder sees as channels (1: none);
+ * - guidance: the guidance scale that suits the model (7.5, which Stable Diffusion 1.x is used to);
+ * - intensity_map: how counts became model values; its keys are the image layer's business */
 #ifndef SL_DIFFUSION_BUNDLE_H
 #define SL_DIFFUSION_BUNDLE_H
 
@@ -23,6 +26,7 @@ typedef struct sl_bundle {
     sl_sampler_settings sampler;
     sl_model_space space;
     int64_t space_to_depth;
+    double guidance;
     json_t *intensity_map; /* object, or NULL */
     char *folder;          /* where it was read from; its tokenizer files are copied on saving */
 } sl_bundle;
@@ -48,6 +52,9 @@ static inline const sl_unet_config *sl_bundle_unet(const sl_bundle *bundle) {
 static inline const sl_vae_config *sl_bundle_vae(const sl_bundle *bundle) {
     return bundle->vae->config;
 }
+
+/* The guidance scale to sample with: the one asked for, or the model's own where that is 0. */
+double sl_bundle_guidance(const sl_bundle *bundle, double asked);
 
 /* Pixels of the image to one pixel of the latent, along a side. */
 int64_t sl_bundle_reduction(const sl_bundle *bundle);

@@ -262,16 +262,24 @@ static void bundles_come_back(void **state) {
     sl_bundle *bundle, *again;
     assert_non_null(mkdtemp(folder));
     assert_ok(sl_bundle_load(fixture("pipe"), &bundle));
+    /* a folder that does not say what suits it is Stable Diffusion's */
+    assert_true(sl_bundle_guidance(bundle, 0) == 7.5 && sl_bundle_guidance(bundle, 2) == 2);
     bundle->space = SL_SPACE_EXPECTATION;
+    bundle->guidance = 1.25;
     bundle->intensity_map = json_pack("{s:f}", "floor", 0.5);
     assert_ok(sl_bundle_save(bundle, folder, SL_F16));
     assert_ok(sl_bundle_load(folder, &again));
     assert_int_equal(again->space, SL_SPACE_EXPECTATION);
+    assert_true(sl_bundle_guidance(again, 0) == 1.25);
     assert_true(json_equal(again->intensity_map, bundle->intensity_map));
     assert_int_equal(sl_params_values(again->unet->params, false),
                      sl_params_values(bundle->unet->params, false));
     assert_true(again->sampler.sampler == bundle->sampler.sampler);
     sl_bundle_free(again);
+    bundle->guidance = -1;
+    assert_ok(sl_bundle_save(bundle, folder, SL_F16));
+    assert_status(sl_bundle_load(folder, &again), SL_FORMAT);
+    assert_non_null(strstr(sl_error_message(), "'guidance' is -1"));
     sl_bundle_free(bundle);
     snprintf(command, sizeof command, "rm -rf %s", folder);
     assert_int_equal(system(command), 0);

@@ -82,7 +82,7 @@ static void captions_reach_the_picture(void **state) {
                                 .negatives = none,
                                 .prompt_count = COUNT,
                                 .steps = 10,
-                                .guidance = 3,
+                                .guidance = bundle->guidance,
                                 .sampler = &bundle->sampler,
                                 .noise = SL_NOISE_COUNTER,
                                 .seed = 5,

@@ -9,6 +9,8 @@
  * contact sheets. Exit status 0 where all gates are passed, 3 where not, 1 where something went wrong. */
 #include "gates.h"
 
+#include "diffusion/bundle.h"
+
 #include "base/file.h"
 #include "base/hash.h"
 #include "cli/progress_bar.h"
@@ -27,8 +29,7 @@ static const sl_option options[] = {
                    "diffusers folder (default: the shipped base)"),
     SL_OPTION_PATH(SETTINGS, out, "out", 'o', "base-gates", "DIR", "where samples and figures are kept"),
     SL_OPTION_INT(SETTINGS, steps, "steps", 0, "30", 1, 1000, "steps", "denoising steps"),
-    SL_OPTION_REAL(SETTINGS, guidance, "guidance", 'g', SL_GENERATE_GUIDANCE, 0, 50, "",
-                   "classifier-free guidance scale"),
+    SL_GENERATE_GUIDANCE(SETTINGS),
     SL_OPTION_INT(SETTINGS, simulated, "simulated", 0, "1000", PART, COUNT_MAX, "images",
                   "at least so many simulated ones to learn captions from, and of the training seed"),
     {0}};
@@ -101,7 +102,12 @@ static sl_status read_model(gates *g) {
     g->data_seed = (uint64_t)json_integer_value(seed);
     g->data_version = (int)json_integer_value(version);
     json_decref(about);
-    return status ? status : name_folder(g);
+    sl_bundle *bundle;
+    if (status == SL_OK) status = sl_bundle_load_configs(g->model, &bundle);
+    if (status != SL_OK) return status;
+    g->settings.guidance = sl_bundle_guidance(bundle, g->settings.guidance);
+    sl_bundle_free(bundle);
+    return name_folder(g);
 }
 
 /* ---- the images ---- */

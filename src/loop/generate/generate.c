@@ -33,9 +33,7 @@ const sl_option sl_generate_options[] = {
     SL_OPTION_TEXT(sl_generate_settings, negative, "negative", 0, NULL, "PROMPT",
                    "what the images should not be"),
     SL_OPTION_INT(sl_generate_settings, steps, "steps", 0, "30", 1, 1000, "steps", "denoising steps"),
-    SL_OPTION_REAL(sl_generate_settings, guidance, "guidance", 'g', SL_GENERATE_GUIDANCE, 0, 50, "",
-                   "classifier-free guidance scale; 1 and below: none, at half the cost; Stable Diffusion "
-                   "1.5 is used to 7.5"),
+    SL_GENERATE_GUIDANCE(sl_generate_settings),
     SL_OPTION_REAL(sl_generate_settings, guidance_rescale, "guidance-rescale", 0, "0", 0, 1, "",
                    "brings the guided prediction back to its usual spread"),
     SL_OPTION_TEXT(sl_generate_settings, sampler, "sampler", 0, NULL, "NAME",
@@ -92,6 +90,7 @@ typedef struct run {
     sl_bundle *bundle;
     sl_pipeline *pipeline;
     sl_sampler_settings sampler;
+    double guidance;
     sl_image mask;
     sl_direct_beam beam; /* given; not known: `draws_beam` tells which */
     bool draws_beam;
@@ -150,6 +149,7 @@ static sl_status load_model(run *r) {
         SL_TRY(describe_file(file, r->common, "lora"));
         json_object_set_new(r->common, "lora_scale", json_real(s->lora_scale));
     }
+    r->guidance = sl_bundle_guidance(r->bundle, s->guidance);
     r->sampler = r->bundle->sampler;
     if (s->sampler) {
         SL_TRY(sl_sampler_settings_use(sl_path_join(r->arena, folder, "scheduler"), s->sampler, &r->sampler));
@@ -212,7 +212,7 @@ static sl_status describe_run(run *r) {
     json_object_set_new(r->common, "rng", json_string(noises[s->rng].name));
     json_object_set_new(r->common, "sampler", json_string(r->sampler_name));
     json_object_set_new(r->common, "steps", json_integer(s->steps));
-    json_object_set_new(r->common, "guidance", json_real(s->guidance));
+    json_object_set_new(r->common, "guidance", json_real(r->guidance));
     if (s->guidance_rescale > 0)
         json_object_set_new(r->common, "guidance_rescale", json_real(s->guidance_rescale));
     json_object_set_new(r->common, "dtype", json_string(sl_engine_dtype_name(s->dtype)));
@@ -277,7 +277,7 @@ static sl_status record_image(run *r, const sl_image *image, int64_t index, cons
         .run_index = index,
         .seed = (uint64_t)r->settings->seed,
         .steps = r->settings->steps,
-        .guidance = r->settings->guidance,
+        .guidance = r->guidance,
         .scheduler = r->sampler_name,
         .dtype = "F32",
         .provenance = text,
@@ -381,7 +381,7 @@ static sl_status make_batch(run *r, int64_t first, int64_t count, const sl_progr
         .height = s->size_px,
         .width = s->size_px,
         .steps = (int)s->steps,
-        .guidance = s->guidance,
+        .guidance = r->guidance,
         .guidance_rescale = s->guidance_rescale,
         .sampler = &r->sampler,
         .noise = noises[s->rng].kind,
@@ -498,7 +498,9 @@ sl_status sl_generate_preview(const sl_generate_settings *settings, int prompt_c
     sl_text_printf(out, "%lld images (index %lld to %lld) of %d prompts, %lld steps each%s\n",
                    (long long)(end - first), (long long)first, (long long)(end - 1), prompt_count,
                    (long long)settings->steps,
-                   settings->guidance > 1 ? ", with guidance (two passes a step)" : "");
+                   settings->guidance > 1   ? ", with guidance (two passes a step)"
+                   : settings->guidance > 0 ? ""
+                                            : ", with the model's guidance");
     if (settings->out)
         sl_text_printf(out, "files: %s/image_%06lld.%s and .png ... , metadata.jsonl\n", settings->out,
                        (long long)first, sl_write_suffix((sl_write_format)settings->format));

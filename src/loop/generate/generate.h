@@ -16,8 +16,11 @@ typedef struct sl_generate_settings {
     bool noise_free;
 } sl_generate_settings;
 
-/* Default of --guidance, for all that samples the base model: docs/base-model.md says why. */
-#define SL_GENERATE_GUIDANCE "1.5"
+/* The option --guidance of all that samples. */
+#define SL_GENERATE_GUIDANCE(settings)                                                                       \
+    SL_OPTION_REAL(settings, guidance, "guidance", 'g', "0", 0, 50, "",                                      \
+                   "classifier-free guidance scale; 0: the model folder's own, 7.5 where it has none; 1: "   \
+                   "none, at half the cost")
 
 extern const sl_option sl_generate_options[];
 extern const sl_preset sl_generate_presets[];

@@ -7,7 +7,6 @@
 
 #include "base/file.h"
 #include "diffusion/pipeline.h"
-#include "loop/generate/generate.h"
 #include "loop/judge/metrics.h"
 #include "xray/log_map.h"
 #include "xray/physical_test.h"
@@ -74,7 +73,7 @@ static sl_status generate(work *w, int64_t first, int count, sl_generated *out) 
                                 .prompt_count = count,
                                 .beams = beams,
                                 .steps = STEPS,
-                                .guidance = strtod(SL_GENERATE_GUIDANCE, NULL),
+                                .guidance = w->bundle->guidance,
                                 .sampler = &w->bundle->sampler,
                                 .noise = SL_NOISE_COUNTER,
                                 .first_image = (uint32_t)first,
