@@ -91,7 +91,11 @@ static void bench_conv(const char *name, sl_cpu_conv_shape s, sl_dtype dtype) {
          *y = activation(dtype, s.batch * s.out_h * s.out_w * s.out_c);
     float *weights = activation(SL_F32, s.out_c * s.in_c * s.kernel_h * s.kernel_w);
     for (int pass = 0; pass < 2; pass++) {
-        sl_cpu_conv_pack pack = {&s, (sl_cpu_conv_pass)pass, dtype, SL_F32, weights, NULL};
+        sl_cpu_conv_pack pack = {.shape = &s,
+                                 .pass = (sl_cpu_conv_pass)pass,
+                                 .dtype = dtype,
+                                 .weights_dtype = SL_F32,
+                                 .weights = weights};
         pack.packed = memory(options.kernels->conv_packed_bytes(&pack));
         sl_cpu_conv conv = {
             .shape = &s, .pass = (sl_cpu_conv_pass)pass, .dtype = dtype, .packed = pack.packed};
@@ -104,7 +108,11 @@ static void bench_conv(const char *name, sl_cpu_conv_shape s, sl_dtype dtype) {
     }
     bool winograd = dtype == SL_F32 && s.kernel_h == 3 && s.stride == 1 && s.in_c >= 16 && s.out_c >= 16;
     for (int pass = 0; winograd && pass < 2; pass++) {
-        sl_cpu_conv_pack pack = {&s, (sl_cpu_conv_pass)pass, dtype, SL_F32, weights, NULL};
+        sl_cpu_conv_pack pack = {.shape = &s,
+                                 .pass = (sl_cpu_conv_pass)pass,
+                                 .dtype = dtype,
+                                 .weights_dtype = SL_F32,
+                                 .weights = weights};
         pack.packed = memory(options.kernels->winograd_packed_bytes(&pack));
         sl_cpu_conv conv = {
             .shape = &s, .pass = (sl_cpu_conv_pass)pass, .dtype = dtype, .packed = pack.packed};

@@ -41,6 +41,7 @@ enum {
     SL_OPERAND_ABSENT = 1, /* an optional input that is not there, an optional output that nobody wants */
     SL_OPERAND_FROZEN = 2, /* a weight whose bytes stay the same between runs: packed once */
     SL_OPERAND_WEIGHT = 4, /* a parameter */
+    SL_OPERAND_HALF = 8,   /* a frozen weight of F32 whose values are all F16's: may be packed as such */
 };
 
 /* A dense row-major array in the memory of the device that runs the op; 64-byte aligned unless it is

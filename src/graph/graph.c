@@ -171,6 +171,10 @@ sl_value sl_parameter(sl_graph *graph, const char *name, sl_dtype dtype, sl_shap
     return value;
 }
 
+void sl_graph_parameter_is_half(sl_graph *graph, sl_value parameter) {
+    if (graph->status == SL_OK && parameter.id) graph->values[parameter.id].is_half = true;
+}
+
 sl_value sl_constant(sl_graph *graph, sl_dtype dtype, sl_shape shape, const void *data) {
     sl_value value = add_external(graph, VALUE_CONSTANT, NULL, dtype, &shape);
     if (!value.id) return value;

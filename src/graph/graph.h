@@ -48,6 +48,10 @@ sl_value sl_input(sl_graph *graph, const char *name, sl_dtype dtype, sl_shape sh
  * frozen one is packed once. */
 sl_value sl_parameter(sl_graph *graph, const char *name, sl_dtype dtype, sl_shape shape, bool trainable);
 
+/* Says that all values of a frozen F32 parameter are ones of F16: kernels may keep them so, which changes no
+ * result. To be said before a plan is made; packing other values fails with SL_MISMATCH. */
+void sl_graph_parameter_is_half(sl_graph *graph, sl_value parameter);
+
 /* Numbers known now, copied (count elements of dtype). */
 sl_value sl_constant(sl_graph *graph, sl_dtype dtype, sl_shape shape, const void *data);
 sl_value sl_fill(sl_graph *graph, sl_dtype dtype, sl_shape shape, double value);

@@ -45,7 +45,8 @@ static unsigned flags_of(const sl_plan *plan, int32_t id) {
     const graph_value *root = &plan->graph->values[plan->values[id].root];
     if (root->kind == VALUE_CONSTANT) return SL_OPERAND_FROZEN;
     if (root->kind != VALUE_PARAMETER) return 0;
-    return SL_OPERAND_WEIGHT | (root->trainable || root->is_state ? 0u : SL_OPERAND_FROZEN);
+    if (root->trainable || root->is_state) return SL_OPERAND_WEIGHT;
+    return SL_OPERAND_WEIGHT | SL_OPERAND_FROZEN | (root->is_half ? SL_OPERAND_HALF : 0u);
 }
 
 static void make_call(const sl_plan *plan, const graph_node *node, sl_call *call) {

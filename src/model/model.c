@@ -140,6 +140,13 @@ static sl_status read_weight(void *checkpoint, const sl_param *param, void *targ
     return sl_checkpoint_read(checkpoint, param->name, &param->value.shape, param->value.dtype, target);
 }
 
+static bool is_half(void *checkpoint, const sl_param *param) {
+    const sl_weight *weight = sl_checkpoint_find(checkpoint, param->name);
+    for (int i = 0; weight && i < weight->part_count; i++)
+        if (weight->parts[i]->dtype != SL_F16) return false;
+    return weight;
+}
+
 static void close_checkpoint(void *checkpoint) {
     sl_checkpoint_close(checkpoint);
 }
@@ -151,7 +158,8 @@ static sl_status open_weights(sl_model *model, const char *path) {
     if (status)
         sl_checkpoint_close(checkpoint);
     else
-        sl_params_set_source(model->params, &(sl_param_source){read_weight, close_checkpoint, checkpoint});
+        sl_params_set_source(model->params,
+                             &(sl_param_source){read_weight, is_half, close_checkpoint, checkpoint});
     return sl_context(status, "weights of '%s'", path);
 }
 

@@ -108,6 +108,12 @@ static sl_status add_use(sl_nn *nn, sl_param *param, sl_value value) {
     return SL_OK;
 }
 
+/* As its source says; what is held may have changed since. */
+static bool is_half(const sl_param *param) {
+    const sl_param_source *source = param->source;
+    return !param->value.data && source && source->is_half && source->is_half(source->context, param);
+}
+
 sl_value sl_nn_parameter_in(sl_nn *nn, sl_params *store, const char *name, sl_shape shape, sl_init init,
                             bool buffer) {
     if (sl_graph_status(nn->graph) != SL_OK) return SL_NONE;
@@ -120,6 +126,7 @@ sl_value sl_nn_parameter_in(sl_nn *nn, sl_params *store, const char *name, sl_sh
         sl_value value =
             sl_parameter(nn->graph, name, param->value.dtype, shape, nn->training && param->trainable);
         if (!sl_value_is(value)) return SL_NONE;
+        if (is_half(param)) sl_graph_parameter_is_half(nn->graph, value);
         status = add_use(nn, param, value);
         if (status == SL_OK) return value;
     }

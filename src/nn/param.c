@@ -247,16 +247,40 @@ sl_status sl_param_initialise(sl_param *param, uint64_t seed) {
     return SL_OK;
 }
 
-static sl_status draw(void *seed, const sl_param *param, void *target) {
-    fill(param, *(const uint64_t *)seed, target);
+typedef struct drawn {
+    uint64_t seed;
+    sl_dtype stored;
+} drawn;
+
+/* Numbers rounded to another type, in place. */
+static void round_to(sl_dtype stored, sl_dtype dtype, char *values, size_t count) {
+    uint64_t block[256];
+    size_t step = sizeof block / sizeof *block, bytes = sl_dtype_bytes(dtype);
+    for (size_t at = 0; at < count; at += step) {
+        size_t n = count - at < step ? count - at : step;
+        sl_convert(dtype, values + at * bytes, stored, block, n);
+        sl_convert(stored, block, dtype, values + at * bytes, n);
+    }
+}
+
+static sl_status draw(void *context, const sl_param *param, void *target) {
+    const drawn *d = context;
+    fill(param, d->seed, target);
+    if (d->stored != SL_F32)
+        round_to(d->stored, param->value.dtype, target, (size_t)sl_shape_count(&param->value.shape));
     return SL_OK;
 }
 
-sl_status sl_params_initialise_on_demand(sl_params *params, uint64_t seed) {
-    uint64_t *kept;
+static bool draws_halves(void *context, const sl_param *param) {
+    (void)param;
+    return ((const drawn *)context)->stored == SL_F16;
+}
+
+sl_status sl_params_initialise_on_demand(sl_params *params, uint64_t seed, sl_dtype stored) {
+    drawn *kept;
     SL_TRY(sl_alloc(&kept, 1, sizeof *kept));
-    *kept = seed;
-    sl_params_set_source(params, &(sl_param_source){draw, sl_free, kept});
+    *kept = (drawn){seed, stored};
+    sl_params_set_source(params, &(sl_param_source){draw, draws_halves, sl_free, kept});
     return SL_OK;
 }
 

@@ -43,6 +43,8 @@ typedef struct sl_params sl_params;
 typedef struct sl_param_source {
     /* Writes all values of the parameter, in the dtype and shape of param->value, to `target`. */
     sl_status (*read)(void *context, const sl_param *param, void *target);
+    /* Whether all values are ones of F16; NULL: nobody knows. */
+    bool (*is_half)(void *context, const sl_param *param);
     void (*release)(void *context); /* NULL: nothing to do */
     void *context;
 } sl_param_source;
@@ -80,8 +82,9 @@ void sl_params_zero_gradients(sl_params *params);
  * any order of declaration and any number of threads. Allocates what is not held yet. */
 sl_status sl_params_initialise(sl_params *params, uint64_t seed);
 
-/* The same values, drawn when they are read: the store gets them as its source. */
-sl_status sl_params_initialise_on_demand(sl_params *params, uint64_t seed);
+/* The same values, rounded to `stored` (F32, F16, BF16) and drawn when they are read: the store gets them as
+ * its source. */
+sl_status sl_params_initialise_on_demand(sl_params *params, uint64_t seed, sl_dtype stored);
 
 /* One parameter by its rule; for new heads and adapters. */
 sl_status sl_param_initialise(sl_param *param, uint64_t seed);

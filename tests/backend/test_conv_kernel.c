@@ -51,7 +51,11 @@ static bool fits_winograd(const conv_case *c) {
 
 /* Into the same results */
 static void run_winograd(const sl_cpu_kernels *kernels, conv_case *c, sl_cpu_conv_pass pass) {
-    sl_cpu_conv_pack pack = {&c->shape, pass, c->dtype, c->w.dtype, c->w.data, NULL};
+    sl_cpu_conv_pack pack = {.shape = &c->shape,
+                             .pass = pass,
+                             .dtype = c->dtype,
+                             .weights_dtype = c->w.dtype,
+                             .weights = c->w.data};
     pack.packed = buffer_new(kernels->winograd_packed_bytes(&pack));
     kernels->winograd_pack(&pack);
     bool forward = pass == SL_CPU_FORWARD;
@@ -64,7 +68,11 @@ static void run_winograd(const sl_cpu_kernels *kernels, conv_case *c, sl_cpu_con
 }
 
 static void run_pass(const sl_cpu_kernels *kernels, conv_case *c, sl_cpu_conv_pass pass) {
-    sl_cpu_conv_pack pack = {&c->shape, pass, c->dtype, c->w.dtype, c->w.data, NULL};
+    sl_cpu_conv_pack pack = {.shape = &c->shape,
+                             .pass = pass,
+                             .dtype = c->dtype,
+                             .weights_dtype = c->w.dtype,
+                             .weights = c->w.data};
     pack.packed = buffer_new(kernels->conv_packed_bytes(&pack));
     kernels->conv_pack(&pack);
     bool forward = pass == SL_CPU_FORWARD;

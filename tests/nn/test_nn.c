@@ -162,7 +162,7 @@ static void weights_that_are_only_packed_stay_in_their_source(void **state) {
 
     params = new_params();
     declare_layer(params);
-    assert_ok(sl_params_initialise_on_demand(params, 4));
+    assert_ok(sl_params_initialise_on_demand(params, 4, SL_F32));
     assert_int_equal(bytes, (32 * 64 + 32) * sizeof(float));
     assert_int_equal(run_layer(params, &p, packed), 32 * sizeof(float));
     assert_memory_equal(held, packed, sizeof held);
@@ -180,13 +180,43 @@ static void weights_that_are_only_packed_stay_in_their_source(void **state) {
     sl_params_free(params);
 }
 
+/* Weights of a 16-bit file take half the memory, and give the bits that they give in 32. */
+static void halves_stay_halves(void **state) {
+    (void)state;
+    sl_program p;
+    float wide[8 * 32], half[8 * 32];
+    size_t bytes[2];
+    for (int round = 0; round < 2; round++) {
+        sl_params *params = new_params();
+        declare_layer(params);
+        assert_ok(sl_params_initialise_on_demand(params, 4, SL_F16));
+        if (round == 0) assert_ok(sl_params_allocate(params)); /* what is held may change: kept in full */
+        run_layer(params, &p, round ? half : wide);
+        bytes[round] = sl_plan_memory_of(p.plan).packed;
+        sl_param *weight = sl_params_find(params, "fc.weight");
+        assert_ok(sl_param_hold(weight));
+        ((float *)weight->value.data)[77] = 1 / 3.0f;
+        sl_plan_weights_changed(p.plan);
+        if (round == 0) {
+            assert_ok(sl_program_run(&p));
+        } else if (bytes[0]) {
+            assert_status(sl_program_run(&p), SL_MISMATCH);
+            assert_non_null(strstr(sl_error_message(), "0.333333"));
+        }
+        sl_program_end(&p);
+        sl_params_free(params);
+    }
+    assert_memory_equal(wide, half, sizeof wide);
+    assert_int_equal(bytes[0], 2 * bytes[1]);
+}
+
 static void a_source_that_fails_is_named(void **state) {
     (void)state;
     sl_program p;
     float out[8 * 32];
     sl_params *params = new_params();
     declare_layer(params);
-    assert_ok(sl_params_initialise_on_demand(params, 4));
+    assert_ok(sl_params_initialise_on_demand(params, 4, SL_F32));
     run_layer(params, &p, out);
     bool stayed = !sl_params_find(params, "fc.weight")->value.data;
     sl_params_set_source(params, NULL);
@@ -201,6 +231,7 @@ static void a_source_that_fails_is_named(void **state) {
 
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(weights_that_are_only_packed_stay_in_their_source),
+    cmocka_unit_test(halves_stay_halves),
     cmocka_unit_test(a_source_that_fails_is_named),
     cmocka_unit_test(layers_name_their_parameters),
     cmocka_unit_test(paths_begin_where_the_builder_was_opened),

@@ -58,6 +58,8 @@ static void add_input(maker *m, op_role role, sl_shape shape) {
     sl_dtype dtypes[] = {m->activation, m->weight, wide, SL_I32, SL_F64};
     unsigned flags = role == ROLE_WEIGHT ? SL_OPERAND_WEIGHT : 0u;
     if (role == ROLE_WEIGHT && sl_random_below(m->random, 2)) flags |= SL_OPERAND_FROZEN;
+    if (flags & SL_OPERAND_FROZEN && m->weight == SL_F32 && sl_random_below(m->random, 2))
+        flags |= SL_OPERAND_HALF;
     c->role[c->call.in_count] = role;
     c->call.in[c->call.in_count++] = (sl_operand){.dtype = dtypes[role], .shape = shape, .flags = flags};
 }
@@ -531,6 +533,10 @@ static void fill_operand(sl_operand *operand, int64_t below, sl_random *random) 
     }
 }
 
+static void round_to_half(float *value, int64_t count) {
+    for (int64_t i = 0; i < count; i++) value[i] = sl_f16_to_f32(sl_f32_to_f16(value[i]));
+}
+
 /* Every element positive: variances. */
 static void make_positive(sl_operand *operand) {
     for (size_t i = 0; i < (size_t)sl_operand_count(operand); i++) {
@@ -669,6 +675,7 @@ void op_case_allocate(op_case *c, sl_random *random) {
         sl_operand *in = &c->call.in[i];
         assert_ok(sl_alloc(&in->data, bytes_of(in), 1));
         fill_operand(in, c->role[i] == ROLE_INTEGER ? c->integer_below : 0, random);
+        if (in->flags & SL_OPERAND_HALF) round_to_half(in->data, sl_operand_count(in));
     }
     derive_inputs(c, random);
     for (int i = 0; i < c->call.out_count; i++) {

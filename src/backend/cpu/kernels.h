@@ -56,6 +56,7 @@ typedef struct sl_cpu_conv_pack {
     sl_dtype weights_dtype; /* F32, BF16 or F16 */
     const void *weights;
     void *packed;
+    bool half; /* to F16, for activations in fp32: weights that lose nothing by it; not winograd() */
 } sl_cpu_conv_pack;
 
 /* Forward: input [N,in_h,in_w,in_c] to output [N,out_h,out_w,out_c] = act(conv + bias) + residual.
@@ -71,6 +72,7 @@ typedef struct sl_cpu_conv {
     void *output;
     int64_t input_stride, residual_stride, output_stride;
     sl_cpu_activation activation; /* NONE or SILU in winograd() */
+    bool half;                    /* the weights are packed so */
     bool forward_form; /* backward-data in fp32 from weights that were packed for the forward pass */
     void *workspace;
     char *worker_workspace; /* winograd(): a block for each worker */

@@ -64,7 +64,6 @@ static sl_status make_model(const sl_bench_case *c, sl_model **out) {
 static sl_status give_weights(sl_bench *b) {
     static const char *const all[] = {"", NULL}, *const none[] = {NULL};
     SL_TRY(sl_params_train_only(b->model->params, b->trains && !b->lora ? all : none));
-    SL_TRY(sl_params_initialise_on_demand(b->model->params, 0));
     SL_TRY(sl_params_allocate_trained(b->model->params));
     if (b->trains && !b->lora) SL_TRY(sl_params_allocate_gradients(b->model->params));
     if (!b->lora) return SL_OK;
@@ -109,6 +108,8 @@ static sl_status add_slots(sl_bench *b) {
 sl_status sl_bench_build(sl_bench *b) {
     b->trains = b->kind->train;
     SL_TRY(make_model(b->kind, &b->model));
+    /* as the files of frozen models have them */
+    SL_TRY(sl_params_initialise_on_demand(b->model->params, 0, SL_F16));
     if (b->kind->lora) SL_TRY(sl_lora_new(sl_lora_attention_targets, 4, 4, &b->lora));
     SL_TRY(sl_graph_new(&b->graph));
     sl_nn_open(&b->nn, b->graph, b->model->params);

@@ -100,24 +100,42 @@ static void find_weights(const conv_job *job, int64_t p, chunk *part) {
         part->weights[i - part->tap0] = panel + (job->taps[i].index * job->units + part->k0) * NR;
 }
 
-/* Pieces of panels are too short and too far apart for the CPU to see them coming. */
-SL_INLINE void prefetch_row(const float *row) {
-    for (int64_t i = 0; i < NR; i += 16) _mm_prefetch((const char *)(row + i), _MM_HINT_T0);
+SL_INLINE void widen(const uint16_t *from, int64_t count, float *to) {
+    for (int64_t i = 0; i < count; i += 8)
+        _mm256_storeu_ps(to + i, _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(from + i))));
+}
+
+/* The same from panels of halves, into `room`. */
+static void widen_weights(const conv_job *job, int64_t p, chunk *part, float *room) {
+    const uint16_t *panel = (const uint16_t *)job->conv->packed + p * job->taps_in_panel * job->units * NR;
+    int64_t count = (part->k1 - part->k0) * NR;
+    for (int64_t i = part->tap0; i < part->tap1; i++, room += count) {
+        widen(panel + (job->taps[i].index * job->units + part->k0) * NR, count, room);
+        part->weights[i - part->tap0] = (const unit *)(const void *)room;
+    }
+}
+
+/* Rows [NR] of a piece of a panel: too few, and too far from the next, for the CPU to see them coming. */
+SL_INLINE void prefetch_piece(const void *piece, int64_t rows, int64_t row_bytes) {
+    for (int64_t at = 0; at < rows * row_bytes; at += 64) _mm_prefetch((const char *)piece + at, _MM_HINT_T0);
 }
 
 /* The same from panels of the forward pass, [panel of depth][tap][column][NR of depth], into `room`. */
 static void turn_weights(const conv_job *job, int64_t p, chunk *part, float *room) {
-    const float *packed = job->conv->packed;
+    const bool half = job->conv->half;
+    const int64_t size = half ? sizeof(uint16_t) : sizeof(float);
     int64_t columns = min_of(NR, job->columns - p * NR), depth = part->k1 - part->k0;
-    int64_t panel_step = job->taps_in_panel * job->columns * NR;
+    int64_t panel_step = job->taps_in_panel * job->columns * NR * size;
+    float wide[NR * NR] __attribute__((aligned(64)));
     if (columns < NR) memset(room, 0, (size_t)((part->tap1 - part->tap0) * depth * NR) * sizeof *room);
     for (int64_t i = part->tap0; i < part->tap1; i++, room += depth * NR) {
+        const char *piece = (const char *)job->conv->packed + part->k0 / NR * panel_step +
+                            (job->taps[i].index * job->columns + p * NR) * NR * size;
         part->weights[i - part->tap0] = (const unit *)(const void *)room;
-        const float *from =
-            packed + (part->k0 / NR * panel_step) + (job->taps[i].index * job->columns + p * NR) * NR;
-        for (int64_t k = 0; k < depth; k += NR, from += panel_step) {
-            if (k + NR < depth)
-                for (int64_t j = 0; j < columns; j++) prefetch_row(from + panel_step + j * NR);
+        for (int64_t k = 0; k < depth; k += NR, piece += panel_step) {
+            const float *from = (const float *)(const void *)piece;
+            if (k + NR < depth) prefetch_piece(piece + panel_step, columns, NR * size);
+            if (half) widen((const uint16_t *)(const void *)piece, columns * NR, wide), from = wide;
             transpose(from, NR, columns, min_of(NR, depth - k), room + k * NR, NR);
         }
     }
@@ -130,7 +148,7 @@ static void tile_chunk(const conv_job *job, const block *b, const tile *t, const
     const unit *inputs[TAPS_MAX];
     micro m = {.a = inputs, .lda = job->in_step * job->in_stride, .ldb = NR, .ldc = NR};
     m.depth = part->k1 - part->k0;
-    m.b_step = (job->turns ? m.depth : job->units) * NR;
+    m.b_step = (job->turns || job->conv->half ? m.depth : job->units) * NR;
     m.add = !job->flat || part->k0 > 0;
     for (int64_t i = part->tap0; i < part->tap1; i++) {
         const conv_tap *tap = &job->taps[i];
@@ -180,7 +198,7 @@ static void conv_task(void *context, int64_t task, int worker) {
     const conv_job *job = context;
     block b;
     float c[BLOCK_PIXELS * NR] __attribute__((aligned(64)));
-    float turned[CHUNK_UNITS * NR] __attribute__((aligned(64)));
+    float room[CHUNK_UNITS * NR] __attribute__((aligned(64)));
     block_of(job, task / job->groups, &b);
     range panels = part_of(ceil_div(job->columns, NR), job->groups, task % job->groups);
     for (int64_t p = panels.begin; p < panels.end; p++) {
@@ -190,7 +208,9 @@ static void conv_task(void *context, int64_t task, int worker) {
         while (part.tap1 < job->tap_count || part.k1 < job->units) {
             next_chunk(job, &part);
             if (job->turns)
-                turn_weights(job, p, &part, turned);
+                turn_weights(job, p, &part, room);
+            else if (job->conv->half)
+                widen_weights(job, p, &part, room);
             else
                 find_weights(job, p, &part);
             for (int64_t i = 0; i < b.tile_count; i++) tile_chunk(job, &b, &b.tiles[i], &part, nv, c);

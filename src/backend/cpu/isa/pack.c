@@ -5,7 +5,8 @@
 size_t SL_ISA(conv_packed_bytes)(const sl_cpu_conv_pack *p) {
     int64_t taps = p->shape->kernel_h * p->shape->kernel_w;
     int64_t units = depth_units(p->dtype, pack_depth(p));
-    return (size_t)(ceil_div(pack_columns(p), NR) * taps * units * NR) * sizeof(unit);
+    return (size_t)(ceil_div(pack_columns(p), NR) * taps * units * NR) *
+           (p->half ? sizeof(uint16_t) : sizeof(unit));
 }
 
 /* Element (k, column) of tap t lies at k*k_step + column*column_step + t. */
@@ -42,11 +43,29 @@ static void pack_rows_any(const pack_job *job, int64_t column0, int64_t count, u
             }
 }
 
+/* From F32 to F16; both ways the numbers are the same. */
+static void pack_rows_half(const pack_job *job, int64_t column0, int64_t count, uint16_t *out) {
+    const float *weights = job->p->weights;
+    float row[NR] = {0};
+    for (int64_t k = 0; k < job->depth; k++)
+        for (int64_t t = 0; t < job->taps; t++) {
+            const float *source = weights + k * job->k_step + column0 * job->column_step + t;
+            for (int64_t j = 0; j < count; j++) row[j] = source[j * job->column_step];
+            for (int64_t j = 0; j < NR; j += 8)
+                _mm_storeu_si128((__m128i *)(out + (t * job->units + k) * NR + j),
+                                 _mm256_cvtps_ph(_mm256_loadu_ps(row + j), _MM_FROUND_TO_NEAREST_INT));
+        }
+}
+
 static void pack_panel(void *context, int64_t panel, int worker) {
     (void)worker;
     const pack_job *job = context;
     unit *out = (unit *)job->p->packed + panel * job->taps * job->units * NR;
     int64_t column0 = panel * NR, count = min_of(NR, job->columns - column0);
+    if (job->p->half) {
+        pack_rows_half(job, column0, count, (uint16_t *)job->p->packed + panel * job->taps * job->units * NR);
+        return;
+    }
     if (job->p->dtype == SL_F32 && job->p->weights_dtype == SL_F32)
         pack_rows_f32(job, column0, count, out);
     else

@@ -32,9 +32,19 @@ SL_INLINE sl_cpu_conv_pass pass_of(const sl_call *call) {
     return data ? SL_CPU_BACKWARD_DATA : SL_CPU_FORWARD;
 }
 
+/* Frozen weights that are F16's anyway are kept so. */
+SL_INLINE bool is_half(const sl_call *call) {
+    const unsigned both = SL_OPERAND_FROZEN | SL_OPERAND_HALF;
+    return (call->in[1].flags & both) == both && call->in[0].dtype == SL_F32 && call->in[1].dtype == SL_F32;
+}
+
 SL_INLINE sl_cpu_conv_pack pack_of(const sl_call *call, const sl_cpu_conv_shape *s) {
-    return (sl_cpu_conv_pack){
-        s, pass_of(call), call->in[0].dtype, call->in[1].dtype, call->in[1].data, call->packed};
+    return (sl_cpu_conv_pack){.shape = s,
+                              .pass = pass_of(call),
+                              .dtype = call->in[0].dtype,
+                              .weights_dtype = call->in[1].dtype,
+                              .weights = call->in[1].data,
+                              .packed = call->packed};
 }
 
 SL_INLINE sl_cpu_conv arguments(const sl_call *call, const sl_cpu_conv_shape *s) {
