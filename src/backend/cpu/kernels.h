@@ -73,7 +73,8 @@ typedef struct sl_cpu_conv {
     int64_t input_stride, residual_stride, output_stride;
     sl_cpu_activation activation; /* NONE or SILU in winograd() */
     bool half;                    /* the weights are packed so */
-    bool forward_form; /* backward-data in fp32 from weights that were packed for the forward pass */
+    bool forward_form; /* in fp32: the weights are those of conv_pack() for the forward pass, whatever the
+                          pass is and in winograd() too */
     void *workspace;
     char *worker_workspace; /* winograd(): a block for each worker */
     size_t worker_stride;

@@ -3,10 +3,8 @@
  *
  * A tile is up to MR neighbouring pixels of one output row: their inputs under one tap are rows of A at a
  * fixed distance, so nothing is copied or padded: under a tap that leaves the image the tile is cut.
- * Backward-data of stride s computes each of the s*s phases of the image with the taps that meet it. Where
- * the weights are there in the forward pass's order alone, each task turns the part that it is about to read:
- * one copy of a frozen weight serves both passes. */
-#include "backend/cpu/isa/conv.h"
+ * Backward-data of stride s computes each of the s*s phases of the image with the taps that meet it. */
+#include "backend/cpu/isa/panels.h"
 
 enum {
     BLOCK_PIXELS = 128, /* of a task; C of one panel is BLOCK_PIXELS x NR on the stack */
@@ -21,14 +19,13 @@ typedef struct conv_job {
     int64_t batch, in_h, in_w, grid_h, grid_w;    /* outputs of this phase */
     int64_t in_step;                              /* input pixels between neighbouring outputs */
     int64_t out_h, out_w, out_step, out_y, out_x; /* output pixel = grid index * out_step + out_y, out_x */
-    int64_t units, columns, taps_in_panel;
+    panel_set weights;
     int64_t in_stride; /* in units */
     conv_end end;
     const conv_tap *taps;
     int64_t tap_count;
     int64_t rows_per_block, row_blocks, segments, groups;
-    bool turns; /* the weights are in the forward pass's order */
-    bool flat;  /* one tap, under which every tile lies inside */
+    bool flat; /* one tap, under which every tile lies inside */
     micro_fn product;
 } conv_job;
 
@@ -83,62 +80,22 @@ typedef struct chunk {
 } chunk;
 
 static void next_chunk(const conv_job *job, chunk *part) {
-    int64_t count = max_of(1, min_of(TAPS_MAX, CHUNK_UNITS / job->units));
-    if (part->k1 < job->units) {
+    int64_t count = max_of(1, min_of(TAPS_MAX, CHUNK_UNITS / job->weights.depth));
+    if (part->k1 < job->weights.depth) {
         part->k0 = part->k1;
     } else {
         part->k0 = 0;
         part->tap0 = part->tap1;
         part->tap1 = min_of(job->tap_count, part->tap0 + count);
     }
-    part->k1 = min_of(job->units, part->k0 + CHUNK_UNITS);
+    part->k1 = min_of(job->weights.depth, part->k0 + CHUNK_UNITS);
 }
 
-static void find_weights(const conv_job *job, int64_t p, chunk *part) {
-    const unit *panel = (const unit *)job->conv->packed + p * job->taps_in_panel * job->units * NR;
-    for (int64_t i = part->tap0; i < part->tap1; i++)
-        part->weights[i - part->tap0] = panel + (job->taps[i].index * job->units + part->k0) * NR;
-}
-
-SL_INLINE void widen(const uint16_t *from, int64_t count, float *to) {
-    for (int64_t i = 0; i < count; i += 8)
-        _mm256_storeu_ps(to + i, _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(from + i))));
-}
-
-/* The same from panels of halves, into `room`. */
-static void widen_weights(const conv_job *job, int64_t p, chunk *part, float *room) {
-    const uint16_t *panel = (const uint16_t *)job->conv->packed + p * job->taps_in_panel * job->units * NR;
-    int64_t count = (part->k1 - part->k0) * NR;
-    for (int64_t i = part->tap0; i < part->tap1; i++, room += count) {
-        widen(panel + (job->taps[i].index * job->units + part->k0) * NR, count, room);
-        part->weights[i - part->tap0] = (const unit *)(const void *)room;
-    }
-}
-
-/* Rows [NR] of a piece of a panel: too few, and too far from the next, for the CPU to see them coming. */
-SL_INLINE void prefetch_piece(const void *piece, int64_t rows, int64_t row_bytes) {
-    for (int64_t at = 0; at < rows * row_bytes; at += 64) _mm_prefetch((const char *)piece + at, _MM_HINT_T0);
-}
-
-/* The same from panels of the forward pass, [panel of depth][tap][column][NR of depth], into `room`. */
-static void turn_weights(const conv_job *job, int64_t p, chunk *part, float *room) {
-    const bool half = job->conv->half;
-    const int64_t size = half ? sizeof(uint16_t) : sizeof(float);
-    int64_t columns = min_of(NR, job->columns - p * NR), depth = part->k1 - part->k0;
-    int64_t panel_step = job->taps_in_panel * job->columns * NR * size;
-    float wide[NR * NR] __attribute__((aligned(64)));
-    if (columns < NR) memset(room, 0, (size_t)((part->tap1 - part->tap0) * depth * NR) * sizeof *room);
-    for (int64_t i = part->tap0; i < part->tap1; i++, room += depth * NR) {
-        const char *piece = (const char *)job->conv->packed + part->k0 / NR * panel_step +
-                            (job->taps[i].index * job->columns + p * NR) * NR * size;
-        part->weights[i - part->tap0] = (const unit *)(const void *)room;
-        for (int64_t k = 0; k < depth; k += NR, piece += panel_step) {
-            const float *from = (const float *)(const void *)piece;
-            if (k + NR < depth) prefetch_piece(piece + panel_step, columns, NR * size);
-            if (half) widen((const uint16_t *)(const void *)piece, columns * NR, wide), from = wide;
-            transpose(from, NR, columns, min_of(NR, depth - k), room + k * NR, NR);
-        }
-    }
+static void find_weights(const conv_job *job, int64_t panel, chunk *part, float *room) {
+    int64_t step = (part->k1 - part->k0) * NR;
+    for (int64_t i = part->tap0; i < part->tap1; i++, room += step)
+        part->weights[i - part->tap0] =
+            panel_rows(&job->weights, panel, job->taps[i].index, part->k0, part->k1, room);
 }
 
 /* Adds one chunk's products of one tile. Taps under which the whole tile lies inside go to the kernel
@@ -148,7 +105,7 @@ static void tile_chunk(const conv_job *job, const block *b, const tile *t, const
     const unit *inputs[TAPS_MAX];
     micro m = {.a = inputs, .lda = job->in_step * job->in_stride, .ldb = NR, .ldc = NR};
     m.depth = part->k1 - part->k0;
-    m.b_step = (job->turns || job->conv->half ? m.depth : job->units) * NR;
+    m.b_step = (panels_lie_ready(&job->weights) ? job->weights.depth : m.depth) * NR;
     m.add = !job->flat || part->k0 > 0;
     for (int64_t i = part->tap0; i < part->tap1; i++) {
         const conv_tap *tap = &job->taps[i];
@@ -180,9 +137,9 @@ SL_INLINE void finish_panel(const conv_job *job, const bool bf16, const sl_cpu_a
         for (int64_t row = 0; row < t->rows; row++) {
             int64_t x = (t->x + row) * job->out_step + job->out_x;
             int64_t pixel = (b->image * job->out_h + y) * job->out_w + x;
-            for (int64_t j = 0; j < NR && column0 + j < job->columns; j += VL)
+            for (int64_t j = 0; j < NR && column0 + j < job->weights.columns; j += VL)
                 finish_vector(&job->end, bf16, act, column0 + j, pixel, c + (t->c_row + row) * NR + j,
-                              min_of(VL, job->columns - column0 - j));
+                              min_of(VL, job->weights.columns - column0 - j));
         }
     }
 }
@@ -200,19 +157,14 @@ static void conv_task(void *context, int64_t task, int worker) {
     float c[BLOCK_PIXELS * NR] __attribute__((aligned(64)));
     float room[CHUNK_UNITS * NR] __attribute__((aligned(64)));
     block_of(job, task / job->groups, &b);
-    range panels = part_of(ceil_div(job->columns, NR), job->groups, task % job->groups);
+    range panels = part_of(ceil_div(job->weights.columns, NR), job->groups, task % job->groups);
     for (int64_t p = panels.begin; p < panels.end; p++) {
-        int nv = job->columns - p * NR > VL ? 2 : 1;
+        int nv = job->weights.columns - p * NR > VL ? 2 : 1;
         if (!job->flat) memset(c, 0, (size_t)(b.pixels * NR) * sizeof(float));
-        chunk part = {.k1 = job->units};
-        while (part.tap1 < job->tap_count || part.k1 < job->units) {
+        chunk part = {.k1 = job->weights.depth};
+        while (part.tap1 < job->tap_count || part.k1 < job->weights.depth) {
             next_chunk(job, &part);
-            if (job->turns)
-                turn_weights(job, p, &part, room);
-            else if (job->conv->half)
-                widen_weights(job, p, &part, room);
-            else
-                find_weights(job, p, &part);
+            find_weights(job, p, &part, room);
             for (int64_t i = 0; i < b.tile_count; i++) tile_chunk(job, &b, &b.tiles[i], &part, nv, c);
         }
         finish(job, &b, p * NR, c);
@@ -221,7 +173,7 @@ static void conv_task(void *context, int64_t task, int worker) {
 
 /* Blocks of about BLOCK_PIXELS pixels, smaller ones and groups of panels where there would be few tasks. */
 static void run_job(conv_job *job) {
-    int64_t panels = ceil_div(job->columns, NR), pixels = BLOCK_PIXELS;
+    int64_t panels = ceil_div(job->weights.columns, NR), pixels = BLOCK_PIXELS;
     if (job->grid_h * job->grid_w == 0) return;
     for (;; pixels /= 2) {
         job->segments = ceil_div(job->grid_w, pixels);
@@ -273,10 +225,9 @@ void SL_ISA(conv)(const sl_cpu_conv *conv) {
     bool is_forward = conv->pass == SL_CPU_FORWARD;
     int64_t in = is_forward ? s.in_c : s.out_c, out = is_forward ? s.out_c : s.in_c;
     int64_t in_stride = conv->input_stride ? conv->input_stride : in;
-    conv_job job = {.conv = conv, .batch = s.batch, .columns = out, .units = depth_units(conv->dtype, in)};
-    job.taps_in_panel = s.kernel_h * s.kernel_w;
+    conv_job job = {.conv = conv, .batch = s.batch};
+    job.weights = panels_of(conv, s.kernel_h * s.kernel_w, depth_units(conv->dtype, in), out);
     job.in_stride = conv->dtype == SL_BF16 ? in_stride / 2 : in_stride;
-    job.turns = conv->forward_form;
     job.end = conv_end_of(conv, out);
     job.product = micro_for(conv->dtype == SL_BF16, false);
     job.flat = s.batch == 1 && s.in_h == 1 && s.kernel_h * s.kernel_w == 1 && s.stride == 1 &&

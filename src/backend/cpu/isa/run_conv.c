@@ -74,7 +74,7 @@ static sl_status run(const sl_call *call) {
     return SL_OK;
 }
 
-static const char forward_form[] = "panels of the forward pass";
+const char SL_ISA(forward_form)[] = "panels of the forward pass";
 
 #define DIRECT(name, its_form)                                                                               \
     const sl_kernel_code SL_ISA_CODE(name) = {.accepts = accepts,                                            \
@@ -83,8 +83,8 @@ static const char forward_form[] = "panels of the forward pass";
                                               .pack = pack,                                                  \
                                               .form = its_form,                                              \
                                               .run = run};
-DIRECT(conv2d, forward_form)
-DIRECT(linear, forward_form)
+DIRECT(conv2d, SL_ISA(forward_form))
+DIRECT(linear, SL_ISA(forward_form))
 DIRECT(conv2d_bwd_data, NULL)
 DIRECT(linear_bwd_data, NULL)
 
@@ -92,11 +92,7 @@ DIRECT(linear_bwd_data, NULL)
 
 #ifndef SL_ISA_TILES
 
-static bool frozen_accepts(const sl_call *call) {
-    return call->in[1].flags & SL_OPERAND_FROZEN && call->in[0].dtype == SL_F32 && accepts(call);
-}
-
-static size_t frozen_packed(const sl_call *call) {
+size_t SL_ISA(forward_packed)(const sl_call *call) {
     sl_cpu_conv_shape s = shape_of(call);
     sl_cpu_conv_pack pack = pack_of(call, &s);
     pack.pass = SL_CPU_FORWARD;
@@ -104,8 +100,12 @@ static size_t frozen_packed(const sl_call *call) {
     return SL_ISA(conv_packed_bytes)(&pack);
 }
 
-static sl_status frozen_pack(const sl_call *call) {
+sl_status SL_ISA(forward_pack)(const sl_call *call) {
     return pack_as(call, SL_CPU_FORWARD);
+}
+
+static bool frozen_accepts(const sl_call *call) {
+    return is_shared(call) && accepts(call);
 }
 
 static sl_status frozen_run(const sl_call *call) {
@@ -119,9 +119,9 @@ static sl_status frozen_run(const sl_call *call) {
 
 #define FROZEN(name)                                                                                         \
     const sl_kernel_code SL_ISA_CODE(name) = {.accepts = frozen_accepts,                                     \
-                                              .packed = frozen_packed,                                       \
-                                              .pack = frozen_pack,                                           \
-                                              .form = forward_form,                                          \
+                                              .packed = SL_ISA(forward_packed),                              \
+                                              .pack = SL_ISA(forward_pack),                                  \
+                                              .form = SL_ISA(forward_form),                                  \
                                               .run = frozen_run};
 FROZEN(conv2d_bwd_data_frozen)
 FROZEN(linear_bwd_data_frozen)

@@ -32,6 +32,18 @@ SL_INLINE sl_cpu_conv_pass pass_of(const sl_call *call) {
     return data ? SL_CPU_BACKWARD_DATA : SL_CPU_FORWARD;
 }
 
+/* What a plan compares addresses of: weights packed by conv_pack() for the forward pass. One for the level.
+ */
+extern const char SL_ISA(forward_form)[];
+
+/* One copy of a frozen weight serves both passes in fp32. */
+SL_INLINE bool is_shared(const sl_call *call) {
+    return call->in[1].flags & SL_OPERAND_FROZEN && call->in[0].dtype == SL_F32;
+}
+
+size_t SL_ISA(forward_packed)(const sl_call *call);
+sl_status SL_ISA(forward_pack)(const sl_call *call);
+
 /* Frozen weights that are F16's anyway are kept so. */
 SL_INLINE bool is_half(const sl_call *call) {
     const unsigned both = SL_OPERAND_FROZEN | SL_OPERAND_HALF;

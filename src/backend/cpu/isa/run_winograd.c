@@ -1,7 +1,13 @@
 /* 3x3 CONV2D and its gradients by Winograd's filtering. */
 #include "backend/cpu/isa/run_conv.h"
 
-enum { WINOGRAD_SIDE = 32, WINOGRAD_WEIGHTS = 1 << 20 };
+enum {
+    LEAST_SIDE = 8,           /* of a map: smaller ones leave tiles half empty */
+    LARGE_SIDE = 32,          /* where packing at each run is little beside the products */
+    WEIGHTS_PACKED = 1 << 20, /* or that of so many */
+    TILES_KEPT = 1024, /* from which on a frozen layer is faster with its weights kept in transformed form */
+    TILE_PX = 4,
+};
 
 /* 3x3 in fp32 without strides, with enough channels for vectors. */
 static bool is_winograd_form(const sl_call *call, const sl_cpu_conv_shape *s) {
@@ -11,13 +17,29 @@ static bool is_winograd_form(const sl_call *call, const sl_cpu_conv_shape *s) {
            call->in[1].dtype == SL_F32;
 }
 
-/* Where it pays: maps of some tiles and channels, and where the fourfold weights are small or the map is
- * large. */
+static bool has_tiles(const sl_cpu_conv_shape *s) {
+    return min_of(s->in_h, s->out_h) >= LEAST_SIDE && min_of(s->in_w, s->out_w) >= LEAST_SIDE;
+}
+
+static bool keeps_transformed(const sl_call *call, const sl_cpu_conv_shape *s) {
+    bool forward = pass_of(call) == SL_CPU_FORWARD;
+    int64_t height = forward ? s->out_h : s->in_h, width = forward ? s->out_w : s->in_w;
+    return s->batch * ceil_div(height, TILE_PX) * ceil_div(width, TILE_PX) >= TILES_KEPT;
+}
+
+/* With weights transformed once, or before each run where they are trained: fourfold ones. */
 static bool winograd_accepts(const sl_call *call) {
     sl_cpu_conv_shape s = shape_of(call);
-    bool map = min_of(s.in_h, s.out_h) >= 8 && min_of(s.in_w, s.out_w) >= 8;
-    bool large = s.out_h >= WINOGRAD_SIDE && s.out_w >= WINOGRAD_SIDE;
-    return is_winograd_form(call, &s) && map && (large || s.in_c * s.out_c * 9 <= WINOGRAD_WEIGHTS);
+    if (!is_winograd_form(call, &s) || !has_tiles(&s)) return false;
+    if (is_shared(call)) return keeps_transformed(call, &s);
+    bool large = s.out_h >= LARGE_SIDE && s.out_w >= LARGE_SIDE;
+    return large || s.in_c * s.out_c * 9 <= WEIGHTS_PACKED;
+}
+
+/* With weights transformed as they are needed: as fast for few tiles, and a quarter of the memory or less. */
+static bool winograd_made_accepts(const sl_call *call) {
+    sl_cpu_conv_shape s = shape_of(call);
+    return is_shared(call) && is_winograd_form(call, &s) && has_tiles(&s);
 }
 
 static size_t winograd_packed(const sl_call *call) {
@@ -43,9 +65,19 @@ static size_t winograd_worker_scratch(const sl_call *call) {
     return SL_ISA(winograd_worker_bytes)(&conv);
 }
 
-static sl_status winograd_run(const sl_call *call) {
+/* Weights as the direct convolution has them, whose transforms are made as they are needed. */
+static size_t winograd_made_worker_scratch(const sl_call *call) {
     sl_cpu_conv_shape s = shape_of(call);
     sl_cpu_conv conv = arguments(call, &s);
+    conv.forward_form = true;
+    return SL_ISA(winograd_worker_bytes)(&conv);
+}
+
+static sl_status run_from(const sl_call *call, bool made) {
+    sl_cpu_conv_shape s = shape_of(call);
+    sl_cpu_conv conv = arguments(call, &s);
+    conv.forward_form = made;
+    conv.half = made && is_half(call);
     float *room = call->scratch;
     conv.bias = as_floats(call, 2, &room);
     conv.worker_workspace = call->worker_scratch;
@@ -54,6 +86,16 @@ static sl_status winograd_run(const sl_call *call) {
     return SL_OK;
 }
 
+static sl_status winograd_run(const sl_call *call) {
+    return run_from(call, false);
+}
+
+static sl_status winograd_made_run(const sl_call *call) {
+    return run_from(call, true);
+}
+
+#define ARITHMETIC (36.0 / (16 * 9)) /* F(4x4, 3x3) */
+
 #define WINOGRAD(name)                                                                                       \
     const sl_kernel_code SL_ISA_CODE(name) = {.accepts = winograd_accepts,                                   \
                                               .scratch = winograd_scratch,                                   \
@@ -61,9 +103,21 @@ static sl_status winograd_run(const sl_call *call) {
                                               .packed = winograd_packed,                                     \
                                               .pack = winograd_pack,                                         \
                                               .run = winograd_run,                                           \
-                                              .arithmetic = 36.0 / (16 * 9)}; /* F(4x4, 3x3) */
+                                              .arithmetic = ARITHMETIC};
 WINOGRAD(conv2d_winograd)
 WINOGRAD(conv2d_bwd_data_winograd)
+
+#define WINOGRAD_MADE(name)                                                                                  \
+    const sl_kernel_code SL_ISA_CODE(name) = {.accepts = winograd_made_accepts,                              \
+                                              .scratch = winograd_scratch,                                   \
+                                              .worker_scratch = winograd_made_worker_scratch,                \
+                                              .packed = SL_ISA(forward_packed),                              \
+                                              .pack = SL_ISA(forward_pack),                                  \
+                                              .form = SL_ISA(forward_form),                                  \
+                                              .run = winograd_made_run,                                      \
+                                              .arithmetic = ARITHMETIC};
+WINOGRAD_MADE(conv2d_winograd_made)
+WINOGRAD_MADE(conv2d_bwd_data_winograd_made)
 
 /* 3x3 of some tiles and channels; the sums by points are kept in one worker's memory whatever the layer */
 static bool winograd_grad_accepts(const sl_call *call) {

@@ -13,6 +13,9 @@
 enum {
     POINTS = 36,
     SIDE = 4, /* outputs of a tile; it reads SIDE + 2 inputs */
+    /* floats between the arrays of two points beyond their size: a tile is written to all 36 at one place of
+     * each, which would fall into the same few lines of the caches if they lay a power of two apart */
+    POINT_GAP = 16,
 };
 
 /* The points besides 0: A, -A, B, -B */
@@ -34,6 +37,23 @@ SL_INLINE void transform_weights(const vf g[3], vf out[6]) {
     out[3] = vf_fma(g[1], vf_set1(B), even_b) * scale_b;
     out[4] = vf_fnma(g[1], vf_set1(B), even_b) * scale_b;
     out[5] = g[2];
+}
+
+/* G g G^T of row `at` of each tap, points `step` apart. */
+SL_INLINE void transform_taps(const float *const rows[9], int64_t at, float *out, int64_t step) {
+    for (int64_t j = 0; j < NR; j += VL) {
+        vf half[3][6], column[6];
+        for (int x = 0; x < 3; x++) {
+            vf g[3] = {vf_load(rows[x] + at + j), vf_load(rows[3 + x] + at + j),
+                       vf_load(rows[6 + x] + at + j)};
+            transform_weights(g, half[x]);
+        }
+        for (int y = 0; y < 6; y++) {
+            vf g[3] = {half[0][y], half[1][y], half[2][y]};
+            transform_weights(g, column);
+            for (int x = 0; x < 6; x++) vf_store(out + (y * 6 + x) * step + j, column[x]);
+        }
+    }
 }
 
 /* G^T m, one line of G^T m G from one line of m */
