@@ -7,6 +7,7 @@ typedef struct conv_case {
     float *grad_w, *sums;
     double *grad_w_expected, *sums_expected;
     sl_cpu_activation activation;
+    bool half; /* the weights are F16's */
 } conv_case;
 
 static double act(sl_cpu_activation kind, double x) {
@@ -84,6 +85,53 @@ static void run_pass(const sl_cpu_kernels *kernels, conv_case *c, sl_cpu_conv_pa
     kernels->conv(&conv);
 }
 
+/* Both passes, direct or by Winograd, from one copy of the weights. */
+static void run_shared(const sl_cpu_kernels *kernels, conv_case *c, bool winograd) {
+    sl_cpu_conv_pack pack = {
+        .shape = &c->shape, .dtype = SL_F32, .weights_dtype = SL_F32, .weights = c->w.data, .half = c->half};
+    pack.packed = buffer_new(kernels->conv_packed_bytes(&pack));
+    kernels->conv_pack(&pack);
+    for (int pass = SL_CPU_FORWARD; pass <= SL_CPU_BACKWARD_DATA; pass++) {
+        bool forward = pass == SL_CPU_FORWARD;
+        sl_cpu_conv conv = {
+            .shape = &c->shape, .pass = (sl_cpu_conv_pass)pass, .dtype = SL_F32, .packed = pack.packed};
+        conv.input = forward ? c->x.data : c->grad_y.data, conv.output = forward ? c->y.data : c->grad_x.data;
+        conv.half = c->half, conv.forward_form = true;
+        if (forward)
+            conv.bias = c->bias.data, conv.residual = c->residual.data, conv.activation = c->activation;
+        if (!winograd) {
+            conv.workspace = buffer_new(kernels->conv_bytes(&conv));
+            kernels->conv(&conv);
+            continue;
+        }
+        conv.worker_stride = (kernels->winograd_worker_bytes(&conv) + 63) / 64 * 64;
+        conv.worker_workspace = buffer_new((size_t)sl_threads_count() * conv.worker_stride);
+        kernels->winograd(&conv);
+    }
+}
+
+static void run_direct_shared(const sl_cpu_kernels *kernels, void *context) {
+    int mark = buffer_count;
+    run_shared(kernels, context, false);
+    buffers_check();
+    while (buffer_count > mark) sl_free(buffers[--buffer_count].block);
+}
+
+static void run_winograd_shared(const sl_cpu_kernels *kernels, void *context) {
+    int mark = buffer_count;
+    run_shared(kernels, context, true);
+    buffers_check();
+    while (buffer_count > mark) sl_free(buffers[--buffer_count].block);
+}
+
+static void check_shared(const sl_cpu_kernels *kernels, void *context) {
+    (void)kernels;
+    const conv_case *c = context;
+    expect_near("y of shared weights", SL_F32, c->y.data, c->y.values, (int64_t)c->y.count, 3e-5);
+    expect_near("grad_x of shared weights", SL_F32, c->grad_x.data, c->grad_x.values,
+                (int64_t)c->grad_x.count, 1e-4);
+}
+
 static sl_cpu_conv_grad grad_of(conv_case *c) {
     return (sl_cpu_conv_grad){.shape = &c->shape,
                               .dtype = c->dtype,
@@ -157,6 +205,9 @@ static void try_shape(sl_cpu_conv_shape s, sl_dtype dtype, sl_dtype weights, sl_
     int64_t count = s.out_c * s.in_c * s.kernel_h * s.kernel_w;
     c.x = array_random(dtype, in, 0, 1);
     c.w = array_random(weights, count, 0, 1 / sqrt((double)(s.in_c * s.kernel_h * s.kernel_w)));
+    c.half = dtype == SL_F32 && weights == SL_F32 && sl_random_below(&noise, 2);
+    for (size_t i = 0; c.half && i < c.w.count; i++)
+        c.w.values[i] = (double)(((float *)c.w.data)[i] = sl_f16_to_f32(sl_f32_to_f16((float)c.w.values[i])));
     if (dtype == SL_BF16) /* what the kernel works with */
         for (size_t i = 0; i < c.w.count; i++)
             c.w.values[i] = (double)sl_bf16_to_f32(sl_f32_to_bf16((float)c.w.values[i]));
@@ -174,6 +225,10 @@ static void try_shape(sl_cpu_conv_shape s, sl_dtype dtype, sl_dtype weights, sl_
                         {c.sums, (size_t)s.out_c * sizeof(float)}};
     at_every_level(dtype == SL_BF16, run, check, &c, outputs, 4);
     if (fits_winograd(&c)) at_every_level(false, run_fast, check_fast, &c, outputs, 3);
+    if (dtype == SL_F32 && weights == SL_F32) {
+        at_every_level(false, run_direct_shared, check_shared, &c, outputs, 2);
+        if (fits_winograd(&c)) at_every_level(false, run_winograd_shared, check_shared, &c, outputs, 2);
+    }
     buffers_free();
 }
 

@@ -13,7 +13,10 @@ enum { SL_BASE_DATA_TRAIN = 0, SL_BASE_DATA_HOLDOUT = 1, SL_BASE_DATA_EVAL = 2, 
 /* Captions are cut to so many tokens; the longest of 11,000 from the simulator has 47. */
 enum { SL_BASE_TOKENS = 48 };
 
-enum { SL_BASE_UNET_LAYERS = 1 }; /* residual blocks of a level, unless the settings say otherwise */
+/* Residual blocks of a level, unless the settings say otherwise; and a number as the text of an option. */
+#define SL_BASE_UNET_LAYERS   2
+#define SL_BASE_TEXT(number)  SL_BASE_TEXT_(number)
+#define SL_BASE_TEXT_(number) #number
 
 enum { SL_BASE_PATH_BYTES = 4096 };
 

@@ -39,7 +39,7 @@ const sl_option sl_base_options[] = {
     INT(vocabulary, "vocabulary", "1200", 514, 49152, "tokens", "size of the caption vocabulary"),
     SL_OPTION_PATH(sl_base_settings, begin, "begin", 0, NULL, "DIR",
                    "model folder whose denoiser, text encoder and words stage unet begins with"),
-    INT(unet_layers, "unet-layers", "1", 1, 8, NULL,
+    INT(unet_layers, "unet-layers", SL_BASE_TEXT(SL_BASE_UNET_LAYERS), 1, 8, NULL,
         "residual blocks of a level of the denoiser; more than --begin has: new ones change nothing at "
         "first"),
     INT(unet_rings, "unet-rings", "96", 0, 4096, NULL,
