@@ -110,7 +110,12 @@ static sl_status read_begin(const sl_base_settings *settings, unet_stage *s) {
     snprintf(folder, sizeof folder, "%s/unet", settings->begin);
     sl_model *begin;
     SL_TRY(sl_model_load(folder, &begin));
-    sl_status status = sl_base_begin(begin->params, folder, s->unet->params);
+    int64_t rings = ((const sl_unet_config *)begin->config)->beam_rings;
+    sl_status status = SL_OK;
+    if (rings && rings != settings->unet_rings)
+        status = sl_fail(SL_MISMATCH, "'%s' has %lld rings about the beam, --unet-rings asks for %lld",
+                         folder, (long long)rings, (long long)settings->unet_rings);
+    if (status == SL_OK) status = sl_base_begin(begin->params, folder, s->unet->params);
     sl_model_free(begin);
     SL_TRY(status);
     snprintf(folder, sizeof folder, "%s/text_encoder", settings->begin);
@@ -156,10 +161,11 @@ static sl_status train(const sl_base_settings *settings, const sl_progress *prog
                    holdout_source = {s->holdout, s->tokenizer, (uint64_t)settings->seed + 1};
     sl_denoiser_data data = {&train_source, sl_latents_count(s->train), latent, ids, NULL, beam},
                      held = {&holdout_source, sl_latents_count(s->holdout), latent, ids, NULL, beam};
-    json_t *recorded = json_pack("{s:i, s:i, s:f, s:f, s:f, s:f, s:i}", "batch", recipe.batch, "accumulate",
-                                 (int)settings->unet_accumulate, "rate", settings->unet_rate, "ema",
-                                 settings->unet_ema, "caption_dropout", recipe.caption_dropout,
-                                 "beam_dropout", recipe.beam_dropout, "dtype", settings->dtype);
+    json_t *recorded = json_pack(
+        "{s:i, s:i, s:i, s:i, s:f, s:f, s:f, s:f, s:i}", "layers", (int)settings->unet_layers, "rings",
+        (int)settings->unet_rings, "batch", recipe.batch, "accumulate", (int)settings->unet_accumulate,
+        "rate", settings->unet_rate, "ema", settings->unet_ema, "caption_dropout", recipe.caption_dropout,
+        "beam_dropout", recipe.beam_dropout, "dtype", settings->dtype);
     sl_train_options options = sl_base_train_options(settings, folder.text, settings->unet_steps,
                                                      settings->unet_rate, settings->unet_ema, recorded);
     options.accumulate = (int)settings->unet_accumulate;
