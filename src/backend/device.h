@@ -17,7 +17,8 @@
 
 #include <stdarg.h>
 
-enum { SL_DEVICE_ABI = 4 };
+/* Changes with what both sides lay out alike: operations by number, attributes and calls by size. */
+enum { SL_DEVICE_ABI = 5 << 24 | SL_OP_COUNT << 16 | (sizeof(sl_attrs) + sizeof(sl_call)) % 65536 };
 
 typedef struct sl_device_info {
     char name[128];        /* "NVIDIA H200" */
