@@ -28,10 +28,11 @@ static sl_status load_part(const char *folder, const char *part, const sl_model_
     return SL_OK;
 }
 
-static const double usual_guidance = 7.5, most_guidance = 50;
+static const double usual_guidance[] = {[SL_SPACE_OBSERVED] = 7.5, [SL_SPACE_EXPECTATION] = 1.5},
+                    most_guidance = 50;
 
 static sl_status load_guidance(sl_bundle *bundle, const json_t *facts) {
-    SL_TRY(sl_json_real_or(facts, "guidance", usual_guidance, &bundle->guidance));
+    SL_TRY(sl_json_real_or(facts, "guidance", usual_guidance[bundle->space], &bundle->guidance));
     if (bundle->guidance > 0 && bundle->guidance <= most_guidance) return SL_OK;
     return sl_fail(SL_FORMAT, "'guidance' is %g, expected above 0 and up to %g", bundle->guidance,
                    most_guidance);
@@ -41,7 +42,7 @@ static sl_status load_guidance(sl_bundle *bundle, const json_t *facts) {
 static sl_status load_facts(sl_bundle *bundle) {
     char path[SL_LIMIT_PATH_BYTES];
     bundle->space_to_depth = 1;
-    bundle->guidance = usual_guidance;
+    bundle->guidance = usual_guidance[SL_SPACE_OBSERVED];
     snprintf(path, sizeof path, "%s/scatterloop.json", bundle->folder);
     if (!sl_file_exists(path)) return SL_OK;
     json_t *json;
@@ -49,12 +50,12 @@ static sl_status load_facts(sl_bundle *bundle) {
     const char *space = NULL;
     sl_status status = sl_json_string_or(json, "space", space_names[0], &space);
     if (status == SL_OK) status = sl_json_int_or(json, "space_to_depth", 1, 16, 1, &bundle->space_to_depth);
-    if (status == SL_OK) status = load_guidance(bundle, json);
     if (status == SL_OK) {
         bundle->space =
             strcmp(space, space_names[SL_SPACE_EXPECTATION]) == 0 ? SL_SPACE_EXPECTATION : SL_SPACE_OBSERVED;
         if (strcmp(space, space_names[bundle->space]) != 0)
             status = sl_fail(SL_UNSUPPORTED, "'space' is '%s', expected 'observed' or 'expectation'", space);
+        if (status == SL_OK) status = load_guidance(bundle, json);
         json_t *map = json_object_get(json, "intensity_map");
         if (json_is_object(map)) bundle->intensity_map = json_incref(map);
     }
@@ -136,7 +137,7 @@ void sl_bundle_free(sl_bundle *bundle) {
 }
 
 double sl_bundle_guidance(const sl_bundle *bundle, double asked) {
-    return asked > 0 ? asked : bundle->guidance;
+    return asked >= 0 ? asked : bundle->guidance;
 }
 
 int64_t sl_bundle_reduction(const sl_bundle *bundle) {

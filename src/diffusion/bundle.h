@@ -6,7 +6,8 @@
  * - space: "observed", images as displayed, noise and gaps included; "expectation", the noise-free log
  *   intensity;
  * - space_to_depth: side of the block of pixels that the autoencoder sees as channels (1: none);
- * - guidance: the guidance scale that suits the model (7.5, which Stable Diffusion 1.x is used to);
+ * - guidance: the guidance scale that suits the model (7.5, which Stable Diffusion 1.x is used to; 1.5 in the
+ *   space of expectations);
  * - intensity_map: how counts became model values; its keys are the image layer's business */
 #ifndef SL_DIFFUSION_BUNDLE_H
 #define SL_DIFFUSION_BUNDLE_H
@@ -53,7 +54,7 @@ static inline const sl_vae_config *sl_bundle_vae(const sl_bundle *bundle) {
     return bundle->vae->config;
 }
 
-/* The guidance scale to sample with: the one asked for, or the model's own where that is 0. */
+/* The guidance scale to sample with: the one asked for, or the model's own where that is below 0. */
 double sl_bundle_guidance(const sl_bundle *bundle, double asked);
 
 /* Pixels of the image to one pixel of the latent, along a side. */

@@ -499,8 +499,8 @@ sl_status sl_generate_preview(const sl_generate_settings *settings, int prompt_c
                    (long long)(end - first), (long long)first, (long long)(end - 1), prompt_count,
                    (long long)settings->steps,
                    settings->guidance > 1   ? ", with guidance (two passes a step)"
-                   : settings->guidance > 0 ? ""
-                                            : ", with the model's guidance");
+                   : settings->guidance < 0 ? ", with the model's guidance"
+                                            : "");
     if (settings->out)
         sl_text_printf(out, "files: %s/image_%06lld.%s and .png ... , metadata.jsonl\n", settings->out,
                        (long long)first, sl_write_suffix((sl_write_format)settings->format));

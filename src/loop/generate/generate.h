@@ -18,9 +18,9 @@ typedef struct sl_generate_settings {
 
 /* The option --guidance of all that samples. */
 #define SL_GENERATE_GUIDANCE(settings)                                                                       \
-    SL_OPTION_REAL(settings, guidance, "guidance", 'g', "0", 0, 50, "",                                      \
-                   "classifier-free guidance scale; 0: the model folder's own, 7.5 where it has none; 1: "   \
-                   "none, at half the cost")
+    SL_OPTION_REAL(settings, guidance, "guidance", 'g', "-1", -1, 50, "",                                    \
+                   "classifier-free guidance scale; up to 1: none, at half the cost; -1: the model "         \
+                   "folder's own, 7.5 where it names none")
 
 extern const sl_option sl_generate_options[];
 extern const sl_preset sl_generate_presets[];
