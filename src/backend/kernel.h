@@ -41,8 +41,8 @@ typedef struct sl_kernel_code {
      * memory). run() may not read in[1] of a frozen weight: its data can be NULL, its values nowhere else. */
     size_t (*packed)(const sl_call *call);
     sl_status (*pack)(const sl_call *call);
-    /* Kernels of the same form (not NULL) pack a weight to the same bytes, given the dtype of in[0]: a plan
-     * keeps one copy for all of them. */
+    /* Kernels of the same form (not NULL) pack a weight to the same bytes, given its dtype and flags and the
+     * dtype of in[0]: a plan keeps one copy for all of them. */
     const char *form;
     /* Make what outlives runs (primitives of a library) into *out_state, given back to call->state; NULL:
      * nothing. May allocate. release() frees it. prepare() runs before scratch(), worker_scratch() and

@@ -1,9 +1,11 @@
 #include "diffusion/beam_map.h"
 
+#include "model/unet.h"
+
 #include <math.h>
 #include <string.h>
 
-static const double unit_px = 128, most = 3;
+static const double unit_px = 128, most = SL_UNET_BEAM_FARTHEST;
 
 static double bounded(double x) {
     return fmin(fmax(x, -most), most);

@@ -50,17 +50,14 @@ static sl_value attention(unet *u, int index, sl_value x, int level) {
     return sl_nn_spatial_transformer(u->nn, numbered(name, "attentions", index), x, u->context, spatial);
 }
 
-/* Channels of the map of the beam (diffusion/beam_map.h): whether it is known, and the distance from it, up
- * to FARTHEST. */
-enum { BEAM_KNOWN = 0, BEAM_DISTANCE = 3, FARTHEST = 3 };
-
 /* Numbers of the rings that divide the distances which the map tells apart; below 0 where the beam is not
  * known. */
 static sl_value rings_of(sl_graph *g, const sl_unet_config *config, sl_value beam) {
     double rings = (double)config->beam_rings;
     if (!config->beam_rings) return SL_NONE;
-    sl_value known = sl_scale(g, sl_slice(g, beam, -1, BEAM_KNOWN, 1), 2 * rings, -2 * rings);
-    sl_value distance = sl_scale(g, sl_slice(g, beam, -1, BEAM_DISTANCE, 1), rings / FARTHEST, 0);
+    sl_value known = sl_scale(g, sl_slice(g, beam, -1, SL_UNET_BEAM_KNOWN, 1), 2 * rings, -2 * rings);
+    sl_value distance =
+        sl_scale(g, sl_slice(g, beam, -1, SL_UNET_BEAM_DISTANCE, 1), rings / SL_UNET_BEAM_FARTHEST, 0);
     return sl_reshape(g, sl_add(g, distance, known), SL_SHAPE(sl_value_dim(g, beam, 0), -1));
 }
 

@@ -9,6 +9,10 @@
 typedef enum sl_unet_down_block { SL_DOWN_CROSS_ATTN, SL_DOWN_PLAIN } sl_unet_down_block;
 typedef enum sl_unet_up_block { SL_UP_PLAIN, SL_UP_CROSS_ATTN } sl_unet_up_block;
 
+/* Channels of the map of the beam that rings are laid by: whether it is known (1 or 0), and the distance from
+ * it, in units of which the rings cover SL_UNET_BEAM_FARTHEST. */
+enum { SL_UNET_BEAM_KNOWN = 0, SL_UNET_BEAM_DISTANCE = 3, SL_UNET_BEAM_FARTHEST = 3 };
+
 typedef struct sl_unet_config {
     int64_t sample_size; /* latent side at which it was trained; nothing depends on it */
     int64_t in_channels, out_channels;

@@ -6,12 +6,14 @@
 #include <math.h>
 #include <string.h>
 
+enum { RINGS_MAX = 1000000 }; /* numbers that a float tells apart */
+
 static sl_status check(const sl_call *call) {
     const sl_shape *x = &call->in[0].shape;
     SL_TRY(sl_rule_rank(call, 0, 3, 3));
     SL_TRY(sl_rule_rank(call, 1, 2, 2));
-    if (call->attrs->count < 1 || call->attrs->count > INT32_MAX)
-        return sl_fail(SL_INVALID, "%s: %lld rings, expected at least one", sl_op_name(call->op),
+    if (call->attrs->count < 1 || call->attrs->count > RINGS_MAX)
+        return sl_fail(SL_INVALID, "%s: %lld rings, expected 1 to a million", sl_op_name(call->op),
                        (long long)call->attrs->count);
     sl_shape ring = SL_SHAPE(x->dim[0], call->op == SL_OP_RING_GATHER ? x->dim[1] : call->in[1].shape.dim[1]);
     return sl_rule_shape(call, 1, &ring);

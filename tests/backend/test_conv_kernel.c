@@ -110,18 +110,34 @@ static void run_shared(const sl_cpu_kernels *kernels, conv_case *c, bool winogra
     }
 }
 
-static void run_direct_shared(const sl_cpu_kernels *kernels, void *context) {
+typedef void (*run_one)(const sl_cpu_kernels *kernels, conv_case *c, sl_cpu_conv_pass pass);
+
+/* One copy of the weights gives the bits that a copy for each pass gives. */
+static void share(const sl_cpu_kernels *kernels, conv_case *c, run_one apart, bool winograd) {
     int mark = buffer_count;
-    run_shared(kernels, context, false);
+    void *kept[2];
+    const array *results[2] = {&c->y, &c->grad_x};
+    apart(kernels, c, SL_CPU_FORWARD);
+    apart(kernels, c, SL_CPU_BACKWARD_DATA);
+    for (int i = 0; i < 2; i++) {
+        kept[i] = buffer_new(results[i]->count * sizeof(float));
+        memcpy(kept[i], results[i]->data, results[i]->count * sizeof(float));
+    }
+    run_shared(kernels, c, winograd);
     buffers_check();
+    for (int i = 0; i < 2; i++)
+        if (memcmp(kept[i], results[i]->data, results[i]->count * sizeof(float)) != 0)
+            fail_msg("%s: other bits of %s from shared weights%s", kernels->name, i ? "grad_x" : "y",
+                     winograd ? " by Winograd" : "");
     while (buffer_count > mark) sl_free(buffers[--buffer_count].block);
 }
 
+static void run_direct_shared(const sl_cpu_kernels *kernels, void *context) {
+    share(kernels, context, run_pass, false);
+}
+
 static void run_winograd_shared(const sl_cpu_kernels *kernels, void *context) {
-    int mark = buffer_count;
-    run_shared(kernels, context, true);
-    buffers_check();
-    while (buffer_count > mark) sl_free(buffers[--buffer_count].block);
+    share(kernels, context, run_winograd, true);
 }
 
 static void check_shared(const sl_cpu_kernels *kernels, void *context) {

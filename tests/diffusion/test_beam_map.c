@@ -2,6 +2,7 @@
 #include "test.h"
 
 #include "diffusion/beam_map.h"
+#include "model/unet.h"
 
 #include <math.h>
 #include <string.h>
@@ -31,6 +32,10 @@ static void places_are_told_from_the_beam(void **state) {
     sl_beam_map(&(sl_direct_beam){true, 2.5 * PLACE_PX, 3.5 * PLACE_PX}, SIDE, SIDE, PLACE_PX, map);
     const float *here = at(map, 2, 3), *right = at(map, 2, 7), *below = at(map, 6, 3);
     for (int k = 0; k < 8; k++) assert_near((double)here[k], k == 0, 1e-6);
+    /* what the denoiser lays its rings by */
+    assert_near((double)right[SL_UNET_BEAM_KNOWN], 1, 0);
+    assert_near((double)right[SL_UNET_BEAM_DISTANCE], 32 / 128.0, 1e-6);
+    assert_near((double)at(map, 7, 7)[SL_UNET_BEAM_DISTANCE], hypot(32, 40) / 128, 1e-6);
     assert_near((double)right[1], 32 / 128.0, 1e-6);
     assert_near((double)right[2], 0, 1e-6);
     assert_near((double)right[3], 32 / 128.0, 1e-6);

@@ -599,6 +599,9 @@ static void place_in_rings(op_case *c, sl_random *random) {
         case 1:
             place = NAN;
             break;
+        case 2: /* next to nothing of a ring */
+            place = 1e-7 * sl_random_uniform(random);
+            break;
         default:
             break;
         }

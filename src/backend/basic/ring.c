@@ -1,7 +1,7 @@
 /* Places to rings and back, an image at a time: few numbers for each place, so that memory is the limit. */
 #include "backend/basic/basic.h"
 
-/* What a worker needs: the rings' weights [R], and where it gathers their sums [R, C]. */
+/* What a worker needs: what each ring's sum is divided by [R], and where it gathers the sums [R, C]. */
 typedef struct room {
     float *weight, *sum;
 } room;
@@ -10,8 +10,12 @@ static int64_t channels_of(const sl_call *call) {
     return call->in[0].shape.dim[2];
 }
 
+static size_t weight_bytes(const sl_call *call) {
+    return (size_t)call->attrs->count * sizeof(float);
+}
+
 static size_t room_bytes(const sl_call *call) {
-    return (size_t)(call->attrs->count * (channels_of(call) + 1)) * sizeof(float);
+    return weight_bytes(call) * (size_t)(channels_of(call) + 1);
 }
 
 /* Between which rings a place lies. */
@@ -28,7 +32,7 @@ static between between_of(const sl_call *call, int64_t place) {
     return (between){ring, {1 - share, share}};
 }
 
-/* What each ring's sum is to be multiplied by. */
+/* The sum of all shares of each ring; 1 where none is asked for, or where it has no share. */
 static void find_weights(const sl_call *call, int64_t first, int64_t places, float *weight) {
     int64_t rings = call->attrs->count;
     for (int64_t r = 0; r < rings; r++) weight[r] = call->attrs->mean ? 0 : 1;
@@ -38,7 +42,8 @@ static void find_weights(const sl_call *call, int64_t first, int64_t places, flo
         for (int k = 0; k < 2 && b.ring >= 0; k++)
             if (b.share[k] > 0) weight[b.ring + k] += b.share[k];
     }
-    for (int64_t r = 0; r < rings; r++) weight[r] = weight[r] > 0 ? 1 / weight[r] : 0;
+    for (int64_t r = 0; r < rings; r++)
+        if (!(weight[r] > 0)) weight[r] = 1;
 }
 
 static room open_room(const sl_call *call, int64_t image, int worker) {
@@ -71,7 +76,7 @@ static void gather_task(void *context, int64_t image, int worker) {
         for (int64_t c = 0; c < channels; c += BLOCK) {
             int64_t count = least(BLOCK, channels - c), at = (image * rings + r) * channels + c;
             float *to = target_block(&call->out[0], at, buffer), *sum = w.sum + r * channels + c;
-            for (int64_t i = 0; i < count; i++) to[i] = w.weight[r] * sum[i];
+            for (int64_t i = 0; i < count; i++) to[i] = sum[i] / w.weight[r];
             store_block(&call->out[0], at, count, to);
         }
 }
@@ -84,8 +89,8 @@ static void spread_task(void *context, int64_t image, int worker) {
     for (int64_t p = image * places; p < (image + 1) * places; p++) {
         between b = between_of(call, p);
         int64_t next = b.ring + (b.share[1] > 0), row = image * rings + (b.ring < 0 ? 0 : b.ring);
-        float low = b.ring < 0 ? 0 : b.share[0] * w.weight[b.ring];
-        float high = b.share[1] > 0 ? b.share[1] * w.weight[next] : 0;
+        float low = b.ring < 0 ? 0 : b.share[0] / w.weight[b.ring];
+        float high = b.share[1] > 0 ? b.share[1] / w.weight[next] : 0;
         for (int64_t c = 0; c < channels; c += BLOCK) {
             int64_t count = least(BLOCK, channels - c), at = p * channels + c;
             const float *x = load_block(&call->in[0], row * channels + c, count, buffer[0]);
@@ -109,4 +114,4 @@ static sl_status spread_run(const sl_call *call) {
     sl_parallel_for(call->in[0].shape.dim[0], spread_task, (void *)call);
     return SL_OK;
 }
-const sl_kernel_code sl_kernel_ring_spread_avx2 = {.worker_scratch = room_bytes, .run = spread_run};
+const sl_kernel_code sl_kernel_ring_spread_avx2 = {.worker_scratch = weight_bytes, .run = spread_run};

@@ -20,26 +20,28 @@ static bool accepts(const sl_call *call) {
 static size_t packed(const sl_call *call) {
     sl_cpu_conv_shape s = shape_of(call);
     sl_cpu_conv_pack pack = pack_of(call, &s);
-    pack.half = is_half(call);
     return SL_ISA(conv_packed_bytes)(&pack);
+}
+
+static sl_status check_half(float value) {
+    if (value != value || sl_f16_to_f32(sl_f32_to_f16(value)) == value) return SL_OK;
+    return sl_fail(SL_MISMATCH,
+                   "%g is no number of 16 bits: weights were changed since a plan was made for those of a "
+                   "16-bit file",
+                   (double)value);
 }
 
 /* Whoever said that these are F16's numbers may not have known of a later change. */
 static sl_status check_halves(const sl_operand *weights) {
     const float *value = weights->data;
-    int64_t count = sl_operand_count(weights), whole = count / 8 * 8;
-    for (int64_t i = 0; i < count; i++) {
-        for (; i < whole; i += 8) {
-            __m256 x = _mm256_loadu_ps(value + i),
-                   y = _mm256_cvtph_ps(_mm256_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT));
-            if (_mm256_movemask_ps(_mm256_cmp_ps(x, y, _CMP_NEQ_UQ))) break;
-        }
-        if (i < count && sl_f16_to_f32(sl_f32_to_f16(value[i])) != value[i])
-            return sl_fail(SL_MISMATCH,
-                           "%g is no number of 16 bits: weights were changed since a plan was made for those "
-                           "of a 16-bit file",
-                           (double)value[i]);
+    int64_t count = sl_operand_count(weights), i = 0;
+    for (; i + 8 <= count; i += 8) {
+        __m256 x = _mm256_loadu_ps(value + i),
+               y = _mm256_cvtph_ps(_mm256_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT));
+        if (!_mm256_movemask_ps(_mm256_cmp_ps(x, y, _CMP_NEQ_UQ))) continue;
+        for (int64_t k = i; k < i + 8; k++) SL_TRY(check_half(value[k]));
     }
+    for (; i < count; i++) SL_TRY(check_half(value[i]));
     return SL_OK;
 }
 
@@ -47,7 +49,6 @@ static sl_status pack_as(const sl_call *call, sl_cpu_conv_pass pass) {
     sl_cpu_conv_shape s = shape_of(call);
     sl_cpu_conv_pack pack = pack_of(call, &s);
     pack.pass = pass;
-    pack.half = is_half(call);
     if (pack.half) SL_TRY(check_halves(&call->in[1]));
     SL_ISA(conv_pack)(&pack);
     return SL_OK;
@@ -69,7 +70,6 @@ static sl_status run(const sl_call *call) {
     float *room = call->scratch;
     conv.bias = as_floats(call, 2, &room);
     conv.workspace = (char *)call->scratch + parameter_room(s.out_c);
-    conv.half = is_half(call);
     SL_ISA(conv)(&conv);
     return SL_OK;
 }
@@ -96,7 +96,6 @@ size_t SL_ISA(forward_packed)(const sl_call *call) {
     sl_cpu_conv_shape s = shape_of(call);
     sl_cpu_conv_pack pack = pack_of(call, &s);
     pack.pass = SL_CPU_FORWARD;
-    pack.half = is_half(call);
     return SL_ISA(conv_packed_bytes)(&pack);
 }
 
@@ -112,7 +111,6 @@ static sl_status frozen_run(const sl_call *call) {
     sl_cpu_conv_shape s = shape_of(call);
     sl_cpu_conv conv = arguments(call, &s);
     conv.forward_form = true;
-    conv.half = is_half(call);
     SL_ISA(conv)(&conv);
     return SL_OK;
 }

@@ -56,7 +56,8 @@ SL_INLINE sl_cpu_conv_pack pack_of(const sl_call *call, const sl_cpu_conv_shape 
                               .dtype = call->in[0].dtype,
                               .weights_dtype = call->in[1].dtype,
                               .weights = call->in[1].data,
-                              .packed = call->packed};
+                              .packed = call->packed,
+                              .half = is_half(call)};
 }
 
 SL_INLINE sl_cpu_conv arguments(const sl_call *call, const sl_cpu_conv_shape *s) {
@@ -65,7 +66,8 @@ SL_INLINE sl_cpu_conv arguments(const sl_call *call, const sl_cpu_conv_shape *s)
                          .dtype = call->in[0].dtype,
                          .input = call->in[0].data,
                          .packed = call->packed,
-                         .output = call->out[0].data};
+                         .output = call->out[0].data,
+                         .half = is_half(call)};
 }
 
 SL_INLINE sl_cpu_conv_grad grad_arguments(const sl_call *call, const sl_cpu_conv_shape *s) {

@@ -2,9 +2,9 @@
 #include "backend/cpu/isa/run_conv.h"
 
 enum {
-    LEAST_SIDE = 8,           /* of a map: smaller ones leave tiles half empty */
-    LARGE_SIDE = 32,          /* where packing at each run is little beside the products */
-    WEIGHTS_PACKED = 1 << 20, /* or that of so many */
+    LEAST_SIDE = 8,  /* of a map: smaller ones leave tiles half empty */
+    LARGE_SIDE = 32, /* of a map, beside whose products transforming trained weights at each run is little */
+    WEIGHTS_FEW = 1 << 20, /* that are transformed at each run for smaller maps too */
     TILES_KEPT = 1024, /* from which on a frozen layer is faster with its weights kept in transformed form */
     TILE_PX = 4,
 };
@@ -33,7 +33,7 @@ static bool winograd_accepts(const sl_call *call) {
     if (!is_winograd_form(call, &s) || !has_tiles(&s)) return false;
     if (is_shared(call)) return keeps_transformed(call, &s);
     bool large = s.out_h >= LARGE_SIDE && s.out_w >= LARGE_SIDE;
-    return large || s.in_c * s.out_c * 9 <= WEIGHTS_PACKED;
+    return large || s.in_c * s.out_c * 9 <= WEIGHTS_FEW;
 }
 
 /* With weights transformed as they are needed: as fast for few tiles, and a quarter of the memory or less. */
@@ -77,7 +77,6 @@ static sl_status run_from(const sl_call *call, bool made) {
     sl_cpu_conv_shape s = shape_of(call);
     sl_cpu_conv conv = arguments(call, &s);
     conv.forward_form = made;
-    conv.half = made && is_half(call);
     float *room = call->scratch;
     conv.bias = as_floats(call, 2, &room);
     conv.worker_workspace = call->worker_scratch;

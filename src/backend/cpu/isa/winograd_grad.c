@@ -14,7 +14,6 @@ enum {
     TASKS_WANTED = 16,
     PART_TILES_MIN = 96,
     TAPS = 9,
-    POINT_PAD = VL, /* between points, lest the 36 lines of a tile fall into one set of the cache */
 };
 
 typedef struct grad_job {
@@ -54,7 +53,7 @@ size_t SL_ISA(winograd_grad_bytes)(const sl_cpu_conv_grad *g) {
 
 /* Distance of two points in V, W and M: of `rows` rows of `width` */
 static int64_t point_step(int64_t rows, int64_t width) {
-    return rows * width + POINT_PAD;
+    return rows * width + POINT_GAP;
 }
 
 size_t SL_ISA(winograd_grad_worker_bytes)(const sl_cpu_conv_grad *g) {

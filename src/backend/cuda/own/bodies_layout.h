@@ -262,8 +262,9 @@ PIECE void pool_bwd_at(const sl_cuda_own *c, position item) {
 PIECE float ring_share(const sl_cuda_own *c, position at, position ring) {
     float place = in_at(c, 1, at);
     if (!(place >= 0 && place <= (float)(c->attrs.count - 1))) return 0;
-    float far = fabsf(place - (float)ring);
-    return far < 1 ? 1 - far : 0;
+    position below = (position)place;
+    float upper = place - (float)below;
+    return ring == below ? 1 - upper : ring == below + 1 ? upper : 0;
 }
 
 /* The sum of what all places of an image give to a ring. */
