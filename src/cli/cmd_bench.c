@@ -1,11 +1,15 @@
 /* Speed of whole models. */
 #include "cli/command.h"
 #include "base/sort.h"
+#include "base/threads.h"
 #include "loop/bench/bench.h"
 #include "loop/bench/bench_memory.h"
 #include "loop/engine.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+
+enum { NUMBERS_MAX = 16, THREADS_MAX = 256 };
 
 /* Answers each line on standard input with the seconds of one run. */
 static sl_status run_paced(sl_bench *bench) {
@@ -21,7 +25,8 @@ static sl_status run_paced(sl_bench *bench) {
     return SL_OK;
 }
 
-static sl_status run_timed(sl_cli *cli, sl_bench *bench, const char *name, const sl_bench_settings *s) {
+static sl_status run_timed(sl_cli *cli, sl_bench *bench, const char *name, const sl_bench_settings *s,
+                           double *out_median_s) {
     double *seconds = SL_NEW(cli->arena, double, s->repeats), ignored;
     for (int64_t i = 0; i < s->warmup; i++) SL_TRY(sl_bench_run(bench, &ignored));
     for (int64_t i = 0; i < s->repeats; i++) {
@@ -43,13 +48,14 @@ static sl_status run_timed(sl_cli *cli, sl_bench *bench, const char *name, const
                             "gflop", gflop, "peak_rss_mb", rss, "runs", (json_int_t)n);
     json_object_update(cli->result, row);
     json_decref(row);
+    *out_median_s = median;
     return SL_OK;
 }
 
-static sl_status bench_one(sl_cli *cli, const char *name, const sl_bench_settings *s) {
+static sl_status bench_once(sl_cli *cli, const char *name, const sl_bench_settings *s, double *out_median_s) {
     sl_bench *bench;
     SL_TRY(sl_bench_open(name, s, &bench));
-    sl_status status = s->paced ? run_paced(bench) : run_timed(cli, bench, name, s);
+    sl_status status = s->paced ? run_paced(bench) : run_timed(cli, bench, name, s, out_median_s);
     if (!status && s->profile) {
         sl_text text = SL_TEXT_INIT;
         status = sl_bench_profile(bench, &text);
@@ -57,6 +63,41 @@ static sl_status bench_one(sl_cli *cli, const char *name, const sl_bench_setting
         sl_text_free(&text);
     }
     sl_bench_close(bench);
+    return status;
+}
+
+/* The option --threads: how many numbers there are. */
+static sl_status read_threads(const char *text, int numbers[NUMBERS_MAX], int *out_count) {
+    int count = 0;
+    for (const char *at = text; at;) {
+        char *end;
+        long value = strtol(at, &end, 10);
+        if (end == at || (*end && *end != ',') || value < 0 || value > THREADS_MAX || count == NUMBERS_MAX)
+            return sl_fail(SL_INVALID,
+                           "--threads '%s': expected up to %d numbers of threads from 0 to %d, as in 1,2",
+                           text, NUMBERS_MAX, THREADS_MAX);
+        numbers[count++] = (int)value;
+        at = *end ? end + 1 : NULL;
+    }
+    *out_count = count;
+    return SL_OK;
+}
+
+static sl_status bench_one(sl_cli *cli, const char *name, const sl_bench_settings *s) {
+    int numbers[NUMBERS_MAX] = {0}, count = 1;
+    double median_s[NUMBERS_MAX] = {0};
+    json_t *scaling = json_array();
+    sl_status status = s->threads ? read_threads(s->threads, numbers, &count) : SL_OK;
+    for (int i = 0; i < count && !status; i++) {
+        status = sl_threads_set(numbers[i]);
+        int threads = sl_threads_count();
+        if (count > 1) sl_cli_print(cli, "%d thread%s:", threads, threads == 1 ? "" : "s");
+        if (!status) status = bench_once(cli, name, s, &median_s[i]);
+        json_array_append_new(scaling, json_pack("{s:i, s:f}", "threads", threads, "median_s", median_s[i]));
+        if (i && !status) sl_cli_print(cli, "%.2f times as fast as the first", median_s[0] / median_s[i]);
+    }
+    if (count > 1) json_object_set(cli->result, "scaling", scaling);
+    json_decref(scaling);
     return status;
 }
 
@@ -98,7 +139,8 @@ const sl_command sl_command_bench = {
                    "measured, which\n"
                    "takes several minutes and up to 12 GB. GFLOP counts direct arithmetic.",
     .examples = "  scatterloop bench unet-sd15-512-b2 --json\n"
-                "  scatterloop bench resnet50-train-b16 --dtype bf16 --profile\n",
+                "  scatterloop bench resnet50-train-b16 --dtype bf16 --profile\n"
+                "  scatterloop bench base-train-b16 --threads 1,2\n",
     .arguments_min = 0,
     .arguments_max = -1,
     .options = sl_bench_options,

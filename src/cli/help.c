@@ -33,7 +33,7 @@ static void program_help(sl_text *out) {
                        *name);
     sl_text_add(out, sl_commands_left_out[0] ? "\n\nOptions of every command:\n"
                                              : "\nOptions of every command:\n");
-    sl_options_help(sl_cli_global_options, out);
+    sl_options_help(sl_cli_global_options, NULL, out);
     sl_text_add(out, "\nExit status:\n");
     for (int code = 0; code < SL_STATUS_COUNT; code++)
         sl_text_printf(out, "  %3d  %s\n", sl_status_exit_code((sl_status)code), exit_codes[code]);
@@ -51,10 +51,10 @@ void sl_cli_help(const sl_command *command, sl_text *out) {
     if (command->description) sl_text_printf(out, "\n%s\n", command->description);
     if (command->options && command->options->name) {
         sl_text_add(out, "\nOptions:\n");
-        sl_options_help(command->options, out);
+        sl_options_help(command->options, NULL, out);
     }
     sl_text_add(out, "\nOptions of every command:\n");
-    sl_options_help(sl_cli_global_options, out);
+    sl_options_help(sl_cli_global_options, command->options, out);
     if (command->examples) sl_text_printf(out, "\nExamples:\n%s", command->examples);
 }
 
@@ -79,9 +79,9 @@ void sl_cli_man(const sl_command *command, sl_text *out) {
         man_head(name, command->summary, command, out);
         if (command->description) sl_text_printf(out, ".SH DESCRIPTION\n%s\n", command->description);
         sl_text_add(out, ".SH OPTIONS\n");
-        sl_options_man(command->options, out);
+        sl_options_man(command->options, NULL, out);
         if (command->examples) sl_text_printf(out, ".SH EXAMPLES\n.nf\n%s.fi\n", command->examples);
     }
     sl_text_add(out, ".SH OPTIONS OF EVERY COMMAND\n");
-    sl_options_man(sl_cli_global_options, out);
+    sl_options_man(sl_cli_global_options, command->options, out);
 }

@@ -38,6 +38,8 @@ expect 2 help --json nonsense -- '"error":"INVALID"'
 expect 3 help --config /nowhere/at/all.yaml -- "cannot open"
 expect 0 train classifier --help -- "--evidence"
 expect 0 round --help -- "--evidence"
+expect 2 bench base-train-b16 --threads 1,two -- "--threads '1,two'"
+expect 0 bench base-generate-30steps --threads 1,2 --repeats 1 --warmup 0 -- "times as fast as the first"
 expect 2 train classifier --evidence optical -- "none|physical"
 for shell in bash zsh fish; do
     expect 0 completion $shell -- "completion"

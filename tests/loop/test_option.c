@@ -176,8 +176,8 @@ static void settings_go_through_json(void **state) {
 static void help_lists_every_option(void **state) {
     (void)state;
     sl_text help = SL_TEXT_INIT, man = SL_TEXT_INIT;
-    sl_options_help(options, &help);
-    sl_options_man(options, &man);
+    sl_options_help(options, NULL, &help);
+    sl_options_man(options, NULL, &man);
     for (const sl_option *option = options; option->name; option++) {
         assert_non_null(strstr(sl_text_get(&help), option->name));
         assert_non_null(strstr(sl_text_get(&man), option->help));
@@ -190,6 +190,18 @@ static void help_lists_every_option(void **state) {
     sl_text_free(&man);
 }
 
+/* What a table read first has is not told of twice. */
+static void help_leaves_out_what_is_hidden(void **state) {
+    (void)state;
+    sl_text help = SL_TEXT_INIT;
+    sl_options_help(options, options, &help);
+    assert_int_equal(help.length, 0);
+    sl_options_help(options, &options[1], &help);
+    assert_non_null(strstr(sl_text_get(&help), options[0].name));
+    assert_null(strstr(sl_text_get(&help), options[1].help));
+    sl_text_free(&help);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup_teardown(words_set_fields, make_arena, drop_arena),
     cmocka_unit_test_setup_teardown(wrong_words_are_named, make_arena, drop_arena),
@@ -198,5 +210,6 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup_teardown(yaml_errors_name_the_line, make_arena, drop_arena),
     cmocka_unit_test_setup_teardown(settings_go_through_json, make_arena, drop_arena),
     cmocka_unit_test_setup_teardown(help_lists_every_option, make_arena, drop_arena),
+    cmocka_unit_test_setup_teardown(help_leaves_out_what_is_hidden, make_arena, drop_arena),
 };
 TEST_MAIN(tests)

@@ -17,6 +17,8 @@ const sl_option sl_bench_options[] = {
     SL_OPTION_CHOICE(sl_bench_settings, dtype, "dtype", 0, "fp32", SL_ENGINE_DTYPES,
                      "arithmetic; fp16 on devices alone"),
     SL_OPTION_INT(sl_bench_settings, repeats, "repeats", 'r', "5", 1, 1000, "runs", "runs that are timed"),
+    SL_OPTION_TEXT(sl_bench_settings, threads, "threads", 'j', NULL, "N[,N...]",
+                   "threads to use, or several numbers to compare, as in 1,2 (default: one per CPU)"),
     SL_OPTION_INT(sl_bench_settings, warmup, "warmup", 0, "1", 0, 100, "runs", "runs before them"),
     SL_OPTION_FLAG(sl_bench_settings, profile, "profile", 0, "time by kernel and layer"),
     SL_OPTION_FLAG(sl_bench_settings, paced, "paced", 0,

@@ -8,6 +8,7 @@
 typedef struct sl_bench_settings {
     int dtype; /* sl_engine_dtype */
     int64_t repeats, warmup;
+    const char *threads; /* "1,2": each number in turn; NULL: one for each CPU */
     bool paced, profile, list, memory;
 } sl_bench_settings;
 

@@ -139,9 +139,10 @@ void sl_assignments_append(sl_assignments *list, const sl_assignments *more);
 const char *sl_options_given(const sl_assignments *given, const char *name);
 const sl_option *sl_option_find(const sl_option *table, const char *name);
 
-/* Writes the table for people (`--help`) and for man (roff). */
-void sl_options_help(const sl_option *table, sl_text *out);
-void sl_options_man(const sl_option *table, sl_text *out);
+/* Writes the table for people (`--help`) and for man (roff), less what the table `before` (or NULL), which is
+ * read first, has under the same name. */
+void sl_options_help(const sl_option *table, const sl_option *before, sl_text *out);
+void sl_options_man(const sl_option *table, const sl_option *before, sl_text *out);
 
 /* The candidate nearest to a mistyped word, or NULL where none is near. `candidates` ends with NULL. */
 const char *sl_suggest(const char *word, const char *const candidates[]);

@@ -88,8 +88,13 @@ static void heading(const sl_option *option, sl_text *out) {
     if (option->type == SL_OPTION_IS_LIST) sl_text_add(out, " ...");
 }
 
-void sl_options_help(const sl_option *table, sl_text *out) {
+static bool is_hidden(const sl_option *option, const sl_option *before) {
+    return before && sl_option_find(before, option->name);
+}
+
+void sl_options_help(const sl_option *table, const sl_option *before, sl_text *out) {
     for (; table && table->name; table++) {
+        if (is_hidden(table, before)) continue;
         sl_text head = SL_TEXT_INIT, body = SL_TEXT_INIT;
         heading(table, &head);
         describe(table, &body);
@@ -115,8 +120,9 @@ static void add_roff(sl_text *out, const char *plain) {
     }
 }
 
-void sl_options_man(const sl_option *table, sl_text *out) {
+void sl_options_man(const sl_option *table, const sl_option *before, sl_text *out) {
     for (; table && table->name; table++) {
+        if (is_hidden(table, before)) continue;
         sl_text head = SL_TEXT_INIT, body = SL_TEXT_INIT;
         heading(table, &head);
         describe(table, &body);
