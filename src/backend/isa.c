@@ -27,10 +27,17 @@ static bool may_use_tiles(void) {
     return syscall(SYS_arch_prctl, REQUEST, TILE_DATA) == 0;
 }
 
+/* clang 14 has no name for it. */
+static bool cpu_has_f16c(void) {
+    enum { F16C = 1 << 29 };
+    unsigned a, b, c, d;
+    return __get_cpuid(1, &a, &b, &c, &d) && c & F16C;
+}
+
 static unsigned cpu_levels(void) {
     __builtin_cpu_init();
     if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma") ||
-        !__builtin_cpu_supports("bmi2") || !__builtin_cpu_supports("f16c"))
+        !__builtin_cpu_supports("bmi2") || !cpu_has_f16c())
         return 0;
     unsigned mask = SL_ISA_AVX2;
     if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") ||
