@@ -54,11 +54,6 @@ void sl_pipeline_free(sl_pipeline *pipeline) {
     sl_free(pipeline);
 }
 
-void sl_pipeline_weights_changed(sl_pipeline *pipeline) {
-    forget_texts(pipeline);
-    sl_programs_weights_changed(pipeline->programs);
-}
-
 sl_shape sl_pipeline_text_shape(const sl_pipeline *pipeline) {
     return SL_SHAPE(pipeline->length, pipeline->width);
 }

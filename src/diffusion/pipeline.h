@@ -25,12 +25,10 @@ typedef struct sl_pipeline_options {
 
 typedef struct sl_pipeline sl_pipeline;
 
-/* Borrows the bundle and the adapters, which must have weights. options may be NULL: F32, nothing else. */
+/* Borrows the bundle and the adapters, which must have weights that stay as they are. options may be NULL:
+ * F32, nothing else. */
 sl_status sl_pipeline_new(const sl_bundle *bundle, const sl_pipeline_options *options, sl_pipeline **out);
 void sl_pipeline_free(sl_pipeline *pipeline); /* NULL is fine */
-
-/* The weights of the bundle or of the adapters were changed in place: pack them anew. */
-void sl_pipeline_weights_changed(sl_pipeline *pipeline);
 
 typedef struct sl_generation {
     int64_t count;                /* images */

@@ -45,12 +45,6 @@ void sl_programs_free(sl_programs *programs) {
     sl_free(programs);
 }
 
-void sl_programs_weights_changed(sl_programs *programs) {
-    for (int part = 0; part < SL_PARTS; part++)
-        for (int i = 0; i < SLOTS; i++)
-            if (programs->slots[part][i].used) sl_plan_weights_changed(programs->slots[part][i].program.plan);
-}
-
 const sl_pipeline_options *sl_programs_options(const sl_programs *programs) {
     return &programs->options;
 }

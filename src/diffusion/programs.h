@@ -20,7 +20,6 @@ typedef struct sl_programs sl_programs;
 
 sl_status sl_programs_new(const sl_bundle *bundle, const sl_pipeline_options *options, sl_programs **out);
 void sl_programs_free(sl_programs *programs); /* NULL is fine */
-void sl_programs_weights_changed(sl_programs *programs);
 const sl_pipeline_options *sl_programs_options(const sl_programs *programs);
 /* Ends the programs of all parts but `kept`, whose memory others may take. */
 void sl_programs_drop_others(sl_programs *programs, sl_part kept);
