@@ -74,7 +74,8 @@ SL_INLINE void multiply_blocks(const product *p) {
             range rows = part_of(p->rows, tiles, i);
             const unit *a = p->a + rows.begin * p->a_row_step;
             micro m = {&a, p->lda,   p->b + j / NR * p->panel_step,  0,      p->ldb,
-                       1,  p->depth, p->c + rows.begin * p->ldc + j, p->ldc, p->add};
+                       1,  p->depth, p->c + rows.begin * p->ldc + j, p->ldc, p->add,
+                       NULL};
             kernel(&m, (int)(rows.end - rows.begin), nv);
         }
     }

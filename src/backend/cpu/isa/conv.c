@@ -25,7 +25,8 @@ typedef struct conv_job {
     const conv_tap *taps;
     int64_t tap_count;
     int64_t rows_per_block, row_blocks, segments, groups;
-    bool flat; /* one tap, under which every tile lies inside */
+    bool flat;   /* one tap, under which every tile lies inside */
+    bool direct; /* and nothing to be done at the end but the bias: sums are formed in the output */
     micro_fn product;
 } conv_job;
 
@@ -98,12 +99,28 @@ static void find_weights(const conv_job *job, int64_t panel, chunk *part, float 
             panel_rows(&job->weights, panel, job->taps[i].index, part->k0, part->k1, room);
 }
 
+/* Where the sums of a panel are formed: in rows of a block, or in those of the output. */
+typedef struct sums {
+    float *at;
+    int64_t step;
+    const float *start; /* what they begin with; NULL: 0 */
+} sums;
+
+static sums sums_of(const conv_job *job, int64_t panel, float *c) {
+    const float *bias = job->conv->bias;
+    if (!job->direct) return (sums){c, NR, NULL};
+    return (sums){(float *)job->conv->output + panel * NR, job->end.out_stride,
+                  bias ? bias + panel * NR : NULL};
+}
+
 /* Adds one chunk's products of one tile. Taps under which the whole tile lies inside go to the kernel
  * together, as long as their weights are equally far apart. */
 static void tile_chunk(const conv_job *job, const block *b, const tile *t, const chunk *part, int nv,
-                       float *c) {
+                       const sums *to) {
     const unit *inputs[TAPS_MAX];
-    micro m = {.a = inputs, .lda = job->in_step * job->in_stride, .ldb = NR, .ldc = NR};
+    float *c = to->at + (job->direct ? t->x : t->c_row) * to->step;
+    micro m = {.a = inputs, .lda = job->in_step * job->in_stride, .ldb = NR, .ldc = to->step};
+    m.start = to->start;
     m.depth = part->k1 - part->k0;
     m.b_step = (panels_lie_ready(&job->weights) ? job->weights.depth : m.depth) * NR;
     m.add = !job->flat || part->k0 > 0;
@@ -120,9 +137,9 @@ static void tile_chunk(const conv_job *job, const block *b, const tile *t, const
         if (!inside) continue;
         if (m.count == 0) m.b = weights;
         inputs[m.count++] = input_at(job, b->image, t, tap, rows.begin) + part->k0;
-        m.c = c + t->c_row * NR;
+        m.c = c;
         if (whole) continue;
-        m.c += rows.begin * NR;
+        m.c += rows.begin * to->step;
         job->product(&m, (int)(rows.end - rows.begin), nv);
         m.count = 0;
     }
@@ -160,14 +177,15 @@ static void conv_task(void *context, int64_t task, int worker) {
     range panels = part_of(ceil_div(job->weights.columns, NR), job->groups, task % job->groups);
     for (int64_t p = panels.begin; p < panels.end; p++) {
         int nv = job->weights.columns - p * NR > VL ? 2 : 1;
+        sums to = sums_of(job, p, c);
         if (!job->flat) memset(c, 0, (size_t)(b.pixels * NR) * sizeof(float));
         chunk part = {.k1 = job->weights.depth};
         while (part.tap1 < job->tap_count || part.k1 < job->weights.depth) {
             next_chunk(job, &part);
             find_weights(job, p, &part, room);
-            for (int64_t i = 0; i < b.tile_count; i++) tile_chunk(job, &b, &b.tiles[i], &part, nv, c);
+            for (int64_t i = 0; i < b.tile_count; i++) tile_chunk(job, &b, &b.tiles[i], &part, nv, &to);
         }
-        finish(job, &b, p * NR, c);
+        if (!job->direct) finish(job, &b, p * NR, c);
     }
 }
 
@@ -232,6 +250,8 @@ void SL_ISA(conv)(const sl_cpu_conv *conv) {
     job.product = micro_for(conv->dtype == SL_BF16, false);
     job.flat = s.batch == 1 && s.in_h == 1 && s.kernel_h * s.kernel_w == 1 && s.stride == 1 &&
                s.pad_top == 0 && s.pad_left == 0 && s.in_w == s.out_w && s.out_h == 1;
+    job.direct = job.flat && conv->dtype == SL_F32 && conv->activation == SL_ACT_NONE && !conv->residual &&
+                 out % VL == 0;
     if (is_forward)
         forward(&s, &job);
     else

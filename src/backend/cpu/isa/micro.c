@@ -17,10 +17,12 @@ SL_INLINE vf multiply_add(const precision kind, unit a, vf b, vf c) {
 SL_INLINE void micro_body(const int rows, const int nv, const micro_form form, const precision kind,
                           const micro *m) {
     vf acc[MR_ONE][2];
-#pragma GCC unroll 16
-    for (int i = 0; i < rows; i++)
 #pragma GCC unroll 2
-        for (int j = 0; j < nv; j++) acc[i][j] = m->add ? vf_load(m->c + i * m->ldc + j * VL) : vf_zero();
+    for (int j = 0; j < nv; j++) {
+        vf start = m->start ? vf_load(m->start + j * VL) : vf_zero();
+#pragma GCC unroll 16
+        for (int i = 0; i < rows; i++) acc[i][j] = m->add ? vf_load(m->c + i * m->ldc + j * VL) : start;
+    }
     const int64_t lda = m->lda, ldb = m->ldb;
     for (int64_t t = 0; t < m->count; t++) {
         const unit *a = m->a[t], *b = m->b + t * m->b_step;

@@ -30,6 +30,7 @@ typedef struct micro {
     float *c;
     int64_t ldc;
     bool add;
+    const float *start; /* [nv*VL] that every row begins with, where nothing is added to; NULL: 0 */
 } micro;
 
 typedef void (*micro_fn)(const micro *m, int rows, int nv);
