@@ -323,6 +323,9 @@ static void make_upsample(maker *m) {
 
 static void make_ring(maker *m) {
     int64_t N = batch(m), P = side(m) * side(m), C = channels(m, 1), R = between(m, 1, 12);
+    int64_t kind = between(m, 0, 5); /* radial profiles have few channels and many places */
+    if (kind == 0) C = 4, P = 20 * P + 1;
+    if (kind == 1) C = between(m, 513, 530);
     m->c->attrs.count = R;
     m->c->attrs.mean = (int32_t)between(m, 0, 1);
     if (m->c->call.op == SL_OP_RING_GATHER)

@@ -258,40 +258,56 @@ PIECE void pool_bwd_at(const sl_cuda_own *c, position item) {
 
 /* ---- rings ---- */
 
-/* What place `at` gives to `ring`: 0 where it lies between others. */
-PIECE float ring_share(const sl_cuda_own *c, position at, position ring) {
+/* The ring below a place, and what the one above has of it; rings: the place belongs to none. */
+PIECE position ring_below(const sl_cuda_own *c, position at, float *above) {
+    position rings = c->attrs.count;
     float place = in_at(c, 1, at);
-    if (!(place >= 0 && place <= (float)(c->attrs.count - 1))) return 0;
+    if (!(place >= 0 && place <= (float)(rings - 1))) return rings;
     position below = (position)place;
-    float upper = place - (float)below;
-    return ring == below ? 1 - upper : ring == below + 1 ? upper : 0;
+    *above = place - (float)below;
+    return below;
 }
 
-/* The sum of what all places of an image give to a ring. */
-PIECE float ring_weight(const sl_cuda_own *c, position first, position places, position ring) {
+PIECE float ring_share(const sl_cuda_own *c, position at, position ring) {
+    float above = 0;
+    position below = ring_below(c, at, &above);
+    return below >= c->attrs.count ? 0 : ring == below ? 1 - above : ring == below + 1 ? above : 0;
+}
+
+PIECE position ring_weight_items(const sl_cuda_own *c) {
+    return c->attrs.mean ? dim_of(&c->in[1], 0) * c->attrs.count : 0;
+}
+
+/* scratch[image, ring] = 1 over what all places of the image give to the ring */
+PIECE void ring_weight_at(const sl_cuda_own *c, position item, sl_cuda_team team) {
+    split s = divide(item, c->attrs.count);
+    position places = dim_of(&c->in[1], 1), first = s.whole * places;
     float sum = 0;
-    for (position p = first; p < first + places; p++) sum += ring_share(c, p, ring);
-    return sum;
+    for (position p = first + team.rank; p < first + places; p += team.size) sum += ring_share(c, p, s.rest);
+    sum = team_sum(team, sum);
+    if (team.rank == 0) c->scratch[item] = sum > 0 ? 1 / sum : 1;
 }
 
 PIECE position ring_gather_items(const sl_cuda_own *c) {
     return row_packs(c, rows_of(&c->out[0]), columns_of(&c->out[0]));
 }
 
-PIECE void ring_gather_at(const sl_cuda_own *c, position item) {
+PIECE void ring_gather_at(const sl_cuda_own *c, position item, sl_cuda_team team) {
     position channels = dim_of(&c->in[0], 2), places = dim_of(&c->in[1], 1);
     run r = row_run(c, channels, item);
     split s = divide(r.row, dim_of(&c->out[0], 1));
-    float sum[PACK] = {0, 0, 0, 0, 0, 0, 0, 0}, x[PACK], weight = 0;
-    for (position p = s.whole * places; p < (s.whole + 1) * places; p++) {
+    float sum[PACK] = {0, 0, 0, 0, 0, 0, 0, 0}, x[PACK];
+    for (position p = s.whole * places + team.rank; p < (s.whole + 1) * places; p += team.size) {
         float share = ring_share(c, p, s.rest);
         if (!(share > 0)) continue;
-        weight += share;
         load_in(c, 0, p * channels + r.column, r.n, x);
-        EACH(i) sum[i] += share * x[i];
+        EACH(i) if (i < r.n) sum[i] += share * x[i];
     }
-    if (c->attrs.mean && weight > 0) EACH(i) sum[i] /= weight;
-    store_out(c, 0, r.row * channels + r.column, r.n, sum);
+    EACH(i) {
+        sum[i] = team_sum(team, sum[i]);
+        if (c->attrs.mean) sum[i] *= c->scratch[r.row];
+    }
+    if (team.rank == 0) store_out(c, 0, r.row * channels + r.column, r.n, sum);
 }
 
 PIECE position ring_spread_items(const sl_cuda_own *c) {
@@ -299,17 +315,17 @@ PIECE position ring_spread_items(const sl_cuda_own *c) {
 }
 
 PIECE void ring_spread_at(const sl_cuda_own *c, position item) {
-    position channels = dim_of(&c->in[0], 2), rings = dim_of(&c->in[0], 1), places = dim_of(&c->in[1], 1);
+    position channels = dim_of(&c->in[0], 2), rings = c->attrs.count, places = dim_of(&c->in[1], 1);
     run r = row_run(c, channels, item);
-    position image = divide(r.row, places).whole;
-    float sum[PACK] = {0, 0, 0, 0, 0, 0, 0, 0}, x[PACK], place = in_at(c, 1, r.row);
-    position ring = place >= 0 && place <= (float)(rings - 1) ? (position)place : rings;
-    for (position k = ring; k < ring + 2 && k < rings; k++) {
-        float share = ring_share(c, r.row, k);
+    position first = divide(r.row, places).whole * rings;
+    float sum[PACK] = {0, 0, 0, 0, 0, 0, 0, 0}, x[PACK], above = 0;
+    position below = ring_below(c, r.row, &above);
+    for (position k = below; k < below + 2 && k < rings; k++) {
+        float share = k == below ? 1 - above : above;
         if (!(share > 0)) continue;
-        if (c->attrs.mean) share /= ring_weight(c, image * places, places, k);
-        load_in(c, 0, (image * rings + k) * channels + r.column, r.n, x);
-        EACH(i) sum[i] += share * x[i];
+        if (c->attrs.mean) share *= c->scratch[first + k];
+        load_in(c, 0, (first + k) * channels + r.column, r.n, x);
+        EACH(i) if (i < r.n) sum[i] += share * x[i];
     }
     store_out(c, 0, r.row * channels + r.column, r.n, sum);
 }
