@@ -80,6 +80,8 @@ sl_status sl_plan_download(sl_plan *plan, sl_value value, void *data, size_t byt
 
 /* On a device the work may go on when this returns: downloads and sl_plan_wait wait for it. */
 sl_status sl_plan_run(sl_plan *plan);
+/* No further than to the operation that makes `value`: of a graph with a backward pass, the loss alone. */
+sl_status sl_plan_run_to(sl_plan *plan, sl_value value);
 sl_status sl_plan_wait(const sl_plan *plan);
 
 /* What each operation is, and took in the runs since the last reset (zeros without the profile option). */

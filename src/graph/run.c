@@ -41,8 +41,8 @@ static sl_status run_node(sl_plan *plan, int32_t index) {
     return plan->options.poison ? sl_plan_poison(plan, index, false) : SL_OK;
 }
 
-static sl_status run_nodes(sl_plan *plan) {
-    for (int32_t i = 0; i < plan->node_count; i++) SL_TRY(run_node(plan, i));
+static sl_status run_nodes(sl_plan *plan, int32_t count) {
+    for (int32_t i = 0; i < count; i++) SL_TRY(run_node(plan, i));
     return SL_OK;
 }
 
@@ -66,11 +66,11 @@ static sl_status run_recorded(sl_plan *plan) {
     void *context = plan->device->context;
     if (!plan->recording && plan->plain_runs == 0) {
         plan->plain_runs++;
-        return run_nodes(plan);
+        return run_nodes(plan, plan->node_count);
     }
     if (!plan->recording) {
         SL_TRY(module->record_begin(context));
-        sl_status status = run_nodes(plan);
+        sl_status status = run_nodes(plan, plan->node_count);
         sl_status ended = module->record_end(context, &plan->recording);
         if (status == SL_OK) status = ended;
         if (status != SL_OK) sl_plan_forget_recording(plan);
@@ -79,21 +79,39 @@ static sl_status run_recorded(sl_plan *plan) {
     return module->launch(context, plan->recording);
 }
 
-static sl_status run(sl_plan *plan) {
+/* The first `count` nodes. */
+static sl_status run(sl_plan *plan, int32_t count) {
     SL_TRY(sl_plan_resolve(plan));
     SL_TRY(sl_plan_push_bound(plan));
     SL_TRY(sl_plan_pack_frozen(plan));
-    SL_TRY(can_record(plan) ? run_recorded(plan) : run_nodes(plan));
+    bool recorded = count == plan->node_count && can_record(plan);
+    SL_TRY(recorded ? run_recorded(plan) : run_nodes(plan, count));
     return sl_plan_pull_bound(plan);
 }
 
-sl_status sl_plan_run(sl_plan *plan) {
+static sl_status run_reserved(sl_plan *plan, int32_t count) {
     if (!plan->workspace && plan->workspace_bytes) return sl_fail(SL_INVALID, "the plan is not reserved");
     SL_TRY(sl_plan_reserve_workers(plan));
     sl_device_lock(plan->device);
-    sl_status status = run(plan);
+    sl_status status = run(plan, count);
     sl_device_unlock(plan->device);
     return status;
+}
+
+sl_status sl_plan_run(sl_plan *plan) {
+    return run_reserved(plan, plan->node_count);
+}
+
+sl_status sl_plan_run_to(sl_plan *plan, sl_value value) {
+    SL_TRY(sl_plan_check_value(plan, value));
+    int32_t root = plan->values[value.id].root, count = 0;
+    for (int32_t i = 0; i < plan->node_count; i++) {
+        const graph_node *node = &plan->graph->nodes[plan->nodes[i].node];
+        for (int k = 0; k < node->out_count; k++)
+            if (node->out[k] && plan->values[node->out[k]].root == root) count = i + 1;
+    }
+    if (!count) return sl_fail(SL_INVALID, "no operation of the plan makes this value");
+    return run_reserved(plan, count);
 }
 
 sl_status sl_plan_wait(const sl_plan *plan) {

@@ -102,13 +102,21 @@ sl_status sl_learner_tell(const sl_learner *learner, const char *what, size_t mo
     return SL_OK;
 }
 
-sl_status sl_learner_run(sl_learner *learner, double *out_loss) {
-    SL_TRY(sl_plan_run(learner->plan));
-    if (!out_loss) return SL_OK;
+static sl_status read_loss(sl_learner *learner, double *out_loss) {
     float loss;
     SL_TRY(sl_learner_read(learner, learner->loss, &loss, 1));
     *out_loss = (double)loss;
     return SL_OK;
+}
+
+sl_status sl_learner_run(sl_learner *learner, double *out_loss) {
+    SL_TRY(sl_plan_run(learner->plan));
+    return out_loss ? read_loss(learner, out_loss) : SL_OK;
+}
+
+sl_status sl_learner_evaluate(sl_learner *learner, double *out_loss) {
+    SL_TRY(sl_plan_run_to(learner->plan, learner->loss));
+    return read_loss(learner, out_loss);
 }
 
 sl_status sl_learner_read(sl_learner *learner, sl_value output, float *out, int64_t count) {

@@ -155,7 +155,7 @@ static sl_status holdout_loss(void *context, double *out_loss) {
     for (int64_t i = 0; i < runs; i++) {
         double part;
         SL_TRY(fill(t, t->holdout, i));
-        SL_TRY(sl_learner_run(&t->learner, &part));
+        SL_TRY(sl_learner_evaluate(&t->learner, &part));
         *out_loss += part / (double)runs;
     }
     return SL_OK;

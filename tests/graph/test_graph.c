@@ -61,6 +61,29 @@ static void gradients_add_up_over_runs(void **state) {
     net_free(&twice);
 }
 
+/* The loss alone leaves gradients as they were, and the next whole run as it would have been. */
+static void the_loss_can_be_had_alone(void **state) {
+    (void)state;
+    for (int recompute = 0; recompute < 2; recompute++) {
+        net whole, part;
+        float loss;
+        net_new(&whole, &(net_options){.recompute = recompute});
+        net_new(&part, &(net_options){.recompute = recompute, .plan = {.poison = true}});
+        double expected = net_run(&whole);
+        assert_ok(sl_plan_run_to(part.plan, part.loss));
+        assert_ok(sl_plan_download(part.plan, part.loss, &loss, sizeof loss));
+        assert_true((double)loss == expected);
+        for (int i = 0; i < sl_graph_parameter_count(part.graph); i++)
+            for (size_t k = 0; part.gradients[i] && k < gradient_bytes(&part, i); k++)
+                assert_true(((char *)part.gradients[i])[k] == 0);
+        assert_true(net_run(&part) == expected);
+        assert_same_results(&whole, &part);
+        assert_status(sl_plan_run_to(part.plan, part.x), SL_INVALID); /* nothing makes an input */
+        net_free(&whole);
+        net_free(&part);
+    }
+}
+
 static void frozen_weights_cost_nothing(void **state) {
     (void)state;
     net full, lora;
@@ -422,6 +445,7 @@ static void profile_counts_every_operation(void **state) {
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(network_gradients_match_differences),
     cmocka_unit_test(gradients_add_up_over_runs),
+    cmocka_unit_test(the_loss_can_be_had_alone),
     cmocka_unit_test(frozen_weights_cost_nothing),
     cmocka_unit_test(recompute_keeps_the_bits),
     cmocka_unit_test(recompute_saves_memory),
