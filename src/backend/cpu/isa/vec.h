@@ -151,11 +151,15 @@ SL_INLINE __m256i vi_first(int64_t n) {
 SL_INLINE vm vm_first(int64_t n) {
     return _mm256_castsi256_ps(vi_first(n));
 }
+/* Masked stores take some CPUs ten times as long: only where the vector is cut. */
 SL_INLINE vf vf_load_n(const float *p, int64_t n) {
-    return _mm256_maskload_ps(p, vi_first(n));
+    return n == VL ? vf_load(p) : _mm256_maskload_ps(p, vi_first(n));
 }
 SL_INLINE void vf_store_n(float *p, vf x, int64_t n) {
-    _mm256_maskstore_ps(p, vi_first(n), x);
+    if (n == VL)
+        vf_store(p, x);
+    else
+        _mm256_maskstore_ps(p, vi_first(n), x);
 }
 SL_INLINE vf vf_fma(vf a, vf b, vf c) {
     return _mm256_fmadd_ps(a, b, c);
