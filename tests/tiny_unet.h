@@ -10,7 +10,13 @@
 
 #include <string.h>
 
-enum { TINY_SIDE = 8, TINY_BEAM_CHANNELS = 28, TINY_VALUES = TINY_SIDE * TINY_SIDE * 4 };
+enum {
+    TINY_SIDE = 8,
+    TINY_BEAM_CHANNELS = 28,
+    TINY_SPLIT_CHANNELS = TINY_BEAM_CHANNELS + SL_UNET_SPLITS,
+    TINY_VALUES = TINY_SIDE * TINY_SIDE * 4,
+    TINY_MAP_VALUES = TINY_SIDE * TINY_SIDE * TINY_SPLIT_CHANNELS
+};
 
 /* From a configuration of 4 channels in and out and a context 8 wide. */
 static inline sl_model *tiny_unet_new(const char *config, uint64_t seed) {
@@ -23,7 +29,7 @@ static inline sl_model *tiny_unet_new(const char *config, uint64_t seed) {
     return model;
 }
 
-/* map [8, 8, 28]; NULL: the graph has no such input. */
+/* map [8, 8, as many as the model takes]; NULL: the graph has no such input. */
 static inline void tiny_unet_predict(const sl_model *model, const float *map, float out[TINY_VALUES]) {
     sl_program p;
     float sample[TINY_VALUES], context[16], timestep = 300;
@@ -34,14 +40,15 @@ static inline void tiny_unet_predict(const sl_model *model, const float *map, fl
     sl_value t = sl_input(p.graph, "timestep", SL_F32, SL_SHAPE(1));
     sl_value c = sl_input(p.graph, "context", SL_F32, SL_SHAPE(1, 2, 8));
     sl_value beam = SL_NONE;
-    if (map) beam = sl_input(p.graph, "beam", SL_F32, SL_SHAPE(1, TINY_SIDE, TINY_SIDE, TINY_BEAM_CHANNELS));
+    int64_t channels = ((const sl_unet_config *)model->config)->beam_channels;
+    if (map) beam = sl_input(p.graph, "beam", SL_F32, SL_SHAPE(1, TINY_SIDE, TINY_SIDE, channels));
     sl_output(p.graph, "y", sl_unet_build(&p.nn, model->config, x, t, c, beam));
     assert_ok(sl_program_finish(&p, NULL));
     assert_ok(sl_program_set(&p, "sample", sample, sizeof sample));
     assert_ok(sl_program_set(&p, "timestep", &timestep, sizeof timestep));
     assert_ok(sl_program_set(&p, "context", context, sizeof context));
     if (map)
-        assert_ok(sl_program_set(&p, "beam", map, TINY_SIDE * TINY_SIDE * TINY_BEAM_CHANNELS * sizeof *map));
+        assert_ok(sl_program_set(&p, "beam", map, (size_t)(TINY_SIDE * TINY_SIDE * channels) * sizeof *map));
     assert_ok(sl_program_run(&p));
     assert_ok(sl_program_get(&p, "y", out, TINY_VALUES * sizeof *out));
     sl_program_end(&p);

@@ -1,7 +1,5 @@
 #include "diffusion/beam_map.h"
 
-#include "model/unet.h"
-
 #include <math.h>
 #include <string.h>
 
@@ -39,14 +37,27 @@ static void one_place(double across_px, double down_px, double place_px, float o
     waves(down_px, 64, 3, at);
 }
 
-void sl_beam_map(const sl_direct_beam *beam, int64_t height, int64_t width, double place_px, float *out) {
+static void parts_of_place(double across_px, double down_px, double place_px, float out[SL_UNET_SPLITS]) {
+    for (int i = 0; i < SL_UNET_SPLIT; i++)
+        for (int j = 0; j < SL_UNET_SPLIT; j++) {
+            double down = down_px + ((i + 0.5) / SL_UNET_SPLIT - 0.5) * place_px,
+                   across = across_px + ((j + 0.5) / SL_UNET_SPLIT - 0.5) * place_px;
+            *out++ = (float)fmax(most - hypot(across, down) / unit_px, 0);
+        }
+}
+
+void sl_beam_map(const sl_direct_beam *beam, int64_t height, int64_t width, double place_px, int64_t channels,
+                 float *out) {
     if (!beam->known) {
-        memset(out, 0, (size_t)(height * width) * SL_BEAM_CHANNELS * sizeof *out);
+        memset(out, 0, (size_t)(height * width * channels) * sizeof *out);
         return;
     }
     for (int64_t i = 0; i < height; i++)
-        for (int64_t j = 0; j < width; j++)
-            one_place(((double)j + 0.5) * place_px - beam->column_px,
-                      ((double)i + 0.5) * place_px - beam->row_px, place_px,
-                      out + (i * width + j) * SL_BEAM_CHANNELS);
+        for (int64_t j = 0; j < width; j++, out += channels) {
+            double across_px = ((double)j + 0.5) * place_px - beam->column_px,
+                   down_px = ((double)i + 0.5) * place_px - beam->row_px;
+            one_place(across_px, down_px, place_px, out);
+            if (channels == SL_BEAM_CHANNELS_SPLIT)
+                parts_of_place(across_px, down_px, place_px, out + SL_BEAM_CHANNELS);
+        }
 }

@@ -6,6 +6,8 @@
 #ifndef SL_DIFFUSION_BEAM_MAP_H
 #define SL_DIFFUSION_BEAM_MAP_H
 
+#include "model/unet.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -20,8 +22,13 @@ typedef struct sl_direct_beam {
  * of 64, 32 and 16 px. */
 enum { SL_BEAM_CHANNELS = 28 };
 
-/* out[height, width, SL_BEAM_CHANNELS], a place being place_px pixels wide; all 0 where the beam is not
- * known. */
-void sl_beam_map(const sl_direct_beam *beam, int64_t height, int64_t width, double place_px, float *out);
+/* With them, for denoisers that take radial profiles, how much nearer each part of a place is than 384 px, in
+ * the same units (model/unet.h). */
+enum { SL_BEAM_CHANNELS_SPLIT = SL_BEAM_CHANNELS + SL_UNET_SPLITS };
+
+/* out[height, width, channels], channels being one of both numbers and a place place_px pixels wide; all 0
+ * where the beam is not known. */
+void sl_beam_map(const sl_direct_beam *beam, int64_t height, int64_t width, double place_px, int64_t channels,
+                 float *out);
 
 #endif

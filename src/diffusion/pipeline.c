@@ -105,8 +105,12 @@ sl_status sl_pipeline_encode_text(sl_pipeline *pipeline, const char *text, float
 
 /* ---- denoiser ---- */
 
+static int64_t beam_channels(const sl_pipeline *pipeline) {
+    return sl_bundle_unet(pipeline->bundle)->beam_channels;
+}
+
 bool sl_pipeline_takes_beam(const sl_pipeline *pipeline) {
-    return sl_bundle_unet(pipeline->bundle)->beam_channels > 0;
+    return beam_channels(pipeline) > 0;
 }
 
 static sl_status set_timestep(sl_program *program, int64_t batch, double timestep) {
@@ -115,16 +119,17 @@ static sl_status set_timestep(sl_program *program, int64_t batch, double timeste
     return sl_program_set(program, "timestep", times, (size_t)batch * sizeof *times);
 }
 
-/* embeddings [batch, L, E], beam [batch, pixels, SL_BEAM_CHANNELS] where the denoiser takes it */
+/* embeddings [batch, L, E], beam [batch, pixels, beam_channels] where the denoiser takes it */
 static sl_status set_conditions(const sl_pipeline *pipeline, sl_program *program, int64_t batch,
                                 int64_t pixels, const float *embeddings, const float *beam) {
     SL_TRY(sl_program_set(program, "context", embeddings,
                           (size_t)(batch * pipeline->length * pipeline->width) * sizeof *embeddings));
-    if (!sl_pipeline_takes_beam(pipeline)) return SL_OK;
-    return sl_program_set(program, "beam", beam, (size_t)(batch * pixels * SL_BEAM_CHANNELS) * sizeof *beam);
+    int64_t channels = beam_channels(pipeline);
+    if (!channels) return SL_OK;
+    return sl_program_set(program, "beam", beam, (size_t)(batch * pixels * channels) * sizeof *beam);
 }
 
-/* input and out [batch, h, w, C], embeddings [batch, L, E], beam [batch, h, w, SL_BEAM_CHANNELS] where the
+/* input and out [batch, h, w, C], embeddings [batch, L, E], beam [batch, h, w, beam_channels] where the
  * denoiser takes it */
 static sl_status denoise(sl_pipeline *pipeline, int64_t batch, int64_t height, int64_t width,
                          const float *input, double timestep, const float *embeddings, const float *beam,
@@ -151,7 +156,8 @@ sl_status sl_pipeline_denoise(sl_pipeline *pipeline, const sl_tensor *sample, do
     int64_t count = sample->shape.dim[0] * sample->shape.dim[1] * sample->shape.dim[2];
     float *beam = NULL;
     if (sl_pipeline_takes_beam(pipeline))
-        SL_TRY(sl_alloc(&beam, (size_t)count, SL_BEAM_CHANNELS * sizeof *beam)); /* zeros: not known */
+        SL_TRY(sl_alloc(&beam, (size_t)count,
+                        (size_t)beam_channels(pipeline) * sizeof *beam)); /* zeros: not known */
     sl_status status = denoise(pipeline, sample->shape.dim[0], sample->shape.dim[1], sample->shape.dim[2],
                                sample->data, timestep, embeddings, beam, out);
     sl_free(beam);
@@ -173,7 +179,7 @@ typedef struct run {
     float *step_noise; /* [batch, h, w, C] */
     float *drawn;      /* [batch, C, h, w]: the order in which noise is drawn */
     float *embeddings; /* [batch or 2 batch, L, E] */
-    float *beam;       /* [batch or 2 batch, h, w, SL_BEAM_CHANNELS]; NULL where the denoiser takes none */
+    float *beam;       /* [batch or 2 batch, h, w, beam_channels]; NULL where the denoiser takes none */
     int cut_prompts;
 } run;
 
@@ -204,11 +210,11 @@ static sl_status gather_embeddings(run *r, int64_t first, int64_t count) {
 /* Both passes of guidance know the beam: it is the prompt that they differ by. */
 static void map_beams(run *r, int64_t first, int64_t count) {
     const sl_direct_beam nobody_knows = {0}, *beams = r->generation->beams;
-    int64_t each = r->height * r->width * SL_BEAM_CHANNELS;
+    int64_t channels = beam_channels(r->pipeline), each = r->height * r->width * channels;
     double place_px = (double)sl_bundle_reduction(r->pipeline->bundle);
     if (!r->beam) return;
     for (int64_t i = 0; i < count; i++)
-        sl_beam_map(beams ? &beams[first + i] : &nobody_knows, r->height, r->width, place_px,
+        sl_beam_map(beams ? &beams[first + i] : &nobody_knows, r->height, r->width, place_px, channels,
                     r->beam + i * each);
     if (r->step.guided) memcpy(r->beam + count * each, r->beam, (size_t)(count * each) * sizeof *r->beam);
 }
@@ -353,7 +359,8 @@ static sl_status prepare(run *r) {
     SL_TRY(sl_alloc(&r->step_noise, (size_t)r->batch, each * sizeof *r->step_noise));
     SL_TRY(sl_alloc(&r->drawn, (size_t)r->batch, each * sizeof *r->drawn));
     if (sl_pipeline_takes_beam(r->pipeline))
-        SL_TRY(sl_alloc(&r->beam, rows, (size_t)(r->height * r->width) * SL_BEAM_CHANNELS * sizeof *r->beam));
+        SL_TRY(sl_alloc(&r->beam, rows,
+                        (size_t)(r->height * r->width * beam_channels(r->pipeline)) * sizeof *r->beam));
     return sl_alloc(&r->embeddings, rows,
                     (size_t)(r->pipeline->length * r->pipeline->width) * sizeof *r->embeddings);
 }

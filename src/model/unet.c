@@ -15,6 +15,7 @@ typedef struct unet {
     const sl_unet_config *config;
     sl_value time, context;
     sl_value ring; /* [N, H*W]: which ring about the beam each place of the finest level is in; or SL_NONE */
+    sl_value bin;  /* [N, H*W*SPLITS]: the same of the parts of a place and the bins of profiles */
     skips skips;
 } unet;
 
@@ -80,6 +81,43 @@ static sl_value exchange(unet *u, int index, sl_value x) {
     return sl_nn_end(u->nn, sl_add(g, x, h));
 }
 
+static sl_value bins_of(sl_graph *g, const sl_unet_config *config, sl_value beam) {
+    const double per_unit = (double)SL_UNET_PROFILE_BINS / SL_UNET_BEAM_FARTHEST;
+    if (!config->beam_profiles) return SL_NONE;
+    sl_value nearer = sl_slice(g, beam, -1, config->beam_channels - SL_UNET_SPLITS, SL_UNET_SPLITS);
+    return sl_reshape(g, sl_scale(g, nearer, -per_unit, SL_UNET_PROFILE_BINS),
+                      SL_SHAPE(sl_value_dim(g, beam, 0), -1));
+}
+
+/* The residual block of profiles [N, BINS, P]: as many neighbouring bins as a place is split in are one
+ * step. */
+static sl_value along_radius(unet *u, sl_value profiles, int64_t channels) {
+    sl_graph *g = u->nn->graph;
+    int64_t N = sl_value_dim(g, profiles, 0), P = u->config->beam_profiles, step = SL_UNET_SPLIT * P;
+    sl_value h = sl_reshape(g, profiles, SL_SHAPE(N, SL_UNET_PROFILE_BINS / SL_UNET_SPLIT, 1, step));
+    h = resnet(u, 0, sl_nn_linear(u->nn, "profile_in", h, channels, true), channels);
+    h = sl_nn_linear(u->nn, "profile_out", h, step, true);
+    return sl_add(g, profiles, sl_reshape(g, h, SL_SHAPE(N, SL_UNET_PROFILE_BINS, P)));
+}
+
+/* x plus what its radial profiles say. */
+static sl_value profile(unet *u, int index, sl_value x) {
+    const sl_nn_init zeros = {.weight = SL_INIT_RULE_ZEROS};
+    const sl_unet_config *config = u->config;
+    sl_graph *g = u->nn->graph;
+    if (!sl_value_is(u->bin)) return x;
+    sl_shape shape = sl_value_shape(g, x), parts = shape;
+    int64_t N = shape.dim[0], C = shape.dim[3], P = config->beam_profiles;
+    parts.dim[3] = SL_UNET_SPLITS * P;
+    sl_nn_begin(u->nn, "profiles.%d", index);
+    sl_value h = sl_nn_group_norm(u->nn, "norm", x, config->norm_num_groups, config->norm_eps, false);
+    h = sl_reshape(g, sl_nn_linear(u->nn, "proj_in", h, parts.dim[3], true), SL_SHAPE(N, -1, P));
+    h = along_radius(u, sl_ring_mean(g, h, u->bin, SL_UNET_PROFILE_BINS), C);
+    h = sl_reshape(g, sl_ring_spread(g, h, u->bin), parts);
+    h = sl_nn_linear_init(u->nn, "proj_out", h, C, false, zeros);
+    return sl_nn_end(u->nn, sl_add(g, x, h));
+}
+
 static sl_value keep(unet *u, sl_value x) {
     u->skips.value[u->skips.count++] = x;
     return x;
@@ -91,7 +129,7 @@ static sl_value down_block(unet *u, int level, sl_value x) {
     for (int i = 0; i < config->layers_per_block; i++) {
         x = resnet(u, i, x, config->block_out_channels.value[level]);
         if (config->down_blocks.value[level] == SL_DOWN_CROSS_ATTN) x = attention(u, i, x, level);
-        if (level == 0 && i + 1 < config->layers_per_block) x = exchange(u, i, x);
+        if (level == 0 && i + 1 < config->layers_per_block) x = profile(u, i, exchange(u, i, x));
         keep(u, x);
     }
     if (level + 1 < config->block_out_channels.count)
@@ -120,6 +158,7 @@ static sl_value up_block(unet *u, int step, sl_value x) {
         x = resnet(u, i, x, config->block_out_channels.value[level]);
         if (config->up_blocks.value[step] == SL_UP_CROSS_ATTN) x = attention(u, i, x, level);
         if (level == 0 && i < config->layers_per_block) x = exchange(u, i, x);
+        if (level == 0 && i > 0) x = profile(u, i, x);
     }
     if (level > 0) {
         sl_value next = u->skips.value[u->skips.count - 1];
@@ -136,6 +175,7 @@ static sl_value enter(sl_nn *nn, const sl_unet_config *config, sl_value sample, 
     if (!config->beam_channels) return x;
     const sl_nn_init zeros = {.weight = SL_INIT_RULE_ZEROS};
     const sl_nn_conv conv = {width, 3, 1, SL_PAD(1), false}; /* no bias: an unknown beam adds nothing */
+    if (config->beam_profiles) beam = sl_slice(g, beam, -1, 0, config->beam_channels - SL_UNET_SPLITS);
     return sl_add(g, x, sl_nn_conv2d_init(nn, "beam_in", sl_cast(g, beam, nn->dtype), conv, zeros));
 }
 
@@ -149,6 +189,7 @@ sl_value sl_unet_build(sl_nn *nn, const sl_unet_config *config, sl_value sample,
     map.dim[3] = config->beam_channels;
     if (config->beam_channels && !sl_value_is(beam)) beam = sl_fill(nn->graph, SL_F32, map, 0);
     u.ring = rings_of(nn->graph, config, beam);
+    u.bin = bins_of(nn->graph, config, beam);
     sl_value x = keep(&u, enter(nn, config, sample, beam));
     for (int level = 0; level < levels; level++) x = down_block(&u, level, x);
     x = mid_block(&u, x);

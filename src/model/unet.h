@@ -13,6 +13,11 @@ typedef enum sl_unet_up_block { SL_UP_PLAIN, SL_UP_CROSS_ATTN } sl_unet_up_block
  * it, in units of which the rings cover SL_UNET_BEAM_FARTHEST. */
 enum { SL_UNET_BEAM_KNOWN = 0, SL_UNET_BEAM_DISTANCE = 3, SL_UNET_BEAM_FARTHEST = 3 };
 
+/* For radial profiles each place is split in this many a side, and the map's last SL_UNET_SPLITS channels say
+ * of each part, row by row, how much nearer it is to the beam than SL_UNET_BEAM_FARTHEST; 0: not nearer, or
+ * not known. Profiles have SL_UNET_PROFILE_BINS rings over that distance. */
+enum { SL_UNET_SPLIT = 8, SL_UNET_SPLITS = SL_UNET_SPLIT * SL_UNET_SPLIT, SL_UNET_PROFILE_BINS = 384 };
+
 typedef struct sl_unet_config {
     int64_t sample_size; /* latent side at which it was trained; nothing depends on it */
     int64_t in_channels, out_channels;
@@ -33,6 +38,7 @@ typedef struct sl_unet_config {
     int64_t
         beam_channels;  /* of a map of the direct beam, which joins behind the first convolution; 0: none */
     int64_t beam_rings; /* about the beam, over which blocks of the finest level exchange means; 0: none */
+    int64_t beam_profiles; /* radial profiles that blocks of the finest level exchange; 0: none */
 } sl_unet_config;
 
 extern const sl_model_kind sl_unet_kind;
@@ -46,9 +52,12 @@ int64_t sl_unet_transformer_layers(const sl_unet_config *config, int level);
  * has such channels (diffusion/beam_map.h); SL_NONE: all 0, as where the beam is not known. The layer that
  * takes it, beam_in, begins with zeros. beam_rings: behind each residual block of the finest level that
  * another one follows, features are averaged over rings about the beam, pass a residual block along the
- * radius, and come back (rings.<i>, whose last layer begins with zeros). These are the parts that
- * UNet2DCondition does not have: programs that read the folder without them see a denoiser that knows no
- * beam. */
+ * radius, and come back (rings.<i>, whose last layer begins with zeros). beam_profiles: behind each of them,
+ * the last one too, a place draws that many features on its parts, which are averaged over rings as narrow as
+ * the parts; the profiles pass a residual block along the radius and come back (profiles.<i>, likewise). So
+ * what lies on one circle is known to a pixel where a place is eight pixels wide. beam_channels counts
+ * SL_UNET_SPLITS more then. These are the parts that UNet2DCondition does not have: programs that read the
+ * folder without them see a denoiser that knows no beam. */
 sl_value sl_unet_build(sl_nn *nn, const sl_unet_config *config, sl_value sample, sl_value timestep,
                        sl_value context, sl_value beam);
 

@@ -34,6 +34,7 @@ static const sl_config_field fields[] = {
     FIELD(BOOL, "use_linear_projection", use_linear_projection, "false", 0, 0),
     FIELD(INT, "_beam_channels", beam_channels, "0", 0, 256), /* diffusers skips such keys */
     FIELD(INT, "_beam_rings", beam_rings, "0", 0, 4096),
+    FIELD(INT, "_beam_profiles", beam_profiles, "0", 0, 64),
     FIXED("act_fn", "\"silu\""),
     FIXED("center_input_sample", "false"),
     FIXED("downsample_padding", "1"),
@@ -89,6 +90,10 @@ static sl_status check(void *opaque) {
         return sl_fail(SL_FORMAT,
                        "'_beam_rings' is %lld, but '_beam_channels' is %lld: no map says where the beam is",
                        (long long)config->beam_rings, (long long)config->beam_channels);
+    if (config->beam_profiles && config->beam_channels < SL_UNET_SPLITS + 4)
+        return sl_fail(
+            SL_FORMAT, "'_beam_profiles' is %lld, but '_beam_channels' is %lld, expected %d and more",
+            (long long)config->beam_profiles, (long long)config->beam_channels, SL_UNET_SPLITS + 4);
     const sl_config_list *lists[] = {&config->attention_head_dim, &config->num_attention_heads,
                                      &config->transformer_layers};
     const char *const keys[] = {"attention_head_dim", "num_attention_heads", "transformer_layers_per_block"};

@@ -98,7 +98,8 @@ static void fill_beam(const fill_work *work, int64_t sample, uint32_t number, in
     if (!t->beam) return;
     if (work->data->beam && (work->holdout || !sl_noising_drops_beam(&r->noising, number, r->beam_dropout)))
         beam = work->data->beam(work->data->context, sample);
-    sl_beam_map(&beam, r->height, r->width, r->place_px, t->beam + place * t->pixels * SL_BEAM_CHANNELS);
+    int64_t channels = ((const sl_unet_config *)t->models->unet->config)->beam_channels;
+    sl_beam_map(&beam, r->height, r->width, r->place_px, channels, t->beam + place * t->pixels * channels);
 }
 
 static sl_status fill_one(const fill_work *work, int place) {
@@ -174,7 +175,7 @@ static sl_status holdout_loss(void *context, double *out_loss) {
         fill_work work = {.task = t, .data = t->holdout, .first = i * batch, .holdout = true};
         double part;
         SL_TRY(fill(&work));
-        SL_TRY(sl_learner_run(&t->learner, &part));
+        SL_TRY(sl_learner_evaluate(&t->learner, &part));
         *out_loss += part / (double)runs;
     }
     return SL_OK;

@@ -21,7 +21,7 @@ static void unknown_is_zero(void **state) {
     (void)state;
     float map[SIDE * SIDE * CHANNELS];
     memset(map, 1, sizeof map);
-    sl_beam_map(&(sl_direct_beam){.row_px = 3}, SIDE, SIDE, PLACE_PX, map);
+    sl_beam_map(&(sl_direct_beam){.row_px = 3}, SIDE, SIDE, PLACE_PX, CHANNELS, map);
     for (size_t i = 0; i < sizeof map / sizeof *map; i++) assert_true(map[i] == 0);
 }
 
@@ -29,7 +29,7 @@ static void unknown_is_zero(void **state) {
 static void places_are_told_from_the_beam(void **state) {
     (void)state;
     static float map[SIDE * SIDE * CHANNELS];
-    sl_beam_map(&(sl_direct_beam){true, 2.5 * PLACE_PX, 3.5 * PLACE_PX}, SIDE, SIDE, PLACE_PX, map);
+    sl_beam_map(&(sl_direct_beam){true, 2.5 * PLACE_PX, 3.5 * PLACE_PX}, SIDE, SIDE, PLACE_PX, CHANNELS, map);
     const float *here = at(map, 2, 3), *right = at(map, 2, 7), *below = at(map, 6, 3);
     for (int k = 0; k < 8; k++) assert_near((double)here[k], k == 0, 1e-6);
     /* what the denoiser lays its rings by */
@@ -58,24 +58,46 @@ static void places_are_told_from_the_beam(void **state) {
 static void distance_is_round(void **state) {
     (void)state;
     static float map[SIDE * SIDE * CHANNELS];
-    sl_beam_map(&(sl_direct_beam){true, 3.5 * PLACE_PX, 3.5 * PLACE_PX}, SIDE, SIDE, PLACE_PX, map);
+    sl_beam_map(&(sl_direct_beam){true, 3.5 * PLACE_PX, 3.5 * PLACE_PX}, SIDE, SIDE, PLACE_PX, CHANNELS, map);
     const float *a = at(map, 0, 3), *b = at(map, 3, 6);
     for (int k = 0; k < 8; k++) assert_near((double)a[8 + k], (double)b[8 + k], 1e-6);
     assert_near((double)a[3], (double)b[3], 1e-6);
 }
 
+/* Parts of a place, row by row, and the circles that radial profiles are drawn on. */
+static void parts_are_told_to_a_pixel(void **state) {
+    (void)state;
+    static float map[SIDE * SIDE * SL_BEAM_CHANNELS_SPLIT], plain[SIDE * SIDE * CHANNELS];
+    sl_direct_beam beam = {true, 21.3, -100.2};
+    sl_beam_map(&beam, SIDE, SIDE, PLACE_PX, SL_BEAM_CHANNELS_SPLIT, map);
+    sl_beam_map(&beam, SIDE, SIDE, PLACE_PX, CHANNELS, plain);
+    for (int p = 0; p < SIDE * SIDE; p++) {
+        const float *place = map + p * SL_BEAM_CHANNELS_SPLIT;
+        assert_memory_equal(place, plain + p * CHANNELS, CHANNELS * sizeof(float));
+        for (int k = 0; k < SL_UNET_SPLITS; k++) {
+            double row = p / SIDE * PLACE_PX + k / SL_UNET_SPLIT + 0.5,
+                   column = p % SIDE * PLACE_PX + k % SL_UNET_SPLIT + 0.5;
+            double distance_px = hypot(row - beam.row_px, column - beam.column_px);
+            assert_near((double)(SL_UNET_BEAM_FARTHEST - place[CHANNELS + k]) * SL_UNET_PROFILE_BINS /
+                            SL_UNET_BEAM_FARTHEST,
+                        distance_px, 1e-4);
+        }
+    }
+    sl_beam_map(&(sl_direct_beam){true, 0, 1000}, SIDE, SIDE, PLACE_PX, SL_BEAM_CHANNELS_SPLIT, map);
+    assert_true(map[CHANNELS] == 0); /* farther than profiles go: as if not known */
+}
+
 static void far_beams_stay_bounded(void **state) {
     (void)state;
     static float map[SIDE * SIDE * CHANNELS];
-    sl_beam_map(&(sl_direct_beam){true, -1e5, 1e5}, SIDE, SIDE, PLACE_PX, map);
+    sl_beam_map(&(sl_direct_beam){true, -1e5, 1e5}, SIDE, SIDE, PLACE_PX, CHANNELS, map);
     for (size_t i = 0; i < sizeof map / sizeof *map; i++) assert_true(fabsf(map[i]) <= 3);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(unknown_is_zero),
-        cmocka_unit_test(places_are_told_from_the_beam),
-        cmocka_unit_test(distance_is_round),
+        cmocka_unit_test(unknown_is_zero),        cmocka_unit_test(places_are_told_from_the_beam),
+        cmocka_unit_test(distance_is_round),      cmocka_unit_test(parts_are_told_to_a_pixel),
         cmocka_unit_test(far_beams_stay_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) ? 1 : 0;

@@ -5,7 +5,7 @@
 
 #include <math.h>
 
-static sl_model *ringed_model_of(int layers, int64_t width, int rings, uint64_t seed) {
+static sl_model *ringed_model_of(int layers, int64_t width, int rings, int profiles, uint64_t seed) {
     char text[1024];
     snprintf(text, sizeof text,
              "{\"_class_name\": \"UNet2DConditionModel\", \"act_fn\": \"silu\","
@@ -14,13 +14,14 @@ static sl_model *ringed_model_of(int layers, int64_t width, int rings, uint64_t 
              " \"up_block_types\": [\"CrossAttnUpBlock2D\", \"CrossAttnUpBlock2D\", \"UpBlock2D\"],"
              " \"in_channels\": 4, \"out_channels\": 4, \"layers_per_block\": %d, \"attention_head_dim\": 2,"
              " \"cross_attention_dim\": 8, \"norm_num_groups\": 4, \"sample_size\": 8,"
-             " \"use_linear_projection\": true, \"_beam_channels\": 28, \"_beam_rings\": %d}",
-             (int)width, layers, rings);
+             " \"use_linear_projection\": true, \"_beam_channels\": %d, \"_beam_rings\": %d,"
+             " \"_beam_profiles\": %d}",
+             (int)width, layers, profiles ? TINY_SPLIT_CHANNELS : TINY_BEAM_CHANNELS, rings, profiles);
     return tiny_unet_new(text, seed);
 }
 
 static sl_model *model_of(int layers, int64_t width, uint64_t seed) {
-    return ringed_model_of(layers, width, 0, seed);
+    return ringed_model_of(layers, width, 0, 0, seed);
 }
 
 static double largest_difference(const float *a, const float *b) {
@@ -46,45 +47,53 @@ static void deeper_computes_the_same(void **state) {
         }
 }
 
-/* Places at many distances from a beam that is known. */
-static void fill_map(float map[TINY_SIDE * TINY_SIDE * TINY_BEAM_CHANNELS]) {
+/* Places at many distances from a beam that is known, in as many channels as a model takes. */
+static void predict(const sl_model *model, float out[TINY_VALUES]) {
+    static float map[TINY_MAP_VALUES];
+    int channels = (int)((const sl_unet_config *)model->config)->beam_channels;
     for (int i = 0; i < TINY_SIDE * TINY_SIDE; i++)
-        for (int k = 0; k < TINY_BEAM_CHANNELS; k++)
-            map[i * TINY_BEAM_CHANNELS + k] = k == SL_UNET_BEAM_KNOWN ? 1 : (float)(i % 11) / 4;
+        for (int k = 0; k < channels; k++)
+            map[i * channels + k] = k == SL_UNET_BEAM_KNOWN ? 1 : (float)(i % 11 + k % 3) / 8;
+    tiny_unet_predict(model, map, out);
 }
 
 /* As after a training: what began with zeros says something, each layer its own. */
 static void let_rings_speak(sl_model *model) {
     for (int i = 0; i < sl_params_count(model->params); i++) {
         sl_param *param = sl_params_at(model->params, i);
-        if (strstr(param->name, ".rings.") && strstr(param->name, ".proj_out."))
+        if ((strstr(param->name, ".rings.") || strstr(param->name, ".profiles.")) &&
+            strstr(param->name, ".proj_out."))
             for (int64_t k = 0; k < sl_shape_count(&param->value.shape); k++)
                 ((float *)param->value.data)[k] = (float)((k * 7 + i) % 5 - 2) / 4;
     }
 }
 
-static void rings_change_nothing_at_first(void **state) {
+/* Neither deeper blocks nor rings, nor radial profiles. */
+static void continues(int had, int has, int had_rings, int had_profiles) {
+    float first[TINY_VALUES], second[TINY_VALUES];
+    sl_model *earlier = ringed_model_of(had, 16, 12 * had_rings, 2 * had_profiles, 3),
+             *later = ringed_model_of(has, 16, 12, 2, 4);
+    let_rings_speak(earlier);
+    let_rings_speak(later);
+    predict(later, second);
+    predict(earlier, first);
+    assert_true(largest_difference(first, second) > 0.01);
+    sl_model_free(later);
+    later = ringed_model_of(has, 16, 12, 2, 4);
+    assert_ok(sl_base_begin(earlier->params, "earlier", later->params));
+    predict(later, second);
+    assert_true(largest_difference(first, second) < 1e-5);
+    sl_model_free(earlier);
+    sl_model_free(later);
+}
+
+static void what_is_new_changes_nothing_at_first(void **state) {
     (void)state;
-    float first[TINY_VALUES], second[TINY_VALUES], map[TINY_SIDE * TINY_SIDE * TINY_BEAM_CHANNELS];
-    fill_map(map);
     for (int had = 1; had <= 2; had++)
         for (int has = had; has <= 4; has++)
-            for (int had_rings = 0; had_rings < 2; had_rings++) {
-                sl_model *earlier = ringed_model_of(had, 16, 12 * had_rings, 3),
-                         *later = ringed_model_of(has, 16, 12, 4);
-                let_rings_speak(earlier);
-                let_rings_speak(later);
-                tiny_unet_predict(later, map, second);
-                tiny_unet_predict(earlier, map, first);
-                assert_true(largest_difference(first, second) > 0.01);
-                sl_model_free(later);
-                later = ringed_model_of(has, 16, 12, 4);
-                assert_ok(sl_base_begin(earlier->params, "earlier", later->params));
-                tiny_unet_predict(later, map, second);
-                assert_true(largest_difference(first, second) < 1e-5);
-                sl_model_free(earlier);
-                sl_model_free(later);
-            }
+            for (int had_rings = 0; had_rings < 2; had_rings++)
+                for (int had_profiles = 0; had_profiles < 2; had_profiles++)
+                    continues(had, has, had_rings, had_profiles);
 }
 
 static void what_does_not_fit_is_named(void **state) {
@@ -101,7 +110,7 @@ static void what_does_not_fit_is_named(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(deeper_computes_the_same),
-                                       cmocka_unit_test(rings_change_nothing_at_first),
+                                       cmocka_unit_test(what_is_new_changes_nothing_at_first),
                                        cmocka_unit_test(what_does_not_fit_is_named)};
     return cmocka_run_group_tests(tests, NULL, NULL) ? 1 : 0;
 }

@@ -22,15 +22,14 @@ static void copy_values(const sl_model *from, const sl_model *to) {
 
 /* Programs that leave a layer out must see the denoiser that knows no beam, whatever the layer has learnt. */
 static void adds_nothing_unless_known(const char *config, const char *name) {
-    static float nobody_knows[TINY_SIDE * TINY_SIDE * TINY_BEAM_CHANNELS],
-        known[TINY_SIDE * TINY_SIDE * TINY_BEAM_CHANNELS];
+    static float nobody_knows[TINY_MAP_VALUES], known[TINY_MAP_VALUES];
     float plain[TINY_VALUES], out[TINY_VALUES];
     sl_model *without = tiny_unet_new(CONFIG "}", 3), *with = tiny_unet_new(config, 3);
     copy_values(without, with);
     sl_param *layer = sl_params_find(with->params, name);
     assert_non_null(layer);
     tiny_unet_predict(without, NULL, plain);
-    for (int i = 0; i < TINY_SIDE * TINY_SIDE * TINY_BEAM_CHANNELS; i++) known[i] = 1;
+    for (int i = 0; i < TINY_MAP_VALUES; i++) known[i] = 1;
     tiny_unet_predict(with, known, out); /* it begins with zeros */
     assert_memory_equal(out, plain, sizeof out);
     int64_t count = sl_shape_count(&layer->value.shape);
@@ -56,22 +55,33 @@ static void rings_about_an_unknown_beam_add_nothing(void **state) {
                               "up_blocks.1.rings.0.proj_out.weight");
 }
 
-static void rings_need_a_map(void **state) {
+static void profiles_about_an_unknown_beam_add_nothing(void **state) {
     (void)state;
+    const char *config = CONFIG ", \"_beam_channels\": 92, \"_beam_profiles\": 3}";
+    adds_nothing_unless_known(config, "up_blocks.1.profiles.1.proj_out.weight");
+}
+
+static void a_config_without_a_map(const char *text, const char *key) {
     json_t *json;
     sl_model *model;
-    assert_ok(
-        sl_json_parse(CONFIG ", \"_beam_rings\": 6}", strlen(CONFIG ", \"_beam_rings\": 6}"), "test", &json));
+    assert_ok(sl_json_parse(text, strlen(text), "test", &json));
     assert_status(sl_model_from_json(json, &model), SL_FORMAT);
-    assert_non_null(strstr(sl_error_message(), "_beam_rings"));
+    assert_non_null(strstr(sl_error_message(), key));
     json_decref(json);
+}
+
+static void rings_and_profiles_need_a_map(void **state) {
+    (void)state;
+    a_config_without_a_map(CONFIG ", \"_beam_rings\": 6}", "_beam_rings");
+    a_config_without_a_map(CONFIG ", \"_beam_channels\": 28, \"_beam_profiles\": 3}", "_beam_profiles");
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(unknown_beam_adds_nothing),
         cmocka_unit_test(rings_about_an_unknown_beam_add_nothing),
-        cmocka_unit_test(rings_need_a_map),
+        cmocka_unit_test(profiles_about_an_unknown_beam_add_nothing),
+        cmocka_unit_test(rings_and_profiles_need_a_map),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) ? 1 : 0;
 }

@@ -21,8 +21,8 @@ static int layers_of(const sl_params *params) {
     }
 }
 
-/* A name such as up_blocks.2.attentions.1.proj_out.weight in its parts; rings follow the residual block of
- * their index */
+/* A name such as up_blocks.2.attentions.1.proj_out.weight in its parts; rings and
+ * profiles follow the residual block of their index */
 typedef struct place {
     bool up;
     int level, index;
@@ -39,7 +39,7 @@ static bool is_in_level(const char *name, place *out) {
     out->rest = name + read;
     return (out->up || strcmp(way, "down") == 0) &&
            (strcmp(out->kind, "resnets") == 0 || strcmp(out->kind, "attentions") == 0 ||
-            strcmp(out->kind, "rings") == 0);
+            strcmp(out->kind, "rings") == 0 || strcmp(out->kind, "profiles") == 0);
 }
 
 /* The block of the earlier denoiser that a block of the new one continues; -1: none. */
@@ -65,7 +65,8 @@ static sl_status take(const sl_params *from, const char *name, const char *folde
     const sl_param *had = sl_params_find(from, name);
     sl_shape_text a, b;
     /* what is laid out around the beam begins with zeros at its end and so changes nothing */
-    if (!had && (strncmp(param->name, "beam_in.", 8) == 0 || strstr(name, ".rings."))) return SL_OK;
+    if (!had && (strncmp(name, "beam_in.", 8) == 0 || strstr(name, ".rings.") || strstr(name, ".profiles.")))
+        return SL_OK;
     if (!had) return sl_fail(SL_MISMATCH, "'%s' has no '%s'", folder, name);
     if (!sl_shape_equal(&had->value.shape, &param->value.shape))
         return sl_fail(SL_MISMATCH, "'%s': '%s' is %s, expected %s", folder, name,

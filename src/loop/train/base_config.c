@@ -6,6 +6,7 @@
 #include "train/vae_train.h"
 #include "xray/log_map.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -32,7 +33,7 @@ static const char unet_text[] =
     " \"flip_sin_to_cos\": true, \"freq_shift\": 0, \"center_input_sample\": false, \"downsample_padding\": "
     "1,"
     " \"mid_block_scale_factor\": 1, \"use_linear_projection\": true, \"_beam_channels\": %d, "
-    "\"_beam_rings\": %d}";
+    "\"_beam_rings\": %d, \"_beam_profiles\": %d}";
 
 static const char text_text[] =
     "{\"architectures\": [\"CLIPTextModel\"], \"model_type\": \"clip_text_model\", \"vocab_size\": %d,"
@@ -57,10 +58,41 @@ sl_status sl_base_vae_new(uint64_t seed, sl_model **out) {
     return model_of(vae_text, seed, out);
 }
 
-sl_status sl_base_unet_new(uint64_t seed, int layers, int rings, int64_t latent_side, sl_model **out) {
-    char text[sizeof unet_text + 64];
-    snprintf(text, sizeof text, unet_text, layers, (long long)latent_side, SL_BEAM_CHANNELS, rings);
-    return model_of(text, seed, out);
+/* Each feature that a place draws on its parts begins as level, slopes and curvatures, as those of a latent
+ * are (train/vae_linear.h): from weights [parts * P, C] that say anything, by projection on these modes. */
+static void smooth_profiles(const sl_param *param) {
+    static const int mode[6][2] = {{0, 0}, {0, 1}, {1, 0}, {0, 2}, {1, 1}, {2, 0}};
+    int64_t columns = param->value.shape.dim[0] / SL_UNET_SPLITS * param->value.shape.dim[1];
+    float *values = param->value.data;
+    for (int64_t k = 0; k < columns; k++) {
+        double smooth[SL_UNET_SPLITS] = {0};
+        for (int m = 0; m < 6; m++) {
+            double wave[SL_UNET_SPLITS], share = 0, norm = 0;
+            for (int i = 0; i < SL_UNET_SPLITS; i++) {
+                wave[i] = cos(M_PI * (i / SL_UNET_SPLIT + 0.5) * mode[m][0] / SL_UNET_SPLIT) *
+                          cos(M_PI * (i % SL_UNET_SPLIT + 0.5) * mode[m][1] / SL_UNET_SPLIT);
+                share += wave[i] * (double)values[i * columns + k];
+                norm += wave[i] * wave[i];
+            }
+            for (int i = 0; i < SL_UNET_SPLITS; i++) smooth[i] += wave[i] * share / norm;
+        }
+        for (int i = 0; i < SL_UNET_SPLITS; i++)
+            values[i * columns + k] = (float)(smooth[i] * sqrt(SL_UNET_SPLITS / 6.0));
+    }
+}
+
+sl_status sl_base_unet_new(uint64_t seed, int layers, int rings, int profiles, int64_t latent_side,
+                           sl_model **out) {
+    char text[sizeof unet_text + 96];
+    snprintf(text, sizeof text, unet_text, layers, (long long)latent_side,
+             profiles ? SL_BEAM_CHANNELS_SPLIT : SL_BEAM_CHANNELS, rings, profiles);
+    SL_TRY(model_of(text, seed, out));
+    for (int i = 0; i < sl_params_count((*out)->params); i++) {
+        const sl_param *param = sl_params_at((*out)->params, i);
+        if (strstr(param->name, ".profiles.") && strstr(param->name, ".proj_in.weight"))
+            smooth_profiles(param);
+    }
+    return SL_OK;
 }
 
 sl_status sl_base_text_new(uint64_t seed, int32_t vocabulary, int32_t begin, int32_t end, sl_model **out) {

@@ -36,7 +36,8 @@ void sl_base_report(const sl_train_outcome *outcome, json_t *result);
 
 /* New models with their first values, and their configurations. */
 sl_status sl_base_vae_new(uint64_t seed, sl_model **out);
-sl_status sl_base_unet_new(uint64_t seed, int layers, int rings, int64_t latent_side, sl_model **out);
+sl_status sl_base_unet_new(uint64_t seed, int layers, int rings, int profiles, int64_t latent_side,
+                           sl_model **out);
 sl_status sl_base_text_new(uint64_t seed, int32_t vocabulary, int32_t begin, int32_t end, sl_model **out);
 /* First values of a denoiser from an earlier one's, held in fp32, of the model in `folder`. Where the new one
  * is deeper, it computes the same. SL_MISMATCH names what does not fit. */

@@ -104,17 +104,26 @@ static void stage_free(unet_stage *s) {
     sl_model_free(s->text);
 }
 
+/* What the earlier denoiser has not can be added; what it has stays as it is. */
+static sl_status check_same(const char *folder, const char *what, const char *option, int64_t had,
+                            int64_t wanted) {
+    if (!had || had == wanted) return SL_OK;
+    return sl_fail(SL_MISMATCH, "'%s' has %lld %s, %s asks for %lld", folder, (long long)had, what, option,
+                   (long long)wanted);
+}
+
 /* A later training begins with an earlier one's weights. */
 static sl_status read_begin(const sl_base_settings *settings, unet_stage *s) {
     char folder[SL_BASE_PATH_BYTES];
     snprintf(folder, sizeof folder, "%s/unet", settings->begin);
     sl_model *begin;
     SL_TRY(sl_model_load(folder, &begin));
-    int64_t rings = ((const sl_unet_config *)begin->config)->beam_rings;
-    sl_status status = SL_OK;
-    if (rings && rings != settings->unet_rings)
-        status = sl_fail(SL_MISMATCH, "'%s' has %lld rings about the beam, --unet-rings asks for %lld",
-                         folder, (long long)rings, (long long)settings->unet_rings);
+    const sl_unet_config *had = begin->config;
+    sl_status status =
+        check_same(folder, "rings about the beam", "--unet-rings", had->beam_rings, settings->unet_rings);
+    if (status == SL_OK)
+        status = check_same(folder, "radial profiles", "--unet-profiles", had->beam_profiles,
+                            settings->unet_profiles);
     if (status == SL_OK) status = sl_base_begin(begin->params, folder, s->unet->params);
     sl_model_free(begin);
     SL_TRY(status);
@@ -131,7 +140,7 @@ static sl_status stage_open(const sl_base_settings *settings, unet_stage *s) {
     sl_tokenizer_facts facts = sl_tokenizer_describe(s->tokenizer);
     uint64_t seed = (uint64_t)settings->seed;
     SL_TRY(sl_base_unet_new(seed, (int)settings->unet_layers, (int)settings->unet_rings,
-                            sl_latents_shape(s->train).dim[0], &s->unet));
+                            (int)settings->unet_profiles, sl_latents_shape(s->train).dim[0], &s->unet));
     SL_TRY(sl_base_text_new(seed, facts.vocabulary, facts.begin, facts.end, &s->text));
     return settings->begin ? read_begin(settings, s) : SL_OK;
 }
@@ -161,11 +170,12 @@ static sl_status train(const sl_base_settings *settings, const sl_progress *prog
                    holdout_source = {s->holdout, s->tokenizer, (uint64_t)settings->seed + 1};
     sl_denoiser_data data = {&train_source, sl_latents_count(s->train), latent, ids, NULL, beam},
                      held = {&holdout_source, sl_latents_count(s->holdout), latent, ids, NULL, beam};
-    json_t *recorded = json_pack(
-        "{s:i, s:i, s:i, s:i, s:f, s:f, s:f, s:f, s:i}", "layers", (int)settings->unet_layers, "rings",
-        (int)settings->unet_rings, "batch", recipe.batch, "accumulate", (int)settings->unet_accumulate,
-        "rate", settings->unet_rate, "ema", settings->unet_ema, "caption_dropout", recipe.caption_dropout,
-        "beam_dropout", recipe.beam_dropout, "dtype", settings->dtype);
+    json_t *recorded =
+        json_pack("{s:i, s:i, s:i, s:i, s:i, s:f, s:f, s:f, s:f, s:i}", "layers", (int)settings->unet_layers,
+                  "rings", (int)settings->unet_rings, "profiles", (int)settings->unet_profiles, "batch",
+                  recipe.batch, "accumulate", (int)settings->unet_accumulate, "rate", settings->unet_rate,
+                  "ema", settings->unet_ema, "caption_dropout", recipe.caption_dropout, "beam_dropout",
+                  recipe.beam_dropout, "dtype", settings->dtype);
     sl_train_options options = sl_base_train_options(settings, folder.text, settings->unet_steps,
                                                      settings->unet_rate, settings->unet_ema, recorded);
     options.accumulate = (int)settings->unet_accumulate;
