@@ -1,5 +1,6 @@
 #include "diffusion/beam_map.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -48,6 +49,7 @@ static void parts_of_place(double across_px, double down_px, double place_px, fl
 
 void sl_beam_map(const sl_direct_beam *beam, int64_t height, int64_t width, double place_px, int64_t channels,
                  float *out) {
+    assert(channels == SL_BEAM_CHANNELS || channels == SL_BEAM_CHANNELS_SPLIT);
     if (!beam->known) {
         memset(out, 0, (size_t)(height * width * channels) * sizeof *out);
         return;

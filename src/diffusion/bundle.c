@@ -78,6 +78,10 @@ static sl_status check_fit(const sl_bundle *bundle) {
     if (unet->beam_channels && unet->beam_channels != beam_channels)
         return sl_fail(SL_UNSUPPORTED, "the denoiser takes %lld channels about the beam, expected none or %d",
                        (long long)unet->beam_channels, beam_channels);
+    if (unet->beam_profiles && sl_bundle_reduction(bundle) != SL_UNET_SPLIT)
+        return sl_fail(SL_UNSUPPORTED,
+                       "the denoiser splits places in %d for radial profiles, and they are %lld pixels wide",
+                       SL_UNET_SPLIT, (long long)sl_bundle_reduction(bundle));
     if (unet->cross_attention_dim != clip->hidden_size)
         return sl_fail(SL_MISMATCH, "the denoiser attends to %lld features, the text encoder gives %lld",
                        (long long)unet->cross_attention_dim, (long long)clip->hidden_size);

@@ -80,7 +80,8 @@ sl_status sl_plan_download(sl_plan *plan, sl_value value, void *data, size_t byt
 
 /* On a device the work may go on when this returns: downloads and sl_plan_wait wait for it. */
 sl_status sl_plan_run(sl_plan *plan);
-/* No further than to the operation that makes `value`: of a graph with a backward pass, the loss alone. */
+/* No further than to the operation that makes `value`, an output: of a graph with a backward pass, the loss
+ * alone. UPDATEs before it are done (running statistics). On a device such a run is not recorded. */
 sl_status sl_plan_run_to(sl_plan *plan, sl_value value);
 sl_status sl_plan_wait(const sl_plan *plan);
 

@@ -35,9 +35,9 @@ typedef struct sl_unet_config {
     bool flip_sin_to_cos;
     double freq_shift;
     bool use_linear_projection;
-    int64_t
-        beam_channels;  /* of a map of the direct beam, which joins behind the first convolution; 0: none */
-    int64_t beam_rings; /* about the beam, over which blocks of the finest level exchange means; 0: none */
+    int64_t beam_channels; /* of a map of the direct beam, which joins behind the first convolution; 0: none.
+                              With profiles the last SL_UNET_SPLITS say where they are drawn instead */
+    int64_t beam_rings;    /* about the beam, over which blocks of the finest level exchange means; 0: none */
     int64_t beam_profiles; /* radial profiles that blocks of the finest level exchange; 0: none */
 } sl_unet_config;
 
@@ -52,8 +52,9 @@ int64_t sl_unet_transformer_layers(const sl_unet_config *config, int level);
  * has such channels (diffusion/beam_map.h); SL_NONE: all 0, as where the beam is not known. The layer that
  * takes it, beam_in, begins with zeros. beam_rings: behind each residual block of the finest level that
  * another one follows, features are averaged over rings about the beam, pass a residual block along the
- * radius, and come back (rings.<i>, whose last layer begins with zeros). beam_profiles: behind each of them,
- * the last one too, a place draws that many features on its parts, which are averaged over rings as narrow as
+ * radius, and come back (rings.<i>, whose last layer begins with zeros). beam_profiles: behind the blocks on
+ * the way down that have rings, and behind all but the first on the way up, a place draws that many features
+ * on its parts, which are averaged over rings as narrow as
  * the parts; the profiles pass a residual block along the radius and come back (profiles.<i>, likewise). So
  * what lies on one circle is known to a pixel where a place is eight pixels wide. beam_channels counts
  * SL_UNET_SPLITS more then. These are the parts that UNet2DCondition does not have: programs that read the

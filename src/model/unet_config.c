@@ -90,10 +90,11 @@ static sl_status check(void *opaque) {
         return sl_fail(SL_FORMAT,
                        "'_beam_rings' is %lld, but '_beam_channels' is %lld: no map says where the beam is",
                        (long long)config->beam_rings, (long long)config->beam_channels);
-    if (config->beam_profiles && config->beam_channels < SL_UNET_SPLITS + 4)
-        return sl_fail(
-            SL_FORMAT, "'_beam_profiles' is %lld, but '_beam_channels' is %lld, expected %d and more",
-            (long long)config->beam_profiles, (long long)config->beam_channels, SL_UNET_SPLITS + 4);
+    const int least = SL_UNET_SPLITS + SL_UNET_BEAM_DISTANCE + 1;
+    if (config->beam_profiles && config->beam_channels < least)
+        return sl_fail(SL_FORMAT,
+                       "'_beam_profiles' is %lld, but '_beam_channels' is %lld, expected %d and more",
+                       (long long)config->beam_profiles, (long long)config->beam_channels, least);
     const sl_config_list *lists[] = {&config->attention_head_dim, &config->num_attention_heads,
                                      &config->transformer_layers};
     const char *const keys[] = {"attention_head_dim", "num_attention_heads", "transformer_layers_per_block"};

@@ -56,7 +56,7 @@ sl_status sl_learner_tell(const sl_learner *learner, const char *what, size_t mo
 
 /* One run on the inputs as they stand: loss (may be NULL), gradients added. */
 sl_status sl_learner_run(sl_learner *learner, double *out_loss);
-/* The loss alone: no gradient changes. */
+/* The loss alone, for models that keep no running statistics: no gradient changes. */
 sl_status sl_learner_evaluate(sl_learner *learner, double *out_loss);
 sl_status sl_learner_read(sl_learner *learner, sl_value output, float *out, int64_t count);
 

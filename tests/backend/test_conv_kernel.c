@@ -7,7 +7,8 @@ typedef struct conv_case {
     float *grad_w, *sums;
     double *grad_w_expected, *sums_expected;
     sl_cpu_activation activation;
-    bool half; /* the weights are F16's */
+    bool half;  /* the weights are F16's */
+    bool plain; /* nothing is done with sums but adding the bias */
 } conv_case;
 
 static double act(sl_cpu_activation kind, double x) {
@@ -39,7 +40,7 @@ static void reference(conv_case *c) {
                                 c->grad_w_expected[wi] += grad * c->x.values[xi];
                             }
                         }
-                    c->y.values[at] = act(c->activation, sum) + c->residual.values[at];
+                    c->y.values[at] = act(c->activation, sum) + (c->plain ? 0 : c->residual.values[at]);
                 }
 }
 
@@ -48,6 +49,11 @@ static bool fits_winograd(const conv_case *c) {
     return c->dtype == SL_F32 && c->w.dtype == SL_F32 && s->kernel_h == 3 && s->kernel_w == 3 &&
            s->stride == 1 && s->dilation == 1 && s->pad_top <= 2 && s->pad_left <= 2 &&
            c->activation <= SL_ACT_SILU;
+}
+
+static void add_end(const conv_case *c, sl_cpu_conv *conv) {
+    conv->bias = c->bias.data, conv->activation = c->activation;
+    if (!c->plain) conv->residual = c->residual.data;
 }
 
 /* Into the same results */
@@ -62,7 +68,7 @@ static void run_winograd(const sl_cpu_kernels *kernels, conv_case *c, sl_cpu_con
     bool forward = pass == SL_CPU_FORWARD;
     sl_cpu_conv conv = {.shape = &c->shape, .pass = pass, .dtype = c->dtype, .packed = pack.packed};
     conv.input = forward ? c->x.data : c->grad_y.data, conv.output = forward ? c->y.data : c->grad_x.data;
-    if (forward) conv.bias = c->bias.data, conv.residual = c->residual.data, conv.activation = c->activation;
+    if (forward) add_end(c, &conv);
     conv.worker_stride = (kernels->winograd_worker_bytes(&conv) + 63) / 64 * 64;
     conv.worker_workspace = buffer_new((size_t)sl_threads_count() * conv.worker_stride);
     kernels->winograd(&conv);
@@ -80,7 +86,7 @@ static void run_pass(const sl_cpu_kernels *kernels, conv_case *c, sl_cpu_conv_pa
     sl_cpu_conv conv = {&c->shape,   pass,
                         c->dtype,    forward ? c->x.data : c->grad_y.data,
                         pack.packed, .output = forward ? c->y.data : c->grad_x.data};
-    if (forward) conv.bias = c->bias.data, conv.residual = c->residual.data, conv.activation = c->activation;
+    if (forward) add_end(c, &conv);
     conv.workspace = buffer_new(kernels->conv_bytes(&conv));
     kernels->conv(&conv);
 }
@@ -97,8 +103,7 @@ static void run_shared(const sl_cpu_kernels *kernels, conv_case *c, bool winogra
             .shape = &c->shape, .pass = (sl_cpu_conv_pass)pass, .dtype = SL_F32, .packed = pack.packed};
         conv.input = forward ? c->x.data : c->grad_y.data, conv.output = forward ? c->y.data : c->grad_x.data;
         conv.half = c->half, conv.forward_form = true;
-        if (forward)
-            conv.bias = c->bias.data, conv.residual = c->residual.data, conv.activation = c->activation;
+        if (forward) add_end(c, &conv);
         if (!winograd) {
             conv.workspace = buffer_new(kernels->conv_bytes(&conv));
             kernels->conv(&conv);
@@ -215,8 +220,9 @@ static void check(const sl_cpu_kernels *kernels, void *context) {
     expect_near(NAME("column sums"), SL_F32, c->sums, c->sums_expected, s->out_c, 2e-5);
 }
 
-static void try_shape(sl_cpu_conv_shape s, sl_dtype dtype, sl_dtype weights, sl_cpu_activation activation) {
-    conv_case c = {.shape = s, .dtype = dtype, .activation = activation};
+static void try_case(sl_cpu_conv_shape s, sl_dtype dtype, sl_dtype weights, sl_cpu_activation activation,
+                     bool plain) {
+    conv_case c = {.shape = s, .dtype = dtype, .activation = activation, .plain = plain};
     int64_t out = s.batch * s.out_h * s.out_w * s.out_c, in = s.batch * s.in_h * s.in_w * s.in_c;
     int64_t count = s.out_c * s.in_c * s.kernel_h * s.kernel_w;
     c.x = array_random(dtype, in, 0, 1);
@@ -248,6 +254,10 @@ static void try_shape(sl_cpu_conv_shape s, sl_dtype dtype, sl_dtype weights, sl_
     buffers_free();
 }
 
+static void try_shape(sl_cpu_conv_shape s, sl_dtype dtype, sl_dtype weights, sl_cpu_activation activation) {
+    try_case(s, dtype, weights, activation, false);
+}
+
 static sl_cpu_conv_shape square(int64_t batch, int64_t in_c, int64_t out_c, int64_t side, int64_t kernel,
                                 int64_t stride, int64_t pad) {
     int64_t out = (side + 2 * pad - kernel) / stride + 1;
@@ -273,6 +283,18 @@ static void test_shapes_of_models(void **state) {
     try_shape(square(1, 3, 48, 48, 16, 16, 0), SL_F32, SL_F32, SL_ACT_NONE);
     /* padded below and right alone */
     try_shape((sl_cpu_conv_shape){1, 16, 16, 8, 8, 8, 24, 3, 3, 2, 1, 0, 0}, SL_F32, SL_F32, SL_ACT_NONE);
+}
+
+/* Sums that are formed in the output: in one pass over the depth or several, and where vectors are cut. */
+static void test_plain_linear_layers(void **state) {
+    (void)state;
+    static const int64_t shapes[][3] = {{13, 768, 192}, {5, 1300, 64}, {7, 513, 24}, {200, 40, 600},
+                                        {3, 96, 1040},  {1, 7, 8},     {31, 64, 70}, {6, 1100, 33}};
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+        try_case(sl_cpu_linear_shape(shapes[i][0], shapes[i][1], shapes[i][2]), SL_F32, SL_F32, SL_ACT_NONE,
+                 true);
+    try_case(square(2, 24, 32, 9, 1, 1, 0), SL_F32, SL_F32, SL_ACT_NONE, true);
+    try_case(square(1, 40, 48, 8, 3, 1, 1), SL_F32, SL_F32, SL_ACT_NONE, true);
 }
 
 /* What the other levels refuse in bf16: odd channels; and what leaves most of a tile empty. */
@@ -323,8 +345,9 @@ static void test_random_shapes(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_shapes_of_models), cmocka_unit_test(test_shapes_of_tiles),
-        cmocka_unit_test(test_winograd_shapes), cmocka_unit_test(test_random_shapes)};
+        cmocka_unit_test(test_shapes_of_models), cmocka_unit_test(test_plain_linear_layers),
+        cmocka_unit_test(test_shapes_of_tiles), cmocka_unit_test(test_winograd_shapes),
+        cmocka_unit_test(test_random_shapes)};
     noise = sl_random_stream(2, SL_STREAM_TEST, 0);
     return cmocka_run_group_tests(tests, NULL, NULL) ? 1 : 0;
 }

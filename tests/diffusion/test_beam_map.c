@@ -23,6 +23,10 @@ static void unknown_is_zero(void **state) {
     memset(map, 1, sizeof map);
     sl_beam_map(&(sl_direct_beam){.row_px = 3}, SIDE, SIDE, PLACE_PX, CHANNELS, map);
     for (size_t i = 0; i < sizeof map / sizeof *map; i++) assert_true(map[i] == 0);
+    static float split[SIDE * SIDE * SL_BEAM_CHANNELS_SPLIT];
+    memset(split, 1, sizeof split);
+    sl_beam_map(&(sl_direct_beam){.row_px = 3}, SIDE, SIDE, PLACE_PX, SL_BEAM_CHANNELS_SPLIT, split);
+    for (size_t i = 0; i < sizeof split / sizeof *split; i++) assert_true(split[i] == 0);
 }
 
 /* The beam in the middle of the place (2, 3). */

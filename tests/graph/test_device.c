@@ -60,12 +60,16 @@ static void runs_are_recorded_once(void **state) {
     for (int run = 0; run < 5; run++) net_run(&n);
     assert_int_equal(guarded_device.records, 1);
     assert_int_equal(guarded_device.launches, 4);
+    assert_ok(sl_plan_run_to(n.plan, n.loss)); /* part of a run is not recorded, nor does it spoil one */
+    net_run(&n);
+    assert_int_equal(guarded_device.records, 1);
+    assert_int_equal(guarded_device.launches, 5);
     /* new addresses: plain first, then recorded anew */
     sl_parameter_info info = sl_graph_parameter(n.graph, 0);
     assert_ok(sl_plan_bind(n.plan, info.value, n.parameters[0]));
     for (int run = 0; run < 3; run++) net_run(&n);
     assert_int_equal(guarded_device.records, 2);
-    assert_int_equal(guarded_device.launches, 6);
+    assert_int_equal(guarded_device.launches, 7);
     net_free(&n);
     guarded_device_end();
 }

@@ -96,6 +96,50 @@ static void what_is_new_changes_nothing_at_first(void **state) {
                     continues(had, has, had_rings, had_profiles);
 }
 
+/* Part (y, x) of column k, of a sum of products of level, one slope and one curvature each way at most. */
+static double part_of_column(const float *w, int64_t columns, int64_t k, int y, int x) {
+    return (double)w[(y * SL_UNET_SPLIT + x) * columns + k];
+}
+
+/* What varies both ways at once is the product of the slopes, and nothing else. */
+static void assert_smooth(const float *w, int64_t columns, int64_t k) {
+    double first = cos(M_PI / 16), corner = part_of_column(w, columns, k, 0, 0);
+    double tilt = part_of_column(w, columns, k, 7, 7) - part_of_column(w, columns, k, 7, 0) -
+                  part_of_column(w, columns, k, 0, 7) + corner;
+    for (int y = 0; y < SL_UNET_SPLIT; y++)
+        for (int x = 0; x < SL_UNET_SPLIT; x++) {
+            double down = (cos(M_PI * (y + 0.5) / 8) - first) / (2 * first),
+                   across = (cos(M_PI * (x + 0.5) / 8) - first) / (2 * first);
+            double both = part_of_column(w, columns, k, y, x) - part_of_column(w, columns, k, y, 0) -
+                          part_of_column(w, columns, k, 0, x) + corner;
+            assert_true(fabs(both - tilt * down * across) < 1e-5);
+        }
+}
+
+/* What a place draws on its parts begins as level, slopes and curvatures, and no less than it was drawn. */
+static void profiles_begin_smooth(void **state) {
+    (void)state;
+    sl_model *model;
+    int seen = 0;
+    assert_ok(sl_base_unet_new(1, 2, 0, 4, 32, &model));
+    for (int p = 0; p < sl_params_count(model->params); p++) {
+        const sl_param *param = sl_params_at(model->params, p);
+        if (!strstr(param->name, ".profiles.") || !strstr(param->name, ".proj_in.weight")) continue;
+        assert_int_equal(param->value.shape.dim[0], SL_UNET_SPLITS * 4);
+        int64_t columns = 4 * param->value.shape.dim[1], count = columns * SL_UNET_SPLITS;
+        const float *w = param->value.data;
+        double squares = 0;
+        for (int64_t i = 0; i < count; i++) squares += (double)w[i] * (double)w[i];
+        for (int64_t k = 0; k < columns; k++) assert_smooth(w, columns, k);
+        /* uniform within 1/sqrt(64) before */
+        double share = squares / (double)count * 3 * 64;
+        if (fabs(share - 1) > 0.3) fail_msg("%s: mean square %g of what it was", param->name, share);
+        seen++;
+    }
+    assert_int_equal(seen, 3);
+    sl_model_free(model);
+}
+
 static void what_does_not_fit_is_named(void **state) {
     (void)state;
     sl_model *two = model_of(2, 16, 3), *one = model_of(1, 16, 4), *wide = model_of(2, 32, 5);
@@ -109,8 +153,8 @@ static void what_does_not_fit_is_named(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(deeper_computes_the_same),
-                                       cmocka_unit_test(what_is_new_changes_nothing_at_first),
-                                       cmocka_unit_test(what_does_not_fit_is_named)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(deeper_computes_the_same), cmocka_unit_test(what_is_new_changes_nothing_at_first),
+        cmocka_unit_test(profiles_begin_smooth), cmocka_unit_test(what_does_not_fit_is_named)};
     return cmocka_run_group_tests(tests, NULL, NULL) ? 1 : 0;
 }

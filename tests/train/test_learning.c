@@ -321,6 +321,48 @@ static void denoiser_learns_what_lies_around_the_beam(void **state) {
     if (told > 0.85 * not_told) fail_msg("loss %g with the beam, %g without", told, not_told);
 }
 
+/* Circles about the beam, 5 px wide, each +1 or -1: the four channels are the means of a place's quarters. */
+static float circles(int64_t sample, double row_px, double column_px) {
+    sl_direct_beam beam = some_beam(NULL, sample);
+    int64_t circle = (int64_t)(hypot(row_px - beam.row_px, column_px - beam.column_px) / 5);
+    sl_random random = sl_random_stream(9, SL_STREAM_TEST, (uint32_t)(sample * 64 + circle));
+    return sl_random_uniform(&random) < 0.5 ? -1 : 1;
+}
+
+static sl_status circled_latents(void *context, int64_t sample, uint32_t draw, float *out) {
+    (void)context;
+    (void)draw;
+    for (int i = 0; i < LATENT; i++) out[i] = 0;
+    for (int row = 0; row < 64; row++)
+        for (int column = 0; column < 64; column++) {
+            int quarter = row % 8 / 4 * 2 + column % 8 / 4;
+            out[(row / 8 * 8 + column / 8) * 4 + quarter] += circles(sample, row + 0.5, column + 0.5) / 16;
+        }
+    return SL_OK;
+}
+
+static double loss_of_circles(int profiles) {
+    char config[1024];
+    sl_train_outcome out;
+    snprintf(config, sizeof config, "%.*s, \"_beam_channels\": %d, \"_beam_profiles\": %d}",
+             (int)strlen(tiny_unet) - 1, tiny_unet, profiles ? SL_BEAM_CHANNELS_SPLIT : SL_BEAM_CHANNELS,
+             profiles);
+    sl_model *unet = tiny_model(config), *text = tiny_model(tiny_text);
+    sl_denoiser_data data = {NULL, 53, circled_latents, two_captions, NULL, some_beam};
+    assert_ok(
+        run_denoiser_on(&data, &(sl_denoiser_models){.unet = unet, .text = text}, 4, 1, 300, NULL, &out));
+    sl_model_free(unet);
+    sl_model_free(text);
+    return out.holdout_last;
+}
+
+/* What lies on one circle is told by all of it. */
+static void denoiser_learns_from_radial_profiles(void **state) {
+    (void)state;
+    double with = loss_of_circles(4), without = loss_of_circles(0);
+    if (with > 0.95 * without) fail_msg("loss %g with radial profiles, %g without", with, without);
+}
+
 /* Four micro-batches of one sample are the batch of four, up to rounding. */
 static void accumulation_equals_a_big_batch(void **state) {
     (void)state;
@@ -455,6 +497,7 @@ int main(void) {
         cmocka_unit_test(linear_start_refuses_what_it_cannot_hold),
         cmocka_unit_test(denoiser_and_text_learn_together),
         cmocka_unit_test(denoiser_learns_what_lies_around_the_beam),
+        cmocka_unit_test(denoiser_learns_from_radial_profiles),
         cmocka_unit_test(accumulation_equals_a_big_batch),
         cmocka_unit_test(adapter_learns_and_leaves_the_rest_alone),
         cmocka_unit_test(not_finite_names_the_layer),

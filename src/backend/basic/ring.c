@@ -57,7 +57,7 @@ static bool next_piece(const sl_call *call, int64_t image, piece *at) {
     return at->places > 0;
 }
 
-/* 1 over the sum of all shares of each ring; 1 where none is asked for, or where it has no share. */
+/* 1 over the sum of all shares of each ring; 1 where none is asked for, or where it has next to none. */
 static void find_weights(const sl_call *call, int64_t image, float *weight) {
     int64_t rings = call->attrs->count, places = call->in[1].shape.dim[1];
     float buffer[BLOCK];
@@ -72,7 +72,7 @@ static void find_weights(const sl_call *call, int64_t image, float *weight) {
                 if (b.share[k] > 0) weight[b.ring + k] += b.share[k];
         }
     }
-    for (int64_t r = 0; r < rings; r++) weight[r] = weight[r] > 0 ? 1 / weight[r] : 1;
+    for (int64_t r = 0; r < rings; r++) weight[r] = weight[r] > 1e-30f ? 1 / weight[r] : 1;
 }
 
 static room open_room(const sl_call *call, int64_t image, int worker) {

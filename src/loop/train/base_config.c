@@ -2,6 +2,7 @@
 #include "loop/train/base_internal.h"
 
 #include "base/file.h"
+#include "base/plain_math.h"
 #include "diffusion/beam_map.h"
 #include "train/vae_train.h"
 #include "xray/log_map.h"
@@ -58,19 +59,26 @@ sl_status sl_base_vae_new(uint64_t seed, sl_model **out) {
     return model_of(vae_text, seed, out);
 }
 
+/* The same bits everywhere, as all first values. */
+static double wave_at(int part, int mode) {
+    double cosine, sine;
+    sl_plain_cos_sin((part + 0.5) * mode / (2 * SL_UNET_SPLIT), &cosine, &sine);
+    return cosine;
+}
+
 /* Each feature that a place draws on its parts begins as level, slopes and curvatures, as those of a latent
- * are (train/vae_linear.h): from weights [parts * P, C] that say anything, by projection on these modes. */
+ * are (train/vae_linear.h): from weights [parts * P, C] and biases that say anything, by projection on these
+ * modes. */
 static void smooth_profiles(const sl_param *param) {
     static const int mode[6][2] = {{0, 0}, {0, 1}, {1, 0}, {0, 2}, {1, 1}, {2, 0}};
-    int64_t columns = param->value.shape.dim[0] / SL_UNET_SPLITS * param->value.shape.dim[1];
+    int64_t columns = sl_shape_count(&param->value.shape) / SL_UNET_SPLITS;
     float *values = param->value.data;
     for (int64_t k = 0; k < columns; k++) {
         double smooth[SL_UNET_SPLITS] = {0};
         for (int m = 0; m < 6; m++) {
             double wave[SL_UNET_SPLITS], share = 0, norm = 0;
             for (int i = 0; i < SL_UNET_SPLITS; i++) {
-                wave[i] = cos(M_PI * (i / SL_UNET_SPLIT + 0.5) * mode[m][0] / SL_UNET_SPLIT) *
-                          cos(M_PI * (i % SL_UNET_SPLIT + 0.5) * mode[m][1] / SL_UNET_SPLIT);
+                wave[i] = wave_at(i / SL_UNET_SPLIT, mode[m][0]) * wave_at(i % SL_UNET_SPLIT, mode[m][1]);
                 share += wave[i] * (double)values[i * columns + k];
                 norm += wave[i] * wave[i];
             }
@@ -89,8 +97,7 @@ sl_status sl_base_unet_new(uint64_t seed, int layers, int rings, int profiles, i
     SL_TRY(model_of(text, seed, out));
     for (int i = 0; i < sl_params_count((*out)->params); i++) {
         const sl_param *param = sl_params_at((*out)->params, i);
-        if (strstr(param->name, ".profiles.") && strstr(param->name, ".proj_in.weight"))
-            smooth_profiles(param);
+        if (strstr(param->name, ".profiles.") && strstr(param->name, ".proj_in.")) smooth_profiles(param);
     }
     return SL_OK;
 }

@@ -45,7 +45,7 @@ const sl_option sl_base_options[] = {
     INT(unet_rings, "unet-rings", "96", 0, 4096, NULL,
         "rings about the beam, 384 px in all, that the denoiser takes means over; 0: none"),
     INT(unet_profiles, "unet-profiles", "4", 0, 64, NULL,
-        "radial profiles about the beam, in bins of 1 px, that the denoiser takes; 0: none"),
+        "radial profiles about the beam, 384 px in bins of 1 px, that the denoiser takes; 0: none"),
     INT(unet_steps, "unet-steps", "30000", 1, 1e9, "steps", "updates of denoiser and text encoder"),
     INT(unet_batch, "unet-batch", "32", 1, 4096, "images", "images in a micro-batch"),
     INT(unet_accumulate, "unet-accumulate", "2", 1, 4096, NULL, "micro-batches in an update"),

@@ -170,12 +170,14 @@ static sl_status train(const sl_base_settings *settings, const sl_progress *prog
                    holdout_source = {s->holdout, s->tokenizer, (uint64_t)settings->seed + 1};
     sl_denoiser_data data = {&train_source, sl_latents_count(s->train), latent, ids, NULL, beam},
                      held = {&holdout_source, sl_latents_count(s->holdout), latent, ids, NULL, beam};
-    json_t *recorded =
-        json_pack("{s:i, s:i, s:i, s:i, s:i, s:f, s:f, s:f, s:f, s:i}", "layers", (int)settings->unet_layers,
-                  "rings", (int)settings->unet_rings, "profiles", (int)settings->unet_profiles, "batch",
-                  recipe.batch, "accumulate", (int)settings->unet_accumulate, "rate", settings->unet_rate,
-                  "ema", settings->unet_ema, "caption_dropout", recipe.caption_dropout, "beam_dropout",
-                  recipe.beam_dropout, "dtype", settings->dtype);
+    json_t *recorded = json_pack(
+        "{s:i, s:i, s:i, s:i, s:f, s:f, s:f, s:f, s:i}", "layers", (int)settings->unet_layers, "rings",
+        (int)settings->unet_rings, "batch", recipe.batch, "accumulate", (int)settings->unet_accumulate,
+        "rate", settings->unet_rate, "ema", settings->unet_ema, "caption_dropout", recipe.caption_dropout,
+        "beam_dropout", recipe.beam_dropout, "dtype", settings->dtype);
+    /* trainings without them go on where they stopped before there were any */
+    if (settings->unet_profiles)
+        json_object_set_new(recorded, "profiles", json_integer(settings->unet_profiles));
     sl_train_options options = sl_base_train_options(settings, folder.text, settings->unet_steps,
                                                      settings->unet_rate, settings->unet_ema, recorded);
     options.accumulate = (int)settings->unet_accumulate;

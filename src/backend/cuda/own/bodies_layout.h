@@ -258,9 +258,13 @@ PIECE void pool_bwd_at(const sl_cuda_own *c, position item) {
 
 /* ---- rings ---- */
 
+PIECE position rings_of(const sl_cuda_own *c) {
+    return (position)c->attrs.count;
+}
+
 /* The ring below a place, and what the one above has of it; rings: the place belongs to none. */
 PIECE position ring_below(const sl_cuda_own *c, position at, float *above) {
-    position rings = c->attrs.count;
+    position rings = rings_of(c);
     float place = in_at(c, 1, at);
     if (!(place >= 0 && place <= (float)(rings - 1))) return rings;
     position below = (position)place;
@@ -271,21 +275,21 @@ PIECE position ring_below(const sl_cuda_own *c, position at, float *above) {
 PIECE float ring_share(const sl_cuda_own *c, position at, position ring) {
     float above = 0;
     position below = ring_below(c, at, &above);
-    return below >= c->attrs.count ? 0 : ring == below ? 1 - above : ring == below + 1 ? above : 0;
+    return below >= rings_of(c) ? 0 : ring == below ? 1 - above : ring == below + 1 ? above : 0;
 }
 
 PIECE position ring_weight_items(const sl_cuda_own *c) {
-    return c->attrs.mean ? dim_of(&c->in[1], 0) * c->attrs.count : 0;
+    return c->attrs.mean ? dim_of(&c->in[1], 0) * rings_of(c) : 0;
 }
 
 /* scratch[image, ring] = 1 over what all places of the image give to the ring */
 PIECE void ring_weight_at(const sl_cuda_own *c, position item, sl_cuda_team team) {
-    split s = divide(item, c->attrs.count);
+    split s = divide(item, rings_of(c));
     position places = dim_of(&c->in[1], 1), first = s.whole * places;
     float sum = 0;
     for (position p = first + team.rank; p < first + places; p += team.size) sum += ring_share(c, p, s.rest);
     sum = team_sum(team, sum);
-    if (team.rank == 0) c->scratch[item] = sum > 0 ? 1 / sum : 1;
+    if (team.rank == 0) c->scratch[item] = sum > 1e-30f ? 1 / sum : 1;
 }
 
 PIECE position ring_gather_items(const sl_cuda_own *c) {
@@ -303,7 +307,7 @@ PIECE void ring_gather_at(const sl_cuda_own *c, position item, sl_cuda_team team
         load_in(c, 0, p * channels + r.column, r.n, x);
         EACH(i) if (i < r.n) sum[i] += share * x[i];
     }
-    EACH(i) {
+    EACH(i) if (i < r.n) {
         sum[i] = team_sum(team, sum[i]);
         if (c->attrs.mean) sum[i] *= c->scratch[r.row];
     }
@@ -315,7 +319,7 @@ PIECE position ring_spread_items(const sl_cuda_own *c) {
 }
 
 PIECE void ring_spread_at(const sl_cuda_own *c, position item) {
-    position channels = dim_of(&c->in[0], 2), rings = c->attrs.count, places = dim_of(&c->in[1], 1);
+    position channels = dim_of(&c->in[0], 2), rings = rings_of(c), places = dim_of(&c->in[1], 1);
     run r = row_run(c, channels, item);
     position first = divide(r.row, places).whole * rings;
     float sum[PACK] = {0, 0, 0, 0, 0, 0, 0, 0}, x[PACK], above = 0;
