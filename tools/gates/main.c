@@ -30,7 +30,7 @@ static const sl_option options[] = {
     SL_OPTION_PATH(SETTINGS, out, "out", 'o', "base-gates", "DIR", "where samples and figures are kept"),
     SL_OPTION_INT(SETTINGS, steps, "steps", 0, "30", 1, 1000, "steps", "denoising steps"),
     SL_GENERATE_GUIDANCE(SETTINGS),
-    SL_OPTION_INT(SETTINGS, simulated, "simulated", 0, "1000", PART, COUNT_MAX, "images",
+    SL_OPTION_INT(SETTINGS, simulated, "simulated", 0, "3000", PART, COUNT_MAX, "images",
                   "at least so many simulated ones to learn captions from, and of the training seed"),
     {0}};
 
