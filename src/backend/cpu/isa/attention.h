@@ -73,9 +73,9 @@ SL_INLINE void multiply_blocks(const product *p) {
         for (int64_t i = 0; i < tiles; i++) {
             range rows = part_of(p->rows, tiles, i);
             const unit *a = p->a + rows.begin * p->a_row_step;
-            micro m = {&a, p->lda,   p->b + j / NR * p->panel_step,  0,      p->ldb,
-                       1,  p->depth, p->c + rows.begin * p->ldc + j, p->ldc, p->add,
-                       NULL};
+            micro m = {.a = &a, .lda = p->lda, .ldb = p->ldb, .count = 1, .depth = p->depth, .add = p->add};
+            m.b = p->b + j / NR * p->panel_step;
+            m.c = p->c + rows.begin * p->ldc + j, m.ldc = p->ldc;
             kernel(&m, (int)(rows.end - rows.begin), nv);
         }
     }
