@@ -54,11 +54,11 @@ int64_t sl_unet_transformer_layers(const sl_unet_config *config, int level);
  * another one follows, features are averaged over rings about the beam, pass a residual block along the
  * radius, and come back (rings.<i>, whose last layer begins with zeros). beam_profiles: behind the blocks on
  * the way down that have rings, and behind all but the first on the way up, a place draws that many features
- * on its parts, which are averaged over rings as narrow as
- * the parts; the profiles pass a residual block along the radius and come back (profiles.<i>, likewise). So
- * what lies on one circle is known to a pixel where a place is eight pixels wide. beam_channels counts
- * SL_UNET_SPLITS more then. These are the parts that UNet2DCondition does not have: programs that read the
- * folder without them see a denoiser that knows no beam. */
+ * on its parts, which are averaged over rings as narrow as the parts; the profiles pass a residual block
+ * along the radius and come back (profiles.<i>, likewise). So what lies on one circle is known to a pixel
+ * where a place is eight pixels wide. beam_channels counts SL_UNET_SPLITS more then. These are the parts that
+ * UNet2DCondition does not have: programs that read the folder without them see a denoiser that knows no
+ * beam. */
 sl_value sl_unet_build(sl_nn *nn, const sl_unet_config *config, sl_value sample, sl_value timestep,
                        sl_value context, sl_value beam);
 

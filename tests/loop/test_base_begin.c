@@ -68,7 +68,8 @@ static void let_rings_speak(sl_model *model) {
     }
 }
 
-/* Neither deeper blocks nor rings, nor radial profiles. */
+/* Neither deeper blocks nor rings nor radial profiles that the earlier model lacks change what it computes.
+ */
 static void continues(int had, int has, int had_rings, int had_profiles) {
     float first[TINY_VALUES], second[TINY_VALUES];
     sl_model *earlier = ringed_model_of(had, 16, 12 * had_rings, 2 * had_profiles, 3),
@@ -96,7 +97,7 @@ static void what_is_new_changes_nothing_at_first(void **state) {
                     continues(had, has, had_rings, had_profiles);
 }
 
-/* Part (y, x) of column k, of a sum of products of level, one slope and one curvature each way at most. */
+/* The weight of part (y, x) in column k */
 static double part_of_column(const float *w, int64_t columns, int64_t k, int y, int x) {
     return (double)w[(y * SL_UNET_SPLIT + x) * columns + k];
 }
