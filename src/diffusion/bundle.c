@@ -38,6 +38,13 @@ static sl_status load_guidance(sl_bundle *bundle, const json_t *facts) {
                    most_guidance);
 }
 
+static sl_status load_eta(sl_bundle *bundle, const json_t *facts) {
+    SL_TRY(sl_json_real_or(facts, "eta", 0, &bundle->eta));
+    if (!(bundle->eta >= 0 && bundle->eta <= 1))
+        return sl_fail(SL_FORMAT, "'eta' is %g, expected 0 to 1", bundle->eta);
+    return sl_bundle_sampler(bundle, NULL, -1, &bundle->sampler);
+}
+
 /* scatterloop.json, where there is one */
 static sl_status load_facts(sl_bundle *bundle) {
     char path[SL_LIMIT_PATH_BYTES];
@@ -56,6 +63,7 @@ static sl_status load_facts(sl_bundle *bundle) {
         if (strcmp(space, space_names[bundle->space]) != 0)
             status = sl_fail(SL_UNSUPPORTED, "'space' is '%s', expected 'observed' or 'expectation'", space);
         if (status == SL_OK) status = load_guidance(bundle, json);
+        if (status == SL_OK) status = load_eta(bundle, json);
         json_t *map = json_object_get(json, "intensity_map");
         if (json_is_object(map)) bundle->intensity_map = json_incref(map);
     }
@@ -145,6 +153,22 @@ double sl_bundle_guidance(const sl_bundle *bundle, double asked) {
     return asked >= 0 ? asked : bundle->guidance;
 }
 
+sl_status sl_bundle_sampler(const sl_bundle *bundle, const char *name, double eta, sl_sampler_settings *out) {
+    sl_sampler_settings settings = bundle->sampler;
+    if (name) {
+        char path[SL_LIMIT_PATH_BYTES];
+        snprintf(path, sizeof path, "%s/scheduler", bundle->folder);
+        SL_TRY(sl_sampler_settings_use(path, name, &settings));
+    }
+    bool takes = sl_sampler_takes_eta(settings.sampler);
+    if (eta > 0 && !takes)
+        return sl_fail(SL_INVALID, "the sampler %s takes no eta, which is %g; ddim does",
+                       sl_sampler_name(settings.sampler), eta);
+    settings.eta = !takes ? 0 : eta < 0 ? bundle->eta : eta;
+    *out = settings;
+    return SL_OK;
+}
+
 int64_t sl_bundle_reduction(const sl_bundle *bundle) {
     return sl_vae_reduction(sl_bundle_vae(bundle)) * bundle->space_to_depth;
 }
@@ -188,9 +212,9 @@ static sl_status write_index(const sl_bundle *bundle, const char *folder) {
 }
 
 static sl_status write_facts(const sl_bundle *bundle, const char *folder) {
-    json_t *facts =
-        json_pack("{s:i, s:s, s:I, s:f}", "version", 1, "space", space_names[bundle->space], "space_to_depth",
-                  (json_int_t)bundle->space_to_depth, "guidance", bundle->guidance);
+    json_t *facts = json_pack("{s:i, s:s, s:I, s:f, s:f}", "version", 1, "space", space_names[bundle->space],
+                              "space_to_depth", (json_int_t)bundle->space_to_depth, "guidance",
+                              bundle->guidance, "eta", bundle->eta);
     if (facts && bundle->intensity_map) json_object_set(facts, "intensity_map", bundle->intensity_map);
     return write_json(folder, "scatterloop.json", facts);
 }

@@ -8,6 +8,7 @@
  * - space_to_depth: side of the block of pixels that the autoencoder sees as channels (1: none);
  * - guidance: the guidance scale that suits the model (7.5, which Stable Diffusion 1.x is used to; 1.5 in the
  *   space of expectations);
+ * - eta: how much noise suits its steps where the sampler is DDIM, from 0 (the default) to 1;
  * - intensity_map: how counts became model values; its keys are the image layer's business */
 #ifndef SL_DIFFUSION_BUNDLE_H
 #define SL_DIFFUSION_BUNDLE_H
@@ -24,10 +25,10 @@ typedef enum sl_model_space { SL_SPACE_OBSERVED, SL_SPACE_EXPECTATION } sl_model
 typedef struct sl_bundle {
     sl_model *text_encoder, *unet, *vae;
     sl_tokenizer *tokenizer;
-    sl_sampler_settings sampler;
+    sl_sampler_settings sampler; /* with the model's own eta where it takes one */
     sl_model_space space;
     int64_t space_to_depth;
-    double guidance;
+    double guidance, eta;
     json_t *intensity_map; /* object, or NULL */
     char *folder;          /* where it was read from; its tokenizer files are copied on saving */
 } sl_bundle;
@@ -56,6 +57,11 @@ static inline const sl_vae_config *sl_bundle_vae(const sl_bundle *bundle) {
 
 /* The guidance scale to sample with: the one asked for, or the model's own where that is below 0. */
 double sl_bundle_guidance(const sl_bundle *bundle, double asked);
+
+/* The settings to sample with: those of the sampler of that name (sl_sampler_settings_use), or the model's
+ * own where it is NULL, and the eta asked for, or the model's own where that is below 0. SL_INVALID where the
+ * sampler takes none and one above 0 is asked for. */
+sl_status sl_bundle_sampler(const sl_bundle *bundle, const char *name, double eta, sl_sampler_settings *out);
 
 /* Pixels of the image to one pixel of the latent, along a side. */
 int64_t sl_bundle_reduction(const sl_bundle *bundle);

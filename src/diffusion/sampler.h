@@ -75,6 +75,7 @@ enum { SL_LIMIT_SAMPLING_STEPS = 10000 };
  * returned here: see sl_sampler_settings_use. */
 const sl_sampler *sl_sampler_find(const char *name);
 const char *sl_sampler_name(const sl_sampler *sampler);
+bool sl_sampler_takes_eta(const sl_sampler *sampler); /* settings' eta means something to it */
 extern const char sl_sampler_choices[]; /* "pndm|ddim|...", all names that sl_sampler_settings_use takes */
 
 /* The defaults of the sampler's class in diffusers. */

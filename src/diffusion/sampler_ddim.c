@@ -62,6 +62,7 @@ const sl_sampler sl_sampler_ddim = {
     .class_name = "DDIMScheduler",
     .spacing = SL_SPACING_LEADING,
     .clips = true,
+    .takes_eta = true,
     .wants_noise = wants_noise,
     .plan = plan,
     .weigh = weigh,

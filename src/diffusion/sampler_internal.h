@@ -21,7 +21,7 @@ struct sl_sampler {
     const char *name, *class_name;
     sl_spacing spacing; /* the class's default */
     int slots;
-    bool takes_karras, uses_sigmas;
+    bool takes_karras, takes_eta, uses_sigmas;
     bool scales_input;                                        /* by 1 / sqrt(sigma^2 + 1) */
     bool rounds;                                              /* the prediction, to float */
     bool clips;                                               /* the prediction, where the settings say so */

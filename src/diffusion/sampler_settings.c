@@ -29,6 +29,10 @@ const char *sl_sampler_name(const sl_sampler *sampler) {
     return sampler->name;
 }
 
+bool sl_sampler_takes_eta(const sl_sampler *sampler) {
+    return sampler->takes_eta;
+}
+
 sl_sampler_settings sl_sampler_settings_default(const sl_sampler *sampler) {
     bool ddim = sampler == sl_sampler_find("ddim");
     return (sl_sampler_settings){

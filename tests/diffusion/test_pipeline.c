@@ -266,11 +266,12 @@ static void bundles_come_back(void **state) {
     assert_true(sl_bundle_guidance(bundle, -1) == 7.5 && sl_bundle_guidance(bundle, 0) == 0);
     bundle->space = SL_SPACE_EXPECTATION;
     bundle->guidance = 1.25;
+    bundle->eta = 0.75;
     bundle->intensity_map = json_pack("{s:f}", "floor", 0.5);
     assert_ok(sl_bundle_save(bundle, folder, SL_F16));
     assert_ok(sl_bundle_load(folder, &again));
     assert_int_equal(again->space, SL_SPACE_EXPECTATION);
-    assert_true(sl_bundle_guidance(again, -1) == 1.25);
+    assert_true(sl_bundle_guidance(again, -1) == 1.25 && again->eta == 0.75);
     assert_true(json_equal(again->intensity_map, bundle->intensity_map));
     assert_int_equal(sl_params_values(again->unet->params, false),
                      sl_params_values(bundle->unet->params, false));
@@ -280,9 +281,36 @@ static void bundles_come_back(void **state) {
     assert_ok(sl_bundle_save(bundle, folder, SL_F16));
     assert_status(sl_bundle_load(folder, &again), SL_FORMAT);
     assert_non_null(strstr(sl_error_message(), "'guidance' is -1"));
+    bundle->guidance = 1;
+    bundle->eta = 1.5;
+    assert_ok(sl_bundle_save(bundle, folder, SL_F16));
+    assert_status(sl_bundle_load(folder, &again), SL_FORMAT);
+    assert_non_null(strstr(sl_error_message(), "'eta' is 1.5"));
     sl_bundle_free(bundle);
     snprintf(command, sizeof command, "rm -rf %s", folder);
     assert_int_equal(system(command), 0);
+}
+
+/* Noise of the steps: the model's own or the one asked for, and of DDIM alone. */
+static void eta_is_of_samplers_that_take_it(void **state) {
+    (void)state;
+    sl_bundle *bundle;
+    sl_sampler_settings settings;
+    assert_ok(sl_bundle_load(fixture("pipe"), &bundle));
+    bundle->eta = 0.75;
+    assert_ok(sl_bundle_sampler(bundle, "ddim", -1, &settings));
+    assert_true(settings.eta == 0.75);
+    assert_ok(sl_bundle_sampler(bundle, "ddim", 0.25, &settings));
+    assert_true(settings.eta == 0.25);
+    assert_ok(sl_bundle_sampler(bundle, "ddim", 0, &settings));
+    assert_true(settings.eta == 0);
+    assert_ok(sl_bundle_sampler(bundle, NULL, -1, &settings));
+    assert_string_equal(sl_sampler_name(settings.sampler), "pndm");
+    assert_true(settings.eta == 0);
+    assert_ok(sl_bundle_sampler(bundle, "euler", 0, &settings));
+    assert_status(sl_bundle_sampler(bundle, "euler", 0.5, &settings), SL_INVALID);
+    assert_non_null(strstr(sl_error_message(), "euler takes no eta"));
+    sl_bundle_free(bundle);
 }
 
 /* A model of one-channel images whose autoencoder sees 2x2 pixels as channels, with latents normalised by
@@ -336,8 +364,12 @@ static void packed_pixels_and_normalised_latents(void **state) {
 }
 
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(matches_diffusers),        cmocka_unit_test(cut_makes_no_difference),
-    cmocka_unit_test(bad_requests_are_refused), cmocka_unit_test(encoding_is_the_way_back),
-    cmocka_unit_test(bundles_come_back),        cmocka_unit_test(packed_pixels_and_normalised_latents),
+    cmocka_unit_test(matches_diffusers),
+    cmocka_unit_test(cut_makes_no_difference),
+    cmocka_unit_test(bad_requests_are_refused),
+    cmocka_unit_test(encoding_is_the_way_back),
+    cmocka_unit_test(bundles_come_back),
+    cmocka_unit_test(eta_is_of_samplers_that_take_it),
+    cmocka_unit_test(packed_pixels_and_normalised_latents),
 };
 TEST_MAIN(tests)

@@ -54,15 +54,16 @@ static void simulated_files_are_made_again(void **state) {
         }
 }
 
-/* The image with its record, written anew after a change of either. */
-static const char *changed(const char *key, json_t *value, int64_t pixel) {
+/* The image with its record, written anew after a change of either; NULL as value: without that key. */
+static const char *changed_from(const char *file, const char *key, json_t *value, int64_t pixel) {
     sl_frame frame;
     sl_image image;
     const char *path = in_folder("changed.tif");
-    assert_ok(sl_frame_read(in_folder("other/image_000000.tif"), NULL, NULL, &frame));
+    assert_ok(sl_frame_read(in_folder(file), NULL, NULL, &frame));
     assert_ok(sl_frame_to_image(&frame, &image));
     json_t *record = json_deep_copy(json_object_get(frame.header.metadata, "provenance"));
-    if (key) json_object_set_new(record, key, value);
+    if (key && !value) assert_int_equal(json_object_del(record, key), 0);
+    if (key && value) json_object_set_new(record, key, value);
     while (pixel > 0 && image.mask[pixel]) pixel++;
     if (pixel > 0) image.value[pixel] += 1;
     const sl_write_info info = {.provenance = record, .synthetic = true};
@@ -71,6 +72,10 @@ static const char *changed(const char *key, json_t *value, int64_t pixel) {
     sl_image_free(&image);
     sl_frame_free(&frame);
     return path;
+}
+
+static const char *changed(const char *key, json_t *value, int64_t pixel) {
+    return changed_from("other/image_000000.tif", key, value, pixel);
 }
 
 static void a_changed_pixel_or_record_is_told(void **state) {
@@ -106,10 +111,11 @@ static void what_nothing_makes_again_is_told(void **state) {
     assert_int_not_equal(sl_verify_file(NULL, in_folder("absent.npy"), &plain, NULL, arena, &result), SL_OK);
 }
 
-static void generate(sl_generate_settings *settings, sl_workspace *into) {
+static void generate(sl_generate_settings *settings, double eta, sl_workspace *into) {
     sl_generate_result result;
     const char *prompt = "SAXS data showing rings";
     assert_ok(sl_options_default(sl_generate_options, arena, settings));
+    settings->eta = eta;
     settings->count = 2;
     settings->steps = 3;
     settings->exposure = 2;
@@ -122,9 +128,19 @@ static void generate(sl_generate_settings *settings, sl_workspace *into) {
 static void generated_files_are_made_again(void **state) {
     (void)state;
     sl_generate_settings settings;
-    generate(&settings, NULL);
+    generate(&settings, -1, NULL);
     assert_int_equal(differing(in_folder("made/image_000001.tif")), 0);
     assert_int_equal(differing(in_folder("made/image_000000.png")), 0);
+    assert_true(differing(changed_from("made/image_000000.tif", "eta", NULL, 0)) > 0);
+}
+
+/* Records that say nothing of eta are of programs that added no noise; the model's own is above 0. */
+static void what_was_made_without_noise_is_made_again(void **state) {
+    (void)state;
+    sl_generate_settings settings;
+    generate(&settings, 0, NULL);
+    assert_int_equal(differing(in_folder("made/image_000001.tif")), 0);
+    assert_int_equal(differing(changed_from("made/image_000000.tif", "eta", NULL, 0)), 0);
 }
 
 static void images_of_a_workspace_are_made_again(void **state) {
@@ -134,7 +150,7 @@ static void images_of_a_workspace_are_made_again(void **state) {
     sl_image_record *images;
     int count;
     simulate(NULL, "any", true, 0.5, NULL, workspace);
-    generate(&settings, workspace);
+    generate(&settings, -1, workspace);
     assert_ok(sl_store_images(workspace->store, &SL_IMAGE_FILTER_ALL, arena, &images, &count));
     assert_int_equal(count, 5);
     for (int k = 0; k < count; k++) {
@@ -150,6 +166,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_changed_pixel_or_record_is_told),
     cmocka_unit_test(what_nothing_makes_again_is_told),
     cmocka_unit_test(generated_files_are_made_again),
+    cmocka_unit_test(what_was_made_without_noise_is_made_again),
     cmocka_unit_test(images_of_a_workspace_are_made_again),
 };
 

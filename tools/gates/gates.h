@@ -67,7 +67,7 @@ typedef struct image_rows {
 typedef struct gates_settings {
     const char *model, *out;
     int64_t steps, simulated;
-    double guidance;
+    double guidance, eta;
 } gates_settings;
 
 typedef struct gates {

@@ -1,6 +1,6 @@
 /* The base model against the gates that a release must pass.
  *
- *     base-gates N [--model DIR] [--out DIR] [--steps N] [--guidance G] [--simulated N]
+ *     base-gates N [--model DIR] [--out DIR] [--steps N] [--guidance G] [--eta E] [--simulated N]
  *                                      (built by `ninja tools/base-gates`; ./run base-gates)
  *
  * N samples of the captions of N held-out simulated images, against N others: docs/base-model.md says how.
@@ -30,6 +30,7 @@ static const sl_option options[] = {
     SL_OPTION_PATH(SETTINGS, out, "out", 'o', "base-gates", "DIR", "where samples and figures are kept"),
     SL_OPTION_INT(SETTINGS, steps, "steps", 0, "30", 1, 1000, "steps", "denoising steps"),
     SL_GENERATE_GUIDANCE(SETTINGS),
+    SL_GENERATE_ETA(SETTINGS),
     SL_OPTION_INT(SETTINGS, simulated, "simulated", 0, "3000", PART, COUNT_MAX, "images",
                   "at least so many simulated ones to learn captions from, and of the training seed"),
     {0}};
@@ -73,8 +74,8 @@ static sl_status name_folder(gates *g) {
     char name[13];
     sl_sha256_begin(&p.state);
     SL_TRY(sl_folder_walk(g->model, add_file, &p));
-    const char *way = sl_arena_printf(g->arena, "%lld %.17g %d", (long long)g->settings.steps,
-                                      g->settings.guidance, SL_SIM_VERSION);
+    const char *way = sl_arena_printf(g->arena, "%lld %.17g %.17g %d", (long long)g->settings.steps,
+                                      g->settings.guidance, g->settings.eta, SL_SIM_VERSION);
     sl_sha256_add(&p.state, way, strlen(way));
     sl_sha256_end(&p.state, hash);
     sl_hex(hash, 6, name);
@@ -105,9 +106,12 @@ static sl_status read_model(gates *g) {
     sl_bundle *bundle;
     if (status == SL_OK) status = sl_bundle_load_configs(g->model, &bundle);
     if (status != SL_OK) return status;
+    sl_sampler_settings sampler;
+    status = sl_bundle_sampler(bundle, NULL, g->settings.eta, &sampler);
+    g->settings.eta = sampler.eta;
     g->settings.guidance = sl_bundle_guidance(bundle, g->settings.guidance);
     sl_bundle_free(bundle);
-    return name_folder(g);
+    return status == SL_OK ? name_folder(g) : status;
 }
 
 /* ---- the images ---- */
@@ -176,8 +180,8 @@ int main(int argc, char **argv) {
     sl_progress progress = {.report = sl_progress_bar_report, .context = &bar};
     gates g = {.progress = &progress};
     if (argc < 2) {
-        fprintf(stderr,
-                "usage: base-gates N [--model DIR] [--out DIR] [--steps N] [--guidance G] [--simulated N]\n");
+        fprintf(stderr, "usage: base-gates N [--model DIR] [--out DIR] [--steps N] [--guidance G] [--eta E] "
+                        "[--simulated N]\n");
         return FAILED;
     }
     sl_progress_bar_init(&bar, stderr, false);

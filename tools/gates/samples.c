@@ -75,6 +75,7 @@ static sl_status make_missing(const gates *g, sample_set *s, const char *model) 
     settings.batch = PART;
     settings.steps = g->settings.steps;
     settings.guidance = g->settings.guidance;
+    settings.eta = g->settings.eta;
     for (int64_t k = 0; k < s->count; k++) prompts[k] = s->captions->row[k].caption;
     for (int64_t part = 0; part < s->count / PART; part++) {
         if (!part_is_there(s, part)) {

@@ -38,6 +38,7 @@ const sl_option sl_generate_options[] = {
                    "brings the guided prediction back to its usual spread"),
     SL_OPTION_TEXT(sl_generate_settings, sampler, "sampler", 0, NULL, "NAME",
                    "pndm, ddim, euler, euler_a, dpmpp_2m, or dpmpp_2m_karras (default: the model's)"),
+    SL_GENERATE_ETA(sl_generate_settings),
     SL_OPTION_CHOICE(
         sl_generate_settings, rng, "rng", 0, "counter", "counter|torch|torch-cuda",
         "noise: ours, or that of a torch generator seeded seed + k, on the CPU or on a CUDA device"),
@@ -150,10 +151,7 @@ static sl_status load_model(run *r) {
         json_object_set_new(r->common, "lora_scale", json_real(s->lora_scale));
     }
     r->guidance = sl_bundle_guidance(r->bundle, s->guidance);
-    r->sampler = r->bundle->sampler;
-    if (s->sampler) {
-        SL_TRY(sl_sampler_settings_use(sl_path_join(r->arena, folder, "scheduler"), s->sampler, &r->sampler));
-    }
+    SL_TRY(sl_bundle_sampler(r->bundle, s->sampler, s->eta, &r->sampler));
     r->sampler_name = s->sampler ? s->sampler : sl_sampler_name(r->sampler.sampler);
     sl_pipeline_options options = {.vae_tile_px = s->vae_tile_px};
     SL_TRY(sl_engine_dtype(s->dtype, &options.dtype));
@@ -211,6 +209,8 @@ static sl_status describe_run(run *r) {
     json_object_set_new(r->common, "seed", json_string(seed));
     json_object_set_new(r->common, "rng", json_string(noises[s->rng].name));
     json_object_set_new(r->common, "sampler", json_string(r->sampler_name));
+    if (sl_sampler_takes_eta(r->sampler.sampler))
+        json_object_set_new(r->common, "eta", json_real(r->sampler.eta));
     json_object_set_new(r->common, "steps", json_integer(s->steps));
     json_object_set_new(r->common, "guidance", json_real(r->guidance));
     if (s->guidance_rescale > 0)

@@ -10,7 +10,7 @@ typedef struct sl_generate_settings {
     const char *model, *lora, *negative, *sampler, *out, *save_latents, *shard;
     const char *beam, *detector, *beamstop, *mask;
     int64_t count, seed, steps, batch, size_px;
-    double guidance, guidance_rescale, lora_scale, exposure;
+    double guidance, guidance_rescale, eta, lora_scale, exposure;
     int rng, dtype, format;
     int64_t vae_tile_px;
     bool noise_free;
@@ -21,6 +21,12 @@ typedef struct sl_generate_settings {
     SL_OPTION_REAL(settings, guidance, "guidance", 'g', "-1", -1, 50, "",                                    \
                    "classifier-free guidance scale; up to 1: none, at half the cost; -1: the model "         \
                    "folder's own, 7.5 where it names none")
+
+/* The option --eta of what samples by itself. */
+#define SL_GENERATE_ETA(settings)                                                                            \
+    SL_OPTION_REAL(settings, eta, "eta", 0, "-1", -1, 1, "",                                                 \
+                   "noise that DDIM's steps add: 0 none, 1 as much as was there; -1: the model folder's "    \
+                   "own, 0 where it names none")
 
 extern const sl_option sl_generate_options[];
 extern const sl_preset sl_generate_presets[];

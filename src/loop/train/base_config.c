@@ -14,7 +14,7 @@
 /* 8 x 8 pixels are a vector, and six numbers say it (train/vae_linear.h); the blocks add what is not linear.
  */
 enum { BLOCK = 8 };
-static const double guidance = 1.5; /* docs/base-model.md says why so little */
+static const double guidance = 1.5, eta = 1; /* docs/base-model.md says why */
 static const char vae_text[] =
     "{\"_class_name\": \"AutoencoderKL\", \"act_fn\": \"silu\", \"block_out_channels\": [128],"
     " \"down_block_types\": [\"DownEncoderBlock2D\"], \"up_block_types\": [\"UpDecoderBlock2D\"],"
@@ -132,9 +132,10 @@ sl_status sl_base_write_index(const sl_base_settings *settings) {
                   "beta_end", 0.02, "prediction_type", "v_prediction", "clip_sample", 0, "set_alpha_to_one",
                   1, "steps_offset", 1, "timestep_spacing", "trailing", "skip_prk_steps", 1);
     SL_TRY(write_json(settings, "model/scheduler/scheduler_config.json", noise));
-    json_t *about = json_pack("{s:s, s:i, s:f, s:i, s:{s:s, s:f}, s:{s:s, s:i, s:I}}", "space", "expectation",
-                              "space_to_depth", BLOCK, "guidance", guidance, "size_px", (int)settings->size,
-                              "intensity_map", "map", "log1p", "counts", SL_LOG_MAP_COUNTS, "data", "source",
-                              "simulator", "version", SL_SIM_VERSION, "seed", (json_int_t)settings->seed);
+    json_t *about =
+        json_pack("{s:s, s:i, s:f, s:f, s:i, s:{s:s, s:f}, s:{s:s, s:i, s:I}}", "space", "expectation",
+                  "space_to_depth", BLOCK, "guidance", guidance, "eta", eta, "size_px", (int)settings->size,
+                  "intensity_map", "map", "log1p", "counts", SL_LOG_MAP_COUNTS, "data", "source", "simulator",
+                  "version", SL_SIM_VERSION, "seed", (json_int_t)settings->seed);
     return write_json(settings, "model/scatterloop.json", about);
 }

@@ -12,6 +12,7 @@ static const struct {
             {"steps", "steps", false},
             {"guidance", "guidance", false},
             {"guidance_rescale", "guidance-rescale", false},
+            {"eta", "eta", false},
             {"lora_scale", "lora-scale", false},
             {"negative", "negative", false},
             {"sampler", "sampler", false},
@@ -32,7 +33,8 @@ static sl_status read_settings(const json_t *p, sl_arena *arena, sl_generate_set
         return sl_fail(SL_UNSUPPORTED, "it was masked by '%s', which its record names and does not hold",
                        mask_name);
     }
-    json_t *options = json_object();
+    /* a record without eta was made without noise, whatever the model's own is by now */
+    json_t *options = json_pack("{s:i}", "eta", 0);
     for (size_t k = 0; k < sizeof kept / sizeof kept[0]; k++) {
         json_t *value = json_object_get(kept[k].asked ? asked : p, kept[k].key);
         if (value) json_object_set(options, kept[k].option, value);
