@@ -3,8 +3,6 @@
 #include <math.h>
 #include <string.h>
 
-static const double tolerance = 0.05;
-
 static bool starts(const char *text, const char *with) {
     return strncmp(text, with, strlen(with)) == 0;
 }
@@ -53,17 +51,17 @@ static double beyond_third(int third, double at) {
     return fmax(0, fabs(at - 0.5) - 1 / 6.0);
 }
 
-bool sl_caption_place_fits(const sl_caption_place *place, double row, double column) {
+bool sl_caption_place_fits(const sl_caption_place *place, double row, double column, double slack) {
     double outside = fmax(fmax(-row, row - 1), fmax(-column, column - 1));
-    if (place->outside) return outside > -tolerance;
-    return outside < tolerance &&
-           fmax(beyond_third(place->row, row), beyond_third(place->column, column)) < tolerance;
+    if (place->outside) return outside > -slack;
+    return outside <= slack &&
+           fmax(beyond_third(place->row, row), beyond_third(place->column, column)) <= slack;
 }
 
 double sl_caption_place_probability(const sl_caption_place *place, const sl_caption_beam *beam) {
     if (!place->said || !(beam->probability > 0)) return NAN;
     /* elsewhere, it is in any of nine thirds */
     double p = (1 - beam->probability) / 9;
-    if (sl_caption_place_fits(place, beam->row, beam->column)) p += beam->probability;
+    if (sl_caption_place_fits(place, beam->row, beam->column, SL_CAPTION_PLACE_SLACK)) p += beam->probability;
     return fmin(fmax(p, 0.01), 0.99);
 }

@@ -18,9 +18,11 @@ typedef struct sl_caption_beam {
     double row, column, probability;
 } sl_caption_beam;
 
-/* Whether the words fit the place; people's thirds are no exact ones, so a twentieth of the frame is allowed.
- */
-bool sl_caption_place_fits(const sl_caption_place *place, double row, double column);
+/* People's thirds are no exact ones: whoever judges their words allows them so much of the frame. */
+#define SL_CAPTION_PLACE_SLACK 0.05
+
+/* Whether the words fit the place, or would within `slack` of the frame. */
+bool sl_caption_place_fits(const sl_caption_place *place, double row, double column, double slack);
 
 /* Probability that the words are true, in [0.01, 0.99]; NAN where they say nothing or the beam is not known.
  */

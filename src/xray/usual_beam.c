@@ -51,7 +51,7 @@ bool sl_usual_beam_of_caption(const char *caption, sl_random *random, double *ro
     if (technique == SL_TECHNIQUE_UNKNOWN) return false;
     for (int i = 0; i < TRIES; i++) {
         sl_usual_beam_draw(technique, random, row, column);
-        if (!told.said || sl_caption_place_fits(&told, *row, *column)) return true;
+        if (!told.said || sl_caption_place_fits(&told, *row, *column, 0)) return true;
     }
     /* no instrument has it there: the middle of that third */
     *row = (told.row + 0.5) / 3;

@@ -11,7 +11,7 @@
 void sl_usual_beam_draw(sl_technique technique, sl_random *random, double *row, double *column);
 
 /* The same for the technique that the caption names, in the third of the frame that it tells, where it does.
- * false: it names no technique. */
+ * Exactly there: nobody who is shown the image should doubt the words. false: it names no technique. */
 bool sl_usual_beam_of_caption(const char *caption, sl_random *random, double *row, double *column);
 
 #endif

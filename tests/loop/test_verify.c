@@ -132,6 +132,8 @@ static void generated_files_are_made_again(void **state) {
     assert_int_equal(differing(in_folder("made/image_000001.tif")), 0);
     assert_int_equal(differing(in_folder("made/image_000000.png")), 0);
     assert_true(differing(changed_from("made/image_000000.tif", "eta", NULL, 0)) > 0);
+    json_t *elsewhere = json_pack("{s:f, s:f}", "row_px", 40.5, "column_px", 30.25);
+    assert_true(differing(changed_from("made/image_000000.tif", "beam", elsewhere, 0)) > 0);
 }
 
 /* Records that say nothing of eta are of programs that added no noise; the model's own is above 0. */

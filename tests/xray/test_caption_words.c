@@ -77,10 +77,13 @@ static void places_are_read(void **state) {
     }
     const sl_caption_place corner = sl_caption_place_of(cases[0].caption),
                            away = sl_caption_place_of(cases[3].caption);
-    assert_true(sl_caption_place_fits(&corner, 0.9, 0.1) && sl_caption_place_fits(&corner, 0.63, 0.36));
-    assert_false(sl_caption_place_fits(&corner, 0.5, 0.1));
-    assert_true(sl_caption_place_fits(&away, -0.2, 0.5));
-    assert_false(sl_caption_place_fits(&away, 0.5, 0.5));
+    assert_true(sl_caption_place_fits(&corner, 0.9, 0.1, SL_CAPTION_PLACE_SLACK) &&
+                sl_caption_place_fits(&corner, 0.63, 0.36, SL_CAPTION_PLACE_SLACK));
+    assert_false(sl_caption_place_fits(&corner, 0.5, 0.1, SL_CAPTION_PLACE_SLACK));
+    assert_false(sl_caption_place_fits(&corner, 0.63, 0.1, 0));
+    assert_true(sl_caption_place_fits(&corner, 0.68, 0.1, 0));
+    assert_true(sl_caption_place_fits(&away, -0.2, 0.5, SL_CAPTION_PLACE_SLACK));
+    assert_false(sl_caption_place_fits(&away, 0.5, 0.5, SL_CAPTION_PLACE_SLACK));
     const sl_caption_beam known = {0.9, 0.1, 0.99}, elsewhere = {0.1, 0.9, 0.99}, unknown = {0};
     assert_true(sl_caption_place_probability(&corner, &known) > 0.98);
     assert_true(sl_caption_place_probability(&corner, &elsewhere) < 0.02);

@@ -23,7 +23,7 @@ static void captions_place_the_beam(void **state) {
             double row, column, same_row, same_column;
             assert_true(sl_usual_beam_of_caption(captions[k], &random, &row, &column));
             assert_true(sl_usual_beam_of_caption(captions[k], &again, &same_row, &same_column));
-            assert_true(sl_caption_place_fits(&told, row, column));
+            assert_true(sl_caption_place_fits(&told, row, column, 0));
             assert_true(row == same_row && column == same_column);
         }
     }

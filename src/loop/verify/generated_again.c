@@ -39,6 +39,11 @@ static sl_status read_settings(const json_t *p, sl_arena *arena, sl_generate_set
         json_t *value = json_object_get(kept[k].asked ? asked : p, kept[k].key);
         if (value) json_object_set(options, kept[k].option, value);
     }
+    const json_t *beam = json_object_get(p, "beam");
+    if (beam) /* where it was, however beams are drawn by now */
+        json_object_set_new(options, "beam",
+                            json_sprintf("%.17g,%.17g", json_number_value(json_object_get(beam, "row_px")),
+                                         json_number_value(json_object_get(beam, "column_px"))));
     sl_status status = sl_options_from_json(sl_generate_options, options, arena, out);
     json_decref(options);
     return sl_context(status, "reading its record");
