@@ -45,14 +45,6 @@ sl_measurement sl_measurement_usual(const sl_detector *detector, int32_t height_
 sl_status sl_detector_measure(const float *mean_counts, int32_t height_px, int32_t width_px,
                               const sl_measurement *measurement, uint64_t seed, uint32_t item, sl_image *out);
 
-/* Sets detector, view, exposure and beamstop from the words of a caption ("with a beamstop in the center on a
- * Pilatus 1M detector with gaps; noise high"). What the caption does not say is drawn from `random` (usual
- * values). The beam is at (row, column), as sl_beam_estimate finds it. level_counts: the expectation's high
- * level, for "noise high|low". */
-void sl_measurement_from_caption(const char *caption, int32_t height_px, int32_t width_px, double beam_row,
-                                 double beam_column, double level_counts, sl_random *random,
-                                 sl_measurement *out);
-
 /* The brightest place of a smoothed expectation, a fair guess of the beam. */
 void sl_beam_estimate(const float *mean_counts, int32_t height_px, int32_t width_px, double *row,
                       double *column);

@@ -197,21 +197,6 @@ static void beamstops_are_read_from_text(void **state) {
     assert_status(sl_beamstop_parse("disc:radius", 100, 200, &stop), SL_INVALID);
 }
 
-static void captions_set_the_chain(void **state) {
-    (void)state;
-    sl_random random = sl_random_stream(1, SL_STREAM_TEST, 0);
-    sl_measurement m;
-    sl_measurement_from_caption("SAXS data showing rings with a beamstop in the center on a Pilatus 300k-w "
-                                "detector with gaps; noise high",
-                                128, 128, 60, 70, 1000, &random, &m);
-    assert_string_equal(m.detector->id, "pilatus-300k-w");
-    assert_int_equal(m.beamstop.shape, SL_BEAMSTOP_DISC);
-    assert_true(m.beamstop.row_px == 60 && m.exposure <= 0.04);
-    sl_measurement_from_caption("SAXS data showing a halo", 128, 128, 60, 70, 1000, &random, &m);
-    assert_int_equal(m.beamstop.shape, SL_BEAMSTOP_NONE);
-    assert_true(m.exposure == 1);
-}
-
 static void the_log_map_goes_back(void **state) {
     (void)state;
     enum { N = 2000 };
@@ -234,7 +219,6 @@ int main(void) {
         cmocka_unit_test(stops_have_their_shapes),
         cmocka_unit_test(dead_chips_give_nothing),
         cmocka_unit_test(beamstops_are_read_from_text),
-        cmocka_unit_test(captions_set_the_chain),
         cmocka_unit_test(the_log_map_goes_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) ? 1 : 0;

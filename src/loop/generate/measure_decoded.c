@@ -6,11 +6,10 @@
 #include "xray/detector_chain.h"
 #include "xray/log_map.h"
 #include "xray/technique.h"
+#include "xray/usual_measurement.h"
 
+#include <math.h>
 #include <string.h>
-
-/* Count levels of usual exposures: from a faint frame to a strong calibrant. */
-static const double level_low = 30, level_high = 6000;
 
 /* Where the beam is in a decoded expectation: as it is found blind where the prompt names a transmission
  * technique, else the brightest place. `blank` is an image of that size without masked pixels. */
@@ -26,9 +25,20 @@ static void estimate_beam(float *mean_counts, const sl_image *blank, const char 
     *column = centre.column_px;
 }
 
+/* *out: NULL for none. */
+static sl_status choose_detector(const char *prompt, const sl_decoded_settings *settings, sl_random *random,
+                                 const sl_detector **out) {
+    *out = NULL;
+    if (!settings->detector)
+        *out = sl_usual_detector_of_caption(prompt, random);
+    else if (strcmp(settings->detector, "none") != 0)
+        return sl_detector_find(settings->detector, out);
+    return SL_OK;
+}
+
 static sl_status choose_measurement(float *mean_counts, const sl_image *shape, const char *prompt,
-                                    double level, const sl_decoded_settings *settings, sl_random *random,
-                                    json_t *provenance, sl_measurement *out) {
+                                    const sl_detector *detector, const sl_decoded_settings *settings,
+                                    sl_random *random, json_t *provenance, sl_measurement *out) {
     double row, column;
     if (settings->beam.known) {
         row = settings->beam.row_px;
@@ -38,14 +48,9 @@ static sl_status choose_measurement(float *mean_counts, const sl_image *shape, c
         json_object_set_new(provenance, "beam_estimate",
                             json_pack("{s:f, s:f}", "row_px", row, "column_px", column));
     }
-    sl_measurement_from_caption(prompt, shape->height_px, shape->width_px, row, column, level, random, out);
-    if (settings->detector) {
-        const sl_detector *detector = NULL;
-        if (strcmp(settings->detector, "none") != 0) SL_TRY(sl_detector_find(settings->detector, &detector));
-        sl_beamstop beamstop = out->beamstop;
-        *out = sl_measurement_usual(detector, shape->height_px, shape->width_px);
-        out->beamstop = beamstop;
-    }
+    *out = sl_usual_measurement(detector, shape->height_px, shape->width_px, random);
+    out->beamstop =
+        sl_usual_beamstop_of_caption(prompt, fmin(shape->height_px, shape->width_px), row, column, random);
     if (settings->beamstop)
         SL_TRY(sl_beamstop_parse(settings->beamstop, shape->height_px, shape->width_px, &out->beamstop));
     out->exposure *= settings->exposure;
@@ -78,7 +83,9 @@ static sl_status measure_expectation(const float *decoded, int channels, const c
                                      json_t *provenance, sl_image *image, sl_image *expectation) {
     size_t count = (size_t)image->height_px * (size_t)image->width_px;
     sl_random random = sl_random_stream(seed, SL_STREAM_DETECTOR, item);
-    double level = sl_random_log_range(&random, level_low, level_high);
+    const sl_detector *detector;
+    SL_TRY(choose_detector(prompt, settings, &random, &detector));
+    double level = sl_usual_level_of_caption(prompt, detector, &random);
     for (size_t i = 0; i < count; i++) {
         float e = 0.5f + 0.5f * decoded[i * (size_t)channels];
         image->value[i] = e < 0 ? 0 : e > 1 ? 1 : e;
@@ -92,8 +99,8 @@ static sl_status measure_expectation(const float *decoded, int channels, const c
     }
     sl_measurement measurement;
     sl_image measured;
-    SL_TRY(
-        choose_measurement(image->value, image, prompt, level, settings, &random, provenance, &measurement));
+    SL_TRY(choose_measurement(image->value, image, prompt, detector, settings, &random, provenance,
+                              &measurement));
     SL_TRY(sl_detector_measure(image->value, image->height_px, image->width_px, &measurement, seed, item,
                                &measured));
     record_measurement(&measurement, level, provenance);

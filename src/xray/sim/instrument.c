@@ -1,6 +1,7 @@
 /* The instrument of a scene: detector and the part of it that is shown, energy, distance, beam, beamstop,
  * count level. */
 #include "xray/usual_beam.h"
+#include "xray/usual_measurement.h"
 #include "xray/sim/scene.h"
 
 #include <math.h>
@@ -9,32 +10,16 @@
 #define DEGREE (M_PI / 180)
 
 static const sl_detector *draw_detector(sl_scene *scene) {
-    static const char *const base[] = {"pilatus-1m",    "pilatus-1m", "pilatus-2m",   "pilatus-2m",
-                                       "pilatus-300k",  "pilatus-6m", "eiger-1m",     "eiger-4m",
-                                       "eiger2-1m",     "eiger2-4m",  "pilatus-900k", "lambda-750k",
-                                       "rayonix-mx225", "perkin-2k"};
     static const char *const held_out[] = {"jungfrau-4m", "eiger-9m", "eiger-500k", "rayonix-sx165",
                                            "maxipix-2x2"};
-    const char *name = scene->domain == SL_SIM_DOMAIN_HELD_OUT ? held_out[scene_below(scene, 5)]
-                                                               : base[scene_below(scene, 14)];
+    const sl_detector *drawn = NULL;
     int index = 0;
-    while (index < sl_detector_count() - 1 && strcmp(sl_detector_at(index)->id, name) != 0) index++;
+    if (scene->domain != SL_SIM_DOMAIN_HELD_OUT)
+        drawn = sl_usual_detector(&scene->random);
+    else if (sl_detector_find(held_out[scene_below(scene, 5)], &drawn))
+        drawn = sl_detector_at(0);
+    while (sl_detector_at(index) != drawn) index++;
     return sl_detector_at(scene_word_unnoted(scene, SL_PARAMETER_DETECTOR, index));
-}
-
-/* A square window of the detector, mostly within it. Small detectors are shown whole, with what lies beyond
- * masked. */
-static sl_view draw_view(sl_scene *scene, const sl_detector *detector) {
-    double shorter = fmin(detector->rows, detector->columns),
-           longer = fmax(detector->rows, detector->columns);
-    double side = shorter * scene_range(scene, 0.6, 1);
-    if (scene_chance(scene, 0.12) && longer < 1.7 * shorter) side = longer;
-    side = fmax(side, fmin(0.8 * scene->size_px, longer));
-    sl_view view = {scene->size_px, scene->size_px, 0, 0, side / scene->size_px};
-    double free_rows = detector->rows - side, free_columns = detector->columns - side;
-    view.row0 = free_rows > 0 ? scene_range(scene, 0, free_rows) : free_rows / 2;
-    view.column0 = free_columns > 0 ? scene_range(scene, 0, free_columns) : free_columns / 2;
-    return view;
 }
 
 static void draw_energy(sl_scene *scene, double pixel_m) {
@@ -108,53 +93,13 @@ static void find_reach(sl_scene *scene) {
     }
 }
 
-/* A strip or a rounded block over beam and specular rod. */
-static void stretch_stop(sl_scene *scene, double radius, sl_beamstop *stop) {
-    double tall = scene_range(scene, 0.04, 0.16) * scene->size_px;
-    stop->shape = scene_chance(scene, 0.4) ? SL_BEAMSTOP_RACETRACK : SL_BEAMSTOP_BAR;
-    stop->half_height_px = tall;
-    stop->half_width_px = fmax(1.5, radius * 0.4);
-    stop->row_px = scene->beam_row_px - 0.6 * tall;
-    stop->has_arm = scene_chance(scene, 0.5);
-}
-
-/* What carries the stop: a bar, a wire across the whole frame, or a thin bar from a thick holder at the
- * border. */
-static void draw_arm(sl_scene *scene, double radius, sl_beamstop *stop) {
-    double angle = scene_below(scene, 4) * M_PI / 2;
-    if (scene_chance(scene, 0.3)) angle = scene_range(scene, 0, 2 * M_PI);
-    if (scene->is_grazing) angle = M_PI / 2;
-    stop->arm_angle_rad = angle + scene_range(scene, -3, 3) * DEGREE;
-    stop->has_arm = scene_chance(scene, 0.8);
-    stop->arm_width_px = fmax(1.5, radius * scene_range(scene, 0.15, 0.6));
-    double kind = scene_range(scene, 0, 1), from = scene_range(scene, 0.12, 0.5) * scene->size_px,
-           wide = scene_range(scene, 2, 5);
-    if (kind < 0.12) {
-        stop->arm_through = true;
-        stop->arm_width_px = fmax(1, 0.3 * stop->arm_width_px);
-    } else if (kind < 0.4) {
-        stop->holder_from_px = from;
-        stop->holder_width_px = wide * stop->arm_width_px;
-    }
-}
-
 static sl_beamstop draw_beamstop(sl_scene *scene) {
     double s = scene->size_px, margin = 0.02 * s;
     bool inside = scene->beam_row_px > -margin && scene->beam_row_px < s + margin &&
                   scene->beam_column_px > -margin && scene->beam_column_px < s + margin;
     bool present = scene_chance(scene, 0.75) && inside;
-    double radius = scene_log_range(scene, 0.014, 0.05) * s;
-    double down = scene_range(scene, -0.3, 0.3) * radius, right = scene_range(scene, -0.3, 0.3) * radius;
-    double transmission = scene_chance(scene, 0.65) ? 0 : scene_log_range(scene, 3e-4, 3e-2);
-    sl_beamstop stop = {.shape = SL_BEAMSTOP_DISC,
-                        .row_px = scene->beam_row_px + down,
-                        .column_px = scene->beam_column_px + right,
-                        .half_height_px = radius,
-                        .half_width_px = radius,
-                        .transmission = transmission,
-                        .edge_px = scene_range(scene, 0.4, 1.2)};
-    draw_arm(scene, radius, &stop);
-    if (scene->is_grazing && scene_chance(scene, 0.4)) stretch_stop(scene, radius, &stop);
+    sl_beamstop stop =
+        sl_usual_beamstop(s, scene->beam_row_px, scene->beam_column_px, scene->is_grazing, &scene->random);
     if (!present) stop.shape = SL_BEAMSTOP_NONE;
     return stop;
 }
@@ -167,26 +112,6 @@ static void draw_direct_beam(sl_scene *scene, const sl_beamstop *stop) {
     if (stop->shape == SL_BEAMSTOP_NONE || !(stop->transmission > 0)) return;
     scene->direct_height = height * scene->level_counts / stop->transmission;
     scene->direct_sigma_px = fmin(fmax(narrow, 0.4), 0.8 * unit);
-}
-
-/* One read-out chip of a hybrid detector, two rows of them a module, in the part that is shown. */
-static sl_dead_chip draw_dead_chip(sl_scene *scene, const sl_detector *d, const sl_view *view) {
-    bool present = scene_chance(scene, 0.02) && d->module_rows > 0;
-    double side = view->scale * scene->size_px;
-    double row = view->row0 + scene_range(scene, 0, side),
-           column = view->column0 + scene_range(scene, 0, side);
-    sl_dead_chip chip = {0};
-    if (!present) return chip;
-    /* modules of Pilatus hold 2 x 8 chips, of Eiger 2 x 4; small ones are one chip */
-    int across = d->module_columns < 300 ? 1 : d->module_rows > 300 ? 4 : 8;
-    chip.rows = across > 1 ? d->module_rows / 2 : d->module_rows;
-    chip.columns = d->module_columns / across;
-    double pitch_rows = d->module_rows + d->gap_rows, pitch_columns = d->module_columns + d->gap_columns;
-    double module_row = floor(row / pitch_rows) * pitch_rows,
-           module_column = floor(column / pitch_columns) * pitch_columns;
-    chip.row = (int32_t)(module_row + floor((row - module_row) / chip.rows) * chip.rows);
-    chip.column = (int32_t)(module_column + floor((column - module_column) / chip.columns) * chip.columns);
-    return chip;
 }
 
 /* Silicon of usual thickness, or a thin scintillator. */
@@ -204,25 +129,12 @@ static void draw_measurement(sl_scene *scene, const sl_detector *detector, const
     *m = sl_measurement_usual(detector, scene->size_px, scene->size_px);
     m->view = *view;
     m->beamstop = draw_beamstop(scene);
-    if (detector->kind == SL_DETECTOR_HYBRID) {
-        m->point_spread_px = scene_range(scene, 0, 0.35);
-        m->edge_gain = scene_chance(scene, 0.15) ? scene_range(scene, 1.2, 2) : 1;
-        m->flat_module = scene_range(scene, 0, 0.012);
-    } else {
-        m->point_spread_px = scene_range(scene, 0.3, 0.9);
-        m->offset = floor(scene_range(scene, 0, 12));
-        m->read_noise = scene_range(scene, 0.8, 4);
-    }
-    m->flat_pixel = scene_range(scene, 0.004, 0.02);
-    m->hot_fraction = scene_log_range(scene, 1e-6, 2e-4);
-    m->dead_fraction = scene_log_range(scene, 1e-6, 1e-4);
-    m->cosmic_count = scene_log_range(scene, 0.05, 3);
-    m->dead_chip = draw_dead_chip(scene, detector, view);
+    sl_usual_flaws(&scene->random, m);
 }
 
 void scene_draw_instrument(sl_scene *scene, sl_measurement *measurement) {
     const sl_detector *detector = draw_detector(scene);
-    sl_view view = draw_view(scene, detector);
+    sl_view view = sl_usual_view(detector, scene->size_px, &scene->random);
     draw_energy(scene, detector->pixel_m * view.scale);
     draw_beam(scene);
     draw_rotation(scene);
@@ -240,11 +152,7 @@ void scene_draw_instrument(sl_scene *scene, sl_measurement *measurement) {
     }
     draw_measurement(scene, detector, &view, measurement);
     draw_sensor(scene, detector);
-    /* people show the frames they counted long enough; short ones are a minority */
-    bool brief = scene_chance(scene, 0.3);
-    double least = brief ? 12 : 120, most = brief ? 400 : 1e5;
-    if (detector->kind != SL_DETECTOR_HYBRID) least = 400, most = 6e4;
-    double level = scene_log_range(scene, least, most);
+    double level = sl_usual_level_counts(detector, &scene->random);
     scene->level_counts = scene_number(scene, SL_PARAMETER_LEVEL_COUNTS, level);
     double background = scene_log_range(scene, 3e-5, scene->is_grazing ? 3e-3 : 0.03);
     scene->background_counts =

@@ -1,0 +1,120 @@
+/* Detectors, levels and beamstops where captions ask for them, and where they say nothing. */
+#include "test.h"
+
+#include "xray/usual_measurement.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { DRAWS = 200, SIDE = 256 };
+
+static sl_random stream(uint32_t k) {
+    return sl_random_stream(7, SL_STREAM_TEST, k);
+}
+
+static void captions_name_the_detector(void **state) {
+    (void)state;
+    static const struct {
+        const char *caption, *name;
+    } cases[] = {{"SAXS data showing rings on a Pilatus 300k-w detector with gaps", "Pilatus 300k-w"},
+                 {"WAXS data showing rings on a Rayonix MX225 detector", "Rayonix MX225"},
+                 {"SAXS data showing rings on a Pilatus detector", "Pilatus"},
+                 {"SAXS data showing rings on an Eiger detector with gaps", "Eiger"}};
+    for (size_t k = 0; k < sizeof cases / sizeof *cases; k++)
+        for (uint32_t i = 0; i < DRAWS; i++) {
+            sl_random random = stream(i);
+            assert_non_null(
+                strstr(sl_usual_detector_of_caption(cases[k].caption, &random)->name, cases[k].name));
+        }
+}
+
+/* What no caption names is drawn: several detectors, none in pieces where there should be no gaps, and none
+ * that integrates where so little was counted. */
+static void other_detectors_are_drawn(void **state) {
+    (void)state;
+    bool seen[64] = {false};
+    int kinds = 0;
+    for (uint32_t i = 0; i < DRAWS; i++) {
+        sl_random random = stream(i);
+        const sl_detector *d = sl_usual_detector_of_caption("SAXS data showing rings", &random);
+        int64_t index = d - sl_detector_at(0);
+        kinds += !seen[index];
+        seen[index] = true;
+        d = sl_usual_detector_of_caption("SAXS data showing rings without gaps", &random);
+        assert_int_equal(d->module_rows, 0);
+        d = sl_usual_detector_of_caption("SAXS data showing rings; noise high", &random);
+        assert_false(sl_detector_integrates(d));
+    }
+    assert_int_equal(kinds, 12);
+}
+
+static void levels_are_what_captions_say(void **state) {
+    (void)state;
+    const sl_detector *hybrid, *ccd;
+    int above = 0;
+    assert_ok(sl_detector_find("pilatus-1m", &hybrid));
+    assert_ok(sl_detector_find("rayonix-mx225", &ccd));
+    for (uint32_t i = 0; i < DRAWS; i++) {
+        sl_random random = stream(i);
+        double level = sl_usual_level_of_caption("SAXS data showing rings", hybrid, &random);
+        assert_true(level >= 12 && level <= 1e5);
+        above += level > 6000;
+        level = sl_usual_level_of_caption("SAXS data showing rings; noise high", hybrid, &random);
+        assert_true(level >= 12 && level < 60);
+        level = sl_usual_level_of_caption("SAXS data showing rings; noise low", NULL, &random);
+        assert_true(level > 3000 && level <= 1e5);
+        level = sl_usual_level_of_caption("SAXS data showing background only", hybrid, &random);
+        assert_true(level >= 3 && level <= 60);
+        level = sl_usual_level_of_caption("SAXS data showing rings", ccd, &random);
+        assert_true(level >= 400 && level <= 6e4);
+        /* taken at its word, although nobody would */
+        level = sl_usual_level_of_caption("SAXS data showing rings; noise high", ccd, &random);
+        assert_true(level >= 12 && level < 60);
+    }
+    assert_in_range(above, DRAWS / 5, DRAWS / 2); /* 0.7 * ln(1e5 / 6000) / ln(1e5 / 120) = 0.29 */
+}
+
+static void a_beamstop_is_where_the_beam_is(void **state) {
+    (void)state;
+    const char *with = "SAXS data showing rings with a beamstop in the center";
+    bool arms[2] = {false, false};
+    for (uint32_t i = 0; i < DRAWS; i++) {
+        sl_random random = stream(i);
+        sl_beamstop stop = sl_usual_beamstop_of_caption(with, SIDE, 120, 140, &random);
+        assert_int_equal(stop.shape, SL_BEAMSTOP_DISC);
+        assert_true(hypot(stop.row_px - 120, stop.column_px - 140) <= 0.43 * stop.half_width_px);
+        assert_true(stop.half_width_px >= 0.014 * SIDE && stop.half_width_px <= 0.05 * SIDE);
+        arms[stop.has_arm] = true;
+        stop = sl_usual_beamstop_of_caption("SAXS data showing rings", SIDE, 120, 140, &random);
+        assert_int_equal(stop.shape, SL_BEAMSTOP_NONE);
+        stop = sl_usual_beamstop_of_caption("SAXS data without a beamstop", SIDE, 120, 140, &random);
+        assert_int_equal(stop.shape, SL_BEAMSTOP_NONE);
+    }
+    assert_true(arms[0] && arms[1]);
+}
+
+/* Square images are windows of the detector, others its middle; an ideal detector has nothing. */
+static void views_lie_within_the_detector(void **state) {
+    (void)state;
+    const sl_detector *d;
+    assert_ok(sl_detector_find("eiger-4m", &d));
+    for (uint32_t i = 0; i < DRAWS; i++) {
+        sl_random random = stream(i);
+        sl_measurement m = sl_usual_measurement(d, SIDE, SIDE, &random);
+        assert_true(m.exposure == 1 && m.beamstop.shape == SL_BEAMSTOP_NONE && m.offset == 0);
+        if (m.view.scale * SIDE > d->columns) continue;
+        assert_true(m.view.row0 >= 0 && m.view.row0 + m.view.scale * SIDE <= d->rows + 1e-6);
+        assert_true(m.view.column0 >= 0 && m.view.column0 + m.view.scale * SIDE <= d->columns + 1e-6);
+    }
+    sl_random random = stream(0);
+    sl_measurement m = sl_usual_measurement(d, SIDE, 2 * SIDE, &random);
+    assert_int_equal(m.view.width_px, 2 * SIDE);
+    assert_null(sl_usual_measurement(NULL, SIDE, SIDE, &random).detector);
+}
+
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(captions_name_the_detector),    cmocka_unit_test(other_detectors_are_drawn),
+    cmocka_unit_test(levels_are_what_captions_say),  cmocka_unit_test(a_beamstop_is_where_the_beam_is),
+    cmocka_unit_test(views_lie_within_the_detector),
+};
+TEST_MAIN(tests)
