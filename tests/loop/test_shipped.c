@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SIDE = 256, PIXELS = SIDE * SIDE, IMAGES = 16 };
+enum { SIDE = 256, PIXELS = SIDE * SIDE, IMAGES = 16, EACH = 4 };
 
 static const char *folder_of(const char *name) {
     const char *path;
@@ -64,7 +64,7 @@ static double largest_step(const float *image) {
 
 static void captions_reach_the_picture(void **state) {
     (void)state;
-    enum { EACH = 4, COUNT = 2 * EACH };
+    enum { COUNT = 2 * EACH };
     static const char *const captions[] = {"GISAXS data showing rods and a Yoneda band",
                                            "WAXS data showing rings and a halo"};
     const char *prompts[COUNT], *none[COUNT];
@@ -92,6 +92,55 @@ static void captions_reach_the_picture(void **state) {
     for (int i = 0; i < COUNT; i++)
         mean[i / EACH] += largest_step((const float *)made.images.data + (size_t)i * PIXELS) / EACH;
     assert_true(mean[0] > 2 * mean[1]);
+    sl_generated_free(&made);
+    sl_pipeline_free(pipeline);
+    sl_bundle_free(bundle);
+}
+
+/* Mean second difference across the borders of the decoder's blocks over that elsewhere, along rows. */
+static double roughness_at_borders(const float *image) {
+    double sum[2] = {0, 0}, count[2] = {0, 0};
+    for (int row = 0; row < SIDE; row++)
+        for (int x = 1; x + 1 < SIDE; x++) {
+            const float *at = image + row * SIDE + x;
+            bool border = x % 8 == 0 || x % 8 == 7;
+            sum[border] += fabs((double)at[-1] - 2 * (double)at[0] + (double)at[1]);
+            count[border]++;
+        }
+    return sum[1] / count[1] / (sum[0] / count[0]);
+}
+
+static void blocks_of_the_decoder_meet(void **state) {
+    (void)state;
+    static const char *const caption[] = {"SAXS data showing diffuse scattering"}, *const none[] = {""};
+    sl_bundle *bundle;
+    sl_pipeline *pipeline;
+    sl_generated made;
+    sl_tensor plain;
+    assert_ok(sl_bundle_load(folder_of("base"), &bundle));
+    assert_true(bundle->deblock > 0);
+    assert_ok(sl_pipeline_new(bundle, NULL, &pipeline));
+    const sl_generation generation = {.count = EACH,
+                                      .prompts = caption,
+                                      .negatives = none,
+                                      .prompt_count = 1,
+                                      .steps = 10,
+                                      .guidance = bundle->guidance,
+                                      .noise = SL_NOISE_COUNTER,
+                                      .seed = 6};
+    assert_ok(sl_pipeline_generate(pipeline, &generation, &made));
+    double most = bundle->deblock, rough[2] = {0, 0};
+    bundle->deblock = 0;
+    assert_ok(sl_pipeline_decode(pipeline, &made.latents, &plain));
+    const float *image = made.images.data, *before = plain.data;
+    for (size_t i = 0; i < (size_t)EACH * PIXELS; i++)
+        assert_true(fabs((double)image[i] - (double)before[i]) <= most * 1.001);
+    for (int i = 0; i < EACH; i++) {
+        rough[0] += roughness_at_borders(before + (size_t)i * PIXELS) / EACH;
+        rough[1] += roughness_at_borders(image + (size_t)i * PIXELS) / EACH;
+    }
+    assert_true(fabs(rough[1] - 1) < fabs(rough[0] - 1));
+    sl_tensor_free(&plain);
     sl_generated_free(&made);
     sl_pipeline_free(pipeline);
     sl_bundle_free(bundle);
@@ -144,6 +193,7 @@ static void generated_images_keep_their_expectation(void **state) {
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(autoencoder_keeps_expectations),
     cmocka_unit_test(captions_reach_the_picture),
+    cmocka_unit_test(blocks_of_the_decoder_meet),
     cmocka_unit_test(backbone_loads),
     cmocka_unit_test(generated_images_keep_their_expectation),
 };

@@ -74,8 +74,10 @@ typedef struct gates {
     gates_settings settings;
     int64_t count;                          /* samples */
     const char *model, *folder, *simulated; /* the model's folder; where its images and those of all go */
-    uint64_t data_seed;                     /* of the model's recipe */
-    int data_version;                       /* of the simulator that it has learnt from */
+    double deblock;                         /* of the model: see diffusion/bundle.h */
+    int64_t decoded_block_px;
+    uint64_t data_seed; /* of the model's recipe */
+    int data_version;   /* of the simulator that it has learnt from */
     sl_arena *arena;
     const sl_progress *progress;
     image_rows set[SET_COUNT];
