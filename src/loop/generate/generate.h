@@ -25,7 +25,7 @@ typedef struct sl_generate_settings {
 /* The option --eta of what samples by itself. */
 #define SL_GENERATE_ETA(settings)                                                                            \
     SL_OPTION_REAL(settings, eta, "eta", 0, "-1", -1, 1, "",                                                 \
-                   "noise that DDIM's steps add: 0 none, 1 as much as was there; -1: the model folder's "    \
+                   "noise that DDIM's steps put back: 0 none, 1 as much as DDPM's; -1: the model folder's "  \
                    "own, 0 where it names none")
 
 extern const sl_option sl_generate_options[];
