@@ -18,7 +18,7 @@ static sl_random stage_random(uint64_t seed, uint32_t item, int stage, int32_t r
     return random;
 }
 
-sl_measurement sl_measurement_usual(const sl_detector *detector, int32_t height_px, int32_t width_px) {
+sl_measurement sl_measurement_default(const sl_detector *detector, int32_t height_px, int32_t width_px) {
     sl_measurement m = {.detector = detector, .exposure = 1, .edge_gain = 1};
     if (!detector) return m;
     m.view = sl_view_fit(detector, height_px, width_px);

@@ -37,7 +37,7 @@ typedef struct sl_measurement {
 
 /* A clean measurement with this detector (may be NULL) at exposure 1: no beamstop, usual small flaws. The
  * view is the middle of the detector. */
-sl_measurement sl_measurement_usual(const sl_detector *detector, int32_t height_px, int32_t width_px);
+sl_measurement sl_measurement_default(const sl_detector *detector, int32_t height_px, int32_t width_px);
 
 /* Counts as float in out->value and the exact mask in out->mask; masked gaps hold 0. mean_counts[height,
  * width] must be finite and not negative (SL_NUMERIC names the pixel). A function of its arguments alone:

@@ -4,15 +4,11 @@
 
 #include <math.h>
 #include <string.h>
-#include <strings.h>
 
 #define DEGREE (M_PI / 180)
 
 /* The rarest level that a caption tells turns up once in some ten draws. */
 enum { TRIES = 500 };
-
-/* Levels of captions: simulated ones say so beyond these. */
-static const double noise_high_below = 60, noise_low_above = 3000;
 
 static bool chance(sl_random *random, double probability) {
     return sl_random_uniform(random) < probability;
@@ -26,9 +22,8 @@ const sl_detector *sl_usual_detector(sl_random *random) {
                                         "eiger2-1m",     "eiger2-4m",  "pilatus-900k", "lambda-750k",
                                         "rayonix-mx225", "perkin-2k"};
     const char *id = usual[sl_random_below(random, sizeof usual / sizeof *usual)];
-    int index = 0;
-    while (index < sl_detector_count() - 1 && strcmp(sl_detector_at(index)->id, id) != 0) index++;
-    return sl_detector_at(index);
+    const sl_detector *found;
+    return sl_detector_find(id, &found) ? sl_detector_at(0) : found;
 }
 
 /* A square window of the detector, mostly within it. Small detectors are shown whole, with what lies beyond
@@ -87,7 +82,7 @@ void sl_usual_flaws(sl_random *random, sl_measurement *m) {
 
 sl_measurement sl_usual_measurement(const sl_detector *detector, int32_t height_px, int32_t width_px,
                                     sl_random *random) {
-    sl_measurement m = sl_measurement_usual(detector, height_px, width_px);
+    sl_measurement m = sl_measurement_default(detector, height_px, width_px);
     if (!detector) return m;
     if (height_px == width_px) m.view = sl_usual_view(detector, height_px, random);
     sl_usual_flaws(random, &m);
@@ -155,6 +150,10 @@ double sl_usual_level_counts(const sl_detector *detector, sl_random *random) {
     return sl_random_log_range(random, least, most);
 }
 
+double sl_usual_empty_level_counts(sl_random *random) {
+    return sl_random_log_range(random, 3, 60);
+}
+
 /* ---- captions ---- */
 
 /* Whether `words` stands in the text, either case. */
@@ -188,13 +187,14 @@ const sl_detector *sl_usual_detector_of_caption(const char *caption, sl_random *
 
 double sl_usual_level_of_caption(const char *caption, const sl_detector *detector, sl_random *random) {
     bool high = says(caption, "noise high"), low = says(caption, "noise low");
-    if (says(caption, "background only")) return sl_random_log_range(random, 3, 60);
+    if (says(caption, "background only")) return sl_usual_empty_level_counts(random);
     for (int i = 0; i < TRIES; i++) {
         double level = sl_usual_level_counts(detector, random);
-        if ((!high || level < noise_high_below) && (!low || level > noise_low_above)) return level;
+        if ((!high || level < SL_USUAL_NOISE_HIGH_BELOW) && (!low || level > SL_USUAL_NOISE_LOW_ABOVE))
+            return level;
     }
     /* a CCD, and "noise high": taken at its word */
-    return sl_random_log_range(random, 12, noise_high_below);
+    return sl_random_log_range(random, 12, SL_USUAL_NOISE_HIGH_BELOW);
 }
 
 sl_beamstop sl_usual_beamstop_of_caption(const char *caption, double size_px, double beam_row_px,

@@ -29,6 +29,13 @@ sl_beamstop sl_usual_beamstop(double size_px, double beam_row_px, double beam_co
  * NULL: an ideal one that counts photons. */
 double sl_usual_level_counts(const sl_detector *detector, sl_random *random);
 
+/* The same of a frame with nothing but background. */
+double sl_usual_empty_level_counts(sl_random *random);
+
+/* Count levels beyond which captions may say "noise high" and "noise low". */
+#define SL_USUAL_NOISE_HIGH_BELOW 60.0
+#define SL_USUAL_NOISE_LOW_ABOVE  3000.0
+
 /* ---- what a caption says, and where it says nothing what is usual ---- */
 
 /* "on a Pilatus 1M detector with gaps". */

@@ -202,7 +202,7 @@ static void nothing_to_judge_is_no_verdict(void **state) {
         assert_false(result[t].applicable);
         assert_true(isnan(result[t].p) && result[t].saw[0]);
     }
-    sl_measurement m = sl_measurement_usual(sl_detector_at(0), 32, 32);
+    sl_measurement m = sl_measurement_default(sl_detector_at(0), 32, 32);
     const sl_physical_input wrong = {.image = &image, .technique = SL_TECHNIQUE_UNKNOWN, .measurement = &m};
     assert_status(sl_physical_tests_run(&wrong, result), SL_MISMATCH);
     sl_image_free(&image);

@@ -57,7 +57,7 @@ static void measurement_is_exact(void **state) {
     (void)state;
     const sl_detector *detector;
     assert_ok(sl_detector_find("Pilatus 1M", &detector));
-    sl_measurement m = sl_measurement_usual(detector, SIDE, SIDE);
+    sl_measurement m = sl_measurement_default(detector, SIDE, SIDE);
     m.exposure = 2;
     m.flat_pixel = m.flat_module = m.hot_fraction = m.dead_fraction = m.cosmic_count = 0;
     m.beamstop = (sl_beamstop){.shape = SL_BEAMSTOP_DISC,
@@ -104,7 +104,7 @@ static void measurement_is_exact(void **state) {
 
 static void bad_pixels_and_saturation_are_marked(void **state) {
     (void)state;
-    sl_measurement m = sl_measurement_usual(NULL, SIDE, SIDE);
+    sl_measurement m = sl_measurement_default(NULL, SIDE, SIDE);
     m.hot_fraction = m.dead_fraction = 1e-3;
     m.highest_count = 60;
     float *mean = flat_expectation(50);
@@ -157,7 +157,7 @@ static void dead_chips_give_nothing(void **state) {
     (void)state;
     const sl_detector *detector;
     assert_ok(sl_detector_find("Pilatus 1M", &detector));
-    sl_measurement m = sl_measurement_usual(detector, SIDE, SIDE);
+    sl_measurement m = sl_measurement_default(detector, SIDE, SIDE);
     m.dead_fraction = m.hot_fraction = 0;
     double row = m.view.row0 + 10 * m.view.scale, column = m.view.column0 + 20 * m.view.scale;
     m.dead_chip = (sl_dead_chip){(int32_t)row, (int32_t)column, (int32_t)(30 * m.view.scale),

@@ -1,5 +1,6 @@
 /* Captions in the words of people who label such images, and the same as numbers. */
 #include "xray/sim/scene.h"
+#include "xray/usual_measurement.h"
 
 #include "base/text.h"
 #include "xray/log_map.h"
@@ -138,9 +139,9 @@ static void add_tags(sl_scene *scene, const sl_sim_sample *sample, sl_text *text
             sl_text_add(text, "; beam outside");
     }
     if (scene_chance(scene, share)) {
-        if (sample->level_counts < 60)
+        if (sample->level_counts < SL_USUAL_NOISE_HIGH_BELOW)
             sl_text_add(text, "; noise high");
-        else if (sample->level_counts > 3000)
+        else if (sample->level_counts > SL_USUAL_NOISE_LOW_ABOVE)
             sl_text_add(text, "; noise low");
     }
 }

@@ -5,7 +5,6 @@
 #include "xray/sim/scene.h"
 
 #include <math.h>
-#include <string.h>
 
 #define DEGREE (M_PI / 180)
 
@@ -126,7 +125,7 @@ static void draw_sensor(sl_scene *scene, const sl_detector *detector) {
 
 static void draw_measurement(sl_scene *scene, const sl_detector *detector, const sl_view *view,
                              sl_measurement *m) {
-    *m = sl_measurement_usual(detector, scene->size_px, scene->size_px);
+    *m = sl_measurement_default(detector, scene->size_px, scene->size_px);
     m->view = *view;
     m->beamstop = draw_beamstop(scene);
     sl_usual_flaws(&scene->random, m);
