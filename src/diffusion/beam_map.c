@@ -38,18 +38,40 @@ static void one_place(double across_px, double down_px, double place_px, float o
     waves(down_px, 64, 3, at);
 }
 
+int sl_beam_channels_for(const sl_unet_config *config) {
+    if (config->beam_rays || config->beam_cuts) return SL_BEAM_CHANNELS_LINES;
+    return config->beam_profiles ? SL_BEAM_CHANNELS_SPLIT : SL_BEAM_CHANNELS;
+}
+
+/* The middle of part i of a place whose middle is at at_px */
+static double part_px(double at_px, int i, double place_px) {
+    return at_px + ((i + 0.5) / SL_UNET_SPLIT - 0.5) * place_px;
+}
+
+static float nearer(double distance_px) {
+    double distance = distance_px / unit_px;
+    return distance < 0 ? 0 : (float)fmax(most - distance, 0);
+}
+
 static void parts_of_place(double across_px, double down_px, double place_px, float out[SL_UNET_SPLITS]) {
     for (int i = 0; i < SL_UNET_SPLIT; i++)
-        for (int j = 0; j < SL_UNET_SPLIT; j++) {
-            double down = down_px + ((i + 0.5) / SL_UNET_SPLIT - 0.5) * place_px,
-                   across = across_px + ((j + 0.5) / SL_UNET_SPLIT - 0.5) * place_px;
-            *out++ = (float)fmax(most - hypot(across, down) / unit_px, 0);
-        }
+        for (int j = 0; j < SL_UNET_SPLIT; j++)
+            *out++ = nearer(hypot(part_px(across_px, j, place_px), part_px(down_px, i, place_px)));
+}
+
+static void lines_of_place(double across_px, double down_px, double place_px, float out[SL_UNET_LINES]) {
+    for (int j = 0; j < SL_UNET_SPLIT; j++) *out++ = nearer(fabs(part_px(across_px, j, place_px)));
+    for (int i = 0; i < SL_UNET_SPLIT; i++)
+        *out++ = nearer(SL_UNET_BEAM_BELOW * unit_px - part_px(down_px, i, place_px));
+    double azimuth = atan2(down_px, across_px) / M_PI;
+    if (azimuth < 0) azimuth += 1;
+    *out = (float)(2 - azimuth);
 }
 
 void sl_beam_map(const sl_direct_beam *beam, int64_t height, int64_t width, double place_px, int64_t channels,
                  float *out) {
-    assert(channels == SL_BEAM_CHANNELS || channels == SL_BEAM_CHANNELS_SPLIT);
+    assert(channels == SL_BEAM_CHANNELS || channels == SL_BEAM_CHANNELS_SPLIT ||
+           channels == SL_BEAM_CHANNELS_LINES);
     if (!beam->known) {
         memset(out, 0, (size_t)(height * width * channels) * sizeof *out);
         return;
@@ -59,7 +81,9 @@ void sl_beam_map(const sl_direct_beam *beam, int64_t height, int64_t width, doub
             double across_px = ((double)j + 0.5) * place_px - beam->column_px,
                    down_px = ((double)i + 0.5) * place_px - beam->row_px;
             one_place(across_px, down_px, place_px, out);
-            if (channels == SL_BEAM_CHANNELS_SPLIT)
+            if (channels >= SL_BEAM_CHANNELS_SPLIT)
                 parts_of_place(across_px, down_px, place_px, out + SL_BEAM_CHANNELS);
+            if (channels >= SL_BEAM_CHANNELS_LINES)
+                lines_of_place(across_px, down_px, place_px, out + SL_BEAM_CHANNELS_SPLIT);
         }
 }

@@ -26,8 +26,14 @@ enum { SL_BEAM_CHANNELS = 28 };
  * the same units (model/unet.h). */
 enum { SL_BEAM_CHANNELS_SPLIT = SL_BEAM_CHANNELS + SL_UNET_SPLITS };
 
-/* out[height, width, channels], channels being one of both numbers and a place place_px pixels wide; all 0
- * where the beam is not known. */
+/* With both, for those that take cuts and rays, where columns and rows of parts and the azimuth are. */
+enum { SL_BEAM_CHANNELS_LINES = SL_BEAM_CHANNELS_SPLIT + SL_UNET_LINES };
+
+/* As many as the denoiser needs, had it a map. */
+int sl_beam_channels_for(const sl_unet_config *config);
+
+/* out[height, width, channels], channels being one of the three numbers and a place place_px pixels wide; all
+ * 0 where the beam is not known. */
 void sl_beam_map(const sl_direct_beam *beam, int64_t height, int64_t width, double place_px, int64_t channels,
                  float *out);
 

@@ -94,13 +94,13 @@ static sl_status check_fit(const sl_bundle *bundle) {
                        "the denoiser takes %lld and gives %lld channels, the autoencoder's latents have %lld",
                        (long long)unet->in_channels, (long long)unet->out_channels,
                        (long long)vae->latent_channels);
-    int beam_channels = unet->beam_profiles ? SL_BEAM_CHANNELS_SPLIT : SL_BEAM_CHANNELS;
+    int beam_channels = sl_beam_channels_for(unet);
     if (unet->beam_channels && unet->beam_channels != beam_channels)
         return sl_fail(SL_UNSUPPORTED, "the denoiser takes %lld channels about the beam, expected none or %d",
                        (long long)unet->beam_channels, beam_channels);
-    if (unet->beam_profiles && sl_bundle_reduction(bundle) != SL_UNET_SPLIT)
+    if (beam_channels > SL_BEAM_CHANNELS && sl_bundle_reduction(bundle) != SL_UNET_SPLIT)
         return sl_fail(SL_UNSUPPORTED,
-                       "the denoiser splits places in %d for radial profiles, and they are %lld pixels wide",
+                       "the denoiser splits places in %d for profiles, and they are %lld pixels wide",
                        SL_UNET_SPLIT, (long long)sl_bundle_reduction(bundle));
     if (unet->cross_attention_dim != clip->hidden_size)
         return sl_fail(SL_MISMATCH, "the denoiser attends to %lld features, the text encoder gives %lld",

@@ -34,7 +34,10 @@ static const sl_config_field fields[] = {
     FIELD(BOOL, "use_linear_projection", use_linear_projection, "false", 0, 0),
     FIELD(INT, "_beam_channels", beam_channels, "0", 0, 256), /* diffusers skips such keys */
     FIELD(INT, "_beam_rings", beam_rings, "0", 0, 4096),
+    FIELD(INT, "_beam_rays", beam_rays, "0", 0, 4096),
     FIELD(INT, "_beam_profiles", beam_profiles, "0", 0, 64),
+    FIELD(INT, "_beam_cuts", beam_cuts, "0", 0, 64),
+    FIELD(BOOL, "_beam_attention", beam_attention, "false", 0, 0),
     FIXED("act_fn", "\"silu\""),
     FIXED("center_input_sample", "false"),
     FIXED("downsample_padding", "1"),
@@ -69,6 +72,24 @@ static const sl_config_field fields[] = {
     UNUSED("projection_class_embeddings_input_dim", "null"),
 };
 
+/* Layers about the beam need channels of a map that say where it is. */
+static sl_status check_map(const sl_unet_config *config) {
+    const int told = SL_UNET_BEAM_DISTANCE + 1;
+    const struct {
+        const char *key;
+        int64_t wanted, channels;
+    } needs[] = {{"_beam_rings", config->beam_rings, told},
+                 {"_beam_profiles", config->beam_profiles, told + SL_UNET_SPLITS},
+                 {"_beam_rays", config->beam_rays, told + SL_UNET_SPLITS + SL_UNET_LINES},
+                 {"_beam_cuts", config->beam_cuts, told + SL_UNET_SPLITS + SL_UNET_LINES}};
+    for (size_t i = 0; i < sizeof needs / sizeof *needs; i++)
+        if (needs[i].wanted && config->beam_channels < needs[i].channels)
+            return sl_fail(SL_FORMAT, "'%s' is %lld, but '_beam_channels' is %lld, expected %lld and more",
+                           needs[i].key, (long long)needs[i].wanted, (long long)config->beam_channels,
+                           (long long)needs[i].channels);
+    return SL_OK;
+}
+
 static sl_status check(void *opaque) {
     sl_unet_config *config = opaque;
     int levels = config->block_out_channels.count;
@@ -86,15 +107,7 @@ static sl_status check(void *opaque) {
             return sl_fail(SL_FORMAT, "level %d has %lld channels, which %lld attention heads do not divide",
                            i, (long long)channels, (long long)heads);
     }
-    if (config->beam_rings && config->beam_channels < 4)
-        return sl_fail(SL_FORMAT,
-                       "'_beam_rings' is %lld, but '_beam_channels' is %lld: no map says where the beam is",
-                       (long long)config->beam_rings, (long long)config->beam_channels);
-    const int least = SL_UNET_SPLITS + SL_UNET_BEAM_DISTANCE + 1;
-    if (config->beam_profiles && config->beam_channels < least)
-        return sl_fail(SL_FORMAT,
-                       "'_beam_profiles' is %lld, but '_beam_channels' is %lld, expected %d and more",
-                       (long long)config->beam_profiles, (long long)config->beam_channels, least);
+    SL_TRY(check_map(config));
     const sl_config_list *lists[] = {&config->attention_head_dim, &config->num_attention_heads,
                                      &config->transformer_layers};
     const char *const keys[] = {"attention_head_dim", "num_attention_heads", "transformer_layers_per_block"};

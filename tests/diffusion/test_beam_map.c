@@ -91,6 +91,34 @@ static void parts_are_told_to_a_pixel(void **state) {
     assert_true(map[CHANNELS] == 0); /* farther than profiles go: as if not known */
 }
 
+/* Behind them columns to both sides, rows upwards from below the beam, and the line through beam and place.
+ */
+static void lines_are_told_behind_the_parts(void **state) {
+    (void)state;
+    enum { LINES = SL_BEAM_CHANNELS_LINES, SPLIT = SL_UNET_SPLIT };
+    static float map[SIDE * SIDE * LINES], split[SIDE * SIDE * SL_BEAM_CHANNELS_SPLIT];
+    sl_direct_beam beam = {true, 21.3, 30.2};
+    sl_beam_map(&beam, SIDE, SIDE, PLACE_PX, LINES, map);
+    sl_beam_map(&beam, SIDE, SIDE, PLACE_PX, SL_BEAM_CHANNELS_SPLIT, split);
+    for (int p = 0; p < SIDE * SIDE; p++) {
+        const float *place = map + p * LINES, *line = place + SL_BEAM_CHANNELS_SPLIT;
+        assert_memory_equal(place, split + p * SL_BEAM_CHANNELS_SPLIT,
+                            SL_BEAM_CHANNELS_SPLIT * sizeof(float));
+        for (int k = 0; k < SPLIT; k++) {
+            double column = p % SIDE * PLACE_PX + k + 0.5 - 30.2, row = p / SIDE * PLACE_PX + k + 0.5 - 21.3;
+            assert_near((3 - (double)line[k]) * 128, fabs(column), 1e-4);
+            assert_near((3 - (double)line[SPLIT + k]) * 128, 64 - row, 1e-4);
+        }
+        double down = (p / SIDE + 0.5) * PLACE_PX - 21.3, across = (p % SIDE + 0.5) * PLACE_PX - 30.2;
+        assert_near(tan((2 - (double)line[2 * SPLIT]) * M_PI), down / across,
+                    1e-3 * (1 + fabs(down / across)));
+        assert_true(line[2 * SPLIT] >= 1 && line[2 * SPLIT] <= 2);
+    }
+    /* lower than 64 px under the beam, or too far: as if not known */
+    sl_beam_map(&(sl_direct_beam){true, -70, 1000}, SIDE, SIDE, PLACE_PX, LINES, map);
+    for (int k = 0; k < 2 * SPLIT; k++) assert_true(map[SL_BEAM_CHANNELS_SPLIT + k] == 0);
+}
+
 static void far_beams_stay_bounded(void **state) {
     (void)state;
     static float map[SIDE * SIDE * CHANNELS];
@@ -100,8 +128,11 @@ static void far_beams_stay_bounded(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(unknown_is_zero),        cmocka_unit_test(places_are_told_from_the_beam),
-        cmocka_unit_test(distance_is_round),      cmocka_unit_test(parts_are_told_to_a_pixel),
+        cmocka_unit_test(unknown_is_zero),
+        cmocka_unit_test(places_are_told_from_the_beam),
+        cmocka_unit_test(distance_is_round),
+        cmocka_unit_test(parts_are_told_to_a_pixel),
+        cmocka_unit_test(lines_are_told_behind_the_parts),
         cmocka_unit_test(far_beams_stay_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) ? 1 : 0;

@@ -1,11 +1,16 @@
 /* A denoiser that begins with an earlier one's weights computes what that one does, deeper or not. */
 #include "tiny_unet.h"
 
+#include "diffusion/beam_map.h"
 #include "loop/train/base_internal.h"
 
 #include <math.h>
 
-static sl_model *ringed_model_of(int layers, int64_t width, int rings, int profiles, uint64_t seed) {
+/* How many layers about the beam a model has: none, rings, then profiles, then rays and cuts, then attention.
+ */
+enum { PLAIN, RINGS, PROFILES, LINES, ATTENTION };
+
+static sl_model *laid_model_of(int layers, int64_t width, int laid, uint64_t seed) {
     char text[1024];
     snprintf(text, sizeof text,
              "{\"_class_name\": \"UNet2DConditionModel\", \"act_fn\": \"silu\","
@@ -15,13 +20,18 @@ static sl_model *ringed_model_of(int layers, int64_t width, int rings, int profi
              " \"in_channels\": 4, \"out_channels\": 4, \"layers_per_block\": %d, \"attention_head_dim\": 2,"
              " \"cross_attention_dim\": 8, \"norm_num_groups\": 4, \"sample_size\": 8,"
              " \"use_linear_projection\": true, \"_beam_channels\": %d, \"_beam_rings\": %d,"
-             " \"_beam_profiles\": %d}",
-             (int)width, layers, profiles ? TINY_SPLIT_CHANNELS : TINY_BEAM_CHANNELS, rings, profiles);
+             " \"_beam_profiles\": %d, \"_beam_rays\": %d, \"_beam_cuts\": %d, \"_beam_attention\": %s}",
+             (int)width, layers,
+             laid >= LINES      ? TINY_LINES_CHANNELS
+             : laid >= PROFILES ? TINY_SPLIT_CHANNELS
+                                : TINY_BEAM_CHANNELS,
+             laid >= RINGS ? 12 : 0, laid >= PROFILES ? 2 : 0, laid >= LINES ? 9 : 0, laid >= LINES ? 2 : 0,
+             laid >= ATTENTION ? "true" : "false");
     return tiny_unet_new(text, seed);
 }
 
 static sl_model *model_of(int layers, int64_t width, uint64_t seed) {
-    return ringed_model_of(layers, width, 0, 0, seed);
+    return laid_model_of(layers, width, PLAIN, seed);
 }
 
 static double largest_difference(const float *a, const float *b) {
@@ -47,13 +57,11 @@ static void deeper_computes_the_same(void **state) {
         }
 }
 
-/* Places at many distances from a beam that is known, in as many channels as a model takes. */
+/* Places about a beam that is known, in as many channels as a model takes. */
 static void predict(const sl_model *model, float out[TINY_VALUES]) {
     static float map[TINY_MAP_VALUES];
-    int channels = (int)((const sl_unet_config *)model->config)->beam_channels;
-    for (int i = 0; i < TINY_SIDE * TINY_SIDE; i++)
-        for (int k = 0; k < channels; k++)
-            map[i * channels + k] = k == SL_UNET_BEAM_KNOWN ? 1 : (float)(i % 11 + k % 3) / 8;
+    sl_beam_map(&(sl_direct_beam){true, 30, 21}, TINY_SIDE, TINY_SIDE, 8,
+                ((const sl_unet_config *)model->config)->beam_channels, map);
     tiny_unet_predict(model, map, out);
 }
 
@@ -61,26 +69,23 @@ static void predict(const sl_model *model, float out[TINY_VALUES]) {
 static void let_rings_speak(sl_model *model) {
     for (int i = 0; i < sl_params_count(model->params); i++) {
         sl_param *param = sl_params_at(model->params, i);
-        if ((strstr(param->name, ".rings.") || strstr(param->name, ".profiles.")) &&
-            strstr(param->name, ".proj_out."))
-            for (int64_t k = 0; k < sl_shape_count(&param->value.shape); k++)
-                ((float *)param->value.data)[k] = (float)((k * 7 + i) % 5 - 2) / 4;
+        if (!sl_unet_is_about_beam(param->name) || !strstr(param->name, ".proj_out.")) continue;
+        for (int64_t k = 0; k < sl_shape_count(&param->value.shape); k++)
+            ((float *)param->value.data)[k] = (float)((k * 7 + i) % 5 - 2) / 4;
     }
 }
 
-/* Neither deeper blocks nor rings nor radial profiles that the earlier model lacks change what it computes.
- */
-static void continues(int had, int has, int had_rings, int had_profiles) {
+/* Neither deeper blocks nor layers about the beam that the earlier model lacks change what it computes. */
+static void continues(int had, int has, int laid) {
     float first[TINY_VALUES], second[TINY_VALUES];
-    sl_model *earlier = ringed_model_of(had, 16, 12 * had_rings, 2 * had_profiles, 3),
-             *later = ringed_model_of(has, 16, 12, 2, 4);
+    sl_model *earlier = laid_model_of(had, 16, laid, 3), *later = laid_model_of(has, 16, ATTENTION, 4);
     let_rings_speak(earlier);
     let_rings_speak(later);
     predict(later, second);
     predict(earlier, first);
     assert_true(largest_difference(first, second) > 0.01);
     sl_model_free(later);
-    later = ringed_model_of(has, 16, 12, 2, 4);
+    later = laid_model_of(has, 16, ATTENTION, 4);
     assert_ok(sl_base_begin(earlier->params, "earlier", later->params));
     predict(later, second);
     assert_true(largest_difference(first, second) < 1e-5);
@@ -92,9 +97,7 @@ static void what_is_new_changes_nothing_at_first(void **state) {
     (void)state;
     for (int had = 1; had <= 2; had++)
         for (int has = had; has <= 4; has++)
-            for (int had_rings = 0; had_rings < 2; had_rings++)
-                for (int had_profiles = 0; had_profiles < 2; had_profiles++)
-                    continues(had, has, had_rings, had_profiles);
+            for (int laid = PLAIN; laid <= ATTENTION; laid++) continues(had, has, laid);
 }
 
 /* The weight of part (y, x) in column k */
@@ -122,7 +125,7 @@ static void profiles_begin_smooth(void **state) {
     (void)state;
     sl_model *model;
     int seen = 0;
-    assert_ok(sl_base_unet_new(1, 2, 0, 4, 32, &model));
+    assert_ok(sl_base_unet_new(1, &(sl_base_unet){.layers = 2, .profiles = 4, .latent_side = 32}, &model));
     for (int p = 0; p < sl_params_count(model->params); p++) {
         const sl_param *param = sl_params_at(model->params, p);
         if (!strstr(param->name, ".profiles.") || !strstr(param->name, ".proj_in.weight")) continue;
@@ -141,6 +144,30 @@ static void profiles_begin_smooth(void **state) {
     sl_model_free(model);
 }
 
+static void cuts_begin_smooth(void **state) {
+    (void)state;
+    sl_model *model;
+    int seen = 0;
+    assert_ok(sl_base_unet_new(1, &(sl_base_unet){.layers = 2, .cuts = 3, .latent_side = 32}, &model));
+    for (int p = 0; p < sl_params_count(model->params); p++) {
+        const sl_param *param = sl_params_at(model->params, p);
+        if (!strstr(param->name, ".cuts.") || !strstr(param->name, ".proj_in.weight")) continue;
+        int64_t columns = 3 * param->value.shape.dim[1];
+        const float *w = param->value.data;
+        assert_int_equal(param->value.shape.dim[0], SL_UNET_SPLIT * 3);
+        /* a wave of three halves over the parts says nothing */
+        for (int64_t k = 0; k < columns; k++) {
+            double share = 0;
+            for (int i = 0; i < SL_UNET_SPLIT; i++)
+                share += (double)w[i * columns + k] * cos(M_PI * (i + 0.5) * 3 / SL_UNET_SPLIT);
+            assert_true(fabs(share) < 1e-5);
+        }
+        seen++;
+    }
+    assert_int_equal(seen, 6);
+    sl_model_free(model);
+}
+
 static void what_does_not_fit_is_named(void **state) {
     (void)state;
     sl_model *two = model_of(2, 16, 3), *one = model_of(1, 16, 4), *wide = model_of(2, 32, 5);
@@ -156,6 +183,7 @@ static void what_does_not_fit_is_named(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(deeper_computes_the_same), cmocka_unit_test(what_is_new_changes_nothing_at_first),
-        cmocka_unit_test(profiles_begin_smooth), cmocka_unit_test(what_does_not_fit_is_named)};
+        cmocka_unit_test(profiles_begin_smooth), cmocka_unit_test(cuts_begin_smooth),
+        cmocka_unit_test(what_does_not_fit_is_named)};
     return cmocka_run_group_tests(tests, NULL, NULL) ? 1 : 0;
 }

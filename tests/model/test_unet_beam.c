@@ -1,6 +1,9 @@
 /* The layers of our denoiser that UNet2DCondition does not have. */
 #include "tiny_unet.h"
 
+#include "diffusion/beam_map.h"
+#include "model/unet_beam.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,6 +69,55 @@ static void profiles_about_an_unknown_beam_add_nothing(void **state) {
     adds_nothing_unless_known(config, "up_blocks.1.profiles.1.proj_out.weight");
 }
 
+static void rays_from_an_unknown_beam_add_nothing(void **state) {
+    (void)state;
+    const char *config = CONFIG ", \"_beam_channels\": 109, \"_beam_rays\": 12}";
+    adds_nothing_unless_known(config, "up_blocks.1.rays.0.proj_out.weight");
+}
+
+static void cuts_about_an_unknown_beam_add_nothing(void **state) {
+    (void)state;
+    const char *config = CONFIG ", \"_beam_channels\": 109, \"_beam_cuts\": 2, \"_beam_attention\": true}";
+    adds_nothing_unless_known(config, "up_blocks.1.cuts.1.across.proj_out.weight");
+    adds_nothing_unless_known(config, "up_blocks.1.cuts.1.down.proj_out.weight");
+}
+
+/* Where places are is told by the last channels of the map: as far left of the beam as right of it is one
+ * column, opposite sides are one ray. */
+static void mirrored_places_share_a_column_and_a_ray(void **state) {
+    (void)state;
+    enum { CHANNELS = TINY_LINES_CHANNELS };
+    static float map[TINY_MAP_VALUES];
+    sl_model *model =
+        tiny_unet_new(CONFIG ", \"_beam_channels\": 109, \"_beam_cuts\": 2, \"_beam_rays\": 12}", 3);
+    sl_nn nn;
+    sl_program p;
+    assert_ok(sl_program_begin(&p, model->params));
+    nn = p.nn;
+    sl_value beam = sl_input(p.graph, "beam", SL_F32, SL_SHAPE(1, TINY_SIDE, TINY_SIDE, CHANNELS));
+    sl_unet_beam b = sl_unet_beam_open(&nn, model->config, beam, SL_NONE, SL_NONE);
+    sl_output(p.graph, "column", b.column);
+    sl_output(p.graph, "row", b.row);
+    sl_output(p.graph, "ray", b.ray);
+    assert_ok(sl_program_finish(&p, NULL));
+    sl_beam_map(&(sl_direct_beam){true, 4 * 8, 4 * 8}, TINY_SIDE, TINY_SIDE, 8, CHANNELS, map);
+    assert_ok(sl_program_set(&p, "beam", map, sizeof map));
+    assert_ok(sl_program_run(&p));
+    float column[64], row[64], ray[64];
+    assert_ok(sl_program_get(&p, "column", column, sizeof column));
+    assert_ok(sl_program_get(&p, "row", row, sizeof row));
+    assert_ok(sl_program_get(&p, "ray", ray, sizeof ray));
+    for (int i = 0; i < 64; i++) {
+        assert_true(fabs((double)column[i] - fabs(i + 0.5 - 32)) < 1e-3);
+        assert_true(fabs((double)row[i] - (64 - (i + 0.5 - 32))) < 1e-3);
+        double azimuth = atan2(i / 8 + 0.5 - 4, i % 8 + 0.5 - 4) / M_PI * 12;
+        assert_true(fabs((double)ray[i] - (azimuth < 0 ? azimuth + 12 : azimuth)) < 1e-3);
+        assert_true(fabs((double)ray[i] - (double)ray[63 - i]) < 1e-3);
+    }
+    sl_program_end(&p);
+    sl_model_free(model);
+}
+
 static void a_config_without_a_map(const char *text, const char *key) {
     json_t *json;
     sl_model *model;
@@ -75,10 +127,12 @@ static void a_config_without_a_map(const char *text, const char *key) {
     json_decref(json);
 }
 
-static void rings_and_profiles_need_a_map(void **state) {
+static void layers_about_the_beam_need_a_map(void **state) {
     (void)state;
     a_config_without_a_map(CONFIG ", \"_beam_rings\": 6}", "_beam_rings");
     a_config_without_a_map(CONFIG ", \"_beam_channels\": 28, \"_beam_profiles\": 3}", "_beam_profiles");
+    a_config_without_a_map(CONFIG ", \"_beam_channels\": 84, \"_beam_rays\": 9}", "_beam_rays");
+    a_config_without_a_map(CONFIG ", \"_beam_channels\": 84, \"_beam_cuts\": 2}", "_beam_cuts");
 }
 
 int main(void) {
@@ -86,7 +140,10 @@ int main(void) {
         cmocka_unit_test(unknown_beam_adds_nothing),
         cmocka_unit_test(rings_about_an_unknown_beam_add_nothing),
         cmocka_unit_test(profiles_about_an_unknown_beam_add_nothing),
-        cmocka_unit_test(rings_and_profiles_need_a_map),
+        cmocka_unit_test(rays_from_an_unknown_beam_add_nothing),
+        cmocka_unit_test(cuts_about_an_unknown_beam_add_nothing),
+        cmocka_unit_test(mirrored_places_share_a_column_and_a_ray),
+        cmocka_unit_test(layers_about_the_beam_need_a_map),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) ? 1 : 0;
 }

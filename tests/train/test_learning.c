@@ -301,13 +301,12 @@ static sl_status sided_latents(void *context, int64_t sample, uint32_t draw, flo
     return SL_OK;
 }
 
-static double loss_of_sides(bool told) {
+/* Hold-out loss of a denoiser with further keys in its configuration. */
+static double loss_of(const char *keys, sl_denoiser_data data) {
     char config[1024];
     sl_train_outcome out;
-    snprintf(config, sizeof config, "%.*s, \"_beam_channels\": %d}", (int)strlen(tiny_unet) - 1, tiny_unet,
-             SL_BEAM_CHANNELS);
+    snprintf(config, sizeof config, "%.*s, %s}", (int)strlen(tiny_unet) - 1, tiny_unet, keys);
     sl_model *unet = tiny_model(config), *text = tiny_model(tiny_text);
-    sl_denoiser_data data = {NULL, 53, sided_latents, two_captions, NULL, told ? some_beam : NULL};
     assert_ok(
         run_denoiser_on(&data, &(sl_denoiser_models){.unet = unet, .text = text}, 4, 1, 300, NULL, &out));
     sl_model_free(unet);
@@ -317,50 +316,72 @@ static double loss_of_sides(bool told) {
 
 static void denoiser_learns_what_lies_around_the_beam(void **state) {
     (void)state;
-    double told = loss_of_sides(true), not_told = loss_of_sides(false);
+    const char *keys = "\"_beam_channels\": 28";
+    double told = loss_of(keys, (sl_denoiser_data){NULL, 53, sided_latents, two_captions, NULL, some_beam}),
+           not_told = loss_of(keys, (sl_denoiser_data){NULL, 53, sided_latents, two_captions, NULL, NULL});
     if (told > 0.85 * not_told) fail_msg("loss %g with the beam, %g without", told, not_told);
 }
 
-/* Circles about the beam, 5 px wide, each +1 or -1: the four channels are the means of a place's quarters. */
-static float circles(int64_t sample, double row_px, double column_px) {
-    sl_direct_beam beam = some_beam(NULL, sample);
-    int64_t circle = (int64_t)(hypot(row_px - beam.row_px, column_px - beam.column_px) / 5);
-    sl_random random = sl_random_stream(9, SL_STREAM_TEST, (uint32_t)(sample * 64 + circle));
-    return sl_random_uniform(&random) < 0.5 ? -1 : 1;
+/* Circles about the beam or columns to both sides of it, 5 px wide, or sectors of a twelfth of half a turn.
+ */
+typedef enum figure { CIRCLES, COLUMNS, SECTORS } figure;
+
+static int64_t piece_of(figure what, double across_px, double down_px) {
+    if (what == CIRCLES) return (int64_t)(hypot(across_px, down_px) / 5);
+    if (what == COLUMNS) return (int64_t)(fabs(across_px) / 5);
+    return (int64_t)((atan2(down_px, across_px) / M_PI + 1) * 12) % 12;
 }
 
-static sl_status circled_latents(void *context, int64_t sample, uint32_t draw, float *out) {
-    (void)context;
+/* Each piece is +1 or -1: the four channels are the means of a place's quarters. */
+static sl_status drawn_latents(void *context, int64_t sample, uint32_t draw, float *out) {
     (void)draw;
+    sl_direct_beam beam = some_beam(NULL, sample);
     for (int i = 0; i < LATENT; i++) out[i] = 0;
     for (int row = 0; row < 64; row++)
         for (int column = 0; column < 64; column++) {
             int quarter = row % 8 / 4 * 2 + column % 8 / 4;
-            out[(row / 8 * 8 + column / 8) * 4 + quarter] += circles(sample, row + 0.5, column + 0.5) / 16;
+            int64_t piece =
+                piece_of(*(const figure *)context, column + 0.5 - beam.column_px, row + 0.5 - beam.row_px);
+            sl_random random = sl_random_stream(9, SL_STREAM_TEST, (uint32_t)(sample * 64 + piece));
+            out[(row / 8 * 8 + column / 8) * 4 + quarter] +=
+                sl_random_uniform(&random) < 0.5 ? -1.0f / 16 : 1.0f / 16;
         }
     return SL_OK;
 }
 
-static double loss_of_circles(int profiles) {
-    char config[1024];
-    sl_train_outcome out;
-    snprintf(config, sizeof config, "%.*s, \"_beam_channels\": %d, \"_beam_profiles\": %d}",
-             (int)strlen(tiny_unet) - 1, tiny_unet, profiles ? SL_BEAM_CHANNELS_SPLIT : SL_BEAM_CHANNELS,
-             profiles);
-    sl_model *unet = tiny_model(config), *text = tiny_model(tiny_text);
-    sl_denoiser_data data = {NULL, 53, circled_latents, two_captions, NULL, some_beam};
-    assert_ok(
-        run_denoiser_on(&data, &(sl_denoiser_models){.unet = unet, .text = text}, 4, 1, 300, NULL, &out));
-    sl_model_free(unet);
-    sl_model_free(text);
-    return out.holdout_last;
+/* What lies in one piece is told by all of it. */
+static void learns_from(figure what, const char *keys, double at_most) {
+    sl_denoiser_data data = {&what, 53, drawn_latents, two_captions, NULL, some_beam};
+    double with = loss_of(keys, data), without = loss_of("\"_beam_channels\": 28", data);
+    if (with > at_most * without) fail_msg("loss %g with %s, %g without", with, keys, without);
 }
 
-/* What lies on one circle is told by all of it. */
 static void denoiser_learns_from_radial_profiles(void **state) {
     (void)state;
-    double with = loss_of_circles(4), without = loss_of_circles(0);
-    if (with > 0.95 * without) fail_msg("loss %g with radial profiles, %g without", with, without);
+    learns_from(CIRCLES, "\"_beam_channels\": 92, \"_beam_profiles\": 4", 0.95);
+}
+
+static void profiles_learn_more_with_attention(void **state) {
+    (void)state;
+    figure what = CIRCLES;
+    sl_denoiser_data data = {&what, 53, drawn_latents, two_captions, NULL, some_beam};
+    const char *keys = "\"_beam_channels\": 92, \"_beam_profiles\": 4, \"_beam_attention\": %s";
+    char with[128], without[128];
+    snprintf(with, sizeof with, keys, "true");
+    snprintf(without, sizeof without, keys, "false");
+    double more = loss_of(with, data), less = loss_of(without, data);
+    if (more > 0.985 * less) fail_msg("loss %g with attention, %g without", more, less);
+}
+
+/* Convolutions see much of a column, so that less is left to learn. */
+static void denoiser_learns_from_cuts(void **state) {
+    (void)state;
+    learns_from(COLUMNS, "\"_beam_channels\": 109, \"_beam_cuts\": 4", 0.97);
+}
+
+static void denoiser_learns_from_rays(void **state) {
+    (void)state;
+    learns_from(SECTORS, "\"_beam_channels\": 109, \"_beam_rays\": 24", 0.95);
 }
 
 /* Four micro-batches of one sample are the batch of four, up to rounding. */
@@ -498,6 +519,9 @@ int main(void) {
         cmocka_unit_test(denoiser_and_text_learn_together),
         cmocka_unit_test(denoiser_learns_what_lies_around_the_beam),
         cmocka_unit_test(denoiser_learns_from_radial_profiles),
+        cmocka_unit_test(profiles_learn_more_with_attention),
+        cmocka_unit_test(denoiser_learns_from_cuts),
+        cmocka_unit_test(denoiser_learns_from_rays),
         cmocka_unit_test(accumulation_equals_a_big_batch),
         cmocka_unit_test(adapter_learns_and_leaves_the_rest_alone),
         cmocka_unit_test(not_finite_names_the_layer),

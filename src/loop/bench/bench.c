@@ -56,7 +56,9 @@ static sl_status make_model(const sl_bench_case *c, sl_model **out) {
         return sl_model_new(&sl_vit_kind, &vit, out);
     }
     json_t *json;
-    if (!c->config) return sl_base_unet_new(0, SL_BASE_UNET_LAYERS, 0, 0, c->side, out);
+    if (!c->config)
+        return sl_base_unet_new(0, &(sl_base_unet){.layers = SL_BASE_UNET_LAYERS, .latent_side = c->side},
+                                out);
     SL_TRY(sl_json_parse(c->config, strlen(c->config), "configuration", &json));
     sl_status status = sl_model_from_json(json, out);
     json_decref(json);

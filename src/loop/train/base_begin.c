@@ -7,6 +7,8 @@
  * meets what it met before. */
 #include "loop/train/base_internal.h"
 
+#include "model/unet.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -21,8 +23,8 @@ static int layers_of(const sl_params *params) {
     }
 }
 
-/* A name such as up_blocks.2.attentions.1.proj_out.weight in its parts; rings and
- * profiles follow the residual block of their index */
+/* A name such as up_blocks.2.attentions.1.proj_out.weight in its parts; what is laid out about the beam
+ * follows the residual block of its index */
 typedef struct place {
     bool up;
     int level, index;
@@ -39,7 +41,7 @@ static bool is_in_level(const char *name, place *out) {
     out->rest = name + read;
     return (out->up || strcmp(way, "down") == 0) &&
            (strcmp(out->kind, "resnets") == 0 || strcmp(out->kind, "attentions") == 0 ||
-            strcmp(out->kind, "rings") == 0 || strcmp(out->kind, "profiles") == 0);
+            sl_unet_is_about_beam(name));
 }
 
 /* The block of the earlier denoiser that a block of the new one continues; -1: none. */
@@ -64,9 +66,13 @@ static void make_identity(const char *rest, sl_param *param) {
 static sl_status take(const sl_params *from, const char *name, const char *folder, sl_param *param) {
     const sl_param *had = sl_params_find(from, name);
     sl_shape_text a, b;
-    /* what is laid out around the beam begins with zeros at its end and so changes nothing */
-    if (!had && (strncmp(name, "beam_in.", 8) == 0 || strstr(name, ".rings.") || strstr(name, ".profiles.")))
+    /* what is laid out about the beam begins with zeros at its end and so changes nothing; so must what joins
+     * it later */
+    if (!had && sl_unet_is_about_beam(name)) {
+        if (strstr(name, ".attentions.") && strstr(name, ".proj_out."))
+            memset(param->value.data, 0, (size_t)sl_shape_count(&param->value.shape) * sizeof(float));
         return SL_OK;
+    }
     if (!had) return sl_fail(SL_MISMATCH, "'%s' has no '%s'", folder, name);
     if (!sl_shape_equal(&had->value.shape, &param->value.shape))
         return sl_fail(SL_MISMATCH, "'%s': '%s' is %s, expected %s", folder, name,

@@ -30,12 +30,13 @@ static const char unet_text[] =
     "192],"
     " \"down_block_types\": [\"DownBlock2D\", \"CrossAttnDownBlock2D\", \"CrossAttnDownBlock2D\"],"
     " \"up_block_types\": [\"CrossAttnUpBlock2D\", \"CrossAttnUpBlock2D\", \"UpBlock2D\"],"
-    " \"in_channels\": 6, \"out_channels\": 6, \"layers_per_block\": %d, \"attention_head_dim\": [2, 3, 6],"
+    " \"in_channels\": 6, \"out_channels\": 6, \"layers_per_block\": %lld, \"attention_head_dim\": [2, 3, 6],"
     " \"cross_attention_dim\": 256, \"norm_num_groups\": 32, \"norm_eps\": 1e-5, \"sample_size\": %lld,"
     " \"flip_sin_to_cos\": true, \"freq_shift\": 0, \"center_input_sample\": false, \"downsample_padding\": "
     "1,"
     " \"mid_block_scale_factor\": 1, \"use_linear_projection\": true, \"_beam_channels\": %d, "
-    "\"_beam_rings\": %d, \"_beam_profiles\": %d}";
+    "\"_beam_rings\": %lld, \"_beam_rays\": %lld, \"_beam_profiles\": %lld, \"_beam_cuts\": %lld, "
+    "\"_beam_attention\": %s}";
 
 static const char text_text[] =
     "{\"architectures\": [\"CLIPTextModel\"], \"model_type\": \"clip_text_model\", \"vocab_size\": %d,"
@@ -69,36 +70,42 @@ static double wave_at(int part, int mode) {
 
 /* Each feature that a place draws on its parts begins as level, slopes and curvatures, as those of a latent
  * are (train/vae_linear.h): from weights [parts * P, C] and biases that say anything, by projection on these
- * modes. */
-static void smooth_profiles(const sl_param *param) {
+ * modes. `parts` are SL_UNET_SPLITS, or the SL_UNET_SPLIT of a column or row, which vary one way. */
+static void begin_smooth(const sl_param *param, int parts) {
     static const int mode[6][2] = {{0, 0}, {0, 1}, {1, 0}, {0, 2}, {1, 1}, {2, 0}};
-    int64_t columns = sl_shape_count(&param->value.shape) / SL_UNET_SPLITS;
+    bool one_way = parts == SL_UNET_SPLIT;
+    int64_t columns = sl_shape_count(&param->value.shape) / parts;
     float *values = param->value.data;
     for (int64_t k = 0; k < columns; k++) {
         double smooth[SL_UNET_SPLITS] = {0};
         for (int m = 0; m < 6; m++) {
+            if (one_way && mode[m][0]) continue;
             double wave[SL_UNET_SPLITS], share = 0, norm = 0;
-            for (int i = 0; i < SL_UNET_SPLITS; i++) {
+            for (int i = 0; i < parts; i++) {
                 wave[i] = wave_at(i / SL_UNET_SPLIT, mode[m][0]) * wave_at(i % SL_UNET_SPLIT, mode[m][1]);
                 share += wave[i] * (double)values[i * columns + k];
                 norm += wave[i] * wave[i];
             }
-            for (int i = 0; i < SL_UNET_SPLITS; i++) smooth[i] += wave[i] * share / norm;
+            for (int i = 0; i < parts; i++) smooth[i] += wave[i] * share / norm;
         }
-        for (int i = 0; i < SL_UNET_SPLITS; i++)
-            values[i * columns + k] = (float)(smooth[i] * sqrt(SL_UNET_SPLITS / 6.0));
+        for (int i = 0; i < parts; i++)
+            values[i * columns + k] = (float)(smooth[i] * sqrt(parts / (one_way ? 3.0 : 6.0)));
     }
 }
 
-sl_status sl_base_unet_new(uint64_t seed, int layers, int rings, int profiles, int64_t latent_side,
-                           sl_model **out) {
-    char text[sizeof unet_text + 96];
-    snprintf(text, sizeof text, unet_text, layers, (long long)latent_side,
-             profiles ? SL_BEAM_CHANNELS_SPLIT : SL_BEAM_CHANNELS, rings, profiles);
+sl_status sl_base_unet_new(uint64_t seed, const sl_base_unet *shape, sl_model **out) {
+    char text[sizeof unet_text + 160];
+    sl_unet_config about_beam = {
+        .beam_rays = shape->rays, .beam_profiles = shape->profiles, .beam_cuts = shape->cuts};
+    snprintf(text, sizeof text, unet_text, (long long)shape->layers, (long long)shape->latent_side,
+             sl_beam_channels_for(&about_beam), (long long)shape->rings, (long long)shape->rays,
+             (long long)shape->profiles, (long long)shape->cuts, shape->attention ? "true" : "false");
     SL_TRY(model_of(text, seed, out));
     for (int i = 0; i < sl_params_count((*out)->params); i++) {
         const sl_param *param = sl_params_at((*out)->params, i);
-        if (strstr(param->name, ".profiles.") && strstr(param->name, ".proj_in.")) smooth_profiles(param);
+        if (!strstr(param->name, ".proj_in.") || strstr(param->name, ".attentions.")) continue;
+        if (strstr(param->name, ".profiles.")) begin_smooth(param, SL_UNET_SPLITS);
+        if (strstr(param->name, ".cuts.")) begin_smooth(param, SL_UNET_SPLIT);
     }
     return SL_OK;
 }

@@ -36,8 +36,13 @@ void sl_base_report(const sl_train_outcome *outcome, json_t *result);
 
 /* New models with their first values, and their configurations. */
 sl_status sl_base_vae_new(uint64_t seed, sl_model **out);
-sl_status sl_base_unet_new(uint64_t seed, int layers, int rings, int profiles, int64_t latent_side,
-                           sl_model **out);
+/* The denoiser's shape: residual blocks a level, and what model/unet.h says of layers about the beam. */
+typedef struct sl_base_unet {
+    int64_t layers, rings, rays, profiles, cuts;
+    bool attention;
+    int64_t latent_side;
+} sl_base_unet;
+sl_status sl_base_unet_new(uint64_t seed, const sl_base_unet *shape, sl_model **out);
 sl_status sl_base_text_new(uint64_t seed, int32_t vocabulary, int32_t begin, int32_t end, sl_model **out);
 /* First values of a denoiser from an earlier one's, held in fp32, of the model in `folder`. Where the new one
  * is deeper, it computes the same. SL_MISMATCH names what does not fit. */

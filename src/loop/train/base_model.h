@@ -39,7 +39,9 @@ typedef struct sl_base_settings {
     double decoder_rate, decoder_noise, decoder_curvature, encoder_rate;
     int64_t latents, vocabulary;
     const char *begin; /* model folder to begin with; NULL: random */
-    int64_t unet_layers, unet_rings, unet_profiles, unet_steps, unet_batch, unet_accumulate;
+    int64_t unet_layers, unet_rings, unet_profiles, unet_rays, unet_cuts;
+    bool unet_attention;
+    int64_t unet_steps, unet_batch, unet_accumulate;
     double unet_rate, unet_ema, caption_dropout, beam_dropout;
     int64_t backbone_steps, backbone_batch, backbone_size;
     double backbone_rate;

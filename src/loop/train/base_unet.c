@@ -112,18 +112,22 @@ static sl_status check_same(const char *folder, const char *what, const char *op
                    (long long)wanted);
 }
 
+static sl_status check_shape(const char *folder, const sl_unet_config *had, const sl_base_settings *s) {
+    SL_TRY(check_same(folder, "rings about the beam", "--unet-rings", had->beam_rings, s->unet_rings));
+    SL_TRY(check_same(folder, "rays from the beam", "--unet-rays", had->beam_rays, s->unet_rays));
+    SL_TRY(check_same(folder, "radial profiles", "--unet-profiles", had->beam_profiles, s->unet_profiles));
+    SL_TRY(check_same(folder, "cuts", "--unet-cuts", had->beam_cuts, s->unet_cuts));
+    return check_same(folder, "layers of attention", "--unet-attention", had->beam_attention,
+                      s->unet_attention);
+}
+
 /* A later training begins with an earlier one's weights. */
 static sl_status read_begin(const sl_base_settings *settings, unet_stage *s) {
     char folder[SL_BASE_PATH_BYTES];
     snprintf(folder, sizeof folder, "%s/unet", settings->begin);
     sl_model *begin;
     SL_TRY(sl_model_load(folder, &begin));
-    const sl_unet_config *had = begin->config;
-    sl_status status =
-        check_same(folder, "rings about the beam", "--unet-rings", had->beam_rings, settings->unet_rings);
-    if (status == SL_OK)
-        status = check_same(folder, "radial profiles", "--unet-profiles", had->beam_profiles,
-                            settings->unet_profiles);
+    sl_status status = check_shape(folder, begin->config, settings);
     if (status == SL_OK) status = sl_base_begin(begin->params, folder, s->unet->params);
     sl_model_free(begin);
     SL_TRY(status);
@@ -139,8 +143,14 @@ static sl_status stage_open(const sl_base_settings *settings, unet_stage *s) {
     SL_TRY(open_tokenizer(settings, s->train, &s->tokenizer));
     sl_tokenizer_facts facts = sl_tokenizer_describe(s->tokenizer);
     uint64_t seed = (uint64_t)settings->seed;
-    SL_TRY(sl_base_unet_new(seed, (int)settings->unet_layers, (int)settings->unet_rings,
-                            (int)settings->unet_profiles, sl_latents_shape(s->train).dim[0], &s->unet));
+    sl_base_unet shape = {.layers = settings->unet_layers,
+                          .rings = settings->unet_rings,
+                          .rays = settings->unet_rays,
+                          .profiles = settings->unet_profiles,
+                          .cuts = settings->unet_cuts,
+                          .attention = settings->unet_attention,
+                          .latent_side = sl_latents_shape(s->train).dim[0]};
+    SL_TRY(sl_base_unet_new(seed, &shape, &s->unet));
     SL_TRY(sl_base_text_new(seed, facts.vocabulary, facts.begin, facts.end, &s->text));
     return settings->begin ? read_begin(settings, s) : SL_OK;
 }
@@ -176,8 +186,15 @@ static sl_status train(const sl_base_settings *settings, const sl_progress *prog
         "rate", settings->unet_rate, "ema", settings->unet_ema, "caption_dropout", recipe.caption_dropout,
         "beam_dropout", recipe.beam_dropout, "dtype", settings->dtype);
     /* trainings without them go on where they stopped before there were any */
-    if (settings->unet_profiles)
-        json_object_set_new(recorded, "profiles", json_integer(settings->unet_profiles));
+    const struct {
+        const char *name;
+        int64_t count;
+    } later[] = {{"profiles", settings->unet_profiles},
+                 {"rays", settings->unet_rays},
+                 {"cuts", settings->unet_cuts},
+                 {"attention", settings->unet_attention}};
+    for (size_t i = 0; i < sizeof later / sizeof *later; i++)
+        if (later[i].count) json_object_set_new(recorded, later[i].name, json_integer(later[i].count));
     sl_train_options options = sl_base_train_options(settings, folder.text, settings->unet_steps,
                                                      settings->unet_rate, settings->unet_ema, recorded);
     options.accumulate = (int)settings->unet_accumulate;
