@@ -51,7 +51,8 @@ typedef struct image_row {
     int32_t technique; /* as the caption says */
     sl_fingerprint looks;
     double feature[SL_IMAGE_FEATURE_COUNT];  /* of the measured image */
-    float backbone[BACKBONE_FEATURES];       /* the same */
+    double expected[SL_IMAGE_FEATURE_COUNT]; /* of its expectation, about the beam's place in the former */
+    float backbone[BACKBONE_FEATURES];       /* of the measured image */
     float attribute[SL_SIM_ATTRIBUTE_COUNT]; /* logits that the backbone gives */
     float truth[SL_SIM_ATTRIBUTE_COUNT];     /* of a simulated image */
     float small[SMALL_PIXELS];               /* the expectation's log map, averaged down */

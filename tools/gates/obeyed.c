@@ -1,5 +1,6 @@
-/* Do images show what their captions say? A line through the features of the backbone and of physics learns
- * each claim from one half of the held-out simulated images, and is asked about the others. */
+/* Do images show what their captions say? A line through the features of the backbone, and those of physics
+ * of the measured image and of its expectation, learns each claim from one half of the held-out simulated
+ * images and is asked about the others. */
 #include "gates.h"
 
 #include "base/threads.h"
@@ -137,7 +138,7 @@ double f1_threshold(const double *score, const int *label, int64_t count) {
 
 /* ---- the classifier ---- */
 
-enum { WIDTH_ALL = BACKBONE_FEATURES + SL_SIM_ATTRIBUTE_COUNT + SL_IMAGE_FEATURE_COUNT };
+enum { WIDTH_ALL = BACKBONE_FEATURES + SL_SIM_ATTRIBUTE_COUNT + 2 * SL_IMAGE_FEATURE_COUNT };
 static const image_set asked[] = {SET_CLEAN, SET_SAMPLES, SET_ROUND_TRIP, SET_UNTRAINED};
 enum { ASKED = sizeof asked / sizeof *asked };
 
@@ -158,6 +159,7 @@ static void copy_points(sl_points *raw, int64_t first, const image_rows *rows) {
         for (int k = 0; k < BACKBONE_FEATURES; k++) *out++ = (double)row->backbone[k];
         for (int k = 0; k < SL_SIM_ATTRIBUTE_COUNT; k++) *out++ = (double)row->attribute[k];
         for (int k = 0; k < SL_IMAGE_FEATURE_COUNT; k++) *out++ = row->feature[k];
+        for (int k = 0; k < SL_IMAGE_FEATURE_COUNT; k++) *out++ = row->expected[k];
     }
 }
 

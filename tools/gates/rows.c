@@ -161,14 +161,15 @@ static sl_status describe_expectation(const sl_image *expectation, image_row *ro
     return status;
 }
 
-static sl_status describe_measured(const sl_image *measured, sl_physical_blind *blind, image_row *row,
-                                   float *input) {
+static sl_status describe_measured(const sl_image *measured, const sl_image *expectation,
+                                   const sl_physical_blind *blind, image_row *row, float *input) {
     sl_beam_place beam;
     if (blind->looked)
         beam = sl_image_beam_of(measured, blind->shows_nothing ? NULL : &blind->look);
     else
         SL_TRY(sl_image_beam_find(measured, &beam));
     SL_TRY(sl_image_features(measured, &beam, row->feature));
+    SL_TRY(sl_image_features(expectation, &beam, row->expected));
     return sl_prepare_image(measured, BACKBONE_PX, input);
 }
 
@@ -182,7 +183,7 @@ static sl_status measure(work *w, int64_t task, const sl_image *measured, const 
         SL_TRY(judge(row, measured, LOOK_MEASURED, &blind, &row->verdict[LOOK_MEASURED]));
         SL_TRY(judge(row, expectation, LOOK_EXPECTATION, NULL, &row->verdict[LOOK_EXPECTATION]));
     }
-    return set->measured ? describe_measured(measured, &blind, row, w->input[task]) : SL_OK;
+    return set->measured ? describe_measured(measured, expectation, &blind, row, w->input[task]) : SL_OK;
 }
 
 static sl_status make(work *w, int64_t task, int worker) {
