@@ -1,4 +1,4 @@
-#include "diffusion/sampler.h"
+#include "diffusion/sampler/sampler.h"
 
 #include <stddef.h>
 

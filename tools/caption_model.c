@@ -1,14 +1,14 @@
-/* Writes src/xray/caption_model.def: logistic regressions from what simulated images show to the words of
+/* Writes src/xray/caption/model.def: logistic regressions from what simulated images show to the words of
  * their captions, and what each claim of a caption weighs.
  *
- *     caption-model [IMAGES [THREADS]] > caption_model.def     (built by `ninja tools/caption-model`)
+ *     caption-model [IMAGES [THREADS]] > model.def     (built by `ninja tools/caption-model`)
  *
  * The weights are a logistic regression with none below zero, from the claims' doubts to whether a caption is
  * the image's own or another one's: of the same technique, of other angles, of the other geometry. Doubts are
  * those of regressions that have not seen the image. The same bytes for any number of threads. */
 #include "base/random.h"
 #include "base/threads.h"
-#include "xray/caption_words.h"
+#include "xray/caption/words.h"
 #include "xray/simulate.h"
 
 #include <math.h>
@@ -43,7 +43,7 @@ static void tell_truth(const sl_sim_sample *s, example *out) {
     out->is_true[SL_CAPTION_WIDE] = s->technique == SL_TECHNIQUE_WAXS || s->technique == SL_TECHNIQUE_GIWAXS;
 #define SL_CAPTION_WORD(name, text, attribute_name)                                                          \
     out->is_true[SL_CAPTION_##name] = s->attribute[SL_SIM_ATTRIBUTE_##attribute_name] > 0;
-#include "xray/caption_word.def"
+#include "xray/caption/word.def"
 #undef SL_CAPTION_WORD
     out->technique = s->technique;
     out->is_empty = s->class_id == SL_SIM_EMPTY;

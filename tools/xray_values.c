@@ -6,14 +6,14 @@
  * Exit status 1, with a message, at the first line that cannot be answered. */
 #include "base/file.h"
 #include "base/json.h"
-#include "xray/absorption.h"
-#include "xray/detector.h"
-#include "xray/dwba.h"
-#include "xray/form_factor.h"
-#include "xray/material.h"
-#include "xray/power_law.h"
+#include "xray/scatter/absorption.h"
+#include "xray/instrument/detector.h"
+#include "xray/scatter/dwba.h"
+#include "xray/scatter/form_factor.h"
+#include "xray/scatter/material.h"
+#include "xray/scatter/power_law.h"
 #include "xray/sim/scene.h"
-#include "xray/structure_factor.h"
+#include "xray/scatter/structure_factor.h"
 
 #include <math.h>
 #include <stdio.h>

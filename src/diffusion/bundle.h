@@ -15,7 +15,7 @@
 #ifndef SL_DIFFUSION_BUNDLE_H
 #define SL_DIFFUSION_BUNDLE_H
 
-#include "diffusion/sampler.h"
+#include "diffusion/sampler/sampler.h"
 #include "model/clip.h"
 #include "model/model.h"
 #include "model/tokenizer.h"

@@ -3,14 +3,14 @@
 #define SL_DIFFUSION_PROGRAMS_H
 
 #include "diffusion/pipeline.h"
-#include "diffusion/sampler_graph.h"
+#include "diffusion/sampler/sampler_graph.h"
 #include "nn/program.h"
 
 typedef enum sl_part {
     SL_PART_TEXT,    /* ids [N, height] -> embeddings */
     SL_PART_DENOISE, /* sample [N, h, w, C], timestep [N], context [N, L, E], and where the denoiser takes it
                         beam [N, h, w, beam_channels] -> prediction */
-    SL_PART_STEP,    /* the denoiser within a step of sampling: diffusion/sampler_graph.h */
+    SL_PART_STEP,    /* the denoiser within a step of sampling: diffusion/sampler/sampler_graph.h */
     SL_PART_DECODE,  /* latent [N, h, w, C] -> image */
     SL_PART_ENCODE,  /* image [N, H, W, C] -> mean, logvar */
     SL_PARTS

@@ -24,7 +24,7 @@ static const char class_help[] = "what is seen: any (by a mix)"
 static const char instrument_help[] =
     "what it is measured with: any (what the class is usually measured with, widely drawn) or"
 #define SL_INSTRUMENT(id, words, ...) "\n" id ": " words
-#include "xray/instruments.def"
+#include "xray/instrument/instruments.def"
 #undef SL_INSTRUMENT
     "\n";
 

@@ -6,7 +6,7 @@
 #define SL_TRAIN_NOISING_H
 
 #include "diffusion/noise_schedule.h"
-#include "diffusion/sampler.h"
+#include "diffusion/sampler/sampler.h"
 
 #include <stdbool.h>
 #include <stddef.h>

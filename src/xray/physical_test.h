@@ -11,9 +11,9 @@
 #include "image/colour_line.h"
 #include "image/image.h"
 #include "xray/blind.h"
-#include "xray/caption_words.h"
-#include "xray/detector_chain.h"
-#include "xray/geometry.h"
+#include "xray/caption/words.h"
+#include "xray/instrument/detector_chain.h"
+#include "xray/instrument/geometry.h"
 #include "xray/technique.h"
 
 #include <stdbool.h>

@@ -7,7 +7,7 @@
 
 #include "base/hash.h"
 #include "base/status.h"
-#include "xray/instrument.h"
+#include "xray/instrument/instrument.h"
 
 #include <jansson.h>
 #include <stdbool.h>

@@ -12,14 +12,14 @@
  *
  * A sample is a pure function of (SL_SIM_VERSION, seed, index, options): the same bytes for any number of
  * threads, order of work or shard. Two stages, apart on purpose: the expectation (noise-free, gap-free mean
- * counts, which the base model learns), then the measurement by xray/detector_chain.h. */
+ * counts, which the base model learns), then the measurement by xray/instrument/detector_chain.h. */
 #ifndef SL_XRAY_SIMULATE_H
 #define SL_XRAY_SIMULATE_H
 
 #include "image/image.h"
 #include "xray/artefact.h"
-#include "xray/detector_chain.h"
-#include "xray/geometry.h"
+#include "xray/instrument/detector_chain.h"
+#include "xray/instrument/geometry.h"
 #include "xray/sim_parameter.h"
 #include "xray/technique.h"
 

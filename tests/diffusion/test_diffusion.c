@@ -3,7 +3,7 @@
 #include "base/file.h"
 #include "base/random.h"
 #include "diffusion/noise.h"
-#include "diffusion/sampler.h"
+#include "diffusion/sampler/sampler.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -8,7 +8,7 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "diffusion/pipeline.h"
-#include "diffusion/sampler_graph.h"
+#include "diffusion/sampler/sampler_graph.h"
 #include "graph/plan.h"
 
 #include <math.h>

@@ -1,7 +1,7 @@
 #include "test.h"
 
 #include "xray/artefact.h"
-#include "xray/caption_words.h"
+#include "xray/caption/words.h"
 #include "xray/physical_test.h"
 #include "xray/simulate.h"
 

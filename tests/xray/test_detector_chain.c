@@ -1,8 +1,8 @@
 #include "test.h"
 
-#include "xray/detector_chain.h"
+#include "xray/instrument/detector_chain.h"
 #include "xray/log_map.h"
-#include "xray/poisson.h"
+#include "xray/instrument/poisson.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 #include "test.h"
 
-#include "xray/dwba.h"
-#include "xray/reflectivity.h"
+#include "xray/scatter/dwba.h"
+#include "xray/scatter/reflectivity.h"
 
 #include <math.h>
 

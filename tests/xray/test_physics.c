@@ -1,16 +1,16 @@
 #include "test.h"
 
-#include "xray/absorption.h"
-#include "xray/detector.h"
-#include "xray/form_factor.h"
-#include "xray/geometry.h"
-#include "xray/lattice.h"
-#include "xray/material.h"
-#include "xray/power_law.h"
-#include "xray/reflectivity.h"
-#include "xray/special.h"
-#include "xray/structure_factor.h"
-#include "xray/texture.h"
+#include "xray/scatter/absorption.h"
+#include "xray/instrument/detector.h"
+#include "xray/scatter/form_factor.h"
+#include "xray/instrument/geometry.h"
+#include "xray/scatter/lattice.h"
+#include "xray/scatter/material.h"
+#include "xray/scatter/power_law.h"
+#include "xray/scatter/reflectivity.h"
+#include "xray/scatter/special.h"
+#include "xray/scatter/structure_factor.h"
+#include "xray/scatter/texture.h"
 
 #include <math.h>
 #include <stdlib.h>

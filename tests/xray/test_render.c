@@ -2,11 +2,11 @@
 #include "test.h"
 
 #include "base/memory.h"
-#include "xray/absorption.h"
+#include "xray/scatter/absorption.h"
 #include "xray/quantile.h"
 #include "xray/sim/scene.h"
-#include "xray/special.h"
-#include "xray/texture.h"
+#include "xray/scatter/special.h"
+#include "xray/scatter/texture.h"
 
 #include <math.h>
 #include <stdlib.h>

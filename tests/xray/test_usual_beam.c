@@ -1,8 +1,8 @@
 /* The beam where instruments have it, and where captions ask for it. */
 #include "test.h"
 
-#include "xray/caption_place.h"
-#include "xray/usual_beam.h"
+#include "xray/caption/place.h"
+#include "xray/instrument/usual_beam.h"
 
 #include <math.h>
 

@@ -14,7 +14,7 @@
 #include "loop/shipped.h"
 #include "model/lora_file.h"
 #include "weights/safetensors.h"
-#include "xray/usual_beam.h"
+#include "xray/instrument/usual_beam.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -3,10 +3,10 @@
 #include "base/random.h"
 #include "image/intensity_map.h"
 #include "xray/blind.h"
-#include "xray/detector_chain.h"
+#include "xray/instrument/detector_chain.h"
 #include "xray/log_map.h"
 #include "xray/technique.h"
-#include "xray/usual_measurement.h"
+#include "xray/instrument/usual_measurement.h"
 
 #include <math.h>
 #include <string.h>

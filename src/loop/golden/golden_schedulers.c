@@ -2,7 +2,7 @@
 #include "loop/golden/family.h"
 
 #include "base/torch_random.h"
-#include "diffusion/sampler.h"
+#include "diffusion/sampler/sampler.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -5,7 +5,7 @@
 #include "base/tar.h"
 #include "image/write.h"
 #include "loop/picture.h"
-#include "xray/poni.h"
+#include "xray/instrument/poni.h"
 
 #include <math.h>
 #include <stdlib.h>

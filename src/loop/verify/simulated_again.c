@@ -1,6 +1,6 @@
 #include "loop/simulate/parameter_file.h"
 #include "loop/verify/again.h"
-#include "xray/instrument.h"
+#include "xray/instrument/instrument.h"
 #include "xray/simulate.h"
 
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* A fault of the words: the caption of another image. */
 #include "xray/artefact/internal.h"
 
-#include "xray/caption_words.h"
+#include "xray/caption/words.h"
 
 #include <stdio.h>
 
@@ -19,7 +19,7 @@ static int difference(sl_technique a, sl_technique b) {
 static bool contradicts(const char *caption, const sl_sim_sample *s) {
     static const sl_sim_attribute seen[SL_CAPTION_WORD_COUNT] = {
 #define SL_CAPTION_WORD(name, text, attribute) [SL_CAPTION_##name] = SL_SIM_ATTRIBUTE_##attribute,
-#include "xray/caption_word.def"
+#include "xray/caption/word.def"
 #undef SL_CAPTION_WORD
     };
     const sl_caption_place place = sl_caption_place_of(caption);

@@ -1,7 +1,7 @@
 /* Faults of the measured counts. */
 #include "xray/artefact/internal.h"
 
-#include "xray/poisson.h"
+#include "xray/instrument/poisson.h"
 
 #include <math.h>
 #include <string.h>

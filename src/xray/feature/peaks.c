@@ -1,7 +1,7 @@
 /* Maxima of the radial profile: how many, where the first, how wide, and to which lattice they fit. */
 #include "xray/feature/internal.h"
 #include "base/sort.h"
-#include "xray/lattice.h"
+#include "xray/scatter/lattice.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* A21: the image shows what its caption says. */
 #include "xray/physical/internal.h"
 
-#include "xray/caption_words.h"
+#include "xray/caption/words.h"
 
 #include <math.h>
 #include <stdio.h>

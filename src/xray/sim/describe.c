@@ -1,6 +1,6 @@
 /* Captions in the words of people who label such images, and the same as numbers. */
 #include "xray/sim/scene.h"
-#include "xray/usual_measurement.h"
+#include "xray/instrument/usual_measurement.h"
 
 #include "base/text.h"
 #include "xray/log_map.h"

@@ -1,7 +1,7 @@
 /* Lines on a substrate at grazing incidence, as in the metrology of line gratings. */
 #include "xray/sim/scene.h"
 
-#include "xray/special.h"
+#include "xray/scatter/special.h"
 
 #include <math.h>
 

@@ -1,9 +1,9 @@
 /* Samples at grazing incidence: particles on and in films, ordered films, crystalline films. */
 #include "xray/sim/scene.h"
 
-#include "xray/dwba.h"
-#include "xray/special.h"
-#include "xray/structure_factor.h"
+#include "xray/scatter/dwba.h"
+#include "xray/scatter/special.h"
+#include "xray/scatter/structure_factor.h"
 
 #include <math.h>
 

@@ -1,7 +1,7 @@
 /* The instrument of a scene: detector and the part of it that is shown, energy, distance, beam, beamstop,
  * count level. */
-#include "xray/usual_beam.h"
-#include "xray/usual_measurement.h"
+#include "xray/instrument/usual_beam.h"
+#include "xray/instrument/usual_measurement.h"
 #include "xray/sim/scene.h"
 
 #include <math.h>

@@ -2,7 +2,7 @@
 #include "xray/sim_parameter.h"
 
 #include "base/text.h"
-#include "xray/detector.h"
+#include "xray/instrument/detector.h"
 #include "xray/simulate.h"
 
 #include <math.h>

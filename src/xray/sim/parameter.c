@@ -2,9 +2,9 @@
 #include "xray/sim_parameter.h"
 
 #include "base/text.h"
-#include "xray/detector.h"
-#include "xray/form_factor.h"
-#include "xray/material.h"
+#include "xray/instrument/detector.h"
+#include "xray/scatter/form_factor.h"
+#include "xray/scatter/material.h"
 #include "xray/simulate.h"
 
 #include <string.h>

@@ -3,10 +3,10 @@
  */
 #include "xray/sim/scene.h"
 
-#include "xray/absorption.h"
+#include "xray/scatter/absorption.h"
 #include "xray/quantile.h"
-#include "xray/reflectivity.h"
-#include "xray/special.h"
+#include "xray/scatter/reflectivity.h"
+#include "xray/scatter/special.h"
 
 #include <math.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 #include "xray/sim/scene.h"
 
-#include "xray/special.h"
-#include "xray/texture.h"
+#include "xray/scatter/special.h"
+#include "xray/scatter/texture.h"
 
 #include <math.h>
 #include <string.h>

@@ -6,8 +6,8 @@
 #define SL_XRAY_SIM_SCENE_H
 
 #include "base/random.h"
-#include "xray/lattice.h"
-#include "xray/material.h"
+#include "xray/scatter/lattice.h"
+#include "xray/scatter/material.h"
 #include "xray/simulate.h"
 
 enum {

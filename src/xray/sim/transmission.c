@@ -1,11 +1,11 @@
 /* Samples seen in transmission: particles, ordered phases, oriented matter, powders, fibres, crystals. */
 #include "xray/sim/scene.h"
-#include "xray/usual_measurement.h"
+#include "xray/instrument/usual_measurement.h"
 
-#include "xray/form_factor.h"
-#include "xray/special.h"
-#include "xray/structure_factor.h"
-#include "xray/texture.h"
+#include "xray/scatter/form_factor.h"
+#include "xray/scatter/special.h"
+#include "xray/scatter/structure_factor.h"
+#include "xray/scatter/texture.h"
 
 #include <math.h>
 #include <stdio.h>

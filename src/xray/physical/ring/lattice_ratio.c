@@ -5,8 +5,8 @@
  * the rest (two phases, a lattice that is not listed), nothing is said. */
 #include "xray/physical/ring/ring_peak.h"
 
-#include "xray/lattice.h"
-#include "xray/material.h"
+#include "xray/scatter/lattice.h"
+#include "xray/scatter/material.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,0 +1,206 @@
+#include "xray/instrument/usual_measurement.h"
+
+#include "xray/technique.h"
+
+#include <math.h>
+#include <string.h>
+
+#define DEGREE (M_PI / 180)
+
+/* The rarest level that a caption tells turns up once in some ten draws. */
+enum { TRIES = 500 };
+
+static bool chance(sl_random *random, double probability) {
+    return sl_random_uniform(random) < probability;
+}
+
+/* ---- detector ---- */
+
+const sl_detector *sl_usual_detector(sl_random *random) {
+    static const char *const usual[] = {"pilatus-1m",    "pilatus-1m", "pilatus-2m",   "pilatus-2m",
+                                        "pilatus-300k",  "pilatus-6m", "eiger-1m",     "eiger-4m",
+                                        "eiger2-1m",     "eiger2-4m",  "pilatus-900k", "lambda-750k",
+                                        "rayonix-mx225", "perkin-2k"};
+    const char *id = usual[sl_random_below(random, sizeof usual / sizeof *usual)];
+    const sl_detector *found;
+    return sl_detector_find(id, &found) ? sl_detector_at(0) : found;
+}
+
+/* A square window of the detector, mostly within it. Small detectors are shown whole, with what lies beyond
+ * masked. */
+sl_view sl_usual_view(const sl_detector *detector, int32_t size_px, sl_random *random) {
+    double shorter = fmin(detector->rows, detector->columns),
+           longer = fmax(detector->rows, detector->columns);
+    double side = shorter * sl_random_range(random, 0.6, 1);
+    if (chance(random, 0.12) && longer < 1.7 * shorter) side = longer;
+    side = fmax(side, fmin(0.8 * size_px, longer));
+    sl_view view = {size_px, size_px, 0, 0, side / size_px};
+    double free_rows = detector->rows - side, free_columns = detector->columns - side;
+    view.row0 = free_rows > 0 ? sl_random_range(random, 0, free_rows) : free_rows / 2;
+    view.column0 = free_columns > 0 ? sl_random_range(random, 0, free_columns) : free_columns / 2;
+    return view;
+}
+
+/* ---- flaws ---- */
+
+/* One read-out chip of a hybrid detector, two rows of them a module, in the part that is shown. */
+static sl_dead_chip draw_dead_chip(const sl_detector *d, const sl_view *view, sl_random *random) {
+    bool present = chance(random, 0.02) && d->module_rows > 0;
+    double side = view->scale * view->height_px;
+    double row = view->row0 + sl_random_range(random, 0, side),
+           column = view->column0 + sl_random_range(random, 0, side);
+    sl_dead_chip chip = {0};
+    if (!present) return chip;
+    /* modules of Pilatus hold 2 x 8 chips, of Eiger 2 x 4; small ones are one chip */
+    int across = d->module_columns < 300 ? 1 : d->module_rows > 300 ? 4 : 8;
+    chip.rows = across > 1 ? d->module_rows / 2 : d->module_rows;
+    chip.columns = d->module_columns / across;
+    double pitch_rows = d->module_rows + d->gap_rows, pitch_columns = d->module_columns + d->gap_columns;
+    double module_row = floor(row / pitch_rows) * pitch_rows,
+           module_column = floor(column / pitch_columns) * pitch_columns;
+    chip.row = (int32_t)(module_row + floor((row - module_row) / chip.rows) * chip.rows);
+    chip.column = (int32_t)(module_column + floor((column - module_column) / chip.columns) * chip.columns);
+    return chip;
+}
+
+void sl_usual_flaws(sl_random *random, sl_measurement *m) {
+    if (sl_detector_integrates(m->detector)) {
+        m->point_spread_px = sl_random_range(random, 0.3, 0.9);
+        m->offset = floor(sl_random_range(random, 0, 12));
+        m->read_noise = sl_random_range(random, 0.8, 4);
+    } else {
+        m->point_spread_px = sl_random_range(random, 0, 0.35);
+        m->edge_gain = chance(random, 0.15) ? sl_random_range(random, 1.2, 2) : 1;
+        m->flat_module = sl_random_range(random, 0, 0.012);
+    }
+    m->flat_pixel = sl_random_range(random, 0.004, 0.02);
+    m->hot_fraction = sl_random_log_range(random, 1e-6, 2e-4);
+    m->dead_fraction = sl_random_log_range(random, 1e-6, 1e-4);
+    m->cosmic_count = sl_random_log_range(random, 0.05, 3);
+    m->dead_chip = draw_dead_chip(m->detector, &m->view, random);
+}
+
+sl_measurement sl_usual_measurement(const sl_detector *detector, int32_t height_px, int32_t width_px,
+                                    sl_random *random) {
+    sl_measurement m = sl_measurement_default(detector, height_px, width_px);
+    if (!detector) return m;
+    if (height_px == width_px) m.view = sl_usual_view(detector, height_px, random);
+    sl_usual_flaws(random, &m);
+    return m;
+}
+
+/* ---- beamstop ---- */
+
+/* A strip or a rounded block over beam and specular rod. */
+static void stretch_stop(double size_px, double beam_row_px, double radius, sl_random *random,
+                         sl_beamstop *stop) {
+    double tall = sl_random_range(random, 0.04, 0.16) * size_px;
+    stop->shape = chance(random, 0.4) ? SL_BEAMSTOP_RACETRACK : SL_BEAMSTOP_BAR;
+    stop->half_height_px = tall;
+    stop->half_width_px = fmax(1.5, radius * 0.4);
+    stop->row_px = beam_row_px - 0.6 * tall;
+    stop->has_arm = chance(random, 0.5);
+}
+
+/* What carries the stop: a bar, a wire across the whole frame, or a thin bar from a thick holder at the
+ * border. */
+static void draw_arm(double size_px, double radius, bool grazing, sl_random *random, sl_beamstop *stop) {
+    double angle = (int)sl_random_below(random, 4) * M_PI / 2;
+    if (chance(random, 0.3)) angle = sl_random_range(random, 0, 2 * M_PI);
+    if (grazing) angle = M_PI / 2;
+    stop->arm_angle_rad = angle + sl_random_range(random, -3, 3) * DEGREE;
+    stop->has_arm = chance(random, 0.8);
+    stop->arm_width_px = fmax(1.5, radius * sl_random_range(random, 0.15, 0.6));
+    double kind = sl_random_range(random, 0, 1), from = sl_random_range(random, 0.12, 0.5) * size_px,
+           wide = sl_random_range(random, 2, 5);
+    if (kind < 0.12) {
+        stop->arm_through = true;
+        stop->arm_width_px = fmax(1, 0.3 * stop->arm_width_px);
+    } else if (kind < 0.4) {
+        stop->holder_from_px = from;
+        stop->holder_width_px = wide * stop->arm_width_px;
+    }
+}
+
+sl_beamstop sl_usual_beamstop(double size_px, double beam_row_px, double beam_column_px, bool grazing,
+                              sl_random *random) {
+    double radius = sl_random_log_range(random, 0.014, 0.05) * size_px;
+    double down = sl_random_range(random, -0.3, 0.3) * radius,
+           right = sl_random_range(random, -0.3, 0.3) * radius;
+    double transmission = chance(random, 0.65) ? 0 : sl_random_log_range(random, 3e-4, 3e-2);
+    sl_beamstop stop = {.shape = SL_BEAMSTOP_DISC,
+                        .row_px = beam_row_px + down,
+                        .column_px = beam_column_px + right,
+                        .half_height_px = radius,
+                        .half_width_px = radius,
+                        .transmission = transmission,
+                        .edge_px = sl_random_range(random, 0.4, 1.2)};
+    draw_arm(size_px, radius, grazing, random, &stop);
+    if (grazing && chance(random, 0.4)) stretch_stop(size_px, beam_row_px, radius, random, &stop);
+    return stop;
+}
+
+/* ---- level ---- */
+
+/* People show the frames they counted long enough. */
+double sl_usual_level_counts(const sl_detector *detector, sl_random *random) {
+    bool brief = chance(random, 0.3);
+    double least = brief ? 12 : 120, most = brief ? 400 : 1e5;
+    if (sl_detector_integrates(detector)) least = 400, most = 6e4;
+    return sl_random_log_range(random, least, most);
+}
+
+double sl_usual_empty_level_counts(sl_random *random) {
+    return sl_random_log_range(random, 3, 60);
+}
+
+/* ---- captions ---- */
+
+/* Whether `words` stands in the text, either case. */
+static bool says(const char *text, const char *words) {
+    return strcasestr(text, words) != NULL;
+}
+
+/* "Pilatus" alone is one of them, "without gaps" is in one piece; a short exposure is none of a CCD. */
+static bool fits(const char *caption, const sl_detector *detector) {
+    static const char *const makers[] = {"Pilatus", "Eiger"};
+    for (int k = 0; k < 2; k++)
+        if (says(caption, makers[k]) && !says(detector->name, makers[k])) return false;
+    if (says(caption, "without gaps") && detector->module_rows > 0) return false;
+    return !sl_detector_integrates(detector) || !says(caption, "noise high");
+}
+
+const sl_detector *sl_usual_detector_of_caption(const char *caption, sl_random *random) {
+    const sl_detector *found = NULL;
+    for (int i = 0; i < sl_detector_count(); i++) {
+        const sl_detector *d = sl_detector_at(i);
+        /* the longest name wins: "Pilatus 300k-w" holds "Pilatus 300k" */
+        if (says(caption, d->name) && (!found || strlen(d->name) > strlen(found->name))) found = d;
+    }
+    if (found) return found;
+    for (int i = 0; i < TRIES; i++) {
+        found = sl_usual_detector(random);
+        if (fits(caption, found)) break;
+    }
+    return found;
+}
+
+double sl_usual_level_of_caption(const char *caption, const sl_detector *detector, sl_random *random) {
+    bool high = says(caption, "noise high"), low = says(caption, "noise low");
+    if (says(caption, "background only")) return sl_usual_empty_level_counts(random);
+    for (int i = 0; i < TRIES; i++) {
+        double level = sl_usual_level_counts(detector, random);
+        if ((!high || level < SL_USUAL_NOISE_HIGH_BELOW) && (!low || level > SL_USUAL_NOISE_LOW_ABOVE))
+            return level;
+    }
+    /* a CCD, and "noise high": taken at its word */
+    return sl_random_log_range(random, 12, SL_USUAL_NOISE_HIGH_BELOW);
+}
+
+sl_beamstop sl_usual_beamstop_of_caption(const char *caption, double size_px, double beam_row_px,
+                                         double beam_column_px, sl_random *random) {
+    bool grazing = sl_technique_is_grazing(sl_technique_of_caption(caption));
+    if (!says(caption, "beamstop") || says(caption, "without a beamstop"))
+        return (sl_beamstop){.shape = SL_BEAMSTOP_NONE};
+    return sl_usual_beamstop(size_px, beam_row_px, beam_column_px, grazing, random);
+}
