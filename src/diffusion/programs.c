@@ -82,6 +82,8 @@ static sl_value build_denoiser(const sl_programs *programs, sl_nn *nn, sl_value 
         beam = sl_input(
             g, "beam", SL_F32,
             SL_SHAPE(batch, sl_value_dim(g, sample, 1), sl_value_dim(g, sample, 2), unet->beam_channels));
+    sl_hold(g, context);
+    if (sl_value_is(beam)) sl_hold(g, beam);
     return sl_unet_build(nn, unet, sample, timestep, context, beam);
 }
 

@@ -19,10 +19,13 @@ sl_status sl_plan_bind(sl_plan *plan, sl_value value, void *data) {
     if (kind == VALUE_INPUT && plan->graph->values[value.id].is_state)
         return sl_fail(SL_INVALID, "'%s' is written by the graph: it is not bound",
                        plan->graph->values[value.id].name);
+    if (plan->graph->values[value.id].held)
+        return sl_fail(SL_INVALID, "'%s' is held: it is uploaded, not bound",
+                       plan->graph->values[value.id].name);
     plan->values[value.id].bound = data;
     plan->values[value.id].source = (sl_plan_source){0};
     plan->resolved = false;
-    if (kind == VALUE_PARAMETER) plan->packed_ready = false;
+    if (kind == VALUE_PARAMETER) sl_plan_forget_parameters(plan);
     return SL_OK;
 }
 
@@ -39,7 +42,8 @@ sl_status sl_plan_bind_source(sl_plan *plan, sl_value parameter, sl_plan_source 
                                                               : "a result");
     plan->values[parameter.id].bound = NULL;
     plan->values[parameter.id].source = source;
-    plan->resolved = plan->packed_ready = false;
+    plan->resolved = false;
+    sl_plan_forget_parameters(plan);
     return SL_OK;
 }
 
@@ -50,8 +54,12 @@ sl_status sl_plan_bind_gradient(sl_plan *plan, sl_value parameter, void *data) {
     return SL_OK;
 }
 
+void sl_plan_forget_parameters(sl_plan *plan) {
+    plan->packed_ready = plan->settled_ready = false;
+}
+
 void sl_plan_weights_changed(sl_plan *plan) {
-    plan->packed_ready = false;
+    sl_plan_forget_parameters(plan);
 }
 
 /* ---- reserving ---- */
@@ -125,6 +133,7 @@ static sl_status reserve(sl_plan *plan) {
     SL_TRY(sl_plan_reserve_workers(plan));
     if (first) SL_TRY(acquire_mirrors(plan));
     if (first && plan->own) SL_TRY(copy_constants(plan));
+    plan->settled_ready = false;
     if (plan->options.poison && plan->workspace)
         SL_TRY(sl_plan_fill(plan, plan->workspace, 0xff, plan->workspace_bytes));
     return SL_OK;

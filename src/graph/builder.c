@@ -297,11 +297,20 @@ sl_value sl_random_noise(sl_graph *graph, sl_value key, sl_shape shape) {
 void sl_assign(sl_graph *graph, sl_value input, sl_value value) {
     const graph_value *to = sl_graph_value(graph, input.id), *from = sl_graph_value(graph, value.id);
     if (graph->status != SL_OK) return;
-    if (to->kind != VALUE_INPUT || !input.id || to->operand.dtype != from->operand.dtype ||
+    if (to->kind != VALUE_INPUT || !input.id || to->held || to->operand.dtype != from->operand.dtype ||
         !sl_shape_equal(&to->operand.shape, &from->operand.shape)) {
         sl_graph_fail(graph, SL_MISMATCH, "'%s' cannot take over that value",
                       to->name ? to->name : "a result");
         return;
     }
     sl_graph_emit_update(graph, value, input, false, 0, 1);
+}
+
+void sl_hold(sl_graph *graph, sl_value input) {
+    graph_value *value = sl_graph_value(graph, input.id);
+    if (graph->status != SL_OK) return;
+    if (value->kind != VALUE_INPUT || !input.id || value->is_state)
+        sl_graph_fail(graph, SL_INVALID, "'%s' cannot be held", value->name ? value->name : "a result");
+    else
+        value->held = true;
 }

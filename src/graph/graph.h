@@ -78,6 +78,11 @@ void sl_output(sl_graph *graph, const char *name, sl_value value);
  * bound (sl_plan_bind): on a device it stays there until it is downloaded. */
 void sl_assign(sl_graph *graph, sl_value input, sl_value value);
 
+/* The input changes more seldom than the graph runs. What depends on such inputs and frozen parameters alone
+ * is computed at the first run after an upload into one of them (or after other parameters are bound), and
+ * kept for those that follow: keys and values of a prompt, say. Such an input is not bound, nor assigned. */
+void sl_hold(sl_graph *graph, sl_value input);
+
 /* ---- gradients ---- */
 
 /* Ask for the gradient with respect to a value that is not a parameter (an input, say). Before its use. */

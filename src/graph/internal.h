@@ -12,6 +12,7 @@ typedef struct graph_value {
     const char *name;   /* of inputs and parameters; NULL for others */
     int32_t node;       /* that makes it, for VALUE_NODE */
     bool trainable, is_state, is_half, wants_gradient;
+    bool held;          /* an input: sl_hold */
     bool kept;          /* leaves its recompute segment */
     int32_t gradient;   /* value id, 0: none */
     int32_t recomputed; /* its copy in the backward pass, 0: none */

@@ -39,6 +39,36 @@ static void find_roots(sl_plan *plan) {
     }
 }
 
+/* ---- what is computed once ---- */
+
+static bool is_settled_source(const graph_value *value) {
+    switch (value->kind) {
+    case VALUE_CONSTANT:
+        return true;
+    case VALUE_PARAMETER:
+        return !value->trainable && !value->is_state;
+    default:
+        return value->held;
+    }
+}
+
+/* Marks nodes whose inputs are all settled; none where no input is held. */
+static void find_settled(const sl_plan *plan, const bool *live, bool *settled_node) {
+    const sl_graph *graph = plan->graph;
+    bool *settled = SL_NEW(plan->arena, bool, graph->value_count), any = false;
+    for (int32_t id = 1; id < graph->value_count; id++) {
+        settled[id] = is_settled_source(&graph->values[id]);
+        any |= graph->values[id].held;
+    }
+    for (int32_t n = 0; any && n < graph->node_count; n++) {
+        const graph_node *node = &graph->nodes[n];
+        bool all = live[n] && !node->target;
+        for (int i = 0; i < node->in_count; i++) all &= !node->in[i] || settled[node->in[i]];
+        settled_node[n] = all;
+        for (int i = 0; i < node->out_count; i++) settled[node->out[i]] = all;
+    }
+}
+
 /* ---- calls and kernels ---- */
 
 static unsigned flags_of(const sl_plan *plan, int32_t id) {
@@ -134,16 +164,26 @@ static void place_packed(sl_plan *plan, int32_t index) {
     plan->packed_bytes += aligned(p->packed_bytes);
 }
 
-static sl_status choose_kernels(sl_plan *plan, const bool *live) {
+static sl_status add_node(sl_plan *plan, int32_t n) {
+    plan_node *p = &plan->nodes[plan->node_count++];
+    *p = (plan_node){.node = n, .scratch_block = -1, .packed_block = -1};
+    make_call(plan, &plan->graph->nodes[n], &p->call);
+    SL_TRY(choose_kernel(plan, p));
+    if (p->packs_once) place_packed(plan, plan->node_count - 1);
+    if (aligned(p->worker_bytes) > plan->worker_stride) plan->worker_stride = aligned(p->worker_bytes);
+    return SL_OK;
+}
+
+/* Settled nodes come first: they need nothing of the others. */
+static sl_status add_nodes(sl_plan *plan, const bool *live) {
     const sl_graph *graph = plan->graph;
-    for (int32_t n = 0; n < graph->node_count; n++) {
-        if (!live[n] || graph->nodes[n].op == SL_OP_RESHAPE) continue;
-        plan_node *p = &plan->nodes[plan->node_count++];
-        *p = (plan_node){.node = n, .scratch_block = -1, .packed_block = -1};
-        make_call(plan, &graph->nodes[n], &p->call);
-        SL_TRY(choose_kernel(plan, p));
-        if (p->packs_once) place_packed(plan, plan->node_count - 1);
-        if (aligned(p->worker_bytes) > plan->worker_stride) plan->worker_stride = aligned(p->worker_bytes);
+    bool *settled = SL_NEW(plan->arena, bool, graph->node_count + 1);
+    find_settled(plan, live, settled);
+    for (int first = 1; first >= 0; first--) {
+        for (int32_t n = 0; n < graph->node_count; n++)
+            if (live[n] && settled[n] == (first == 1) && graph->nodes[n].op != SL_OP_RESHAPE)
+                SL_TRY(add_node(plan, n));
+        if (first) plan->settled_count = plan->node_count;
     }
     return SL_OK;
 }
@@ -192,7 +232,8 @@ static int32_t add_block(sl_plan *plan, size_t bytes, int32_t first, int32_t las
     return plan->block_count++;
 }
 
-/* Last plan node that reads each root; node_count for outputs. */
+/* Last plan node that reads each root; node_count for outputs and for what later runs read of settled nodes.
+ */
 static void find_last_use(const sl_plan *plan, int32_t *last) {
     for (int32_t p = 0; p < plan->node_count; p++) {
         const graph_node *node = &plan->graph->nodes[plan->nodes[p].node];
@@ -201,6 +242,13 @@ static void find_last_use(const sl_plan *plan, int32_t *last) {
     }
     for (int32_t i = 0; i < plan->graph->output_count; i++)
         last[plan->values[plan->graph->outputs[i].value].root] = plan->node_count;
+    for (int32_t p = 0; p < plan->settled_count; p++) {
+        const graph_node *node = &plan->graph->nodes[plan->nodes[p].node];
+        for (int i = 0; i < node->out_count; i++) {
+            int32_t root = plan->values[node->out[i]].root;
+            if (last[root] >= plan->settled_count) last[root] = plan->node_count;
+        }
+    }
 }
 
 /* The input whose memory a node's first result may take over, or -1. */
@@ -283,7 +331,7 @@ static sl_status build(sl_plan *plan) {
     plan->blocks = SL_NEW(plan->arena, layout_block, graph->node_count * (SL_OUTPUTS_MAX + 2) + 1);
     mark_live(plan, live);
     find_roots(plan);
-    SL_TRY(choose_kernels(plan, live));
+    SL_TRY(add_nodes(plan, live));
     if (plan->node_count == 0) return sl_fail(SL_INVALID, "the graph has no output and no gradient");
     find_passing(plan);
     find_homes(plan);

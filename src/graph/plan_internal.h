@@ -53,6 +53,7 @@ struct sl_plan {
     sl_arena *arena;
     plan_node *nodes;
     int32_t node_count, fallbacks;
+    int32_t settled_count; /* nodes, the first ones, that depend on held inputs and what is frozen alone */
     plan_value *values;
     layout_block *blocks;
     int32_t block_count;
@@ -62,6 +63,7 @@ struct sl_plan {
     char *own, *packed, *workspace, *worker_scratch; /* NULL before sl_plan_reserve */
     bool resolved;                                   /* operands point at the memory */
     bool packed_ready;                               /* frozen weights are packed */
+    bool settled_ready;                              /* the settled nodes' results are in place */
     void *recording;                                 /* the device's; NULL: none */
     int plain_runs;                                  /* since the addresses changed */
 };
@@ -77,6 +79,8 @@ sl_status sl_plan_address(const sl_plan *plan, int32_t id, void **out);
 sl_status sl_plan_reserve_workers(sl_plan *plan);
 void sl_plan_release(sl_plan *plan); /* all memory, mirrors and recordings */
 void sl_plan_forget_recording(sl_plan *plan);
+/* Parameters have other values: what was made of them is stale. */
+void sl_plan_forget_parameters(sl_plan *plan);
 /* Frozen weights into the kernels' layout, where that is stale. */
 sl_status sl_plan_pack_frozen(sl_plan *plan);
 

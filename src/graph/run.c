@@ -41,8 +41,16 @@ static sl_status run_node(sl_plan *plan, int32_t index) {
     return plan->options.poison ? sl_plan_poison(plan, index, false) : SL_OK;
 }
 
-static sl_status run_nodes(sl_plan *plan, int32_t count) {
-    for (int32_t i = 0; i < count; i++) SL_TRY(run_node(plan, i));
+/* Nodes first..end-1 */
+static sl_status run_nodes(sl_plan *plan, int32_t first, int32_t end) {
+    for (int32_t i = first; i < end; i++) SL_TRY(run_node(plan, i));
+    return SL_OK;
+}
+
+static sl_status settle(sl_plan *plan) {
+    if (plan->settled_ready) return SL_OK;
+    SL_TRY(run_nodes(plan, 0, plan->settled_count));
+    plan->settled_ready = true;
     return SL_OK;
 }
 
@@ -66,11 +74,11 @@ static sl_status run_recorded(sl_plan *plan) {
     void *context = plan->device->context;
     if (!plan->recording && plan->plain_runs == 0) {
         plan->plain_runs++;
-        return run_nodes(plan, plan->node_count);
+        return run_nodes(plan, plan->settled_count, plan->node_count);
     }
     if (!plan->recording) {
         SL_TRY(module->record_begin(context));
-        sl_status status = run_nodes(plan, plan->node_count);
+        sl_status status = run_nodes(plan, plan->settled_count, plan->node_count);
         sl_status ended = module->record_end(context, &plan->recording);
         if (status == SL_OK) status = ended;
         if (status != SL_OK) sl_plan_forget_recording(plan);
@@ -84,8 +92,9 @@ static sl_status run(sl_plan *plan, int32_t count) {
     SL_TRY(sl_plan_resolve(plan));
     SL_TRY(sl_plan_push_bound(plan));
     SL_TRY(sl_plan_pack_frozen(plan));
+    SL_TRY(settle(plan));
     bool recorded = count == plan->node_count && can_record(plan);
-    SL_TRY(recorded ? run_recorded(plan) : run_nodes(plan, count));
+    SL_TRY(recorded ? run_recorded(plan) : run_nodes(plan, plan->settled_count, count));
     return sl_plan_pull_bound(plan);
 }
 

@@ -41,6 +41,7 @@ sl_status sl_plan_upload(sl_plan *plan, sl_value input, const void *data, size_t
     SL_TRY(copy_target(plan, input, bytes, &target));
     if (plan->graph->values[input.id].kind != VALUE_INPUT)
         return sl_fail(SL_INVALID, "upload into what is no input");
+    if (plan->graph->values[input.id].held) plan->settled_ready = false;
     if (plan->device && plan->values[input.id].bound) { /* it goes to the device before each run */
         memcpy(plan->values[input.id].bound, data, bytes);
         return SL_OK;
