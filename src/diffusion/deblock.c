@@ -13,6 +13,7 @@ static void meet(float *at, int64_t step, float limit) {
 
 void sl_deblock(float *image, int64_t height, int64_t width, int64_t channels, int64_t block, float limit) {
     int64_t row = width * channels;
+    if (limit <= 0) return;
     for (int64_t y = 0; y < height; y++)
         for (int64_t x = block; x < width; x += block)
             for (int64_t c = 0; c < channels; c++) meet(image + y * row + x * channels + c, channels, limit);

@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 /* image[height, width, channels] of blocks of block x block pixels (4 or more, whole ones), in place: across
- * columns, then across rows. No pixel changes by more than `limit`. */
+ * columns, then across rows. No pixel changes by more than `limit`; 0: none does, whatever the blocks. */
 void sl_deblock(float *image, int64_t height, int64_t width, int64_t channels, int64_t block, float limit);
 
 #endif

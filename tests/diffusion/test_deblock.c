@@ -54,6 +54,16 @@ static void edges_stay(void **state) {
     assert_true(change > 0.4 * (double)limit && change <= (double)limit + 1e-6);
 }
 
+static void no_limit_leaves_all_as_it_is(void **state) {
+    (void)state;
+    float image[COUNT], before[COUNT];
+    draw(0.008, image);
+    memcpy(before, image, sizeof image);
+    sl_deblock(image, HEIGHT, WIDTH, 1, BLOCK, 0);
+    sl_deblock(image, HEIGHT, WIDTH, 1, 1, 0);
+    assert_memory_equal(image, before, sizeof image);
+}
+
 /* The same along rows as along columns, and each channel by itself. */
 static void rows_and_channels_are_alike(void **state) {
     (void)state;
@@ -77,6 +87,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(planes_are_left_alone),
     cmocka_unit_test(small_steps_are_spread),
     cmocka_unit_test(edges_stay),
+    cmocka_unit_test(no_limit_leaves_all_as_it_is),
     cmocka_unit_test(rows_and_channels_are_alike),
 };
 TEST_MAIN(tests)
