@@ -71,7 +71,8 @@ static sl_status build(denoiser_task *t) {
 typedef struct fill_work {
     denoiser_task *task;
     const sl_denoiser_data *data;
-    int64_t first; /* number of the batch's first sample in the run */
+    sl_noising noising; /* with the seed of these draws */
+    int64_t first;      /* number of the batch's first sample in the run */
     int64_t step;
     int offset; /* of the batch within the update */
     bool holdout;
@@ -84,7 +85,7 @@ static const uint64_t holdout_seed = 0x686f6c646f757400u;
 static sl_status fill_condition(const fill_work *work, int64_t sample, uint32_t number, int place) {
     denoiser_task *t = work->task;
     const sl_denoiser_recipe *r = t->recipe;
-    if (!work->holdout && sl_noising_drops_caption(&r->noising, number, r->caption_dropout)) sample = -1;
+    if (!work->holdout && sl_noising_drops_caption(&work->noising, number, r->caption_dropout)) sample = -1;
     if (t->models->text)
         return work->data->ids(work->data->context, sample, number, t->ids + (int64_t)place * r->length);
     return work->data->embedding(work->data->context, sample, number,
@@ -96,7 +97,8 @@ static void fill_beam(const fill_work *work, int64_t sample, uint32_t number, in
     const sl_denoiser_recipe *r = t->recipe;
     sl_direct_beam beam = {0};
     if (!t->beam) return;
-    if (work->data->beam && (work->holdout || !sl_noising_drops_beam(&r->noising, number, r->beam_dropout)))
+    if (work->data->beam &&
+        (work->holdout || !sl_noising_drops_beam(&work->noising, number, r->beam_dropout)))
         beam = work->data->beam(work->data->context, sample);
     int64_t channels = ((const sl_unet_config *)t->models->unet->config)->beam_channels;
     sl_beam_map(&beam, r->height, r->width, r->place_px, channels, t->beam + place * t->pixels * channels);
@@ -105,7 +107,7 @@ static void fill_beam(const fill_work *work, int64_t sample, uint32_t number, in
 static sl_status fill_one(const fill_work *work, int place) {
     denoiser_task *t = work->task;
     const sl_denoiser_recipe *r = t->recipe;
-    sl_noising noising = r->noising;
+    const sl_noising *noising = &work->noising;
     int64_t position = work->first + place, size = t->pixels * t->channels;
     uint32_t number = (uint32_t)position;
     int timestep;
@@ -113,21 +115,20 @@ static sl_status fill_one(const fill_work *work, int place) {
     if (work->holdout) {
         int64_t grid = work->data->count * r->holdout_draws;
         sample = position % work->data->count;
-        timestep = (int)((double)(position % grid) / (double)grid * noising.schedule->train_steps);
-        noising.seed ^= holdout_seed;
+        timestep = (int)((double)(position % grid) / (double)grid * noising->schedule->train_steps);
     } else {
-        sample = sl_shuffled_item(noising.seed, position, work->data->count);
+        sample = sl_shuffled_item(noising->seed, position, work->data->count);
         timestep = r->spread_timesteps
-                       ? sl_noising_timestep_spread(&noising, (uint32_t)work->step, work->offset + place,
+                       ? sl_noising_timestep_spread(noising, (uint32_t)work->step, work->offset + place,
                                                     r->batch * t->accumulate)
-                       : sl_noising_timestep(&noising, number);
+                       : sl_noising_timestep(noising, number);
     }
     float *clean = t->clean + place * size;
     SL_TRY(work->data->latent(work->data->context, sample, number, clean));
-    sl_noising_apply(&noising, number, timestep, clean, (size_t)t->pixels, (int)t->channels,
+    sl_noising_apply(noising, number, timestep, clean, (size_t)t->pixels, (int)t->channels,
                      t->noisy + place * size, t->target + place * size);
     t->timestep[place] = (float)timestep;
-    t->weight[place] = work->holdout ? 1.0f : (float)sl_noising_weight(&noising, timestep);
+    t->weight[place] = work->holdout ? 1.0f : (float)sl_noising_weight(noising, timestep);
     fill_beam(work, sample, number, place);
     return fill_condition(work, sample, number, place);
 }
@@ -141,6 +142,8 @@ static void fill_place(void *context, int64_t place, int worker) {
 }
 
 static sl_status fill(fill_work *work) {
+    work->noising = work->task->recipe->noising;
+    work->noising.seed ^= work->holdout ? holdout_seed : work->task->recipe->lineage;
     sl_parallel_for(work->task->recipe->batch, fill_place, work);
     int failed = atomic_load(&work->failed);
     if (!failed) return SL_OK;

@@ -249,6 +249,8 @@ static sl_status two_embeddings(void *context, int64_t sample, uint32_t draw, fl
 
 static const sl_denoiser_data two = {NULL, 6, two_latents, two_captions, two_embeddings, NULL};
 
+static uint64_t lineage; /* of the next run */
+
 static sl_status run_denoiser_on(const sl_denoiser_data *data, const sl_denoiser_models *models, int batch,
                                  int accumulate, int64_t steps, const char *folder, sl_train_outcome *out) {
     sl_noise_schedule schedule;
@@ -260,6 +262,7 @@ static sl_status run_denoiser_on(const sl_denoiser_data *data, const sl_denoiser
                                  .length = LENGTH,
                                  .place_px = 8,
                                  .noising = {.schedule = &schedule, .prediction = SL_PREDICTION_V, .seed = 4},
+                                 .lineage = lineage,
                                  .spread_timesteps = true,
                                  .caption_dropout = 0.1,
                                  .beam_dropout = 0.1,
@@ -382,6 +385,22 @@ static void denoiser_learns_from_cuts(void **state) {
 static void denoiser_learns_from_rays(void **state) {
     (void)state;
     learns_from(SECTORS, "\"_beam_channels\": 109, \"_beam_rays\": 24", 0.95);
+}
+
+/* A later training must not see the noise again that the one before it has seen; losses can be compared. */
+static void later_trainings_draw_other_noise(void **state) {
+    (void)state;
+    sl_train_outcome out[3];
+    for (int i = 0; i < 3; i++) {
+        sl_model *unet = tiny_model(tiny_unet), *text = tiny_model(tiny_text);
+        lineage = i == 1 ? 77 : 0;
+        assert_ok(run_denoiser(&(sl_denoiser_models){.unet = unet, .text = text}, 4, 1, 1, NULL, &out[i]));
+        sl_model_free(unet);
+        sl_model_free(text);
+    }
+    lineage = 0;
+    assert_true(out[0].loss == out[2].loss && out[0].loss != out[1].loss);
+    assert_true(out[0].holdout_first == out[1].holdout_first);
 }
 
 /* Four micro-batches of one sample are the batch of four, up to rounding. */
@@ -519,6 +538,7 @@ int main(void) {
         cmocka_unit_test(denoiser_and_text_learn_together),
         cmocka_unit_test(denoiser_learns_what_lies_around_the_beam),
         cmocka_unit_test(denoiser_learns_from_radial_profiles),
+        cmocka_unit_test(later_trainings_draw_other_noise),
         cmocka_unit_test(profiles_learn_more_with_attention),
         cmocka_unit_test(denoiser_learns_from_cuts),
         cmocka_unit_test(denoiser_learns_from_rays),

@@ -2,6 +2,7 @@
 #include "loop/train/base_internal.h"
 
 #include "base/file.h"
+#include "base/hash.h"
 #include "loop/engine.h"
 #include "model/bpe_train.h"
 #include "model/tokenizer.h"
@@ -94,6 +95,7 @@ typedef struct unet_stage {
     sl_latents *train, *holdout;
     sl_tokenizer *tokenizer;
     sl_model *unet, *text;
+    uint8_t begin[SL_SHA256_BYTES]; /* of the weights that it begins with; zeros: none */
 } unet_stage;
 
 static void stage_free(unet_stage *s) {
@@ -121,6 +123,22 @@ static sl_status check_shape(const char *folder, const sl_unet_config *had, cons
                       s->unet_attention);
 }
 
+static void name_weights(const sl_params *params, uint8_t out[SL_SHA256_BYTES]) {
+    sl_sha256_state state;
+    sl_sha256_begin(&state);
+    for (int i = 0; i < sl_params_count(params); i++) {
+        const sl_tensor *value = &sl_params_at(params, i)->value;
+        sl_sha256_add(&state, value->data, (size_t)sl_shape_count(&value->shape) * sizeof(float));
+    }
+    sl_sha256_end(&state, out);
+}
+
+static uint64_t lineage_of(const unet_stage *s) {
+    uint64_t lineage = 0;
+    for (int i = 0; i < 8; i++) lineage = lineage << 8 | s->begin[i];
+    return lineage;
+}
+
 /* A later training begins with an earlier one's weights. */
 static sl_status read_begin(const sl_base_settings *settings, unet_stage *s) {
     char folder[SL_BASE_PATH_BYTES];
@@ -129,6 +147,7 @@ static sl_status read_begin(const sl_base_settings *settings, unet_stage *s) {
     SL_TRY(sl_model_load(folder, &begin));
     sl_status status = check_shape(folder, begin->config, settings);
     if (status == SL_OK) status = sl_base_begin(begin->params, folder, s->unet->params);
+    name_weights(begin->params, s->begin);
     sl_model_free(begin);
     SL_TRY(status);
     snprintf(folder, sizeof folder, "%s/text_encoder", settings->begin);
@@ -171,12 +190,13 @@ static sl_status train(const sl_base_settings *settings, const sl_progress *prog
         .length = SL_BASE_TOKENS,
         .place_px = (double)settings->size / (double)shape.dim[0],
         .noising = {.schedule = &schedule, .prediction = SL_PREDICTION_V, .seed = (uint64_t)settings->seed},
+        .lineage = lineage_of(s),
         .spread_timesteps = true,
         .caption_dropout = settings->caption_dropout,
         .beam_dropout = settings->beam_dropout,
         .holdout_draws = HOLDOUT_DRAWS,
         .dtype = dtype};
-    caption_source train_source = {s->train, s->tokenizer, (uint64_t)settings->seed},
+    caption_source train_source = {s->train, s->tokenizer, (uint64_t)settings->seed ^ recipe.lineage},
                    holdout_source = {s->holdout, s->tokenizer, (uint64_t)settings->seed + 1};
     sl_denoiser_data data = {&train_source, sl_latents_count(s->train), latent, ids, NULL, beam},
                      held = {&holdout_source, sl_latents_count(s->holdout), latent, ids, NULL, beam};
@@ -195,6 +215,11 @@ static sl_status train(const sl_base_settings *settings, const sl_progress *prog
                  {"attention", settings->unet_attention}};
     for (size_t i = 0; i < sizeof later / sizeof *later; i++)
         if (later[i].count) json_object_set_new(recorded, later[i].name, json_integer(later[i].count));
+    if (settings->begin) {
+        char begin[2 * SL_SHA256_BYTES + 1];
+        sl_hex(s->begin, sizeof s->begin, begin);
+        json_object_set_new(recorded, "begin", json_string(begin));
+    }
     sl_train_options options = sl_base_train_options(settings, folder.text, settings->unet_steps,
                                                      settings->unet_rate, settings->unet_ema, recorded);
     options.accumulate = (int)settings->unet_accumulate;
