@@ -122,8 +122,7 @@ static sl_value exchange(const sl_unet_beam *b, int index, sl_value x, curves c)
 }
 
 /* Means [N, bins, features] as steps of `wide` bins [N, bins / wide, 1, channels], and what these say to
- * them.
- */
+ * them. */
 static sl_value steps_of(const sl_unet_beam *b, const char *name, sl_value means, int64_t wide,
                          int64_t channels) {
     sl_graph *g = b->nn->graph;

@@ -87,6 +87,7 @@ static sl_status check_map(const sl_unet_config *config) {
             return sl_fail(SL_FORMAT, "'%s' is %lld, but '_beam_channels' is %lld, expected %lld and more",
                            needs[i].key, (long long)needs[i].wanted, (long long)config->beam_channels,
                            (long long)needs[i].channels);
+    if (config->beam_rays == 1) return sl_fail(SL_FORMAT, "'_beam_rays' is 1, expected 0 or 2 and more");
     return SL_OK;
 }
 

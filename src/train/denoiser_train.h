@@ -39,7 +39,7 @@ typedef struct sl_denoiser_recipe {
     double place_px;       /* pixels that a place of the latent is wide, for beams */
     sl_noising noising;
     /* Names the weights that a later training begins with (0: none), so that it draws other noise, timesteps
-     * and order than the one before it on the same samples: what was seen so often is learnt by heart.
+     * and order than the one before it on the same samples: noise seen again is learnt by heart.
      * Hold-out losses draw the same for all. */
     uint64_t lineage;
     bool spread_timesteps;  /* even over an update's samples, else each uniform */

@@ -118,7 +118,7 @@ static void mirrored_places_share_a_column_and_a_ray(void **state) {
     sl_model_free(model);
 }
 
-static void a_config_without_a_map(const char *text, const char *key) {
+static void refused_naming(const char *text, const char *key) {
     json_t *json;
     sl_model *model;
     assert_ok(sl_json_parse(text, strlen(text), "test", &json));
@@ -129,10 +129,11 @@ static void a_config_without_a_map(const char *text, const char *key) {
 
 static void layers_about_the_beam_need_a_map(void **state) {
     (void)state;
-    a_config_without_a_map(CONFIG ", \"_beam_rings\": 6}", "_beam_rings");
-    a_config_without_a_map(CONFIG ", \"_beam_channels\": 28, \"_beam_profiles\": 3}", "_beam_profiles");
-    a_config_without_a_map(CONFIG ", \"_beam_channels\": 84, \"_beam_rays\": 9}", "_beam_rays");
-    a_config_without_a_map(CONFIG ", \"_beam_channels\": 84, \"_beam_cuts\": 2}", "_beam_cuts");
+    refused_naming(CONFIG ", \"_beam_rings\": 6}", "_beam_rings");
+    refused_naming(CONFIG ", \"_beam_channels\": 28, \"_beam_profiles\": 3}", "_beam_profiles");
+    refused_naming(CONFIG ", \"_beam_channels\": 84, \"_beam_rays\": 9}", "_beam_rays");
+    refused_naming(CONFIG ", \"_beam_channels\": 109, \"_beam_rays\": 1}", "_beam_rays");
+    refused_naming(CONFIG ", \"_beam_channels\": 84, \"_beam_cuts\": 2}", "_beam_cuts");
 }
 
 int main(void) {
