@@ -35,7 +35,8 @@ sl_status sl_latents_open(const char *folder, const char *maker, sl_latents **ou
 void sl_latents_close(sl_latents *latents); /* NULL is fine */
 
 int64_t sl_latents_count(const sl_latents *latents);
-sl_shape sl_latents_shape(const sl_latents *latents); /* [h, w, C] */
+sl_shape sl_latents_shape(const sl_latents *latents);    /* [h, w, C] */
+const char *sl_latents_maker(const sl_latents *latents); /* lives as long as `latents` */
 
 /* mean + deviation * noise of item `item`; noise is drawn from (seed, draw). */
 void sl_latents_sample(const sl_latents *latents, int64_t item, uint64_t seed, uint32_t draw, float *out);

@@ -124,7 +124,7 @@ static sl_status write_json(const sl_base_settings *settings, const char *name, 
     return status;
 }
 
-sl_status sl_base_write_index(const sl_base_settings *settings) {
+sl_status sl_base_write_index(const sl_base_settings *settings, const sl_base_maker *made_of) {
     sl_base_path scheduler = sl_base_path_of(settings, "model/scheduler");
     SL_TRY(sl_folder_make(scheduler.text));
     json_t *index =
@@ -144,6 +144,6 @@ sl_status sl_base_write_index(const sl_base_settings *settings) {
         json_pack("{s:s, s:i, s:f, s:f, s:f, s:i, s:{s:s, s:f}, s:{s:s, s:i, s:I}}", "space", "expectation",
                   "space_to_depth", BLOCK, "guidance", guidance, "eta", eta, "deblock", deblock, "size_px",
                   (int)settings->size, "intensity_map", "map", "log1p", "counts", SL_LOG_MAP_COUNTS, "data",
-                  "source", "simulator", "version", SL_SIM_VERSION, "seed", (json_int_t)settings->seed);
+                  "source", "simulator", "version", made_of->simulator, "seed", (json_int_t)made_of->seed);
     return write_json(settings, "model/scatterloop.json", about);
 }

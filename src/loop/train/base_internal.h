@@ -28,6 +28,19 @@ sl_base_path sl_base_path_of(const sl_base_settings *settings, const char *name)
 
 sl_simulated sl_base_data(const sl_base_settings *settings, int which, sl_simulated_image image);
 
+/* What latents are made of. Shards record it as text. */
+enum { SL_BASE_MAKER_BYTES = 128 };
+typedef struct sl_base_maker {
+    char encoder[17]; /* of its weights' hash; empty: none is named */
+    int simulator;    /* version */
+    int64_t seed, size_px;
+} sl_base_maker;
+/* Of images simulated now, by these settings; no encoder is named. */
+sl_base_maker sl_base_maker_now(const sl_base_settings *settings);
+sl_status sl_base_maker_encoder(const sl_model *vae, sl_base_maker *maker);
+void sl_base_maker_text(const sl_base_maker *maker, char out[SL_BASE_MAKER_BYTES]);
+sl_status sl_base_maker_read(const char *text, sl_base_maker *out); /* SL_FORMAT where it is no such text */
+
 /* AdamW with warm-up and cosine to 2 %, clipping at 1, states by time in OUT/name. `recorded` (taken over) is
  * what a resumed run must share; free with json_decref of options.settings. */
 sl_train_options sl_base_train_options(const sl_base_settings *settings, const char *folder, int64_t steps,
@@ -47,8 +60,8 @@ sl_status sl_base_text_new(uint64_t seed, int32_t vocabulary, int32_t begin, int
 /* First values of a denoiser from an earlier one's, held in fp32, of the model in `folder`. Where the new one
  * is deeper, it computes the same. SL_MISMATCH names what does not fit. */
 sl_status sl_base_begin(const sl_params *from, const char *folder, sl_params *to);
-sl_status
-sl_base_write_index(const sl_base_settings *settings); /* model_index.json, scheduler, scatterloop.json */
+/* model_index.json, scheduler, and scatterloop.json, which names the data that `made_of` tells. */
+sl_status sl_base_write_index(const sl_base_settings *settings, const sl_base_maker *made_of);
 
 sl_status sl_base_stage_vae(const sl_base_settings *settings, const sl_progress *progress, json_t *result);
 sl_status sl_base_stage_decoder(const sl_base_settings *settings, const sl_progress *progress,

@@ -93,6 +93,7 @@ static sl_status open_tokenizer(const sl_base_settings *settings, const sl_laten
 
 typedef struct unet_stage {
     sl_latents *train, *holdout;
+    sl_base_maker made_of; /* latents */
     sl_tokenizer *tokenizer;
     sl_model *unet, *text;
     uint8_t begin[SL_SHA256_BYTES]; /* of the weights that it begins with; zeros: none */
@@ -154,11 +155,38 @@ static sl_status read_begin(const sl_base_settings *settings, unet_stage *s) {
     return sl_model_load_weights(s->text, folder);
 }
 
-static sl_status stage_open(const sl_base_settings *settings, unet_stage *s) {
+/* The autoencoder that the denoiser will stand beside, where there is one yet, must be the latents'. */
+static sl_status check_encoder(const sl_base_settings *settings, const sl_base_maker *made_of,
+                               const char *latents) {
+    sl_base_path folder = sl_base_path_of(settings, "model/vae"),
+                 there = sl_base_path_of(settings, "model/vae/config.json");
+    sl_base_maker beside = {0};
+    sl_model *vae;
+    if (!sl_file_exists(there.text)) return SL_OK;
+    SL_TRY(sl_model_load(folder.text, &vae));
+    sl_status status = sl_base_maker_encoder(vae, &beside);
+    sl_model_free(vae);
+    SL_TRY(status);
+    if (strcmp(beside.encoder, made_of->encoder) == 0) return SL_OK;
+    return sl_fail(SL_MISMATCH, "latents in '%s' are of encoder %s, that in '%s' is %s", latents,
+                   made_of->encoder, folder.text, beside.encoder);
+}
+
+static sl_status open_latents(const sl_base_settings *settings, unet_stage *s) {
     sl_base_path train = sl_base_path_of(settings, "latents"),
                  holdout = sl_base_path_of(settings, "latents-holdout");
     SL_TRY(sl_latents_open(train.text, NULL, &s->train));
-    SL_TRY(sl_latents_open(holdout.text, NULL, &s->holdout));
+    const char *maker = sl_latents_maker(s->train);
+    SL_TRY(sl_context(sl_base_maker_read(maker, &s->made_of), "'%s'", train.text));
+    SL_TRY(sl_latents_open(holdout.text, maker, &s->holdout));
+    if (s->made_of.size_px != settings->size)
+        return sl_fail(SL_MISMATCH, "latents in '%s' are of images of %lld px, --size asks for %lld",
+                       train.text, (long long)s->made_of.size_px, (long long)settings->size);
+    return check_encoder(settings, &s->made_of, train.text);
+}
+
+static sl_status stage_open(const sl_base_settings *settings, unet_stage *s) {
+    SL_TRY(open_latents(settings, s));
     SL_TRY(open_tokenizer(settings, s->train, &s->tokenizer));
     sl_tokenizer_facts facts = sl_tokenizer_describe(s->tokenizer);
     uint64_t seed = (uint64_t)settings->seed;
@@ -174,9 +202,54 @@ static sl_status stage_open(const sl_base_settings *settings, unet_stage *s) {
     return settings->begin ? read_begin(settings, s) : SL_OK;
 }
 
+/* What a resumed training must share. Those without the later layers go on where they stopped before there
+ * were any. */
+static json_t *recorded_of(const sl_base_settings *settings, const sl_denoiser_recipe *recipe,
+                           const unet_stage *s) {
+    const struct {
+        const char *name;
+        int64_t count;
+    } later[] = {{"profiles", settings->unet_profiles},
+                 {"rays", settings->unet_rays},
+                 {"cuts", settings->unet_cuts},
+                 {"attention", settings->unet_attention}};
+    json_t *recorded = json_pack(
+        "{s:i, s:i, s:i, s:i, s:f, s:f, s:f, s:f, s:i}", "layers", (int)settings->unet_layers, "rings",
+        (int)settings->unet_rings, "batch", recipe->batch, "accumulate", (int)settings->unet_accumulate,
+        "rate", settings->unet_rate, "ema", settings->unet_ema, "caption_dropout", recipe->caption_dropout,
+        "beam_dropout", recipe->beam_dropout, "dtype", settings->dtype);
+    for (size_t i = 0; i < sizeof later / sizeof *later; i++)
+        if (later[i].count) json_object_set_new(recorded, later[i].name, json_integer(later[i].count));
+    if (settings->begin) {
+        char begin[2 * SL_SHA256_BYTES + 1];
+        sl_hex(s->begin, sizeof s->begin, begin);
+        json_object_set_new(recorded, "begin", json_string(begin));
+    }
+    return recorded;
+}
+
+static sl_status train_with(const sl_base_settings *settings, const sl_progress *progress,
+                            const unet_stage *s, const sl_denoiser_recipe *recipe, json_t *result) {
+    sl_base_path folder = sl_base_path_of(settings, "unet");
+    uint64_t seed = (uint64_t)settings->seed;
+    caption_source train_source = {s->train, s->tokenizer, seed ^ recipe->lineage},
+                   holdout_source = {s->holdout, s->tokenizer, seed + 1};
+    sl_denoiser_data data = {&train_source, sl_latents_count(s->train), latent, ids, NULL, beam},
+                     held = {&holdout_source, sl_latents_count(s->holdout), latent, ids, NULL, beam};
+    json_t *recorded = recorded_of(settings, recipe, s);
+    sl_train_options options = sl_base_train_options(settings, folder.text, settings->unet_steps,
+                                                     settings->unet_rate, settings->unet_ema, recorded);
+    options.accumulate = (int)settings->unet_accumulate;
+    sl_denoiser_models models = {.unet = s->unet, .text = s->text};
+    sl_train_outcome outcome;
+    sl_status status = sl_train_denoiser(&models, recipe, &data, &held, &options, progress, &outcome);
+    json_decref(recorded);
+    if (status == SL_OK) sl_base_report(&outcome, result);
+    return status;
+}
+
 static sl_status train(const sl_base_settings *settings, const sl_progress *progress, const unet_stage *s,
                        json_t *result) {
-    sl_base_path folder = sl_base_path_of(settings, "unet");
     sl_noise_schedule schedule;
     sl_dtype dtype;
     SL_TRY(sl_engine_dtype(settings->dtype, &dtype));
@@ -196,39 +269,8 @@ static sl_status train(const sl_base_settings *settings, const sl_progress *prog
         .beam_dropout = settings->beam_dropout,
         .holdout_draws = HOLDOUT_DRAWS,
         .dtype = dtype};
-    caption_source train_source = {s->train, s->tokenizer, (uint64_t)settings->seed ^ recipe.lineage},
-                   holdout_source = {s->holdout, s->tokenizer, (uint64_t)settings->seed + 1};
-    sl_denoiser_data data = {&train_source, sl_latents_count(s->train), latent, ids, NULL, beam},
-                     held = {&holdout_source, sl_latents_count(s->holdout), latent, ids, NULL, beam};
-    json_t *recorded = json_pack(
-        "{s:i, s:i, s:i, s:i, s:f, s:f, s:f, s:f, s:i}", "layers", (int)settings->unet_layers, "rings",
-        (int)settings->unet_rings, "batch", recipe.batch, "accumulate", (int)settings->unet_accumulate,
-        "rate", settings->unet_rate, "ema", settings->unet_ema, "caption_dropout", recipe.caption_dropout,
-        "beam_dropout", recipe.beam_dropout, "dtype", settings->dtype);
-    /* trainings without them go on where they stopped before there were any */
-    const struct {
-        const char *name;
-        int64_t count;
-    } later[] = {{"profiles", settings->unet_profiles},
-                 {"rays", settings->unet_rays},
-                 {"cuts", settings->unet_cuts},
-                 {"attention", settings->unet_attention}};
-    for (size_t i = 0; i < sizeof later / sizeof *later; i++)
-        if (later[i].count) json_object_set_new(recorded, later[i].name, json_integer(later[i].count));
-    if (settings->begin) {
-        char begin[2 * SL_SHA256_BYTES + 1];
-        sl_hex(s->begin, sizeof s->begin, begin);
-        json_object_set_new(recorded, "begin", json_string(begin));
-    }
-    sl_train_options options = sl_base_train_options(settings, folder.text, settings->unet_steps,
-                                                     settings->unet_rate, settings->unet_ema, recorded);
-    options.accumulate = (int)settings->unet_accumulate;
-    sl_denoiser_models models = {.unet = s->unet, .text = s->text};
-    sl_train_outcome outcome;
-    sl_status status = sl_train_denoiser(&models, &recipe, &data, &held, &options, progress, &outcome);
-    json_decref(recorded);
+    sl_status status = train_with(settings, progress, s, &recipe, result);
     sl_noise_schedule_free(&schedule);
-    if (status == SL_OK) sl_base_report(&outcome, result);
     return status;
 }
 
@@ -238,7 +280,7 @@ static sl_status export(const sl_base_settings *settings, const unet_stage *s) {
                  text = sl_base_path_of(settings, "model/text_encoder");
     SL_TRY(sl_params_read(s->unet->params, best.text, "unet."));
     SL_TRY(sl_params_read(s->text->params, best.text, "text_encoder."));
-    SL_TRY(sl_base_write_index(settings));
+    SL_TRY(sl_base_write_index(settings, &s->made_of));
     SL_TRY(sl_model_save(s->unet, unet.text, SL_F16));
     return sl_model_save(s->text, text.text, SL_F16);
 }

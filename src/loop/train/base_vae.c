@@ -3,8 +3,6 @@
 
 #include "base/clock.h"
 #include "base/file.h"
-#include "base/hash.h"
-#include "base/text.h"
 #include "train/latents.h"
 #include "train/learner.h"
 #include "train/vae_linear.h"
@@ -91,7 +89,8 @@ sl_status sl_base_stage_vae(const sl_base_settings *settings, const sl_progress 
     SL_TRY(sl_base_vae_new((uint64_t)settings->seed, &vae));
     json_object_set_new(result, "parameters", json_integer((json_int_t)sl_params_values(vae->params, false)));
     sl_status status = sl_vae_start_linear(vae, &feed, STATISTICS_IMAGES);
-    if (status == SL_OK) status = sl_base_write_index(settings);
+    sl_base_maker made_of = sl_base_maker_now(settings);
+    if (status == SL_OK) status = sl_base_write_index(settings, &made_of);
     if (status == SL_OK) status = sl_model_save(vae, folder.text, SL_F16);
     sl_model_free(vae);
     return status;
@@ -193,27 +192,6 @@ done:
     return status;
 }
 
-/* The latents' maker: the autoencoder's encoder and the data. The decoder may still be improved. */
-static sl_status maker_of(const sl_base_settings *settings, const sl_model *vae, char out[256]) {
-    char hash[SL_SHA256_HEX], part[SL_SHA256_HEX];
-    sl_text all = SL_TEXT_INIT;
-    for (int i = 0; i < sl_params_count(vae->params); i++) {
-        const sl_param *param = sl_params_at(vae->params, i);
-        if (strncmp(param->name, "encoder.", 8) != 0 && strncmp(param->name, "quant_conv.", 11) != 0)
-            continue;
-        sl_sha256_hex(param->value.data, sl_tensor_bytes(&param->value), part);
-        sl_text_printf(&all, "%s %s\n", param->name, part);
-    }
-    sl_status status = sl_text_status(&all);
-    if (status == SL_OK) {
-        sl_sha256_hex(all.data, all.length, hash);
-        snprintf(out, 256, "encoder %.16s, simulator %d, seed %lld, %lld px", hash, SL_SIM_VERSION,
-                 (long long)settings->seed, (long long)settings->size);
-    }
-    sl_text_free(&all);
-    return status;
-}
-
 /* Existing shards must have been made by this autoencoder. */
 static sl_status check_made_by(const char *folder, const char *maker) {
     if (!sl_latents_shards(folder)) return SL_OK;
@@ -227,11 +205,13 @@ sl_status sl_base_stage_latents(const sl_base_settings *settings, const sl_progr
                                 json_t *result) {
     sl_base_path model = sl_base_path_of(settings, "model/vae"), train = sl_base_path_of(settings, "latents"),
                  holdout = sl_base_path_of(settings, "latents-holdout");
-    char maker[256];
+    sl_base_maker made_of = sl_base_maker_now(settings);
+    char maker[SL_BASE_MAKER_BYTES];
     sl_model *vae;
     SL_TRY(sl_context(sl_model_load(model.text, &vae), "the latents stage needs the autoencoder"));
     sl_status status;
-    SL_GUARD(status, maker_of(settings, vae, maker), done);
+    SL_GUARD(status, sl_base_maker_encoder(vae, &made_of), done);
+    sl_base_maker_text(&made_of, maker);
     SL_GUARD(status, check_made_by(train.text, maker), done);
     SL_GUARD(status, check_made_by(holdout.text, maker), done);
     SL_GUARD(status,

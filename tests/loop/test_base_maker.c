@@ -1,0 +1,154 @@
+/* Latents say what they were made of, and a denoiser learns from no others than it was asked to. */
+#include "test.h"
+
+#include "loop/train/base_internal.h"
+#include "train/latents.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void text_is_read_again(void **state) {
+    (void)state;
+    sl_base_maker maker = {"0123456789abcdef", 3, 4000000000, 256}, again;
+    char text[SL_BASE_MAKER_BYTES];
+    sl_base_maker_text(&maker, text);
+    assert_string_equal(text, "encoder 0123456789abcdef, simulator 3, seed 4000000000, 256 px");
+    assert_ok(sl_base_maker_read(text, &again));
+    assert_string_equal(again.encoder, maker.encoder);
+    assert_int_equal(again.simulator, 3);
+    assert_true(again.seed == maker.seed);
+    assert_int_equal(again.size_px, 256);
+}
+
+static void other_text_is_refused(void **state) {
+    (void)state;
+    static const char *const texts[] = {"",
+                                        "maker a",
+                                        "encoder 0123456789abcdef, simulator 3, seed 1",
+                                        "encoder 0123456789abcdef0, simulator 3, seed 1, 256 px",
+                                        "encoder 0123456789ABCDEF, simulator 3, seed 1, 256 px",
+                                        "encoder 0123456789abcdef, simulator 3, seed 1, 256 px and more"};
+    sl_base_maker maker;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        assert_status(sl_base_maker_read(texts[i], &maker), SL_FORMAT);
+        assert_non_null(strstr(sl_error_message(), texts[i]));
+    }
+}
+
+/* Adds a little to the first number of the first parameter with this beginning. */
+static void change(sl_model *model, const char *beginning) {
+    for (int i = 0; i < sl_params_count(model->params); i++) {
+        sl_param *param = sl_params_at(model->params, i);
+        if (strncmp(param->name, beginning, strlen(beginning)) != 0) continue;
+        *(float *)param->value.data += 1;
+        return;
+    }
+    fail_msg("no parameter %s...", beginning);
+}
+
+static void the_encoder_alone_names_them(void **state) {
+    (void)state;
+    sl_model *vae;
+    sl_base_maker first, second;
+    assert_ok(sl_base_vae_new(1, &vae));
+    assert_ok(sl_base_maker_encoder(vae, &first));
+    assert_int_equal(strlen(first.encoder), 16);
+    change(vae, "decoder.");
+    assert_ok(sl_base_maker_encoder(vae, &second));
+    assert_string_equal(first.encoder, second.encoder);
+    change(vae, "encoder.");
+    assert_ok(sl_base_maker_encoder(vae, &second));
+    assert_string_not_equal(first.encoder, second.encoder);
+    sl_model_free(vae);
+}
+
+/* ---- stage unet ---- */
+
+/* A folder of one latent each for training and hold-out, of images of 64 px. */
+static char *folder_of_latents(const char *maker) {
+    enum { SIZE = 8 * 8 * 6 };
+    static char folder[] = "/tmp/sl-maker-XXXXXX";
+    static float values[SIZE];
+    static const char *const caption = "SAXS data showing rings";
+    sl_latent_shard shard = {1, SL_SHAPE(8, 8, 6), values, values, &caption, NULL};
+    char path[64];
+    strcpy(folder, "/tmp/sl-maker-XXXXXX");
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/latents", folder);
+    assert_ok(sl_latents_write(path, 0, &shard, maker));
+    snprintf(path, sizeof path, "%s/latents-holdout", folder);
+    assert_ok(sl_latents_write(path, 0, &shard, maker));
+    return folder;
+}
+
+static void remove_folder(const char *folder) {
+    char command[64];
+    snprintf(command, sizeof command, "rm -rf %s", folder);
+    assert_int_equal(system(command), 0);
+}
+
+/* The stage stops before it trains, and says why. */
+static void refuses(const sl_base_settings *settings, sl_status status, const char *part) {
+    json_t *result = json_object();
+    assert_status(sl_base_stage_unet(settings, NULL, result), status);
+    if (!strstr(sl_error_message(), part)) fail_msg("'%s' in '%s'", part, sl_error_message());
+    json_decref(result);
+}
+
+static sl_base_settings settings_of(sl_arena *arena, const char *folder) {
+    sl_base_settings settings;
+    assert_ok(sl_options_default(sl_base_options, arena, &settings));
+    settings.out = folder;
+    settings.size = 64;
+    return settings;
+}
+
+static void latents_of_something_else_are_refused(void **state) {
+    (void)state;
+    sl_arena *arena;
+    assert_ok(sl_arena_new(&arena));
+    char *folder = folder_of_latents("encoder 0123456789abcdef, simulator 3, seed 7, 64 px");
+    sl_base_settings settings = settings_of(arena, folder);
+    settings.size = 128;
+    refuses(&settings, SL_MISMATCH, "images of 64 px, --size asks for 128");
+    settings.size = 64;
+    sl_model *vae;
+    sl_base_path place = sl_base_path_of(&settings, "model/vae");
+    assert_ok(sl_base_vae_new(1, &vae));
+    assert_ok(sl_model_save(vae, place.text, SL_F32));
+    sl_model_free(vae);
+    refuses(&settings, SL_MISMATCH, "are of encoder 0123456789abcdef, that in");
+    remove_folder(folder);
+    folder = folder_of_latents("somebody");
+    refuses(&settings, SL_FORMAT, "'somebody' does not say what latents were made of");
+    remove_folder(folder);
+    sl_arena_free(arena);
+}
+
+/* What the earlier denoiser has stays as it is. */
+static void other_layers_than_those_begun_with_are_refused(void **state) {
+    (void)state;
+    sl_arena *arena;
+    assert_ok(sl_arena_new(&arena));
+    char *folder = folder_of_latents("encoder 0123456789abcdef, simulator 3, seed 7, 64 px");
+    sl_base_settings settings = settings_of(arena, folder);
+    settings.begin = "models/base";
+    refuses(&settings, SL_MISMATCH, "has 1 layers of attention, --unet-attention asks for 0");
+    settings.unet_attention = true;
+    settings.unet_cuts = 3;
+    refuses(&settings, SL_MISMATCH, "has 8 cuts, --unet-cuts asks for 3");
+    settings.unet_rings = 0;
+    refuses(&settings, SL_MISMATCH, "has 96 rings about the beam, --unet-rings asks for 0");
+    remove_folder(folder);
+    sl_arena_free(arena);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(text_is_read_again),
+                                       cmocka_unit_test(other_text_is_refused),
+                                       cmocka_unit_test(the_encoder_alone_names_them),
+                                       cmocka_unit_test(latents_of_something_else_are_refused),
+                                       cmocka_unit_test(other_layers_than_those_begun_with_are_refused)};
+    return cmocka_run_group_tests(tests, NULL, NULL) ? 1 : 0;
+}
