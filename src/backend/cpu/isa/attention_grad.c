@@ -111,13 +111,14 @@ typedef struct tile {
     float grad_v[KV_BLOCK * SL_ATTENTION_HEAD_MAX] __attribute__((aligned(64)));
 } tile;
 
-/* Scores and dP of one row to P and dS; both 0 from `seen` on. */
+/* Scores and dP of one row to P and dS; both 0 from `seen` on. In powers of two, as forward. */
 static void slope_row(const grad_job *job, tile *t, int64_t row, int64_t seen, int64_t columns, float lse,
                       float delta) {
     float *weights = t->weights + row * KV_BLOCK, *slopes = t->slopes + row * KV_BLOCK;
-    const vf scale = vf_set1(job->s.scale), shift = vf_set1(lse), mean = vf_set1(delta);
+    const vf scale = vf_set1(job->s.scale), powers = vf_set1(job->s.scale * LOG2_E),
+             shift = vf_set1(-lse * LOG2_E), mean = vf_set1(delta);
     for (int64_t j = 0; j < columns; j += VL) {
-        vf weight = v_exp(vf_load(weights + j) * scale - shift);
+        vf weight = v_exp2(vf_fma(vf_load(weights + j), powers, shift));
         vf slope = weight * (vf_load(slopes + j) - mean) * scale;
         if (j + VL > seen) {
             vm inside = vm_first(max_of(0, seen - j));
