@@ -156,8 +156,8 @@ static sl_status decode_all(passage *p, const sl_tensor *latents, float *scratch
         memcpy(scratch, (const float *)latents->data + (size_t)i * each, each * sizeof *scratch);
         sl_vae_latents_from_model(vae, scratch, p->height * p->width);
         SL_TRY(pass(p, scratch, &target));
-        sl_deblock(target, p->height * p->out_scale, p->width * p->out_scale, p->out_channels,
-                   p->bundle->space_to_depth, (float)p->bundle->deblock);
+        SL_TRY(sl_deblock(&p->bundle->deblocking, target, p->height * p->out_scale, p->width * p->out_scale,
+                          p->out_channels));
     }
     return SL_OK;
 }

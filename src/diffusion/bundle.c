@@ -46,13 +46,12 @@ static sl_status load_eta(sl_bundle *bundle, const json_t *facts) {
 }
 
 /* A block narrower than 4 pixels has none that are no border's. */
-static sl_status load_deblock(sl_bundle *bundle, const json_t *facts) {
-    SL_TRY(sl_json_real_or(facts, "deblock", 0, &bundle->deblock));
-    if (!(bundle->deblock >= 0 && bundle->deblock <= 1))
-        return sl_fail(SL_FORMAT, "'deblock' is %g, expected 0 to 1", bundle->deblock);
-    if (bundle->deblock > 0 && bundle->space_to_depth < 4)
-        return sl_fail(SL_FORMAT, "'deblock' is for blocks of 4 pixels and more, 'space_to_depth' is %lld",
-                       (long long)bundle->space_to_depth);
+static sl_status load_deblocking(const json_t *facts, const char *key, int64_t block, double *out) {
+    SL_TRY(sl_json_real_or(facts, key, 0, out));
+    if (!(*out >= 0 && *out <= 1)) return sl_fail(SL_FORMAT, "'%s' is %g, expected 0 to 1", key, *out);
+    if (*out > 0 && block < 4)
+        return sl_fail(SL_FORMAT, "'%s' is for blocks of 4 pixels and more, 'space_to_depth' is %lld", key,
+                       (long long)block);
     return SL_OK;
 }
 
@@ -75,7 +74,11 @@ static sl_status load_facts(sl_bundle *bundle) {
             status = sl_fail(SL_UNSUPPORTED, "'space' is '%s', expected 'observed' or 'expectation'", space);
         if (status == SL_OK) status = load_guidance(bundle, json);
         if (status == SL_OK) status = load_eta(bundle, json);
-        if (status == SL_OK) status = load_deblock(bundle, json);
+        sl_deblocking *deblocking = &bundle->deblocking;
+        deblocking->block = bundle->space_to_depth;
+        if (status == SL_OK) status = load_deblocking(json, "deblock", deblocking->block, &deblocking->step);
+        if (status == SL_OK)
+            status = load_deblocking(json, "deblock_detail", deblocking->block, &deblocking->detail);
         json_t *map = json_object_get(json, "intensity_map");
         if (json_is_object(map)) bundle->intensity_map = json_incref(map);
     }
@@ -224,10 +227,10 @@ static sl_status write_index(const sl_bundle *bundle, const char *folder) {
 }
 
 static sl_status write_facts(const sl_bundle *bundle, const char *folder) {
-    json_t *facts =
-        json_pack("{s:i, s:s, s:I, s:f, s:f, s:f}", "version", 1, "space", space_names[bundle->space],
-                  "space_to_depth", (json_int_t)bundle->space_to_depth, "guidance", bundle->guidance, "eta",
-                  bundle->eta, "deblock", bundle->deblock);
+    json_t *facts = json_pack(
+        "{s:i, s:s, s:I, s:f, s:f, s:f, s:f}", "version", 1, "space", space_names[bundle->space],
+        "space_to_depth", (json_int_t)bundle->space_to_depth, "guidance", bundle->guidance, "eta",
+        bundle->eta, "deblock", bundle->deblocking.step, "deblock_detail", bundle->deblocking.detail);
     if (facts && bundle->intensity_map) json_object_set(facts, "intensity_map", bundle->intensity_map);
     return write_json(folder, "scatterloop.json", facts);
 }

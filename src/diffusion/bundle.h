@@ -6,8 +6,9 @@
  * - space: "observed", images as displayed, noise and gaps included; "expectation", the noise-free log
  *   intensity;
  * - space_to_depth: side of the block of pixels that the autoencoder sees as channels (1: none);
- * - deblock: the largest step between such blocks, in values of the decoded image, that is the decoder's and
- *   is taken out (diffusion/deblock.h; 0, the default: none is);
+ * - deblock, deblock_detail: the largest step between such blocks and the root mean square of the detail, in
+ *   values of the decoded image, that are the decoder's and are taken out (diffusion/deblock.h; 0, the
+ *   default: none is);
  * - guidance: the guidance scale that suits the model (7.5, which Stable Diffusion 1.x is used to; 1.5 in the
  *   space of expectations);
  * - eta: how much noise suits its steps where the sampler is DDIM, from 0 (the default) to 1;
@@ -15,6 +16,7 @@
 #ifndef SL_DIFFUSION_BUNDLE_H
 #define SL_DIFFUSION_BUNDLE_H
 
+#include "diffusion/deblock.h"
 #include "diffusion/sampler/sampler.h"
 #include "model/clip.h"
 #include "model/model.h"
@@ -30,9 +32,10 @@ typedef struct sl_bundle {
     sl_sampler_settings sampler; /* with the model's own eta where it takes one */
     sl_model_space space;
     int64_t space_to_depth;
-    double guidance, eta, deblock;
-    json_t *intensity_map; /* object, or NULL */
-    char *folder;          /* where it was read from; its tokenizer files are copied on saving */
+    double guidance, eta;
+    sl_deblocking deblocking; /* of what is decoded, in blocks of space_to_depth */
+    json_t *intensity_map;    /* object, or NULL */
+    char *folder;             /* where it was read from; its tokenizer files are copied on saving */
 } sl_bundle;
 
 /* Reads everything, weights included. Errors name the part. */

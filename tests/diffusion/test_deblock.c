@@ -1,4 +1,4 @@
-/* Steps between blocks go, and the image's own stay. */
+/* Steps between blocks go and what repeats with them, and the image's own stays. */
 #include "test.h"
 
 #include "diffusion/deblock.h"
@@ -7,7 +7,8 @@
 #include <string.h>
 
 enum { HEIGHT = 16, WIDTH = 24, BLOCK = 8, COUNT = HEIGHT * WIDTH };
-static const float limit = 0.01f;
+static const double limit = 0.01;
+static const sl_deblocking borders = {BLOCK, 0.01, 0}, detail = {BLOCK, 0, 0.01};
 
 /* A plane, and `step` more in every other block along a row. */
 static void draw(double step, float *out) {
@@ -22,7 +23,7 @@ static double change_of(double step) {
     double worst = 0;
     draw(step, before);
     memcpy(image, before, sizeof image);
-    sl_deblock(image, HEIGHT, WIDTH, 1, BLOCK, limit);
+    assert_ok(sl_deblock(&borders, image, HEIGHT, WIDTH, 1));
     for (int i = 0; i < COUNT; i++) worst = fmax(worst, fabs((double)image[i] - (double)before[i]));
     return worst;
 }
@@ -37,7 +38,7 @@ static void small_steps_are_spread(void **state) {
     float image[COUNT], plane[COUNT];
     draw(0, plane);
     draw(0.008, image);
-    sl_deblock(image, HEIGHT, WIDTH, 1, BLOCK, limit);
+    assert_ok(sl_deblock(&borders, image, HEIGHT, WIDTH, 1));
     for (int y = 0; y < HEIGHT; y++) {
         const float *row = image + y * WIDTH, *flat = plane + y * WIDTH;
         static const double share[] = {0, 0, 0.25, 0.5, 0.5, 0.75, 1, 1};
@@ -51,7 +52,7 @@ static void small_steps_are_spread(void **state) {
 static void edges_stay(void **state) {
     (void)state;
     double change = change_of(0.5);
-    assert_true(change > 0.4 * (double)limit && change <= (double)limit + 1e-6);
+    assert_true(change > 0.4 * limit && change <= limit + 1e-6);
 }
 
 static void no_limit_leaves_all_as_it_is(void **state) {
@@ -59,8 +60,8 @@ static void no_limit_leaves_all_as_it_is(void **state) {
     float image[COUNT], before[COUNT];
     draw(0.008, image);
     memcpy(before, image, sizeof image);
-    sl_deblock(image, HEIGHT, WIDTH, 1, BLOCK, 0);
-    sl_deblock(image, HEIGHT, WIDTH, 1, 1, 0);
+    assert_ok(sl_deblock(&(sl_deblocking){BLOCK, 0, 0}, image, HEIGHT, WIDTH, 1));
+    assert_ok(sl_deblock(&(sl_deblocking){1, 0, 0}, image, HEIGHT, WIDTH, 1));
     assert_memory_equal(image, before, sizeof image);
 }
 
@@ -72,9 +73,9 @@ static void rows_and_channels_are_alike(void **state) {
     for (int y = 0; y < HEIGHT; y++)
         for (int x = 0; x < WIDTH; x++) turned[x * HEIGHT + y] = image[y * WIDTH + x];
     for (int i = 0; i < COUNT; i++) both[2 * i] = image[i], both[2 * i + 1] = 1;
-    sl_deblock(image, HEIGHT, WIDTH, 1, BLOCK, limit);
-    sl_deblock(turned, WIDTH, HEIGHT, 1, BLOCK, limit);
-    sl_deblock(both, HEIGHT, WIDTH, 2, BLOCK, limit);
+    assert_ok(sl_deblock(&borders, image, HEIGHT, WIDTH, 1));
+    assert_ok(sl_deblock(&borders, turned, WIDTH, HEIGHT, 1));
+    assert_ok(sl_deblock(&borders, both, HEIGHT, WIDTH, 2));
     for (int y = 0; y < HEIGHT; y++)
         for (int x = 0; x < WIDTH; x++) {
             int i = y * WIDTH + x;
@@ -83,11 +84,93 @@ static void rows_and_channels_are_alike(void **state) {
         }
 }
 
+/* ---- detail ---- */
+
+enum { SIDE = 96, PIXELS = SIDE * SIDE, RIM = 24 /* of mirrors on mirrors */ };
+
+/* A smooth image and `pattern` times what repeats with every block; a spot of `height` in the middle. */
+static void draw_smooth(double pattern, double height, float *out) {
+    for (int y = 0; y < SIDE; y++)
+        for (int x = 0; x < SIDE; x++) {
+            double far = hypot(y - SIDE / 2.0, x - SIDE / 2.0), wave = cos(2 * M_PI * (x + 3 * y) / BLOCK);
+            out[y * SIDE + x] = (float)(0.3 - 0.004 * x + 5e-5 * x * y + 3e-5 * y * y + pattern * wave +
+                                        height * exp(-far * far / 8));
+        }
+}
+
+static double furthest(const float *a, const float *b) {
+    double worst = 0;
+    for (int y = RIM; y < SIDE - RIM; y++)
+        for (int x = RIM; x < SIDE - RIM; x++)
+            worst = fmax(worst, fabs((double)a[y * SIDE + x] - (double)b[y * SIDE + x]));
+    return worst;
+}
+
+static void what_repeats_with_blocks_goes(void **state) {
+    (void)state;
+    static float image[PIXELS], clean[PIXELS];
+    draw_smooth(0, 0, clean);
+    draw_smooth(0.004, 0, image);
+    assert_true(furthest(image, clean) > 0.0039);
+    assert_ok(sl_deblock(&detail, image, SIDE, SIDE, 1));
+    assert_true(furthest(image, clean) < 2e-5);
+}
+
+/* Slopes and curvatures stay as they are, and so does a spot that stands out, to a hundredth of it. */
+static void the_image_stays(void **state) {
+    (void)state;
+    static float image[PIXELS], before[PIXELS];
+    for (int k = 0; k < 2; k++) {
+        draw_smooth(0, k ? 0.3 : 0, before);
+        memcpy(image, before, sizeof image);
+        assert_ok(sl_deblock(&detail, image, SIDE, SIDE, 1));
+        assert_true(furthest(image, before) < (k ? 2e-3 : 1e-5));
+    }
+}
+
+/* Of a spot at the limit no pixel changes by more than it, in any part of the image. */
+static void no_pixel_changes_by_more(void **state) {
+    (void)state;
+    static float image[PIXELS], before[PIXELS];
+    double worst = 0;
+    for (int k = 1; k <= 40; k++) {
+        draw_smooth(0, 0.002 * k, before);
+        before[0] += 0.005f * (float)k;
+        memcpy(image, before, sizeof image);
+        assert_ok(sl_deblock(&detail, image, SIDE, SIDE, 1));
+        for (int i = 0; i < PIXELS; i++) worst = fmax(worst, fabs((double)image[i] - (double)before[i]));
+    }
+    assert_true(worst > 0.5 * limit && worst <= limit + 1e-6);
+}
+
+/* Means do not mix channels, sides may be shorter than a block's reach, blocks odd. */
+static void detail_of_other_shapes(void **state) {
+    (void)state;
+    static float image[PIXELS], both[2 * PIXELS];
+    draw_smooth(0.004, 0, image);
+    for (int i = 0; i < PIXELS; i++) both[2 * i] = image[i], both[2 * i + 1] = 1;
+    assert_ok(sl_deblock(&detail, image, SIDE, SIDE, 1));
+    assert_ok(sl_deblock(&detail, both, SIDE, SIDE, 2));
+    for (int i = 0; i < PIXELS; i++) {
+        assert_true(both[2 * i] == image[i]);
+        assert_true(fabsf(both[2 * i + 1] - 1) < 1e-6f);
+    }
+    float flat[] = {2, 2, 2, 2};
+    for (int block = 4; block <= 9; block++) {
+        assert_ok(sl_deblock(&(sl_deblocking){block, 0, 0.01}, flat, 2, 2, 1));
+        for (int i = 0; i < 4; i++) assert_true(fabsf(flat[i] - 2) < 1e-5f);
+    }
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(planes_are_left_alone),
     cmocka_unit_test(small_steps_are_spread),
     cmocka_unit_test(edges_stay),
     cmocka_unit_test(no_limit_leaves_all_as_it_is),
     cmocka_unit_test(rows_and_channels_are_alike),
+    cmocka_unit_test(what_repeats_with_blocks_goes),
+    cmocka_unit_test(the_image_stays),
+    cmocka_unit_test(no_pixel_changes_by_more),
+    cmocka_unit_test(detail_of_other_shapes),
 };
 TEST_MAIN(tests)

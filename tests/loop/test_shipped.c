@@ -118,7 +118,7 @@ static void blocks_of_the_decoder_meet(void **state) {
     sl_generated made;
     sl_tensor plain;
     assert_ok(sl_bundle_load(folder_of("base"), &bundle));
-    assert_true(bundle->deblock > 0);
+    assert_true(bundle->deblocking.step > 0 && bundle->deblocking.detail > 0);
     assert_ok(sl_pipeline_new(bundle, NULL, &pipeline));
     const sl_generation generation = {.count = EACH,
                                       .prompts = caption,
@@ -129,8 +129,8 @@ static void blocks_of_the_decoder_meet(void **state) {
                                       .noise = SL_NOISE_COUNTER,
                                       .seed = 6};
     assert_ok(sl_pipeline_generate(pipeline, &generation, &made));
-    double most = bundle->deblock, rough[2] = {0, 0};
-    bundle->deblock = 0;
+    double most = bundle->deblocking.step + bundle->deblocking.detail, rough[2] = {0, 0};
+    bundle->deblocking = (sl_deblocking){0};
     assert_ok(sl_pipeline_decode(pipeline, &made.latents, &plain));
     const float *image = made.images.data, *before = plain.data;
     for (size_t i = 0; i < (size_t)EACH * PIXELS; i++)

@@ -4,6 +4,7 @@
 
 #include "base/memory.h"
 #include "base/progress.h"
+#include "diffusion/deblock.h"
 #include "image/fingerprint.h"
 #include "loop/evaluate/points.h"
 #include "loop/judge/metrics.h"
@@ -75,10 +76,9 @@ typedef struct gates {
     gates_settings settings;
     int64_t count;                          /* samples */
     const char *model, *folder, *simulated; /* the model's folder; where its images and those of all go */
-    double deblock;                         /* of the model: see diffusion/bundle.h */
-    int64_t decoded_block_px;
-    uint64_t data_seed; /* of the model's recipe */
-    int data_version;   /* of the simulator that it has learnt from */
+    sl_deblocking deblocking;               /* of the model */
+    uint64_t data_seed;                     /* of the model's recipe */
+    int data_version;                       /* of the simulator that it has learnt from */
     sl_arena *arena;
     const sl_progress *progress;
     image_rows set[SET_COUNT];

@@ -110,8 +110,7 @@ static sl_status read_model(gates *g) {
     status = sl_bundle_sampler(bundle, NULL, g->settings.eta, &sampler);
     g->settings.eta = sampler.eta;
     g->settings.guidance = sl_bundle_guidance(bundle, g->settings.guidance);
-    g->deblock = bundle->deblock;
-    g->decoded_block_px = bundle->space_to_depth;
+    g->deblocking = bundle->deblocking;
     sl_bundle_free(bundle);
     return status == SL_OK ? name_folder(g) : status;
 }

@@ -5,7 +5,6 @@
 #include "base/hash.h"
 #include "base/limits.h"
 #include "base/threads.h"
-#include "diffusion/deblock.h"
 #include "loop/classify/feed_workspace.h"
 #include "loop/evaluate/measured_set.h"
 #include "loop/shipped.h"
@@ -81,7 +80,7 @@ static sl_status decode_batch(work *w, int64_t tasks) {
         float *map = w->decoded + task * PIXELS;
         if (w->status[task]) return sl_fail(w->status[task], "an expectation could not be simulated");
         SL_TRY(sl_vae_round_trip(w->coder, map, 1, map));
-        sl_deblock(map, SIDE_PX, SIDE_PX, 1, w->g->decoded_block_px, (float)w->g->deblock);
+        SL_TRY(sl_deblock(&w->g->deblocking, map, SIDE_PX, SIDE_PX, 1));
         for (int k = 0; k < PIXELS; k++) map[k] = fminf(fmaxf(0.5f + 0.5f * map[k], 0), 1);
     }
     return SL_OK;

@@ -211,7 +211,10 @@ static sl_status describe_run(run *r) {
     json_object_set_new(r->common, "sampler", json_string(r->sampler_name));
     if (sl_sampler_takes_eta(r->sampler.sampler))
         json_object_set_new(r->common, "eta", json_real(r->sampler.eta));
-    if (r->bundle->deblock > 0) json_object_set_new(r->common, "deblock", json_real(r->bundle->deblock));
+    const sl_deblocking *deblocking = &r->bundle->deblocking;
+    if (deblocking->step > 0) json_object_set_new(r->common, "deblock", json_real(deblocking->step));
+    if (deblocking->detail > 0)
+        json_object_set_new(r->common, "deblock_detail", json_real(deblocking->detail));
     json_object_set_new(r->common, "steps", json_integer(s->steps));
     json_object_set_new(r->common, "guidance", json_real(r->guidance));
     if (s->guidance_rescale > 0)

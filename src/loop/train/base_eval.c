@@ -1,4 +1,5 @@
-/* Stage eval, of the autoencoder: what it loses, measured on expectations it has never seen.
+/* Stage eval, of the autoencoder: what it loses, deblocking included, measured on expectations it has never
+ * seen.
  *
  * PSNR in the log map's units; contrast of spots, decoded over true; width of rings, decoded over true. */
 #include "loop/train/base_internal.h"
@@ -62,6 +63,7 @@ static sl_status measure_image(tally *t, sl_vae_coder *coder, const sl_simulated
         for (int64_t i = 0; i < count; i++) work[i] = 2 * sample.log_map[i] - 1;
         status = sl_vae_round_trip(coder, work, 1, work);
     }
+    if (status == SL_OK) status = sl_deblock(&sl_base_deblocking, work, sample.size_px, sample.size_px, 1);
     if (status == SL_OK) {
         for (int64_t i = 0; i < count; i++) work[i] = fminf(fmaxf(0.5f * work[i] + 0.5f, 0), 1);
         double psnr = sl_psnr_db(work, sample.log_map, count);

@@ -69,6 +69,18 @@ static sl_status check_weights(const json_t *recorded, const json_t *made) {
     return SL_OK;
 }
 
+/* How the model takes its decoder's blocks out is its folder's to say: another way makes another image. */
+static sl_status check_deblocking(const json_t *recorded, const json_t *made) {
+    static const char *const keys[] = {"deblock", "deblock_detail"};
+    for (int k = 0; k < 2; k++) {
+        double was = json_number_value(json_object_get(recorded, keys[k])),
+               is = json_number_value(json_object_get(made, keys[k]));
+        if (was < is || was > is)
+            return sl_fail(SL_MISMATCH, "made with \"%s\" %g, the model's is %g", keys[k], was, is);
+    }
+    return SL_OK;
+}
+
 static const char *text_of(const json_t *p, const char *key, sl_arena *arena) {
     const char *text = json_string_value(json_object_get(p, key));
     return text ? sl_arena_strdup(arena, text) : NULL;
@@ -97,6 +109,7 @@ sl_status sl_generated_again(const json_t *provenance, int32_t size_px, const ch
     out->recorded = text_of(provenance, "engine", arena);
     out->engine = text_of(record, "engine", arena);
     sl_status status = check_weights(provenance, record);
+    if (!status) status = check_deblocking(provenance, record);
     if (!status) status = sink->take(sink->context, &made, &same);
     sl_image_free(&made);
     json_decref(record);
