@@ -45,16 +45,6 @@ static sl_status load_eta(sl_bundle *bundle, const json_t *facts) {
     return sl_bundle_sampler(bundle, NULL, -1, &bundle->sampler);
 }
 
-/* A block narrower than 4 pixels has none that are no border's. */
-static sl_status load_deblocking(const json_t *facts, const char *key, int64_t block, double *out) {
-    SL_TRY(sl_json_real_or(facts, key, 0, out));
-    if (!(*out >= 0 && *out <= 1)) return sl_fail(SL_FORMAT, "'%s' is %g, expected 0 to 1", key, *out);
-    if (*out > 0 && block < 4)
-        return sl_fail(SL_FORMAT, "'%s' is for blocks of 4 pixels and more, 'space_to_depth' is %lld", key,
-                       (long long)block);
-    return SL_OK;
-}
-
 /* scatterloop.json, where there is one */
 static sl_status load_facts(sl_bundle *bundle) {
     char path[SL_LIMIT_PATH_BYTES];
@@ -74,11 +64,7 @@ static sl_status load_facts(sl_bundle *bundle) {
             status = sl_fail(SL_UNSUPPORTED, "'space' is '%s', expected 'observed' or 'expectation'", space);
         if (status == SL_OK) status = load_guidance(bundle, json);
         if (status == SL_OK) status = load_eta(bundle, json);
-        sl_deblocking *deblocking = &bundle->deblocking;
-        deblocking->block = bundle->space_to_depth;
-        if (status == SL_OK) status = load_deblocking(json, "deblock", deblocking->block, &deblocking->step);
-        if (status == SL_OK)
-            status = load_deblocking(json, "deblock_detail", deblocking->block, &deblocking->detail);
+        if (status == SL_OK) status = sl_deblocking_read(json, bundle->space_to_depth, &bundle->deblocking);
         json_t *map = json_object_get(json, "intensity_map");
         if (json_is_object(map)) bundle->intensity_map = json_incref(map);
     }

@@ -2,8 +2,12 @@
 
 #include "base/memory.h"
 
+#include <math.h>
 #include <stdbool.h>
 #include <string.h>
+
+/* A narrower block has no pixels but those that are changed at its borders. */
+enum { LEAST_BLOCK = 4 };
 
 /* ---- borders ---- */
 
@@ -33,21 +37,25 @@ static void join_borders(float *image, int64_t height, int64_t width, int64_t ch
 
 /* ---- detail ---- */
 
-/* Place i of n, which may lie beyond: an image goes on as in a mirror. */
-static int64_t mirrored(int64_t i, int64_t n) {
-    while (i < 0 || i >= n) i = i < 0 ? -1 - i : 2 * n - 1 - i;
-    return i;
-}
+/* How an image goes on beyond its ends: with its slope, as if turned about the last place, or as in a mirror.
+ */
+typedef enum beyond { TURNED, MIRRORED } beyond;
 
-/* Means over a block's width along an axis of `count` places, `step` numbers each; in[lines][count][step],
- * out[] alike, line[count + block][step]. Half of the first and last number where their number is even, so
- * that a mean has a middle. */
+/* Means over a block's width along an axis of `count` places, at least a block's, `step` numbers each:
+ * in[lines][count][step], out[] alike, line[count + block][step]. Half of the first and last number where
+ * their number is even, so that a mean has a middle. */
 static void means_along(const float *in, int64_t lines, int64_t count, int64_t step, int64_t block,
-                        float *line, float *out) {
+                        beyond ends, float *line, float *out) {
     int64_t reach = block / 2, values = count * step;
     for (int64_t n = 0; n < lines; n++, in += values, out += values) {
-        for (int64_t i = -reach; i < count + reach; i++)
-            memcpy(line + (i + reach) * step, in + mirrored(i, count) * step, (size_t)step * sizeof *line);
+        memcpy(line + reach * step, in, (size_t)values * sizeof *line);
+        for (int64_t far = 1; far <= reach; far++)
+            for (int64_t i = 0; i < step; i++) {
+                const float *first = in + i, *last = first + values - step;
+                float before = first[far * step], behind = last[-far * step];
+                line[(reach - far) * step + i] = ends == TURNED ? 2 * *first - before : before;
+                line[(reach + count - 1 + far) * step + i] = ends == TURNED ? 2 * *last - behind : behind;
+            }
         memset(out, 0, (size_t)values * sizeof *out);
         for (int64_t k = 0; k <= 2 * reach; k++) {
             bool is_half = block % 2 == 0 && (k == 0 || k == 2 * reach);
@@ -59,42 +67,68 @@ static void means_along(const float *in, int64_t lines, int64_t count, int64_t s
 
 typedef struct detail_work {
     int64_t height, width, channels, block;
-    float *line, *half, *smooth, *more; /* [height + block, width, channels], then images */
+    float *line, *half; /* [height + block, width, channels], an image */
+    float *change,
+        *detail; /* images: what would take detail out, and how much there is of it about a place */
 } detail_work;
 
 /* Over a block both ways. `out` may be `in`. */
-static void block_means(const detail_work *w, const float *in, float *out) {
-    means_along(in, w->height, w->width, w->channels, w->block, w->line, w->half);
-    means_along(w->half, 1, w->height, w->width * w->channels, w->block, w->line, out);
+static void block_means(const detail_work *w, const float *in, beyond ends, float *out) {
+    means_along(in, w->height, w->width, w->channels, w->block, ends, w->line, w->half);
+    means_along(w->half, 1, w->height, w->width * w->channels, w->block, ends, w->line, out);
 }
 
-static void take_detail(const detail_work *w, double limit, float *image) {
+static void find_detail(const detail_work *w, const float *image) {
     int64_t count = w->height * w->width * w->channels;
-    block_means(w, image, w->smooth);
-    block_means(w, w->smooth, w->more);
+    float *means = w->change, *again = w->detail;
+    block_means(w, image, TURNED, means);
+    block_means(w, means, TURNED, again);
     for (int64_t i = 0; i < count; i++) {
-        w->smooth[i] = 2 * w->smooth[i] - w->more[i] - image[i];
-        w->more[i] = w->smooth[i] * w->smooth[i];
+        w->change[i] = 2 * means[i] - again[i] - image[i];
+        w->detail[i] = w->change[i] * w->change[i];
     }
-    /* as far about as the means of means have come, so that what stands out is seen where it blurs them */
-    block_means(w, w->more, w->more);
-    block_means(w, w->more, w->more);
+    /* twice, as the change: so a spot is seen wherever the means have spread it to */
+    block_means(w, w->detail, MIRRORED, w->detail);
+    block_means(w, w->detail, MIRRORED, w->detail);
+}
+
+/* The fourth power of the share makes it all or nothing but near the limit. Where something is not finite,
+ * all stays as it is. */
+static void take_detail(const detail_work *w, float limit, float *image) {
+    int64_t count = w->height * w->width * w->channels;
     for (int64_t i = 0; i < count; i++) {
-        float share = w->more[i] / (float)(limit * limit), fourth = share * share * share * share;
-        image[i] += within(w->smooth[i] / (1 + fourth), (float)limit);
+        float share = w->detail[i] / limit / limit, square = share * share;
+        float change = within(w->change[i] / (1 + square * square), limit);
+        if (isfinite(change)) image[i] += change;
     }
 }
 
 static sl_status smooth_detail(const sl_deblocking *how, float *image, int64_t height, int64_t width,
                                int64_t channels) {
-    size_t row = (size_t)(width * channels), count = (size_t)height * row,
-           longest = (size_t)(height + how->block) * row + (size_t)((width + how->block) * channels);
+    size_t row = (size_t)(width * channels), count = (size_t)height * row;
+    size_t line = (size_t)(height + how->block) * row; /* and width + block, channels, is no more */
     float *room;
-    SL_TRY(sl_alloc(&room, longest + 3 * count, sizeof *room));
-    float *half = room + longest;
+    SL_TRY(sl_alloc(&room, line + 3 * count, sizeof *room));
+    float *half = room + line;
     detail_work work = {height, width, channels, how->block, room, half, half + count, half + 2 * count};
-    take_detail(&work, how->detail, image);
+    find_detail(&work, image);
+    take_detail(&work, (float)how->detail, image);
     sl_free(room);
+    return SL_OK;
+}
+
+sl_status sl_deblocking_read(const json_t *facts, int64_t block, sl_deblocking *out) {
+    static const char *const keys[] = {"deblock", "deblock_detail"};
+    double *const values[] = {&out->step, &out->detail};
+    out->block = block;
+    for (int k = 0; k < 2; k++) {
+        SL_TRY(sl_json_real_or(facts, keys[k], 0, values[k]));
+        if (!(*values[k] >= 0 && *values[k] <= 1))
+            return sl_fail(SL_FORMAT, "'%s' is %g, expected 0 to 1", keys[k], *values[k]);
+        if (*values[k] > 0 && block < LEAST_BLOCK)
+            return sl_fail(SL_FORMAT, "'%s' is for blocks of %d pixels and more, 'space_to_depth' is %lld",
+                           keys[k], LEAST_BLOCK, (long long)block);
+    }
     return SL_OK;
 }
 

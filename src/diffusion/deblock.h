@@ -9,11 +9,12 @@
  * Detail: means over a block's width have nothing of a pattern that repeats with blocks; taken of what they
  * leave over, too, they keep slopes and curvatures (twicing: Tukey 1977, chapter 16). Where what such means
  * leave of an image is less than `detail` in root mean square about a place, it is the decoder's, and the
- * means take its place; where it is more, an image with rings or spots, it stays. */
+ * means take its place; where it is more, an image with rings or spots, it stays. So what an image has of
+ * fainter detail is broadened too. Beyond its rim an image goes on with its slope. */
 #ifndef SL_DIFFUSION_DEBLOCK_H
 #define SL_DIFFUSION_DEBLOCK_H
 
-#include "base/status.h"
+#include "base/json.h"
 
 #include <stdint.h>
 
@@ -23,6 +24,10 @@ typedef struct sl_deblocking {
     double step;   /* no pixel changes by more for the sake of borders */
     double detail; /* and by no more than this besides */
 } sl_deblocking;
+
+/* From scatterloop.json: keys "deblock" and "deblock_detail", 0 where they are absent. SL_FORMAT names what
+ * is out of range, or where blocks are narrower than 4 pixels. */
+sl_status sl_deblocking_read(const json_t *facts, int64_t block, sl_deblocking *out);
 
 /* image[height, width, channels] of whole blocks, in place; each channel by itself. SL_MEMORY leaves it as it
  * was or with its borders alone done. */

@@ -83,6 +83,7 @@ train_with "$program" trained latents 2
 [ -z "$full" ] || cp -r "$folder/trained" "$folder/trained-full"
 cp -r "$folder/trained" "$folder/other-draws"
 train_with "$program" trained unet 2
+sed -i 's/"seed": 1,/"seed": 9,/' "$folder/other-draws/model/scatterloop.json"
 "$program" train base --config "$folder/settings.yaml" --seed 6 --stage unet --unet-steps 1 --out "$folder/other-draws" -q ||
     complain "training with another seed failed"
 grep -q '"seed": 1,' "$folder/other-draws/model/scatterloop.json" || complain "the seed of the draws is given as that of the data"

@@ -14,10 +14,8 @@
 /* 8 x 8 pixels are a vector, and six numbers say it (train/vae_linear.h); the blocks add what is not linear.
  */
 enum { BLOCK = 8 };
-static const double guidance = 1.5, eta = 1; /* docs/base-model.md says why */
-/* Of the log map, whose values these are two times: 0.0003 and 0.003 of it, a third of a per cent and three
- * of the counts, as its decoders leave them. */
-const sl_deblocking sl_base_deblocking = {BLOCK, 6e-4, 6e-3};
+static const double guidance = 1.5, eta = 1, deblock = 6e-4,
+                    deblock_detail = 6e-3; /* docs/training.md says why */
 static const char vae_text[] =
     "{\"_class_name\": \"AutoencoderKL\", \"act_fn\": \"silu\", \"block_out_channels\": [128],"
     " \"down_block_types\": [\"DownEncoderBlock2D\"], \"up_block_types\": [\"UpDecoderBlock2D\"],"
@@ -145,8 +143,8 @@ sl_status sl_base_write_index(const sl_base_settings *settings, const sl_base_ma
     json_t *about =
         json_pack("{s:s, s:i, s:f, s:f, s:f, s:f, s:i, s:{s:s, s:f}, s:{s:s, s:i, s:I}}", "space",
                   "expectation", "space_to_depth", BLOCK, "guidance", guidance, "eta", eta, "deblock",
-                  sl_base_deblocking.step, "deblock_detail", sl_base_deblocking.detail, "size_px",
-                  (int)settings->size, "intensity_map", "map", "log1p", "counts", SL_LOG_MAP_COUNTS, "data",
-                  "source", "simulator", "version", made_of->simulator, "seed", (json_int_t)made_of->seed);
+                  deblock, "deblock_detail", deblock_detail, "size_px", (int)settings->size, "intensity_map",
+                  "map", "log1p", "counts", SL_LOG_MAP_COUNTS, "data", "source", "simulator", "version",
+                  made_of->simulator, "seed", (json_int_t)made_of->seed);
     return write_json(settings, "model/scatterloop.json", about);
 }

@@ -4,6 +4,8 @@
  * PSNR in the log map's units; contrast of spots, decoded over true; width of rings, decoded over true. */
 #include "loop/train/base_internal.h"
 
+#include "base/json.h"
+#include "diffusion/deblock.h"
 #include "train/quality.h"
 #include "train/vae_train.h"
 #include "xray/quantile.h"
@@ -12,6 +14,12 @@
 
 enum { SPOTS_IN_IMAGE = 64 };
 static const double least_contrast = 0.05; /* of a spot that counts, in the log map's units */
+
+/* As `generate` does it. */
+typedef struct decoding {
+    sl_vae_coder *coder;
+    sl_deblocking deblocking;
+} decoding;
 
 typedef struct tally {
     float *psnr, *spot, *ring; /* values of all images */
@@ -54,16 +62,16 @@ static void measure_rings(tally *t, const sl_sim_sample *sample, const float *de
     }
 }
 
-static sl_status measure_image(tally *t, sl_vae_coder *coder, const sl_simulated *data, uint32_t index,
+static sl_status measure_image(tally *t, const decoding *d, const sl_simulated *data, uint32_t index,
                                float *work) {
     sl_sim_sample sample = {0};
     sl_status status = sl_sim_sample_make(data->seed, index, &data->options, &sample);
     int64_t count = (int64_t)sample.size_px * sample.size_px;
     if (status == SL_OK) {
         for (int64_t i = 0; i < count; i++) work[i] = 2 * sample.log_map[i] - 1;
-        status = sl_vae_round_trip(coder, work, 1, work);
+        status = sl_vae_round_trip(d->coder, work, 1, work);
     }
-    if (status == SL_OK) status = sl_deblock(&sl_base_deblocking, work, sample.size_px, sample.size_px, 1);
+    if (status == SL_OK) status = sl_deblock(&d->deblocking, work, sample.size_px, sample.size_px, 1);
     if (status == SL_OK) {
         for (int64_t i = 0; i < count; i++) work[i] = fminf(fmaxf(0.5f * work[i] + 0.5f, 0), 1);
         double psnr = sl_psnr_db(work, sample.log_map, count);
@@ -102,7 +110,7 @@ static json_t *summary(tally *t) {
 }
 
 static sl_status measure_domain(const sl_base_settings *settings, const sl_progress *progress,
-                                sl_vae_coder *coder, sl_sim_domain domain, json_t **out) {
+                                const decoding *d, sl_sim_domain domain, json_t **out) {
     sl_simulated data = sl_base_data(settings, SL_BASE_DATA_EVAL, SL_SIMULATED_EXPECTATION);
     data.options.domain = domain;
     int64_t images = settings->eval_images;
@@ -112,7 +120,7 @@ static sl_status measure_domain(const sl_base_settings *settings, const sl_progr
     if (status == SL_OK) status = sl_alloc(&work, (size_t)(settings->size * settings->size), sizeof *work);
     for (int64_t i = 0; i < images && status == SL_OK; i++) {
         SL_GUARD(status, sl_progress_check(progress), done);
-        status = measure_image(&t, coder, &data, (uint32_t)i, work);
+        status = measure_image(&t, d, &data, (uint32_t)i, work);
         sl_progress_tell(progress, "measuring the autoencoder", "image", i + 1, images, NULL);
     }
     if (status == SL_OK) *out = summary(&t);
@@ -122,24 +130,34 @@ done:
     return status;
 }
 
+static sl_status read_deblocking(const sl_base_settings *settings, const sl_model *vae, sl_deblocking *out) {
+    sl_base_path path = sl_base_path_of(settings, "model/scatterloop.json");
+    json_t *facts;
+    SL_TRY(sl_json_read(path.text, &facts));
+    sl_status status = sl_deblocking_read(facts, sl_vae_block(vae->config), out);
+    json_decref(facts);
+    return sl_context(status, "'%s'", path.text);
+}
+
 sl_status sl_base_stage_eval(const sl_base_settings *settings, const sl_progress *progress, json_t *result) {
     sl_base_path folder = sl_base_path_of(settings, "model/vae");
     sl_model *vae;
-    sl_vae_coder *coder = NULL;
+    decoding d = {0};
     json_t *base = NULL, *held_out = NULL;
     int side = (int)settings->size;
     SL_TRY(sl_model_load(folder.text, &vae));
     sl_status status;
-    SL_GUARD(status, sl_vae_coder_new(vae, 1, side, side, true, SL_F32, &coder), done);
-    SL_GUARD(status, measure_domain(settings, progress, coder, SL_SIM_DOMAIN_BASE, &base), done);
+    SL_GUARD(status, read_deblocking(settings, vae, &d.deblocking), done);
+    SL_GUARD(status, sl_vae_coder_new(vae, 1, side, side, true, SL_F32, &d.coder), done);
+    SL_GUARD(status, measure_domain(settings, progress, &d, SL_SIM_DOMAIN_BASE, &base), done);
     json_object_set_new(result, "vae", base);
-    SL_GUARD(status, measure_domain(settings, progress, coder, SL_SIM_DOMAIN_HELD_OUT, &held_out), done);
+    SL_GUARD(status, measure_domain(settings, progress, &d, SL_SIM_DOMAIN_HELD_OUT, &held_out), done);
     json_object_set_new(result, "vae_unseen_instruments", held_out);
     SL_GUARD(status, sl_base_eval_denoiser(settings, progress, result), done);
     sl_base_path report = sl_base_path_of(settings, "eval.json");
     status = sl_json_write(report.text, result);
 done:
-    sl_vae_coder_free(coder);
+    sl_vae_coder_free(d.coder);
     sl_model_free(vae);
     return status;
 }

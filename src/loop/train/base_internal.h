@@ -2,7 +2,6 @@
 #ifndef SL_LOOP_BASE_INTERNAL_H
 #define SL_LOOP_BASE_INTERNAL_H
 
-#include "diffusion/deblock.h"
 #include "loop/train/base_model.h"
 #include "loop/train/feed_simulated.h"
 #include "model/model.h"
@@ -47,8 +46,6 @@ sl_status sl_base_maker_read(const char *text, sl_base_maker *out); /* SL_FORMAT
 sl_train_options sl_base_train_options(const sl_base_settings *settings, const char *folder, int64_t steps,
                                        double rate, double ema, json_t *recorded);
 void sl_base_report(const sl_train_outcome *outcome, json_t *result);
-
-extern const sl_deblocking sl_base_deblocking; /* of what its autoencoder decodes */
 
 /* New models with their first values, and their configurations. */
 sl_status sl_base_vae_new(uint64_t seed, sl_model **out);

@@ -26,7 +26,7 @@ sl_status sl_base_maker_encoder(const sl_model *vae, sl_base_maker *maker) {
     sl_status status = sl_text_status(&all);
     if (status == SL_OK) {
         sl_sha256_hex(all.data, all.length, hash);
-        snprintf(maker->encoder, sizeof maker->encoder, "%s", hash);
+        snprintf(maker->encoder, sizeof maker->encoder, "%.16s", hash);
     }
     sl_text_free(&all);
     return status;

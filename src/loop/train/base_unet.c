@@ -202,8 +202,8 @@ static sl_status stage_open(const sl_base_settings *settings, unet_stage *s) {
     return settings->begin ? read_begin(settings, s) : SL_OK;
 }
 
-/* What a resumed training must share. Those without the later layers go on where they stopped before there
- * were any. */
+/* What a resumed training must share. A layer that is absent is not recorded, so that states without its key
+ * still match. */
 static json_t *recorded_of(const sl_base_settings *settings, const sl_denoiser_recipe *recipe,
                            const unet_stage *s) {
     const struct {
@@ -240,6 +240,10 @@ static sl_status train_with(const sl_base_settings *settings, const sl_progress 
     sl_train_options options = sl_base_train_options(settings, folder.text, settings->unet_steps,
                                                      settings->unet_rate, settings->unet_ema, recorded);
     options.accumulate = (int)settings->unet_accumulate;
+    /* of the latents, not of what would be simulated now */
+    json_object_set_new(recorded, "simulator", json_integer(s->made_of.simulator));
+    json_object_set_new(recorded, "data_seed", json_integer((json_int_t)s->made_of.seed));
+    json_object_set_new(recorded, "encoder", json_string(s->made_of.encoder));
     sl_denoiser_models models = {.unet = s->unet, .text = s->text};
     sl_train_outcome outcome;
     sl_status status = sl_train_denoiser(&models, recipe, &data, &held, &options, progress, &outcome);
