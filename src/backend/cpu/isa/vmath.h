@@ -30,8 +30,8 @@ SL_INLINE vf v_exp(vf x) {
     return vf_select(vf_is_nan(x), x, result);
 }
 
-/* 2^x for x of at most 127, 0 below -126: what softmax needs, in two thirds of the steps. Adding 1.5 2^23 leaves the
- * nearest whole number in the lowest bits. */
+/* 2^x for x of at most 127, 0 below -126: what softmax needs, in two thirds of the steps. Adding 1.5 2^23
+ * leaves the nearest whole number in the lowest bits. */
 SL_INLINE vf v_exp2(vf x) {
     const vf low = vf_set1(-126), whole = vf_set1(12582912);
     vf clamped = vf_max(low, x);
