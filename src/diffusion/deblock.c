@@ -67,9 +67,9 @@ static void means_along(const float *in, int64_t lines, int64_t count, int64_t s
 
 typedef struct detail_work {
     int64_t height, width, channels, block;
-    float *line, *half; /* [height + block, width, channels], an image */
-    float *change,
-        *detail; /* images: what would take detail out, and how much there is of it about a place */
+    float *line;            /* [height + block, width, channels] */
+    float *half;            /* images: means along rows alone, */
+    float *change, *detail; /* what would take detail out, and how much there is of it about a place */
 } detail_work;
 
 /* Over a block both ways. `out` may be `in`. */

@@ -17,7 +17,6 @@ typedef struct shard {
 
 struct sl_latents {
     sl_shape shape;
-    const char *maker;   /* in the first shard's file */
     int64_t count, size; /* size: numbers of one latent */
     int shards;
     shard *shard;
@@ -113,7 +112,6 @@ static sl_status open_shard(sl_latents *latents, const char *path, const char **
     const char *found = sl_safetensors_metadata(s->file, "maker");
     if (!found) return sl_fail(SL_FORMAT, "'%s' does not say what made it", path);
     if (!*maker) *maker = found;
-    if (!latents->maker) latents->maker = found;
     if (strcmp(found, *maker) != 0)
         return sl_fail(SL_MISMATCH, "latents in '%s' were made by %.40s, expected %.40s", path, found,
                        *maker);
@@ -162,7 +160,7 @@ int64_t sl_latents_count(const sl_latents *latents) {
 }
 
 const char *sl_latents_maker(const sl_latents *latents) {
-    return latents->maker;
+    return sl_safetensors_metadata(latents->shard[0].file, "maker");
 }
 
 sl_shape sl_latents_shape(const sl_latents *latents) {

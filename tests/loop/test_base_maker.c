@@ -70,6 +70,19 @@ static void the_encoder_alone_names_them(void **state) {
 
 /* ---- stage unet ---- */
 
+static sl_arena *arena;
+
+static int open_arena(void **state) {
+    (void)state;
+    return sl_arena_new(&arena) ? 1 : 0;
+}
+
+static int close_arena(void **state) {
+    (void)state;
+    sl_arena_free(arena);
+    return 0;
+}
+
 static const char of_64_px[] = "encoder 0123456789abcdef, simulator 3, seed 7, 64 px";
 
 /* A folder of one latent each for training and hold-out, of 8 x 8 places. */
@@ -103,7 +116,7 @@ static void refuses(const sl_base_settings *settings, sl_status status, const ch
     json_decref(result);
 }
 
-static sl_base_settings settings_of(sl_arena *arena, const char *folder) {
+static sl_base_settings settings_of(const char *folder) {
     sl_base_settings settings;
     assert_ok(sl_options_default(sl_base_options, arena, &settings));
     settings.out = folder;
@@ -113,10 +126,8 @@ static sl_base_settings settings_of(sl_arena *arena, const char *folder) {
 
 static void latents_of_something_else_are_refused(void **state) {
     (void)state;
-    sl_arena *arena;
-    assert_ok(sl_arena_new(&arena));
     char *folder = folder_of_latents(of_64_px, of_64_px);
-    sl_base_settings settings = settings_of(arena, folder);
+    sl_base_settings settings = settings_of(folder);
     settings.size = 128;
     refuses(&settings, SL_MISMATCH, "images of 64 px, --size asks for 128");
     settings.size = 64;
@@ -133,16 +144,13 @@ static void latents_of_something_else_are_refused(void **state) {
     folder = folder_of_latents("somebody", "somebody");
     refuses(&settings, SL_FORMAT, "'somebody' does not say what latents were made of");
     remove_folder(folder);
-    sl_arena_free(arena);
 }
 
 /* What the earlier denoiser has stays as it is. */
 static void other_layers_than_those_begun_with_are_refused(void **state) {
     (void)state;
-    sl_arena *arena;
-    assert_ok(sl_arena_new(&arena));
     char *folder = folder_of_latents(of_64_px, of_64_px);
-    sl_base_settings settings = settings_of(arena, folder);
+    sl_base_settings settings = settings_of(folder);
     settings.begin = "models/base";
     refuses(&settings, SL_MISMATCH, "has 1 layers of attention, --unet-attention asks for 0");
     settings.unet_attention = true;
@@ -151,7 +159,6 @@ static void other_layers_than_those_begun_with_are_refused(void **state) {
     settings.unet_rings = 0;
     refuses(&settings, SL_MISMATCH, "has 96 rings about the beam, --unet-rings asks for 0");
     remove_folder(folder);
-    sl_arena_free(arena);
 }
 
 static const struct CMUnitTest tests[] = {
@@ -161,4 +168,4 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(latents_of_something_else_are_refused),
     cmocka_unit_test(other_layers_than_those_begun_with_are_refused),
 };
-TEST_MAIN(tests)
+TEST_MAIN_WITH(tests, open_arena, close_arena)

@@ -20,8 +20,9 @@ static sl_status train(const sl_base_settings *settings, const sl_progress *prog
     json_t *recorded =
         json_pack("{s:i, s:f, s:i, s:i}", "batch", recipe.batch, "rate", settings->backbone_rate,
                   "image_size", (int)settings->backbone_size, "dtype", settings->dtype);
+    sl_base_maker made_of = sl_base_maker_now(settings);
     sl_train_options options = sl_base_train_options(settings, folder.text, settings->backbone_steps,
-                                                     settings->backbone_rate, 0, recorded);
+                                                     settings->backbone_rate, 0, &made_of, recorded);
     options.optimizer.weight_decay = 0.05;
     sl_simulated train_data = sl_base_data(settings, SL_BASE_DATA_TRAIN, SL_SIMULATED_MEASURED);
     sl_simulated holdout_data = sl_base_data(settings, SL_BASE_DATA_HOLDOUT, SL_SIMULATED_MEASURED);

@@ -42,9 +42,11 @@ void sl_base_maker_text(const sl_base_maker *maker, char out[SL_BASE_MAKER_BYTES
 sl_status sl_base_maker_read(const char *text, sl_base_maker *out); /* SL_FORMAT where it is no such text */
 
 /* AdamW with warm-up and cosine to 2 %, clipping at 1, states by time in OUT/name. `recorded` (taken over) is
- * what a resumed run must share; free with json_decref of options.settings. */
+ * what a resumed run must share beside seed, size and the simulator of the data; free with json_decref of
+ * options.settings. */
 sl_train_options sl_base_train_options(const sl_base_settings *settings, const char *folder, int64_t steps,
-                                       double rate, double ema, json_t *recorded);
+                                       double rate, double ema, const sl_base_maker *made_of,
+                                       json_t *recorded);
 void sl_base_report(const sl_train_outcome *outcome, json_t *result);
 
 /* New models with their first values, and their configurations. */

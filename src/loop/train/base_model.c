@@ -80,10 +80,11 @@ sl_simulated sl_base_data(const sl_base_settings *settings, int which, sl_simula
 }
 
 sl_train_options sl_base_train_options(const sl_base_settings *settings, const char *folder, int64_t steps,
-                                       double rate, double ema, json_t *recorded) {
+                                       double rate, double ema, const sl_base_maker *made_of,
+                                       json_t *recorded) {
     json_object_set_new(recorded, "seed", json_integer((json_int_t)settings->seed));
     json_object_set_new(recorded, "size", json_integer((json_int_t)settings->size));
-    json_object_set_new(recorded, "simulator", json_integer(SL_SIM_VERSION));
+    json_object_set_new(recorded, "simulator", json_integer(made_of->simulator));
     return (sl_train_options){
         .optimizer = sl_optimizer_adamw(),
         .schedule = {SL_SCHEDULE_COSINE, rate, 0.02, steps / 40 < 500 ? steps / 40 : 500, steps},

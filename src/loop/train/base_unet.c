@@ -218,6 +218,8 @@ static json_t *recorded_of(const sl_base_settings *settings, const sl_denoiser_r
         (int)settings->unet_rings, "batch", recipe->batch, "accumulate", (int)settings->unet_accumulate,
         "rate", settings->unet_rate, "ema", settings->unet_ema, "caption_dropout", recipe->caption_dropout,
         "beam_dropout", recipe->beam_dropout, "dtype", settings->dtype);
+    json_object_set_new(recorded, "data_seed", json_integer((json_int_t)s->made_of.seed));
+    json_object_set_new(recorded, "encoder", json_string(s->made_of.encoder));
     for (size_t i = 0; i < sizeof later / sizeof *later; i++)
         if (later[i].count) json_object_set_new(recorded, later[i].name, json_integer(later[i].count));
     if (settings->begin) {
@@ -237,13 +239,10 @@ static sl_status train_with(const sl_base_settings *settings, const sl_progress 
     sl_denoiser_data data = {&train_source, sl_latents_count(s->train), latent, ids, NULL, beam},
                      held = {&holdout_source, sl_latents_count(s->holdout), latent, ids, NULL, beam};
     json_t *recorded = recorded_of(settings, recipe, s);
-    sl_train_options options = sl_base_train_options(settings, folder.text, settings->unet_steps,
-                                                     settings->unet_rate, settings->unet_ema, recorded);
+    sl_train_options options =
+        sl_base_train_options(settings, folder.text, settings->unet_steps, settings->unet_rate,
+                              settings->unet_ema, &s->made_of, recorded);
     options.accumulate = (int)settings->unet_accumulate;
-    /* of the latents, not of what would be simulated now */
-    json_object_set_new(recorded, "simulator", json_integer(s->made_of.simulator));
-    json_object_set_new(recorded, "data_seed", json_integer((json_int_t)s->made_of.seed));
-    json_object_set_new(recorded, "encoder", json_string(s->made_of.encoder));
     sl_denoiser_models models = {.unet = s->unet, .text = s->text};
     sl_train_outcome outcome;
     sl_status status = sl_train_denoiser(&models, recipe, &data, &held, &options, progress, &outcome);

@@ -44,8 +44,9 @@ static sl_status train_half(const sl_base_settings *settings, const half_stage *
     json_t *recorded = json_pack("{s:i, s:i, s:f, s:f, s:f, s:f}", "batch", recipe.batch, "crop",
                                  recipe.crop_px, "rate", half->rate, "kl", recipe.kl_weight, "noise",
                                  recipe.latent_noise, "curvature", recipe.curvature_weight);
+    sl_base_maker made_of = sl_base_maker_now(settings);
     sl_train_options options =
-        sl_base_train_options(settings, folder.text, half->steps, half->rate, 0.999, recorded);
+        sl_base_train_options(settings, folder.text, half->steps, half->rate, 0.999, &made_of, recorded);
     sl_simulated train = sl_base_data(settings, SL_BASE_DATA_TRAIN, half->image);
     sl_simulated holdout = sl_base_data(settings, SL_BASE_DATA_HOLDOUT, half->image);
     sl_feed train_feed = sl_feed_simulated(&train, 0),
