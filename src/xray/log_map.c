@@ -6,9 +6,11 @@
 #include <stdint.h>
 #include <string.h>
 
+static const double level_fraction = 0.999;
+
 sl_status sl_log_map_level(const float *mean_counts, size_t count, double *out_level) {
     double quantile;
-    SL_TRY(sl_quantile(mean_counts, count, 0.999, &quantile));
+    SL_TRY(sl_quantile(mean_counts, count, level_fraction, &quantile));
     *out_level = fmax(quantile, SL_LOG_MAP_LEVEL_MIN);
     return SL_OK;
 }
@@ -36,6 +38,14 @@ void sl_log_map_encode(const float *mean_counts, size_t count, double level_coun
         float e = log1p_near(mean_counts[i] * (float)(1 / SL_LOG_MAP_COUNTS)) * scale;
         out[i] = e > 1 ? 1 : e < 0 ? 0 : e;
     }
+}
+
+sl_status sl_log_map_meet_level(float *log_map, size_t count, double *out_quantile) {
+    SL_TRY(sl_quantile(log_map, count, level_fraction, out_quantile));
+    if (!(*out_quantile >= SL_LOG_MAP_QUANTILE_LEAST)) return SL_OK;
+    float scale = (float)(1 / *out_quantile);
+    for (size_t i = 0; i < count; i++) log_map[i] *= scale;
+    return SL_OK;
 }
 
 void sl_log_map_decode(const float *log_map, size_t count, double level_counts, float *out_mean_counts) {

@@ -12,11 +12,16 @@
 
 #include <stddef.h>
 
-#define SL_LOG_MAP_COUNTS    0.5
-#define SL_LOG_MAP_LEVEL_MIN 1.0
+#define SL_LOG_MAP_COUNTS         0.5
+#define SL_LOG_MAP_LEVEL_MIN      1.0
+#define SL_LOG_MAP_QUANTILE_LEAST 0.5
 
 sl_status sl_log_map_level(const float *mean_counts, size_t count, double *out_level); /* the quantile */
 void sl_log_map_encode(const float *mean_counts, size_t count, double level_counts, float *out);
+/* Divides a map by its own 99.9 % quantile, *out_quantile, so that decoding meets the level it is given: a
+ * map that a model drew may peak lower or higher. One that peaks below SL_LOG_MAP_QUANTILE_LEAST stays as it
+ * is: it shows nothing that a level could be read from. */
+sl_status sl_log_map_meet_level(float *log_map, size_t count, double *out_quantile);
 void sl_log_map_decode(const float *log_map, size_t count, double level_counts, float *out_mean_counts);
 
 #endif

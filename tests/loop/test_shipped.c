@@ -8,6 +8,7 @@
 #include "model/model.h"
 #include "train/quality.h"
 #include "train/vae_train.h"
+#include "xray/log_map.h"
 #include "xray/physical_test.h"
 #include "xray/simulate.h"
 
@@ -184,6 +185,9 @@ static void generated_images_keep_their_expectation(void **state) {
     int whole = 0;
     for (int p = 0; p < PIXELS; p++) whole += expectation.value[p] == floorf(expectation.value[p]);
     assert_true(whole < PIXELS / 2); /* means, no counts */
+    double level, asked = json_number_value(json_object_get(provenance, "level_counts"));
+    assert_ok(sl_log_map_level(expectation.value, PIXELS, &level));
+    assert_true(fabs(level / asked - 1) < 1e-3);
     sl_image_free(&expectation);
     json_decref(provenance);
     sl_physics physics;

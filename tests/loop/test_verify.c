@@ -156,6 +156,16 @@ static void other_deblocking_is_told(void **state) {
     assert_non_null(strstr(sl_error_message(), "made with \"deblock_detail\" 0, the model's is 0.006"));
 }
 
+static void a_level_that_was_not_met_is_told(void **state) {
+    (void)state;
+    sl_generate_settings settings;
+    sl_verify_result result;
+    generate(&settings, -1, NULL);
+    const char *without = changed_from("made/image_000000.tif", "decoded_level", NULL, 0);
+    assert_status(sl_verify_file(NULL, without, &plain, NULL, arena, &result), SL_MISMATCH);
+    assert_non_null(strstr(sl_error_message(), "made without \"decoded_level\""));
+}
+
 static void images_of_a_workspace_are_made_again(void **state) {
     (void)state;
     sl_generate_settings settings;
@@ -181,6 +191,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(generated_files_are_made_again),
     cmocka_unit_test(what_was_made_without_noise_is_made_again),
     cmocka_unit_test(other_deblocking_is_told),
+    cmocka_unit_test(a_level_that_was_not_met_is_told),
     cmocka_unit_test(images_of_a_workspace_are_made_again),
 };
 

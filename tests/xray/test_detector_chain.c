@@ -211,6 +211,26 @@ static void the_log_map_goes_back(void **state) {
         if ((double)counts[i] <= level) assert_true(fabsf(back[i] - counts[i]) <= 1e-4f * (counts[i] + 1));
 }
 
+/* What a model drew too dark or too bright comes back to the level asked for; what shows nothing does not. */
+static void a_map_meets_its_level(void **state) {
+    (void)state;
+    enum { N = 3000 };
+    const double asked = 5000, drawn[] = {0.8, 1, 1.1};
+    float map[N], counts[N];
+    double quantile, level;
+    for (size_t k = 0; k < sizeof drawn / sizeof *drawn; k++) {
+        for (int i = 0; i < N; i++) map[i] = (float)(drawn[k] * ((i * 7919) % N) / (floor((N - 1) * 0.999)));
+        assert_ok(sl_log_map_meet_level(map, N, &quantile));
+        assert_true(fabs(quantile - drawn[k]) < 1e-6);
+        sl_log_map_decode(map, N, asked, counts);
+        assert_ok(sl_log_map_level(counts, N, &level));
+        assert_true(fabs(level / asked - 1) < 1e-4);
+    }
+    for (int i = 0; i < N; i++) map[i] = 0.1f;
+    assert_ok(sl_log_map_meet_level(map, N, &quantile));
+    assert_true(map[7] == 0.1f && fabs(quantile - 0.1) < 1e-6);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(counts_follow_the_poisson_law),
@@ -220,6 +240,7 @@ int main(void) {
         cmocka_unit_test(dead_chips_give_nothing),
         cmocka_unit_test(beamstops_are_read_from_text),
         cmocka_unit_test(the_log_map_goes_back),
+        cmocka_unit_test(a_map_meets_its_level),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) ? 1 : 0;
 }

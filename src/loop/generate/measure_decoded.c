@@ -78,6 +78,20 @@ static void record_measurement(const sl_measurement *m, double level, json_t *pr
                                   m->hot_fraction));
 }
 
+/* The mean counts at `level`. */
+static sl_status invert_expectation(const float *decoded, int channels, double level, json_t *provenance,
+                                    sl_image *image) {
+    size_t count = (size_t)image->height_px * (size_t)image->width_px;
+    float *e = image->value;
+    double quantile;
+    for (size_t i = 0; i < count; i++) e[i] = 0.5f + 0.5f * decoded[i * (size_t)channels];
+    SL_TRY(sl_log_map_meet_level(e, count, &quantile));
+    for (size_t i = 0; i < count; i++) e[i] = e[i] < 0 ? 0 : e[i] > 1 ? 1 : e[i];
+    sl_log_map_decode(e, count, level, e);
+    json_object_set_new(provenance, "decoded_level", json_real(quantile));
+    return SL_OK;
+}
+
 static sl_status measure_expectation(const float *decoded, int channels, const char *prompt,
                                      const sl_decoded_settings *settings, uint64_t seed, uint32_t item,
                                      json_t *provenance, sl_image *image, sl_image *expectation) {
@@ -86,11 +100,7 @@ static sl_status measure_expectation(const float *decoded, int channels, const c
     const sl_detector *detector;
     SL_TRY(choose_detector(prompt, settings, &random, &detector));
     double level = sl_usual_level_of_caption(prompt, detector, &random);
-    for (size_t i = 0; i < count; i++) {
-        float e = 0.5f + 0.5f * decoded[i * (size_t)channels];
-        image->value[i] = e < 0 ? 0 : e > 1 ? 1 : e;
-    }
-    sl_log_map_decode(image->value, count, level, image->value);
+    SL_TRY(invert_expectation(decoded, channels, level, provenance, image));
     if (settings->noise_free) {
         for (size_t i = 0; i < count; i++) image->value[i] *= (float)settings->exposure;
         json_object_set_new(provenance, "level_counts", json_real(level * settings->exposure));

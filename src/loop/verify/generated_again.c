@@ -81,6 +81,16 @@ static sl_status check_deblocking(const json_t *recorded, const json_t *made) {
     return SL_OK;
 }
 
+/* Maps peaked where the decoder left them before they were brought to the level asked for. */
+static sl_status check_level(const json_t *recorded, const json_t *made) {
+    static const char key[] = "decoded_level";
+    if (json_object_get(recorded, key) || !json_object_get(made, key)) return SL_OK;
+    return sl_fail(SL_MISMATCH,
+                   "made without \"%s\": its counts were left at what the decoder gave, which this "
+                   "build brings to the level asked for",
+                   key);
+}
+
 static const char *text_of(const json_t *p, const char *key, sl_arena *arena) {
     const char *text = json_string_value(json_object_get(p, key));
     return text ? sl_arena_strdup(arena, text) : NULL;
@@ -110,6 +120,7 @@ sl_status sl_generated_again(const json_t *provenance, int32_t size_px, const ch
     out->engine = text_of(record, "engine", arena);
     sl_status status = check_weights(provenance, record);
     if (!status) status = check_deblocking(provenance, record);
+    if (!status) status = check_level(provenance, record);
     if (!status) status = sink->take(sink->context, &made, &same);
     sl_image_free(&made);
     json_decref(record);
