@@ -341,3 +341,14 @@ sl_status sl_params_check_finite(const sl_params *params) {
     }
     return SL_OK;
 }
+
+void sl_params_mix(sl_params *params, const sl_params *other, double share) {
+    for (int i = 0; i < sl_params_count(params); i++) {
+        sl_param *param = sl_params_at(params, i);
+        if (!param->trainable && !param->buffer) continue;
+        float *to = param->value.data;
+        const float *from = sl_params_at(other, i)->value.data;
+        for (int64_t k = 0; k < sl_shape_count(&param->value.shape); k++)
+            to[k] = (float)(share * (double)to[k] + (1 - share) * (double)from[k]);
+    }
+}

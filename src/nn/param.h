@@ -97,4 +97,9 @@ sl_status sl_params_train_only(sl_params *params, const char *const *prefixes);
  * finite. */
 sl_status sl_params_check_finite(const sl_params *params);
 
+/* share * params + (1 - share) * other of the same values, for two stores of one architecture in F32: means
+ * of the weights that trainings end with often do better than any of them (Izmailov et al. 2018, Wortsman et
+ * al. 2022). */
+void sl_params_mix(sl_params *params, const sl_params *other, double share);
+
 #endif

@@ -5,16 +5,24 @@
 #include <math.h>
 #include <string.h>
 
+/* The timestep at `place`, 0 to 1, of all draws in order of noise: the share is the last of them. */
+static int timestep_at(const sl_noising *noising, double place) {
+    const double noisiest = 0.2;
+    double rest = 1 - noising->noisy_share;
+    double t = place < rest ? place / rest : 1 - noisiest * (1 - place) / noising->noisy_share;
+    return (int)(t * noising->schedule->train_steps);
+}
+
 int sl_noising_timestep(const sl_noising *noising, uint32_t sample) {
     sl_random random = sl_random_stream(noising->seed, SL_STREAM_TIMESTEP, sample);
+    if (noising->noisy_share > 0) return timestep_at(noising, sl_random_uniform(&random));
     return (int)sl_random_below(&random, (uint32_t)noising->schedule->train_steps);
 }
 
 int sl_noising_timestep_spread(const sl_noising *noising, uint32_t step, int k, int batch) {
     sl_random random = sl_random_stream(noising->seed, SL_STREAM_TIMESTEP, step);
     double place = (double)k / batch + sl_random_uniform(&random);
-    place -= floor(place);
-    return (int)(place * noising->schedule->train_steps);
+    return timestep_at(noising, place - floor(place));
 }
 
 static void mix(const sl_noising *noising, int timestep, const float *clean, const float *noise, size_t count,

@@ -17,10 +17,13 @@ typedef struct sl_noising {
     sl_prediction_type prediction;
     double min_snr_gamma; /* 0: all weights 1 */
     double noise_offset;  /* a common shift of each channel's noise; 0: none */
+    double noisy_share;   /* of the timesteps fall on the noisiest fifth of the schedule besides; 0: none */
     uint64_t seed;
 } sl_noising;
 
-/* Uniform integer timestep of a sample. */
+/* Integer timestep of a sample: uniform, but for the share that falls on the noisiest fifth. What is decided
+ * there (how bright, how fast the fall-off) is large in the image and short in the schedule, the more so the
+ * more places a latent has (Hoogeboom et al. 2023, section 3.1). */
 int sl_noising_timestep(const sl_noising *noising, uint32_t sample);
 
 /* The same spread evenly over the `batch` samples of an update (sample k of update `step`): less noise in the

@@ -161,11 +161,21 @@ static void other_layers_than_those_begun_with_are_refused(void **state) {
     remove_folder(folder);
 }
 
+static void a_mix_needs_what_it_began_with(void **state) {
+    (void)state;
+    char *folder = folder_of_latents(of_64_px, of_64_px);
+    sl_base_settings settings = settings_of(folder);
+    settings.unet_mix = 0.5;
+    refuses(&settings, SL_INVALID, "--unet-mix 0.5: the rest is of the weights that --begin names");
+    remove_folder(folder);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(text_is_read_again),
     cmocka_unit_test(other_text_is_refused),
     cmocka_unit_test(the_encoder_alone_names_them),
     cmocka_unit_test(latents_of_something_else_are_refused),
     cmocka_unit_test(other_layers_than_those_begun_with_are_refused),
+    cmocka_unit_test(a_mix_needs_what_it_began_with),
 };
 TEST_MAIN_WITH(tests, open_arena, close_arena)

@@ -185,11 +185,31 @@ static void values_drawn_on_demand_are_the_same(void **state) {
     sl_params_free(later);
 }
 
+static void mixes_by_share(void **state) {
+    (void)state;
+    sl_params *a, *b;
+    assert_ok(sl_params_new(&a));
+    assert_ok(sl_params_new(&b));
+    declare(a, "w", SL_SHAPE(3, 5), sl_init_normal(1));
+    declare(b, "w", SL_SHAPE(3, 5), sl_init_normal(1));
+    assert_ok(sl_params_initialise(a, 1));
+    assert_ok(sl_params_initialise(b, 2));
+    float was[15], *value = sl_params_at(a, 0)->value.data;
+    const float *other = sl_params_at(b, 0)->value.data;
+    memcpy(was, value, sizeof was);
+    sl_params_mix(a, b, 0.25);
+    for (int i = 0; i < 15; i++)
+        assert_true(fabs((double)value[i] - (0.25 * (double)was[i] + 0.75 * (double)other[i])) < 1e-6);
+    sl_params_free(a);
+    sl_params_free(b);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(values_come_from_the_source_when_they_are_held),
     cmocka_unit_test(values_drawn_on_demand_are_the_same),
     cmocka_unit_test(declares_once),
     cmocka_unit_test(initialises_by_rule),
+    cmocka_unit_test(mixes_by_share),
     cmocka_unit_test(same_values_in_any_order_and_threads),
     cmocka_unit_test(trains_only_what_is_named),
 };

@@ -150,6 +150,24 @@ static void spread_timesteps_cover_the_range(void **state) {
     sl_noise_schedule_free(&schedule);
 }
 
+/* Of 32 samples 16 fall on the noisiest fifth besides, evenly there, and the others evenly on all. */
+static void a_share_of_the_timesteps_is_noisy(void **state) {
+    (void)state;
+    sl_noise_schedule schedule;
+    assert_ok(sl_noise_schedule_new(
+        &(sl_noise_schedule_settings){.betas = SL_BETAS_SQUARED_COSINE, .train_steps = 800}, &schedule));
+    sl_noising noising = {.schedule = &schedule, .noisy_share = 0.5, .seed = 2};
+    int seen[16] = {0}, noisy = 0;
+    for (uint32_t step = 0; step < 100; step++)
+        for (int k = 0; k < 32; k++) seen[sl_noising_timestep_spread(&noising, step, k, 32) / 50]++;
+    for (int k = 0; k < 12; k++) assert_in_range(seen[k], 90, 110);
+    assert_in_range(seen[12], 180, 280); /* the fifth begins within these 50, at 640 */
+    for (int k = 13; k < 16; k++) assert_in_range(seen[k], 590, 610);
+    for (uint32_t sample = 0; sample < 10000; sample++) noisy += sl_noising_timestep(&noising, sample) >= 640;
+    assert_in_range(noisy, 5800, 6200); /* 0.5 + 0.5 / 5 of them */
+    sl_noise_schedule_free(&schedule);
+}
+
 /* ---- latents on disk ---- */
 
 static void latents_are_kept(void **state) {
@@ -268,6 +286,7 @@ int main(void) {
         cmocka_unit_test(noise_belongs_to_the_sample),
         cmocka_unit_test(weights_follow_the_ratio),
         cmocka_unit_test(spread_timesteps_cover_the_range),
+        cmocka_unit_test(a_share_of_the_timesteps_is_noisy),
         cmocka_unit_test(latents_are_kept),
         cmocka_unit_test(ring_width_is_measured),
         cmocka_unit_test(spots_and_errors_are_measured),

@@ -58,6 +58,12 @@ const sl_option sl_base_options[] = {
     INT(unet_accumulate, "unet-accumulate", "2", 1, 4096, NULL, "micro-batches in an update"),
     REAL(unet_rate, "unet-rate", "0.0004", 0, 1, NULL, "highest learning rate of the denoiser"),
     REAL(unet_ema, "unet-ema", "0.9995", 0, 1, NULL, "decay of the running average of the weights"),
+    REAL(unet_noisy, "unet-noisy", "0", 0, 0.9, NULL,
+         "share of the timesteps that fall on the noisiest fifth of the schedule, besides"),
+    REAL(
+        unet_mix, "unet-mix", "1", 0, 1, NULL,
+        "below 1: the model written is so much of the weights that training ended with, the rest of those of "
+        "--begin"),
     REAL(caption_dropout, "caption-dropout", "0.1", 0, 1, NULL, "share of images trained without caption"),
     REAL(beam_dropout, "beam-dropout", "0.1", 0, 1, NULL, "share of images trained without the beam's place"),
     INT(backbone_steps, "backbone-steps", "6000", 1, 1e9, "steps", "updates of the classifier backbone"),

@@ -42,7 +42,7 @@ typedef struct sl_base_settings {
     int64_t unet_layers, unet_rings, unet_profiles, unet_rays, unet_cuts;
     bool unet_attention;
     int64_t unet_steps, unet_batch, unet_accumulate;
-    double unet_rate, unet_ema, caption_dropout, beam_dropout;
+    double unet_rate, unet_ema, unet_noisy, unet_mix, caption_dropout, beam_dropout;
     int64_t backbone_steps, backbone_batch, backbone_size;
     double backbone_rate;
     int64_t eval_images;

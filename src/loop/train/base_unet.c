@@ -185,9 +185,7 @@ static sl_status open_latents(const sl_base_settings *settings, unet_stage *s) {
     return check_encoder(settings, &s->made_of, train.text);
 }
 
-static sl_status stage_open(const sl_base_settings *settings, unet_stage *s) {
-    SL_TRY(open_latents(settings, s));
-    SL_TRY(open_tokenizer(settings, s->train, &s->tokenizer));
+static sl_status models_new(const sl_base_settings *settings, unet_stage *s) {
     sl_tokenizer_facts facts = sl_tokenizer_describe(s->tokenizer);
     uint64_t seed = (uint64_t)settings->seed;
     sl_base_unet shape = {.layers = settings->unet_layers,
@@ -202,8 +200,14 @@ static sl_status stage_open(const sl_base_settings *settings, unet_stage *s) {
     return settings->begin ? read_begin(settings, s) : SL_OK;
 }
 
-/* What a resumed training must share. A layer that is absent is not recorded, so that states without its key
- * still match. */
+static sl_status stage_open(const sl_base_settings *settings, unet_stage *s) {
+    SL_TRY(open_latents(settings, s));
+    SL_TRY(open_tokenizer(settings, s->train, &s->tokenizer));
+    return models_new(settings, s);
+}
+
+/* What a resumed training must share. A layer or share that is absent is not recorded, so that states without
+ * its key still match. */
 static json_t *recorded_of(const sl_base_settings *settings, const sl_denoiser_recipe *recipe,
                            const unet_stage *s) {
     const struct {
@@ -222,6 +226,7 @@ static json_t *recorded_of(const sl_base_settings *settings, const sl_denoiser_r
     json_object_set_new(recorded, "encoder", json_string(s->made_of.encoder));
     for (size_t i = 0; i < sizeof later / sizeof *later; i++)
         if (later[i].count) json_object_set_new(recorded, later[i].name, json_integer(later[i].count));
+    if (settings->unet_noisy > 0) json_object_set_new(recorded, "noisy", json_real(settings->unet_noisy));
     if (settings->begin) {
         char begin[2 * SL_SHA256_BYTES + 1];
         sl_hex(s->begin, sizeof s->begin, begin);
@@ -259,30 +264,56 @@ static sl_status train(const sl_base_settings *settings, const sl_progress *prog
     SL_TRY(sl_noise_schedule_new(
         &(sl_noise_schedule_settings){.betas = SL_BETAS_SQUARED_COSINE, .train_steps = 1000}, &schedule));
     sl_shape shape = sl_latents_shape(s->train);
-    sl_denoiser_recipe recipe = {
-        .batch = (int)settings->unet_batch,
-        .height = shape.dim[0],
-        .width = shape.dim[1],
-        .length = SL_BASE_TOKENS,
-        .place_px = (double)settings->size / (double)shape.dim[0],
-        .noising = {.schedule = &schedule, .prediction = SL_PREDICTION_V, .seed = (uint64_t)settings->seed},
-        .lineage = lineage_of(s),
-        .spread_timesteps = true,
-        .caption_dropout = settings->caption_dropout,
-        .beam_dropout = settings->beam_dropout,
-        .holdout_draws = HOLDOUT_DRAWS,
-        .dtype = dtype};
+    sl_denoiser_recipe recipe = {.batch = (int)settings->unet_batch,
+                                 .height = shape.dim[0],
+                                 .width = shape.dim[1],
+                                 .length = SL_BASE_TOKENS,
+                                 .place_px = (double)settings->size / (double)shape.dim[0],
+                                 .noising = {.schedule = &schedule,
+                                             .prediction = SL_PREDICTION_V,
+                                             .noisy_share = settings->unet_noisy,
+                                             .seed = (uint64_t)settings->seed},
+                                 .lineage = lineage_of(s),
+                                 .spread_timesteps = true,
+                                 .caption_dropout = settings->caption_dropout,
+                                 .beam_dropout = settings->beam_dropout,
+                                 .holdout_draws = HOLDOUT_DRAWS,
+                                 .dtype = dtype};
     sl_status status = train_with(settings, progress, s, &recipe, result);
     sl_noise_schedule_free(&schedule);
     return status;
 }
 
-static sl_status export(const sl_base_settings *settings, const unet_stage *s) {
+static sl_status read_trained(const char *file, const char *prefix, const unet_stage *s) {
+    char name[64];
+    snprintf(name, sizeof name, "%sunet.", prefix);
+    SL_TRY(sl_params_read(s->unet->params, file, name));
+    snprintf(name, sizeof name, "%stext_encoder.", prefix);
+    return sl_params_read(s->text->params, file, name);
+}
+
+/* `share` of the weights as the training left them, the rest of those that it began with. */
+static sl_status mix(const sl_base_settings *settings, int64_t step, const unet_stage *s) {
+    char last[64];
+    snprintf(last, sizeof last, "unet/state-%010lld.safetensors", (long long)step);
+    sl_base_path state = sl_base_path_of(settings, last);
+    unet_stage begun = {.train = s->train, .tokenizer = s->tokenizer};
+    SL_TRY(read_trained(state.text, settings->unet_ema > 0 ? "average/" : "weight/", s));
+    sl_status status = models_new(settings, &begun);
+    if (status == SL_OK) {
+        sl_params_mix(s->unet->params, begun.unet->params, settings->unet_mix);
+        sl_params_mix(s->text->params, begun.text->params, settings->unet_mix);
+    }
+    sl_model_free(begun.unet);
+    sl_model_free(begun.text);
+    return status;
+}
+
+static sl_status export(const sl_base_settings *settings, int64_t step, const unet_stage *s) {
     sl_base_path best = sl_base_path_of(settings, "unet/best.safetensors"),
                  unet = sl_base_path_of(settings, "model/unet"),
                  text = sl_base_path_of(settings, "model/text_encoder");
-    SL_TRY(sl_params_read(s->unet->params, best.text, "unet."));
-    SL_TRY(sl_params_read(s->text->params, best.text, "text_encoder."));
+    SL_TRY(settings->unet_mix < 1 ? mix(settings, step, s) : read_trained(best.text, "", s));
     SL_TRY(sl_base_write_index(settings, &s->made_of));
     SL_TRY(sl_model_save(s->unet, unet.text, SL_F16));
     return sl_model_save(s->text, text.text, SL_F16);
@@ -290,6 +321,10 @@ static sl_status export(const sl_base_settings *settings, const unet_stage *s) {
 
 sl_status sl_base_stage_unet(const sl_base_settings *settings, const sl_progress *progress, json_t *result) {
     unet_stage stage = {0};
+    int64_t step = 0;
+    if (settings->unet_mix < 1 && !settings->begin)
+        return sl_fail(SL_INVALID, "--unet-mix %g: the rest is of the weights that --begin names",
+                       settings->unet_mix);
     sl_status status = stage_open(settings, &stage);
     if (status == SL_OK) {
         json_object_set_new(result, "parameters",
@@ -298,7 +333,8 @@ sl_status sl_base_stage_unet(const sl_base_settings *settings, const sl_progress
                             json_integer((json_int_t)sl_params_values(stage.text->params, false)));
         status = train(settings, progress, &stage, result);
     }
-    if (status == SL_OK) status = export(settings, &stage);
+    if (status == SL_OK) status = sl_json_int(result, "step", 0, INT64_MAX, &step);
+    if (status == SL_OK) status = export(settings, step, &stage);
     stage_free(&stage);
     return status;
 }
