@@ -78,17 +78,20 @@ static void record_measurement(const sl_measurement *m, double level, json_t *pr
                                   m->hot_fraction));
 }
 
-/* The mean counts at `level`. */
-static sl_status invert_expectation(const float *decoded, int channels, double level, json_t *provenance,
-                                    sl_image *image) {
-    size_t count = (size_t)image->height_px * (size_t)image->width_px;
-    float *e = image->value;
-    double quantile;
+/* The decoded map, 0 to 1, with its level where a level is: decoding then meets the one that is asked for. */
+static sl_status expected_map(const float *decoded, int channels, json_t *provenance, sl_image *map,
+                              double *out_mean) {
+    size_t count = (size_t)map->height_px * (size_t)map->width_px;
+    float *e = map->value;
+    double quantile, sum = 0;
     for (size_t i = 0; i < count; i++) e[i] = 0.5f + 0.5f * decoded[i * (size_t)channels];
     SL_TRY(sl_log_map_meet_level(e, count, &quantile));
-    for (size_t i = 0; i < count; i++) e[i] = e[i] < 0 ? 0 : e[i] > 1 ? 1 : e[i];
-    sl_log_map_decode(e, count, level, e);
+    for (size_t i = 0; i < count; i++) {
+        e[i] = e[i] < 0 ? 0 : e[i] > 1 ? 1 : e[i];
+        sum += (double)e[i];
+    }
     json_object_set_new(provenance, "decoded_level", json_real(quantile));
+    *out_mean = sum / (double)count;
     return SL_OK;
 }
 
@@ -98,9 +101,11 @@ static sl_status measure_expectation(const float *decoded, int channels, const c
     size_t count = (size_t)image->height_px * (size_t)image->width_px;
     sl_random random = sl_random_stream(seed, SL_STREAM_DETECTOR, item);
     const sl_detector *detector;
+    double mean;
     SL_TRY(choose_detector(prompt, settings, &random, &detector));
-    double level = sl_usual_level_of_caption(prompt, detector, &random);
-    SL_TRY(invert_expectation(decoded, channels, level, provenance, image));
+    SL_TRY(expected_map(decoded, channels, provenance, image, &mean));
+    double level = sl_usual_level_of_picture(prompt, mean, detector, &random);
+    sl_log_map_decode(image->value, count, level, image->value);
     if (settings->noise_free) {
         for (size_t i = 0; i < count; i++) image->value[i] *= (float)settings->exposure;
         json_object_set_new(provenance, "level_counts", json_real(level * settings->exposure));

@@ -190,11 +190,42 @@ double sl_usual_level_of_caption(const char *caption, const sl_detector *detecto
     if (says(caption, "background only")) return sl_usual_empty_level_counts(random);
     for (int i = 0; i < TRIES; i++) {
         double level = sl_usual_level_counts(detector, random);
-        if ((!high || level < SL_USUAL_NOISE_HIGH_BELOW) && (!low || level > SL_USUAL_NOISE_LOW_ABOVE))
-            return level;
+        bool is_high = level<SL_USUAL_NOISE_HIGH_BELOW, is_low = level> SL_USUAL_NOISE_LOW_ABOVE;
+        /* one caption in two says it where it might */
+        if (high ? is_high : low ? is_low : !(is_high || is_low) || chance(random, 0.5)) return level;
     }
     /* a CCD, and "noise high": taken at its word */
     return sl_random_log_range(random, 12, SL_USUAL_NOISE_HIGH_BELOW);
+}
+
+/* Mean of the log map of a level, which scatters by `deviation`: least squares over 1,945 simulated images
+ * that show more than background, of version 3 and 256 px. */
+static const struct map_law {
+    double at_one_count, per_decade, deviation;
+} map_laws[] = {[SL_TECHNIQUE_SAXS] = {0.0196, 0.1277, 0.1355},
+                [SL_TECHNIQUE_WAXS] = {0.2853, 0.1003, 0.1390},
+                [SL_TECHNIQUE_GISAXS] = {0.0033, 0.1269, 0.1104},
+                [SL_TECHNIQUE_GIWAXS] = {0.0811, 0.1276, 0.1372}};
+
+double sl_usual_level_of_picture(const char *caption, double map_mean, const sl_detector *detector,
+                                 sl_random *random) {
+    enum { LEVELS = 64 };
+    sl_technique technique = sl_technique_of_caption(caption);
+    double level[LEVELS], suits[LEVELS], best = -INFINITY, sum = 0;
+    if (technique == SL_TECHNIQUE_UNKNOWN || says(caption, "background only"))
+        return sl_usual_level_of_caption(caption, detector, random);
+    const struct map_law *law = &map_laws[technique];
+    for (int i = 0; i < LEVELS; i++) {
+        level[i] = sl_usual_level_of_caption(caption, detector, random);
+        double off = (map_mean - law->at_one_count - law->per_decade * log10(level[i])) / law->deviation;
+        suits[i] = -0.5 * off * off;
+        best = fmax(best, suits[i]);
+    }
+    for (int i = 0; i < LEVELS; i++) sum += suits[i] = exp(suits[i] - best);
+    double left = sl_random_uniform(random) * sum;
+    int drawn = 0;
+    while (drawn < LEVELS - 1 && left >= suits[drawn]) left -= suits[drawn++];
+    return level[drawn];
 }
 
 sl_beamstop sl_usual_beamstop_of_caption(const char *caption, double size_px, double beam_row_px,

@@ -41,8 +41,15 @@ double sl_usual_empty_level_counts(sl_random *random);
 /* "on a Pilatus 1M detector with gaps". */
 const sl_detector *sl_usual_detector_of_caption(const char *caption, sl_random *random);
 
-/* "noise high", "noise low", "background only". */
+/* "noise high", "noise low", "background only"; every other caption that might have said the former two is
+ * silent. */
 double sl_usual_level_of_caption(const char *caption, const sl_detector *detector, sl_random *random);
+
+/* The same for a picture that is known, by the mean of its log map (xray/log_map.h, at its own level): what
+ * counts too little to show is black, so that short exposures are darker pictures. Of levels that suit the
+ * caption one is drawn by how well it suits the picture. */
+double sl_usual_level_of_picture(const char *caption, double map_mean, const sl_detector *detector,
+                                 sl_random *random);
 
 /* "with a beamstop": never without these words, whatever is usual. Shape NONE without. */
 sl_beamstop sl_usual_beamstop_of_caption(const char *caption, double size_px, double beam_row_px,
