@@ -198,14 +198,15 @@ double sl_usual_level_of_caption(const char *caption, const sl_detector *detecto
     return sl_random_log_range(random, 12, SL_USUAL_NOISE_HIGH_BELOW);
 }
 
-/* Mean of the log map of a level, which scatters by `deviation`: least squares over 1,945 simulated images
- * that show more than background, of version 3 and 256 px. */
-static const struct map_law {
+/* Mean of the log map at a level, which scatters by `deviation`. */
+static const struct level_law {
     double at_one_count, per_decade, deviation;
-} map_laws[] = {[SL_TECHNIQUE_SAXS] = {0.0196, 0.1277, 0.1355},
-                [SL_TECHNIQUE_WAXS] = {0.2853, 0.1003, 0.1390},
-                [SL_TECHNIQUE_GISAXS] = {0.0033, 0.1269, 0.1104},
-                [SL_TECHNIQUE_GIWAXS] = {0.0811, 0.1276, 0.1372}};
+} level_laws[] = {
+#define SL_LEVEL_LAW(technique, at_one_count, per_decade, deviation)                                         \
+    [SL_TECHNIQUE_##technique] = {at_one_count, per_decade, deviation},
+#include "xray/instrument/level_laws.def"
+#undef SL_LEVEL_LAW
+};
 
 double sl_usual_level_of_picture(const char *caption, double map_mean, const sl_detector *detector,
                                  sl_random *random) {
@@ -214,7 +215,7 @@ double sl_usual_level_of_picture(const char *caption, double map_mean, const sl_
     double level[LEVELS], suits[LEVELS], best = -INFINITY, sum = 0;
     if (technique == SL_TECHNIQUE_UNKNOWN || says(caption, "background only"))
         return sl_usual_level_of_caption(caption, detector, random);
-    const struct map_law *law = &map_laws[technique];
+    const struct level_law *law = &level_laws[technique];
     for (int i = 0; i < LEVELS; i++) {
         level[i] = sl_usual_level_of_caption(caption, detector, random);
         double off = (map_mean - law->at_one_count - law->per_decade * log10(level[i])) / law->deviation;
