@@ -7,7 +7,6 @@
 #include "base/memory.h"
 #include "base/threads.h"
 #include "xray/simulate.h"
-#include "xray/technique.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -38,12 +37,11 @@ static void look(void *context, int64_t index, int worker) {
     int64_t pixels = (int64_t)s->size_px * s->size_px;
     double sum = 0;
     for (int64_t p = 0; p < pixels; p++) sum += (double)s->log_map[p];
-    bool empty = s->class_id == SL_SIM_EMPTY;
-    w->point[index] = (point){empty ? SL_TECHNIQUE_UNKNOWN : (int)sl_technique_of_caption(s->caption),
-                              log10(s->level_counts), sum / (double)pixels};
+    sl_technique shown = s->class_id == SL_SIM_EMPTY ? SL_TECHNIQUE_UNKNOWN : s->technique;
+    w->point[index] = (point){(int)shown, log10(s->level_counts), sum / (double)pixels};
 }
 
-static void print_law(const point *all, int count, sl_technique technique, const char *name) {
+static void print_law(const point *all, int count, sl_technique technique) {
     double n = 0, sx = 0, sy = 0, sxx = 0, sxy = 0, syy = 0;
     for (int i = 0; i < count; i++) {
         double x = all[i].decades, y = all[i].mean;
@@ -52,16 +50,11 @@ static void print_law(const point *all, int count, sl_technique technique, const
     }
     double slope = (n * sxy - sx * sy) / (n * sxx - sx * sx), at_one = (sy - slope * sx) / n;
     double rest = syy / n - sy / n * (sy / n) - slope * (sxy / n - sx / n * (sy / n));
-    printf("SL_LEVEL_LAW(%s, %.4f, %.4f, %.4f) /* %.0f images */\n", name, at_one, slope, sqrt(rest), n);
+    printf("SL_LEVEL_LAW(%s, %.4f, %.4f, %.4f) /* %.0f images */\n", sl_technique_name(technique), at_one,
+           slope, sqrt(rest), n);
 }
 
 int main(int argc, char **argv) {
-    static const char *const names[TECHNIQUES] = {
-        [SL_TECHNIQUE_SAXS] = "SAXS",
-        [SL_TECHNIQUE_WAXS] = "WAXS",
-        [SL_TECHNIQUE_GISAXS] = "GISAXS",
-        [SL_TECHNIQUE_GIWAXS] = "GIWAXS",
-    };
     int images = argc > 1 ? atoi(argv[1]) : 2000;
     work w = {0};
     bool failed = false;
@@ -76,11 +69,11 @@ int main(int argc, char **argv) {
     sl_parallel_for(images, look, &w);
     for (int i = 0; i < images; i++) failed |= w.point[i].technique == FAILED;
     if (!failed) {
-        printf("/* SL_LEVEL_LAW(technique, mean of the log map at one count, more of it a decade, its "
-               "deviation about\n"
-               " * that), made by level-fit %d from simulator version %d. */\n",
-               images, SL_SIM_VERSION);
-        for (int t = 0; t < TECHNIQUES; t++) print_law(w.point, images, (sl_technique)t, names[t]);
+        printf(
+            "/* SL_LEVEL_LAW(technique, mean of the log map at one count, more of it a decade, deviation),\n"
+            " * made by level-fit %d from simulator version %d. */\n",
+            images, SL_SIM_VERSION);
+        for (int t = 0; t < TECHNIQUES; t++) print_law(w.point, images, (sl_technique)t);
     }
     for (int k = 0; k < threads; k++) sl_sim_sample_free(&w.sample[k]);
     sl_free(w.sample);

@@ -104,8 +104,8 @@ static void levels_suit_the_picture(void **state) {
     assert_true(fabs(drawn_decades("rods", 0.15, hybrid) - drawn_decades("rods", 0.6, hybrid)) < 1e-9);
 }
 
-/* The levels drawn for simulated images go with their own: as bright on the mean, and as much together as the
- * law leaves (0.40 of the variance). */
+/* The levels drawn for simulated images go with their own: as high on the mean, as far spread, and together.
+ */
 static void levels_are_those_of_simulated_images(void **state) {
     (void)state;
     enum { IMAGES = 240, PIXELS = 128 * 128 };
@@ -130,7 +130,7 @@ static void levels_are_those_of_simulated_images(void **state) {
     assert_true(n > IMAGES / 2);
     assert_true(fabs(drawn - own) < 0.25);
     assert_true(drawn2 / own2 > 0.7 && drawn2 / own2 < 1.4);
-    assert_true(both / sqrt(own2 * drawn2) > 0.4);
+    assert_true(both / sqrt(own2 * drawn2) > 0.5); /* by the caption alone: 0.35 */
 }
 
 static void a_beamstop_is_where_the_beam_is(void **state) {
