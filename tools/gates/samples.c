@@ -6,17 +6,23 @@
 #include "loop/generate/generate.h"
 #include "nn/nn.h"
 
+#include <math.h>
 #include <string.h>
 
 typedef struct kept {
     const char *measured, *expectation; /* objects */
 } kept;
 
+/* Numbers of a record that another way of sampling changes. */
+static const char *const telling[] = {"decoded_quantile", "level_counts"};
+enum { TELLING = sizeof telling / sizeof telling[0] };
+
 struct sample_set {
     sl_arena *arena;
     sl_workspace *workspace;
     const image_rows *captions;
     kept *item;
+    double first[TELLING]; /* of item 0 */
     int64_t count;
 };
 
@@ -32,6 +38,8 @@ static sl_status keep_record(sample_set *s, const sl_image_record *record) {
     if (text) SL_TRY(sl_json_parse(text, strlen(text), "provenance", &provenance));
     const char *expectation = json_string_value(json_object_get(provenance, "expectation"));
     sl_status status = SL_OK;
+    for (int k = 0; k < TELLING && record->run_index == 0; k++)
+        s->first[k] = json_number_value(json_object_get(provenance, telling[k]));
     if (expectation)
         s->item[record->run_index] =
             (kept){sl_arena_strdup(s->arena, record->object_hash), sl_arena_strdup(s->arena, expectation)};
@@ -63,19 +71,46 @@ static bool part_is_there(const sample_set *s, int64_t part) {
     return true;
 }
 
+static sl_status generate_settings(const gates *g, const sample_set *s, const char *model,
+                                   sl_generate_settings *out) {
+    SL_TRY(sl_options_default(sl_generate_options, s->arena, out));
+    out->model = model;
+    out->count = s->count;
+    out->seed = 1;
+    out->batch = PART;
+    out->steps = g->settings.steps;
+    out->guidance = g->settings.guidance;
+    out->eta = g->settings.eta;
+    return SL_OK;
+}
+
+/* Samples are kept under the model's hash, and another program may make others of it. Its record of the first
+ * one tells; pixels are counts, of which a rounding draws others. */
+static sl_status check_same_program(const gates *g, const sample_set *s, const char *model) {
+    sl_generate_settings settings;
+    sl_image image;
+    json_t *now;
+    if (!s->item[0].measured) return SL_OK;
+    SL_TRY(generate_settings(g, s, model, &settings));
+    SL_TRY(sl_generate_one(&settings, s->captions->row[0].caption, 0, NULL, &image, &now));
+    sl_image_free(&image);
+    bool same = true;
+    for (int k = 0; k < TELLING; k++) {
+        double is = json_number_value(json_object_get(now, telling[k]));
+        same = same && fabs(is - s->first[k]) <= 1e-3 * fabs(is);
+    }
+    json_decref(now);
+    if (same) return SL_OK;
+    return sl_fail(SL_MISMATCH,
+                   "samples were kept that this program makes in another way: move the folder away");
+}
+
 /* Through the use-case itself, so that samples are what anybody gets who gives it these prompts. */
 static sl_status make_missing(const gates *g, sample_set *s, const char *model) {
     const char **prompts = SL_NEW(s->arena, const char *, s->count);
     sl_generate_settings settings;
     sl_generate_result made;
-    SL_TRY(sl_options_default(sl_generate_options, s->arena, &settings));
-    settings.model = model;
-    settings.count = s->count;
-    settings.seed = 1;
-    settings.batch = PART;
-    settings.steps = g->settings.steps;
-    settings.guidance = g->settings.guidance;
-    settings.eta = g->settings.eta;
+    SL_TRY(generate_settings(g, s, model, &settings));
     for (int64_t k = 0; k < s->count; k++) prompts[k] = s->captions->row[k].caption;
     for (int64_t part = 0; part < s->count / PART; part++) {
         if (!part_is_there(s, part)) {
@@ -102,6 +137,7 @@ sl_status samples_open(const gates *g, const char *model, const char *folder, co
     SL_GUARD(status, sl_workspace_open(folder, &s->workspace), done);
     s->item = SL_NEW(s->arena, kept, count);
     SL_GUARD(status, find_kept(s), done);
+    SL_GUARD(status, check_same_program(g, s, model), done);
     SL_GUARD(status, make_missing(g, s, model), done);
     SL_GUARD(status, find_kept(s), done);
 done:
