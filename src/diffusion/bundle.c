@@ -29,13 +29,27 @@ static sl_status load_part(const char *folder, const char *part, const sl_model_
 }
 
 static const double usual_guidance[] = {[SL_SPACE_OBSERVED] = 7.5, [SL_SPACE_EXPECTATION] = 1.5},
-                    most_guidance = 50;
+                    most_guidance = 50, most_brightness_deviation = 100;
 
 static sl_status load_guidance(sl_bundle *bundle, const json_t *facts) {
+    double *from = &bundle->guidance_from, *to = &bundle->guidance_to;
     SL_TRY(sl_json_real_or(facts, "guidance", usual_guidance[bundle->space], &bundle->guidance));
-    if (bundle->guidance > 0 && bundle->guidance <= most_guidance) return SL_OK;
-    return sl_fail(SL_FORMAT, "'guidance' is %g, expected above 0 and up to %g", bundle->guidance,
-                   most_guidance);
+    if (!(bundle->guidance > 0 && bundle->guidance <= most_guidance))
+        return sl_fail(SL_FORMAT, "'guidance' is %g, expected above 0 and up to %g", bundle->guidance,
+                       most_guidance);
+    SL_TRY(sl_json_real_or(facts, "guidance_from", 0, from));
+    SL_TRY(sl_json_real_or(facts, "guidance_to", 1, to));
+    if (*from >= 0 && *from < *to && *to <= 1) return SL_OK;
+    return sl_fail(SL_FORMAT, "'guidance_from' is %g and 'guidance_to' %g, expected 0 <= from < to <= 1",
+                   *from, *to);
+}
+
+static sl_status load_brightness(sl_bundle *bundle, const json_t *facts) {
+    double *deviation = &bundle->brightness_deviation;
+    SL_TRY(sl_json_real_or(facts, "brightness_deviation", 0, deviation));
+    if (*deviation >= 0 && *deviation <= most_brightness_deviation) return SL_OK;
+    return sl_fail(SL_FORMAT, "'brightness_deviation' is %g, expected 0 to %g", *deviation,
+                   most_brightness_deviation);
 }
 
 static sl_status load_eta(sl_bundle *bundle, const json_t *facts) {
@@ -50,6 +64,7 @@ static sl_status load_facts(sl_bundle *bundle) {
     char path[SL_LIMIT_PATH_BYTES];
     bundle->space_to_depth = 1;
     bundle->guidance = usual_guidance[SL_SPACE_OBSERVED];
+    bundle->guidance_to = 1;
     snprintf(path, sizeof path, "%s/scatterloop.json", bundle->folder);
     if (!sl_file_exists(path)) return SL_OK;
     json_t *json;
@@ -64,6 +79,7 @@ static sl_status load_facts(sl_bundle *bundle) {
             status = sl_fail(SL_UNSUPPORTED, "'space' is '%s', expected 'observed' or 'expectation'", space);
         if (status == SL_OK) status = load_guidance(bundle, json);
         if (status == SL_OK) status = load_eta(bundle, json);
+        if (status == SL_OK) status = load_brightness(bundle, json);
         if (status == SL_OK) status = sl_deblocking_read(json, bundle->space_to_depth, &bundle->deblocking);
         json_t *map = json_object_get(json, "intensity_map");
         if (json_is_object(map)) bundle->intensity_map = json_incref(map);
@@ -214,9 +230,11 @@ static sl_status write_index(const sl_bundle *bundle, const char *folder) {
 
 static sl_status write_facts(const sl_bundle *bundle, const char *folder) {
     json_t *facts = json_pack(
-        "{s:i, s:s, s:I, s:f, s:f, s:f, s:f}", "version", 1, "space", space_names[bundle->space],
-        "space_to_depth", (json_int_t)bundle->space_to_depth, "guidance", bundle->guidance, "eta",
-        bundle->eta, "deblock", bundle->deblocking.step, "deblock_detail", bundle->deblocking.detail);
+        "{s:i, s:s, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "version", 1, "space",
+        space_names[bundle->space], "space_to_depth", (json_int_t)bundle->space_to_depth, "guidance",
+        bundle->guidance, "guidance_from", bundle->guidance_from, "guidance_to", bundle->guidance_to, "eta",
+        bundle->eta, "brightness_deviation", bundle->brightness_deviation, "deblock", bundle->deblocking.step,
+        "deblock_detail", bundle->deblocking.detail);
     if (facts && bundle->intensity_map) json_object_set(facts, "intensity_map", bundle->intensity_map);
     return write_json(folder, "scatterloop.json", facts);
 }

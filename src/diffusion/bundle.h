@@ -11,7 +11,12 @@
  *   default: none is);
  * - guidance: the guidance scale that suits the model (7.5, which Stable Diffusion 1.x is used to; 1.5 in the
  *   space of expectations);
+ * - guidance_from, guidance_to: between which shares of the noise schedule's timesteps it is guided (0 and
+ * 1);
  * - eta: how much noise suits its steps where the sampler is DDIM, from 0 (the default) to 1;
+ * - brightness_deviation: of the mean of the latents' first channel, from image to image of one prompt. Steps
+ *   that put noise back then leave pictures as different in brightness (sl_sampling_widening; 0, the default:
+ *   that is left to the steps);
  * - intensity_map: how counts became model values; its keys are the image layer's business */
 #ifndef SL_DIFFUSION_BUNDLE_H
 #define SL_DIFFUSION_BUNDLE_H
@@ -32,7 +37,7 @@ typedef struct sl_bundle {
     sl_sampler_settings sampler; /* with the model's own eta where it takes one */
     sl_model_space space;
     int64_t space_to_depth;
-    double guidance, eta;
+    double guidance, guidance_from, guidance_to, eta, brightness_deviation;
     sl_deblocking deblocking; /* of what is decoded, in blocks of space_to_depth */
     json_t *intensity_map;    /* object, or NULL */
     char *folder;             /* where it was read from; its tokenizer files are copied on saving */

@@ -173,13 +173,16 @@ typedef struct run {
     int64_t height, width, channels; /* of the latents */
     int64_t batch;
     int steps, calls;
+    bool guides; /* in some step */
     sl_sampler_step step;
     double initial_scale;
-    float *latents;    /* [count, h, w, C] */
-    float *step_noise; /* [batch, h, w, C] */
-    float *drawn;      /* [batch, C, h, w]: the order in which noise is drawn */
-    float *embeddings; /* [batch or 2 batch, L, E] */
-    float *beam;       /* [batch or 2 batch, h, w, beam_channels]; NULL where the denoiser takes none */
+    double mean_variance; /* of the first channel's mean from image to image, that of the noise's being 1 */
+    float *latents;       /* [count, h, w, C] */
+    float *kept;          /* [slots, batch, h, w, C]: what the sampler keeps, on its way between programs */
+    float *step_noise;    /* [batch, h, w, C] */
+    float *drawn;         /* [batch, C, h, w]: the order in which noise is drawn */
+    float *embeddings;    /* [batch or 2 batch, L, E] */
+    float *beam;          /* [batch or 2 batch, h, w, beam_channels]; NULL where the denoiser takes none */
     int cut_prompts;
 } run;
 
@@ -195,12 +198,12 @@ static sl_status gather_embeddings(run *r, int64_t first, int64_t count) {
     for (int64_t i = 0; i < count; i++) {
         int64_t prompt = (first + i) % g->prompt_count;
         const kept_text *kept;
-        if (r->step.guided) {
+        if (r->guides) {
             SL_TRY(text_embedding(r->pipeline, g->negatives ? g->negatives[prompt] : "", &kept));
             memcpy(r->embeddings + (size_t)i * each, kept->embedding, each * sizeof *r->embeddings);
         }
         SL_TRY(text_embedding(r->pipeline, g->prompts[prompt], &kept));
-        memcpy(r->embeddings + (size_t)(r->step.guided ? count + i : i) * each, kept->embedding,
+        memcpy(r->embeddings + (size_t)(r->guides ? count + i : i) * each, kept->embedding,
                each * sizeof *r->embeddings);
         r->cut_prompts += kept->cut && first + i < g->prompt_count;
     }
@@ -216,7 +219,7 @@ static void map_beams(run *r, int64_t first, int64_t count) {
     for (int64_t i = 0; i < count; i++)
         sl_beam_map(beams ? &beams[first + i] : &nobody_knows, r->height, r->width, place_px, channels,
                     r->beam + i * each);
-    if (r->step.guided) memcpy(r->beam + count * each, r->beam, (size_t)(count * each) * sizeof *r->beam);
+    if (r->guides) memcpy(r->beam + count * each, r->beam, (size_t)(count * each) * sizeof *r->beam);
 }
 
 /* The next noise of `count` images into out [count, h, w, C]. */
@@ -232,7 +235,8 @@ static void draw(const run *r, sl_noise *noise, int64_t count, float *out) {
 /* ---- the loop: latents stay where plans run ---- */
 
 typedef struct loop {
-    sl_program *program;
+    sl_program *program; /* NULL before the first call */
+    bool guided;         /* what that program is for */
     sl_sampling *sampling;
     sl_noise *noise;
     int64_t first, count; /* images */
@@ -240,20 +244,60 @@ typedef struct loop {
     size_t bytes;
 } loop;
 
-static sl_status begin_loop(run *r, loop *l) {
+static bool guided_at(const run *r, double timestep) {
+    const sl_generation *g = r->generation;
+    double share = timestep / (double)r->settings->schedule.train_steps;
+    return r->guides && share >= g->guidance_from && (g->guidance_to == 0 || share < g->guidance_to);
+}
+
+/* What stays between steps, between a program and the host. */
+static sl_status move_kept(run *r, loop *l, sl_status (*move)(sl_program *, const char *, void *, size_t)) {
+    SL_TRY(move(l->program, sl_sampler_step_kept[0], l->x, l->bytes));
+    for (int i = 0; i < r->step.form.slots; i++)
+        SL_TRY(move(l->program, sl_sampler_step_kept[1 + i], r->kept + i * r->batch * image_values(r),
+                    l->bytes));
+    return SL_OK;
+}
+
+static sl_status set_kept(sl_program *program, const char *name, void *data, size_t bytes) {
+    return sl_program_set(program, name, data, bytes);
+}
+
+/* Goes on in the program of steps with or without guidance. */
+static sl_status change_program(run *r, loop *l, bool guided) {
     const sl_generation *g = r->generation;
     const double guidance[2] = {g->guidance, g->guidance_rescale};
+    int64_t rows = guided ? 2 * l->count : l->count, pixels = r->height * r->width;
+    int64_t skipped = r->guides && !guided ? l->count : 0; /* without their prompts */
+    if (l->program) SL_TRY(move_kept(r, l, sl_program_get));
+    r->step.guided = l->guided = guided;
+    SL_TRY(sl_programs_get_step(r->pipeline->programs, &r->step, l->count, r->height, r->width, &l->program));
+    SL_TRY(move_kept(r, l, set_kept));
+    if (guided) SL_TRY(sl_program_set(l->program, "guidance", guidance, sizeof guidance));
+    return set_conditions(r->pipeline, l->program, rows, pixels,
+                          r->embeddings + skipped * r->pipeline->length * r->pipeline->width,
+                          r->beam ? r->beam + skipped * pixels * beam_channels(r->pipeline) : NULL);
+}
+
+static void begin_loop(run *r, loop *l) {
     int64_t values = l->count * image_values(r);
     draw(r, l->noise, l->count, l->x);
     for (int64_t i = 0; i < values; i++) l->x[i] = (float)((double)l->x[i] * r->initial_scale);
-    SL_TRY(sl_programs_get_step(r->pipeline->programs, &r->step, l->count, r->height, r->width, &l->program));
-    SL_TRY(sl_program_set(l->program, "latents", l->x, l->bytes));
-    if (r->step.guided) SL_TRY(sl_program_set(l->program, "guidance", guidance, sizeof guidance));
-    return set_conditions(r->pipeline, l->program, r->step.guided ? 2 * l->count : l->count,
-                          r->height * r->width, r->embeddings, r->beam);
 }
 
-static sl_status set_noise(run *r, loop *l) {
+/* The mean of each image's first channel is `factor` times what it was. */
+static void widen_means(const run *r, double factor, int64_t count, float *noise) {
+    int64_t pixels = r->height * r->width;
+    for (int64_t n = 0; n < count; n++) {
+        float *first = noise + n * image_values(r);
+        double sum = 0;
+        for (int64_t i = 0; i < pixels; i++) sum += (double)first[i * r->channels];
+        float more = (float)((factor - 1) * sum / (double)pixels);
+        for (int64_t i = 0; i < pixels; i++) first[i * r->channels] += more;
+    }
+}
+
+static sl_status set_noise(run *r, loop *l, int call) {
     int32_t key[6];
     if (!r->step.form.wants_noise) return SL_OK;
     if (r->step.draws_noise) {
@@ -261,17 +305,21 @@ static sl_status set_noise(run *r, loop *l) {
         return sl_program_set(l->program, "noise_key", key, sizeof key);
     }
     draw(r, l->noise, l->count, r->step_noise);
+    if (r->mean_variance > 0)
+        widen_means(r, sl_sampling_widening(l->sampling, call, r->mean_variance), l->count, r->step_noise);
     return sl_program_set(l->program, "noise", r->step_noise, l->bytes);
 }
 
 static sl_status one_call(run *r, loop *l, int call) {
     const sl_generation *g = r->generation;
     sl_sampling_weights weights;
+    double timestep = sl_sampling_timestep(l->sampling, call);
+    bool guided = guided_at(r, timestep);
+    if (!l->program || l->guided != guided) SL_TRY(change_program(r, l, guided));
     sl_sampling_weigh(l->sampling, call, &weights);
     SL_TRY(sl_program_set(l->program, "weights", &weights, sizeof weights));
-    SL_TRY(set_timestep(l->program, r->step.guided ? 2 * l->count : l->count,
-                        sl_sampling_timestep(l->sampling, call)));
-    SL_TRY(set_noise(r, l));
+    SL_TRY(set_timestep(l->program, guided ? 2 * l->count : l->count, timestep));
+    SL_TRY(set_noise(r, l, call));
     SL_TRY(sl_program_run(l->program));
     if (!g->on_step) return SL_OK;
     SL_TRY(sl_program_get(l->program, "latents", l->x, l->bytes));
@@ -284,7 +332,7 @@ static sl_status one_call(run *r, loop *l, int call) {
 static sl_status all_calls(run *r, loop *l) {
     const sl_progress *progress = r->generation->progress;
     int64_t batches = (r->generation->count + r->batch - 1) / r->batch;
-    SL_TRY(begin_loop(r, l));
+    begin_loop(r, l);
     for (int call = 0; call < r->calls; call++) {
         SL_TRY(sl_progress_check(progress));
         SL_TRY(one_call(r, l, call));
@@ -345,18 +393,21 @@ static sl_status prepare(run *r) {
     int64_t batches = (g->count + wish - 1) / wish;
     r->batch = (g->count + batches - 1) / batches;
     r->steps = g->steps ? g->steps : DEFAULT_STEPS;
-    r->step.guided = g->guidance > 1.0;
+    r->guides = g->guidance > 1.0;
     r->settings = g->sampler ? g->sampler : &bundle->sampler;
     sl_sampling *sampling;
     SL_TRY(sl_sampling_new(r->settings, r->steps, 0, &sampling));
     r->calls = sl_sampling_calls(sampling);
     r->step.form = sl_sampling_form_of(r->settings);
-    r->step.draws_noise = r->step.form.wants_noise && g->noise == SL_NOISE_COUNTER;
+    double deviation = r->step.form.wants_noise ? bundle->brightness_deviation : 0;
+    r->mean_variance = deviation * deviation * (double)(r->height * r->width);
+    r->step.draws_noise = r->step.form.wants_noise && g->noise == SL_NOISE_COUNTER && !(r->mean_variance > 0);
     r->initial_scale = sl_sampling_initial_scale(sampling);
     sl_sampling_free(sampling);
-    size_t each = (size_t)image_values(r), rows = (size_t)r->batch * (r->step.guided ? 2 : 1);
+    size_t each = (size_t)image_values(r), rows = (size_t)r->batch * (r->guides ? 2 : 1);
     SL_TRY(sl_alloc(&r->latents, (size_t)g->count, each * sizeof *r->latents));
     SL_TRY(sl_alloc(&r->step_noise, (size_t)r->batch, each * sizeof *r->step_noise));
+    SL_TRY(sl_alloc(&r->kept, (size_t)(r->step.form.slots * r->batch), each * sizeof *r->kept));
     SL_TRY(sl_alloc(&r->drawn, (size_t)r->batch, each * sizeof *r->drawn));
     if (sl_pipeline_takes_beam(r->pipeline))
         SL_TRY(sl_alloc(&r->beam, rows,
@@ -367,6 +418,7 @@ static sl_status prepare(run *r) {
 
 static void release(run *r) {
     sl_free(r->latents);
+    sl_free(r->kept);
     sl_free(r->step_noise);
     sl_free(r->drawn);
     sl_free(r->embeddings);

@@ -40,7 +40,10 @@ typedef struct sl_generation {
     int64_t height, width; /* pixels; 0: what the denoiser was trained at */
     int steps;             /* 0: 30 */
     double guidance;       /* classifier-free (Ho and Salimans 2022); up to 1: none, at half the cost */
-    double guidance_rescale;            /* Lin et al. 2023, section 3.4; 0: none */
+    double guidance_rescale; /* Lin et al. 2023, section 3.4; 0: none */
+    /* Guided are the steps from this share of the noise schedule's timesteps on and below that (Kynkäänniemi
+     * et al. 2024); both 0: all. The others cost half. */
+    double guidance_from, guidance_to;
     const sl_sampler_settings *sampler; /* NULL: the bundle's */
     sl_noise_kind noise;
     uint64_t seed;

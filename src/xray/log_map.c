@@ -8,6 +8,10 @@
 
 static const double level_fraction = 0.999;
 
+/* Where the stretch begins, and how many times the missing height has to lie between that and the level: from
+ * 2 on the curve rises everywhere. */
+static const double stretch_fraction = 0.95, stretch_room = 2.5;
+
 sl_status sl_log_map_level(const float *mean_counts, size_t count, double *out_level) {
     double quantile;
     SL_TRY(sl_quantile(mean_counts, count, level_fraction, &quantile));
@@ -40,11 +44,30 @@ void sl_log_map_encode(const float *mean_counts, size_t count, double level_coun
     }
 }
 
+static void scale_all(float scale, float *map, size_t count) {
+    for (size_t i = 0; i < count; i++) map[i] *= scale;
+}
+
+/* `top` becomes 1, and what is above; `begin` stays, with the slope that it has. */
+static void stretch_above(float begin, float top, float *map, size_t count) {
+    float room = top - begin, missing = 1 - top;
+    for (size_t i = 0; i < count; i++) {
+        if (!(map[i] > begin)) continue;
+        float u = fminf((map[i] - begin) / room, 1);
+        map[i] = begin + u * (room + missing * u);
+    }
+}
+
 sl_status sl_log_map_meet_level(float *log_map, size_t count, double *out_quantile) {
     SL_TRY(sl_quantile(log_map, count, level_fraction, out_quantile));
     if (!(*out_quantile >= SL_LOG_MAP_QUANTILE_LEAST)) return SL_OK;
-    float scale = (float)(1 / *out_quantile);
-    for (size_t i = 0; i < count; i++) log_map[i] *= scale;
+    double begin, missing = 1 - *out_quantile;
+    SL_TRY(sl_quantile(log_map, count, stretch_fraction, &begin));
+    begin = fmin(begin, *out_quantile - stretch_room * fabs(missing));
+    if (begin > 0)
+        stretch_above((float)begin, (float)*out_quantile, log_map, count);
+    else
+        scale_all((float)(1 / *out_quantile), log_map, count);
     return SL_OK;
 }
 

@@ -236,6 +236,48 @@ static void noise_belongs_to_the_image(void **state) {
     }
 }
 
+/* Of normal images the best denoiser is known. Few steps that put noise back make them too much alike the
+ * more they vary, and not where the noise is widened. Followed as a variance, step by step. */
+static double share_of_variance(double variance, bool widened) {
+    sl_sampler_settings settings = sl_sampler_settings_default(sl_sampler_find("ddim"));
+    settings.schedule.betas = SL_BETAS_SQUARED_COSINE;
+    settings.prediction = SL_PREDICTION_V;
+    settings.spacing = SL_SPACING_TRAILING;
+    settings.clip_sample = false;
+    settings.eta = 1;
+    sl_sampling *sampling;
+    sl_noise_schedule schedule;
+    assert_ok(sl_noise_schedule_new(&settings.schedule, &schedule));
+    assert_ok(sl_sampling_new(&settings, 25, 0, &sampling));
+    double now = 1;
+    for (int call = 0; call < sl_sampling_calls(sampling); call++) {
+        sl_sampling_weights weights;
+        double a = (double)schedule.alpha_bar[(int)sl_sampling_timestep(sampling, call)];
+        double image = sqrt(a) * variance / (a * variance + 1 - a); /* predicted of a sample of 1 */
+        double output = (sqrt(a) - image) / sqrt(1 - a);
+        sl_sampling_weigh(sampling, call, &weights);
+        const double *w = weights.of[SL_SUM_SAMPLE];
+        double keep = w[SL_TERM_SAMPLE] + w[SL_TERM_OUTPUT] * output,
+               noise = w[SL_TERM_NOISE] * (widened ? sl_sampling_widening(sampling, call, variance) : 1);
+        now = keep * keep * now + noise * noise;
+    }
+    sl_sampling_free(sampling);
+    sl_noise_schedule_free(&schedule);
+    return now / variance;
+}
+
+static void widened_noise_keeps_the_variance(void **state) {
+    (void)state;
+    assert_true(share_of_variance(600, false) < 0.6 && share_of_variance(40, false) < 0.8);
+    assert_true(fabs(share_of_variance(600, true) - 1) < 0.02 &&
+                fabs(share_of_variance(40, true) - 1) < 0.02);
+    sl_sampler_settings settings = sl_sampler_settings_default(sl_sampler_find("ddim"));
+    sl_sampling *sampling;
+    assert_ok(sl_sampling_new(&settings, 10, 0, &sampling)); /* puts no noise back */
+    assert_true(sl_sampling_widening(sampling, 3, 600) == 1);
+    sl_sampling_free(sampling);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(schedules_have_known_ends),
@@ -246,6 +288,7 @@ int main(void) {
         cmocka_unit_test(what_is_not_here_is_refused),
         cmocka_unit_test(hard_settings_stay_finite),
         cmocka_unit_test(noise_belongs_to_the_image),
+        cmocka_unit_test(widened_noise_keeps_the_variance),
     };
     return cmocka_run_group_tests(tests, write_config, remove_config) ? 1 : 0;
 }

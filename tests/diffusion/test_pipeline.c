@@ -256,6 +256,98 @@ static void encoding_is_the_way_back(void **state) {
     sl_bundle_free(bundle);
 }
 
+/* ---- guidance in a part of the steps ---- */
+
+enum { TRIED_SIDE_PX = 48 };
+
+static sl_tensor made_with(const sl_bundle *bundle, const char *sampler, sl_generation generation) {
+    static const char *const words[] = {"rings"};
+    sl_sampler_settings settings;
+    assert_ok(sl_sampler_settings_use(fixture("pipe/scheduler"), sampler, &settings));
+    if (strcmp(sampler, "ddim") == 0) settings.eta = 1;
+    generation.count = 2;
+    generation.prompts = words;
+    generation.prompt_count = 1;
+    generation.height = generation.width = TRIED_SIDE_PX;
+    generation.steps = 6;
+    generation.sampler = &settings;
+    generation.seed = 5;
+    generation.latents_only = true;
+    sl_pipeline *pipeline;
+    sl_generated made;
+    assert_ok(sl_pipeline_new(bundle, NULL, &pipeline));
+    assert_ok(sl_pipeline_generate(pipeline, &generation, &made));
+    sl_pipeline_free(pipeline);
+    return made.latents;
+}
+
+/* Against the prompt itself guidance changes nothing, so that programs can be changed under way unseen: with
+ * them goes what the sampler keeps (dpmpp_2m, pndm). */
+static void guidance_comes_and_goes(void **state) {
+    (void)state;
+    static const char *const samplers[] = {"ddim", "dpmpp_2m", "pndm"}, *const same[] = {"rings"};
+    sl_bundle *bundle;
+    assert_ok(sl_bundle_load(fixture("pipe"), &bundle));
+    for (int s = 0; s < 3; s++) {
+        const sl_generation unguided = {.guidance = 1}, guided = {.guidance = 7},
+                            middle = {.guidance = 7, .guidance_from = 0.3, .guidance_to = 0.7},
+                            never = {.guidance = 7, .guidance_from = 0.9995, .guidance_to = 1},
+                            against = {
+                                .guidance = 7, .guidance_from = 0.3, .guidance_to = 0.7, .negatives = same};
+        sl_tensor plain = made_with(bundle, samplers[s], unguided),
+                  all = made_with(bundle, samplers[s], guided), part = made_with(bundle, samplers[s], middle),
+                  none = made_with(bundle, samplers[s], never),
+                  unseen = made_with(bundle, samplers[s], against);
+        assert_memory_equal(none.data, plain.data, sl_tensor_bytes(&plain));
+        assert_true(difference(&unseen, plain.data) < 1e-4);
+        assert_true(difference(&part, plain.data) > 1e-3 && difference(&part, all.data) > 1e-3);
+        sl_tensor_free(&plain);
+        sl_tensor_free(&all);
+        sl_tensor_free(&part);
+        sl_tensor_free(&none);
+        sl_tensor_free(&unseen);
+    }
+    sl_bundle_free(bundle);
+}
+
+/* ---- pictures as different in brightness as they should be ---- */
+
+typedef struct first_step {
+    float *values; /* of the latents */
+} first_step;
+
+static void keep_first_step(void *context, int call, int64_t first, const sl_tensor *latents) {
+    first_step *kept = context;
+    if (call == 0 && first == 0) memcpy(kept->values, latents->data, sl_tensor_bytes(latents));
+}
+
+/* After one step the means of the first channel alone are others, and farther apart. */
+static void brightness_is_spread(void **state) {
+    (void)state;
+    sl_bundle *bundle;
+    assert_ok(sl_bundle_load(fixture("pipe"), &bundle));
+    int64_t side = TRIED_SIDE_PX / sl_bundle_reduction(bundle),
+            channels = sl_bundle_unet(bundle)->in_channels, each = side * side * channels;
+    float *latents[2];
+    for (int k = 0; k < 2; k++) {
+        assert_ok(sl_alloc(&latents[k], 2, (size_t)each * sizeof(float)));
+        first_step kept = {latents[k]};
+        bundle->brightness_deviation = k ? 3 : 0;
+        sl_tensor made =
+            made_with(bundle, "ddim", (sl_generation){.on_step = keep_first_step, .context = &kept});
+        sl_tensor_free(&made);
+    }
+    for (int n = 0; n < 2; n++) {
+        const float *a = latents[0] + n * each, *b = latents[1] + n * each;
+        double shift = (double)b[0] - (double)a[0];
+        assert_true(fabs(shift) > 1e-3);
+        for (int64_t i = 0; i < each; i++)
+            assert_true(fabs((double)b[i] - (double)a[i] - (i % channels ? 0 : shift)) < 1e-5);
+    }
+    for (int k = 0; k < 2; k++) sl_free(latents[k]);
+    sl_bundle_free(bundle);
+}
+
 static void bundles_come_back(void **state) {
     (void)state;
     char folder[] = "/tmp/sl-bundle-XXXXXX", command[64];
@@ -266,12 +358,17 @@ static void bundles_come_back(void **state) {
     assert_true(sl_bundle_guidance(bundle, -1) == 7.5 && sl_bundle_guidance(bundle, 0) == 0);
     bundle->space = SL_SPACE_EXPECTATION;
     bundle->guidance = 1.25;
+    bundle->guidance_from = 0.25;
+    bundle->guidance_to = 0.875;
     bundle->eta = 0.75;
+    bundle->brightness_deviation = 0.5;
     bundle->intensity_map = json_pack("{s:f}", "floor", 0.5);
     assert_ok(sl_bundle_save(bundle, folder, SL_F16));
     assert_ok(sl_bundle_load(folder, &again));
     assert_int_equal(again->space, SL_SPACE_EXPECTATION);
     assert_true(sl_bundle_guidance(again, -1) == 1.25 && again->eta == 0.75);
+    assert_true(again->guidance_from == 0.25 && again->guidance_to == 0.875);
+    assert_true(again->brightness_deviation == 0.5);
     assert_true(json_equal(again->intensity_map, bundle->intensity_map));
     assert_int_equal(sl_params_values(again->unet->params, false),
                      sl_params_values(bundle->unet->params, false));
@@ -282,6 +379,16 @@ static void bundles_come_back(void **state) {
     assert_status(sl_bundle_load(folder, &again), SL_FORMAT);
     assert_non_null(strstr(sl_error_message(), "'guidance' is -1"));
     bundle->guidance = 1;
+    bundle->guidance_to = 0.125;
+    assert_ok(sl_bundle_save(bundle, folder, SL_F16));
+    assert_status(sl_bundle_load(folder, &again), SL_FORMAT);
+    assert_non_null(strstr(sl_error_message(), "'guidance_from' is 0.25 and 'guidance_to' 0.125"));
+    bundle->guidance_to = 1;
+    bundle->brightness_deviation = -0.5;
+    assert_ok(sl_bundle_save(bundle, folder, SL_F16));
+    assert_status(sl_bundle_load(folder, &again), SL_FORMAT);
+    assert_non_null(strstr(sl_error_message(), "'brightness_deviation' is -0.5"));
+    bundle->brightness_deviation = 0;
     bundle->eta = 1.5;
     assert_ok(sl_bundle_save(bundle, folder, SL_F16));
     assert_status(sl_bundle_load(folder, &again), SL_FORMAT);
@@ -376,6 +483,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(cut_makes_no_difference),
     cmocka_unit_test(bad_requests_are_refused),
     cmocka_unit_test(encoding_is_the_way_back),
+    cmocka_unit_test(guidance_comes_and_goes),
+    cmocka_unit_test(brightness_is_spread),
     cmocka_unit_test(bundles_come_back),
     cmocka_unit_test(eta_is_of_samplers_that_take_it),
     cmocka_unit_test(packed_pixels_and_normalised_latents),

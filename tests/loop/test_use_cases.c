@@ -144,8 +144,13 @@ static void an_image_depends_on_seed_and_index_alone(void **state) {
     json_decref(provenance);
     settings.shard = "2/2";
     assert_status(sl_generate(&settings, prompts, 2, NULL, 0, NULL, &made), SL_INVALID);
-    settings.out = NULL;
     settings.shard = NULL;
+    settings.guidance_from = 0.75;
+    settings.guidance_to = 0.25;
+    assert_status(sl_generate(&settings, prompts, 2, NULL, 0, NULL, &made), SL_INVALID);
+    assert_non_null(strstr(sl_error_message(), "--guidance-from 0.75, --guidance-to 0.25"));
+    settings.guidance_from = settings.guidance_to = -1;
+    settings.out = NULL;
     assert_status(sl_generate(&settings, prompts, 2, NULL, 0, NULL, &made), SL_INVALID);
 }
 

@@ -131,7 +131,7 @@ static void generated_files_are_made_again(void **state) {
     generate(&settings, -1, NULL);
     assert_int_equal(differing(in_folder("made/image_000001.tif")), 0);
     assert_int_equal(differing(in_folder("made/image_000000.png")), 0);
-    assert_true(differing(changed_from("made/image_000000.tif", "eta", NULL, 0)) > 0);
+    assert_true(differing(changed_from("made/image_000000.tif", "guidance_to", NULL, 0)) > 0);
     json_t *elsewhere = json_pack("{s:f, s:f}", "row_px", 40.5, "column_px", 30.25);
     assert_true(differing(changed_from("made/image_000000.tif", "beam", elsewhere, 0)) > 0);
 }
@@ -151,7 +151,8 @@ static void other_decoding_is_told(void **state) {
     static const struct {
         const char *key, *words;
     } without[] = {{"deblock_detail", "made with \"deblock_detail\" 0, the model's is 0.006"},
-                   {"decoded_level", "made without \"decoded_level\""}};
+                   {"decoded_quantile", "made without \"decoded_quantile\""},
+                   {"brightness_deviation", "made with \"brightness_deviation\" 0, the model's is 0.78"}};
     sl_generate_settings settings;
     sl_verify_result result;
     generate(&settings, -1, NULL);

@@ -231,6 +231,24 @@ static void a_map_meets_its_level(void **state) {
     assert_true(map[7] == 0.1f && fabs(quantile - 0.1) < 1e-6);
 }
 
+/* A blunted peak is restored by itself: what is darker stays, and of two pixels the brighter one stays so. */
+static void the_peak_alone_is_stretched(void **state) {
+    (void)state;
+    enum { N = 3000, STAYS = N * 9 / 10 };
+    static const double drawn[] = {0.93, 1.05};
+    float map[N], before[N];
+    double quantile;
+    for (size_t k = 0; k < sizeof drawn / sizeof *drawn; k++) {
+        for (int i = 0; i < N; i++)
+            map[i] = (float)(0.3 + (drawn[k] - 0.3) * pow(i / floor((N - 1) * 0.999), 8));
+        memcpy(before, map, sizeof map);
+        assert_ok(sl_log_map_meet_level(map, N, &quantile));
+        assert_memory_equal(before, map, STAYS * sizeof *map);
+        for (int i = 1; i < N; i++) assert_true(map[i] >= map[i - 1] && map[i] <= 1.0001f);
+        assert_true(map[N - 1] > 0.9999f && (map[N - 1] > before[N - 1]) == (drawn[k] < 1));
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(counts_follow_the_poisson_law),
@@ -241,6 +259,7 @@ int main(void) {
         cmocka_unit_test(beamstops_are_read_from_text),
         cmocka_unit_test(the_log_map_goes_back),
         cmocka_unit_test(a_map_meets_its_level),
+        cmocka_unit_test(the_peak_alone_is_stretched),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) ? 1 : 0;
 }

@@ -36,16 +36,34 @@ static void predict(sl_prediction_type prediction, double a, pair *image, pair *
     }
 }
 
-static void weigh(const sl_sampling *s, int call, sl_sampling_weights *out) {
+/* From signal share a to b, which is reached by the predicted noise and by fresh noise. */
+typedef struct step {
+    double a, b, direction, deviation;
+} step;
+
+static step step_of(const sl_sampling *s, int call) {
     int t = (int)s->timesteps[call], next = t - s->schedule.train_steps / s->steps;
     double a = sl_alpha_bar_at(s, t), b = sl_alpha_bar_at(s, next);
     double deviation = s->settings.eta > 0 ? s->settings.eta * sqrt((1 - b) / (1 - a) * (1 - a / b)) : 0;
-    double direction = sqrt(1 - b - deviation * deviation), signal = sqrt(b);
+    return (step){a, b, sqrt(1 - b - deviation * deviation), deviation};
+}
+
+static double widening(const sl_sampling *s, int call, double variance) {
+    step at = step_of(s, call);
+    if (!(at.deviation > 0)) return 1;
+    double open = variance * (1 - at.a) / (at.a * variance + 1 - at.a); /* variance left of the image */
+    double share = sqrt(at.b) - at.direction * sqrt(at.a / (1 - at.a)); /* of the prediction in the outcome */
+    return sqrt(1 + share * share * open / (at.deviation * at.deviation));
+}
+
+static void weigh(const sl_sampling *s, int call, sl_sampling_weights *out) {
+    step at = step_of(s, call);
+    double signal = sqrt(at.b);
     double *clean = out->of[SL_SUM_PREDICTION], *x = out->of[SL_SUM_SAMPLE];
     pair image, noise;
-    predict(s->settings.prediction, a, &image, &noise);
-    x[SL_TERM_SAMPLE] = direction * noise.sample;
-    x[SL_TERM_OUTPUT] = direction * noise.output;
+    predict(s->settings.prediction, at.a, &image, &noise);
+    x[SL_TERM_SAMPLE] = at.direction * noise.sample;
+    x[SL_TERM_OUTPUT] = at.direction * noise.output;
     if (s->settings.clip_sample) {
         clean[SL_TERM_SAMPLE] = image.sample;
         clean[SL_TERM_OUTPUT] = image.output;
@@ -54,7 +72,7 @@ static void weigh(const sl_sampling *s, int call, sl_sampling_weights *out) {
         x[SL_TERM_SAMPLE] += signal * image.sample;
         x[SL_TERM_OUTPUT] += signal * image.output;
     }
-    x[SL_TERM_NOISE] = deviation;
+    x[SL_TERM_NOISE] = at.deviation;
 }
 
 const sl_sampler sl_sampler_ddim = {
@@ -66,4 +84,5 @@ const sl_sampler sl_sampler_ddim = {
     .wants_noise = wants_noise,
     .plan = plan,
     .weigh = weigh,
+    .widening = widening,
 };

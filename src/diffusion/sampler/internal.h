@@ -31,6 +31,7 @@ struct sl_sampler {
     sl_status (*plan)(sl_sampling *sampling);
     /* Fills the weights of a call, all of them 0 before but the input's. */
     void (*weigh)(const sl_sampling *sampling, int call, sl_sampling_weights *out);
+    double (*widening)(const sl_sampling *sampling, int call, double variance); /* NULL: always 1 */
 };
 
 /* The three spacings for `steps` steps, from noisy to clean, into out[steps]; as doubles not yet rounded

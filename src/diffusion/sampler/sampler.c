@@ -113,6 +113,11 @@ void sl_sampling_weigh(const sl_sampling *sampling, int call, sl_sampling_weight
     sampler->weigh(sampling, call, out);
 }
 
+double sl_sampling_widening(const sl_sampling *sampling, int call, double variance) {
+    const sl_sampler *sampler = sampling->settings.sampler;
+    return sampler->widening ? sampler->widening(sampling, call, variance) : 1;
+}
+
 static void form_sum(const sl_sampling *sampling, const sl_sampling_weights *weights, int sum,
                      const float *const *terms, float *out) {
     sl_sampling_form form = sl_sampling_form_of(&sampling->settings);

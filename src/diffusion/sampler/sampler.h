@@ -134,6 +134,12 @@ double sl_sampling_initial_scale(const sl_sampling *sampling);                 /
 bool sl_sampling_wants_noise(const sl_sampling *sampling); /* in every step, the last included */
 void sl_sampling_weigh(const sl_sampling *sampling, int call, sl_sampling_weights *out);
 
+/* How many times as much noise a step needs in a direction in which images are normal with `variance`, that
+ * of the noise being 1, for its outcome to be as spread as it should: what the prediction leaves open has to
+ * be drawn too (Bao et al. 2022, Analytic-DPM, theorem 1, for one direction). Most where steps are few and
+ * images vary much. DDIM with eta above 0; 1 for others and where the step puts no noise back. */
+double sl_sampling_widening(const sl_sampling *sampling, int call, double variance);
+
 /* What the settings ask for in every step alike. */
 typedef struct sl_sampling_form {
     int slots;

@@ -1,5 +1,7 @@
 #include "diffusion/sampler/sampler_graph.h"
 
+const char *const sl_sampler_step_kept[1 + SL_SAMPLING_SLOTS] = {"latents", "slot.0", "slot.1", "slot.2"};
+
 bool sl_sampler_step_equal(const sl_sampler_step *a, const sl_sampler_step *b) {
     return a->form.slots == b->form.slots && a->form.wants_noise == b->form.wants_noise &&
            a->form.rounds == b->form.rounds && a->form.clip_range == b->form.clip_range &&
@@ -17,7 +19,7 @@ static sl_value form_sum(sl_graph *graph, const sl_sampler_step *step, const sl_
 
 sl_value sl_sampler_step_begin(sl_graph *graph, const sl_sampler_step *step, sl_shape shape,
                                sl_step_values *out) {
-    out->latents = sl_input(graph, "latents", SL_F32, shape);
+    out->latents = sl_input(graph, sl_sampler_step_kept[0], SL_F32, shape);
     out->weights = sl_input(graph, "weights", SL_F64, SL_SHAPE(SL_SUMS, SL_TERMS));
     const sl_value terms[SL_TERM_PREDICTION] = {out->latents};
     sl_value input = form_sum(graph, step, out, terms, SL_SUM_INPUT);
@@ -32,12 +34,12 @@ static sl_value noise_of(sl_graph *graph, const sl_sampler_step *step, sl_shape 
 
 void sl_sampler_step_end(sl_graph *graph, const sl_sampler_step *step, const sl_step_values *values,
                          sl_value output) {
-    static const char *const names[SL_SAMPLING_SLOTS] = {"slot.0", "slot.1", "slot.2"};
     sl_shape shape = sl_value_shape(graph, values->latents);
     if (step->guided) output = sl_guide(graph, output, sl_input(graph, "guidance", SL_F64, SL_SHAPE(2)));
     sl_value terms[SL_TERM_PREDICTION] = {values->latents, output, noise_of(graph, step, shape)};
     sl_value *slots = terms + SL_TERM_SLOT;
-    for (int i = 0; i < step->form.slots; i++) slots[i] = sl_input(graph, names[i], SL_F32, shape);
+    for (int i = 0; i < step->form.slots; i++)
+        slots[i] = sl_input(graph, sl_sampler_step_kept[1 + i], SL_F32, shape);
     sl_value next = form_sum(graph, step, values, terms, SL_SUM_SAMPLE);
     for (int i = step->form.slots - 1; i >= 0; i--)
         sl_assign(graph, slots[i], form_sum(graph, step, values, terms, SL_SUM_SLOT + i));

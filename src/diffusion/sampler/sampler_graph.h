@@ -22,6 +22,9 @@ typedef struct sl_sampler_step {
     bool draws_noise; /* by itself */
 } sl_sampler_step;
 
+/* Names of what stays from one run to the next: the latents, and as many slots as the form has. */
+extern const char *const sl_sampler_step_kept[1 + SL_SAMPLING_SLOTS];
+
 bool sl_sampler_step_equal(const sl_sampler_step *a, const sl_sampler_step *b);
 
 typedef struct sl_step_values {

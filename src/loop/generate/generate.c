@@ -34,6 +34,12 @@ const sl_option sl_generate_options[] = {
                    "what the images should not be"),
     SL_OPTION_INT(sl_generate_settings, steps, "steps", 0, "30", 1, 1000, "steps", "denoising steps"),
     SL_GENERATE_GUIDANCE(sl_generate_settings),
+    SL_OPTION_REAL(sl_generate_settings, guidance_from, "guidance-from", 0, "-1", -1, 1, "",
+                   "guided are steps from this share of the noise schedule's timesteps on (0: to the last "
+                   "step); others cost half; -1: the model folder's own, 0 where it names none"),
+    SL_OPTION_REAL(sl_generate_settings, guidance_to, "guidance-to", 0, "-1", -1, 1, "",
+                   "and below this share (1: from the first step on); -1: the model folder's own, 1 where it "
+                   "names none"),
     SL_OPTION_REAL(sl_generate_settings, guidance_rescale, "guidance-rescale", 0, "0", 0, 1, "",
                    "brings the guided prediction back to its usual spread"),
     SL_OPTION_TEXT(sl_generate_settings, sampler, "sampler", 0, NULL, "NAME",
@@ -91,7 +97,7 @@ typedef struct run {
     sl_bundle *bundle;
     sl_pipeline *pipeline;
     sl_sampler_settings sampler;
-    double guidance;
+    double guidance, guidance_from, guidance_to;
     sl_image mask;
     sl_direct_beam beam; /* given; not known: `draws_beam` tells which */
     bool draws_beam;
@@ -132,6 +138,18 @@ static sl_status describe_model(run *r, const char *folder) {
     return SL_OK;
 }
 
+static sl_status choose_guidance(run *r) {
+    const sl_generate_settings *s = r->settings;
+    r->guidance = sl_bundle_guidance(r->bundle, s->guidance);
+    r->guidance_from = s->guidance_from >= 0 ? s->guidance_from : r->bundle->guidance_from;
+    r->guidance_to = s->guidance_to >= 0 ? s->guidance_to : r->bundle->guidance_to;
+    if (r->guidance_from < r->guidance_to) return SL_OK;
+    return sl_fail(SL_INVALID,
+                   "--guidance-from %g, --guidance-to %g: no step lies between (--guidance 1: no "
+                   "guidance)",
+                   r->guidance_from, r->guidance_to);
+}
+
 static sl_status load_model(run *r) {
     const sl_generate_settings *s = r->settings;
     const char *folder = s->model;
@@ -150,7 +168,7 @@ static sl_status load_model(run *r) {
         SL_TRY(describe_file(file, r->common, "lora"));
         json_object_set_new(r->common, "lora_scale", json_real(s->lora_scale));
     }
-    r->guidance = sl_bundle_guidance(r->bundle, s->guidance);
+    SL_TRY(choose_guidance(r));
     SL_TRY(sl_bundle_sampler(r->bundle, s->sampler, s->eta, &r->sampler));
     r->sampler_name = s->sampler ? s->sampler : sl_sampler_name(r->sampler.sampler);
     sl_pipeline_options options = {.vae_tile_px = s->vae_tile_px};
@@ -211,12 +229,18 @@ static sl_status describe_run(run *r) {
     json_object_set_new(r->common, "sampler", json_string(r->sampler_name));
     if (sl_sampler_takes_eta(r->sampler.sampler))
         json_object_set_new(r->common, "eta", json_real(r->sampler.eta));
+    if (r->sampler.eta > 0 && r->bundle->brightness_deviation > 0)
+        json_object_set_new(r->common, "brightness_deviation", json_real(r->bundle->brightness_deviation));
     const sl_deblocking *deblocking = &r->bundle->deblocking;
     if (deblocking->step > 0) json_object_set_new(r->common, "deblock", json_real(deblocking->step));
     if (deblocking->detail > 0)
         json_object_set_new(r->common, "deblock_detail", json_real(deblocking->detail));
     json_object_set_new(r->common, "steps", json_integer(s->steps));
     json_object_set_new(r->common, "guidance", json_real(r->guidance));
+    if (r->guidance > 1 && (r->guidance_from > 0 || r->guidance_to < 1)) {
+        json_object_set_new(r->common, "guidance_from", json_real(r->guidance_from));
+        json_object_set_new(r->common, "guidance_to", json_real(r->guidance_to));
+    }
     if (s->guidance_rescale > 0)
         json_object_set_new(r->common, "guidance_rescale", json_real(s->guidance_rescale));
     json_object_set_new(r->common, "dtype", json_string(sl_engine_dtype_name(s->dtype)));
@@ -386,6 +410,8 @@ static sl_status make_batch(run *r, int64_t first, int64_t count, const sl_progr
         .width = s->size_px,
         .steps = (int)s->steps,
         .guidance = r->guidance,
+        .guidance_from = r->guidance_from,
+        .guidance_to = r->guidance_to,
         .guidance_rescale = s->guidance_rescale,
         .sampler = &r->sampler,
         .noise = noises[s->rng].kind,

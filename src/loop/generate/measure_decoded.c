@@ -90,7 +90,7 @@ static sl_status expected_map(const float *decoded, int channels, json_t *proven
         e[i] = e[i] < 0 ? 0 : e[i] > 1 ? 1 : e[i];
         sum += (double)e[i];
     }
-    json_object_set_new(provenance, "decoded_level", json_real(quantile));
+    json_object_set_new(provenance, "decoded_quantile", json_real(quantile));
     *out_mean = sum / (double)count;
     return SL_OK;
 }

@@ -74,6 +74,8 @@ static sl_status generate(work *w, int64_t first, int count, sl_generated *out) 
                                 .beams = beams,
                                 .steps = STEPS,
                                 .guidance = w->bundle->guidance,
+                                .guidance_from = w->bundle->guidance_from,
+                                .guidance_to = w->bundle->guidance_to,
                                 .sampler = &w->bundle->sampler,
                                 .noise = SL_NOISE_COUNTER,
                                 .first_image = (uint32_t)first,
