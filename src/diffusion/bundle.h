@@ -11,12 +11,12 @@
  *   default: none is);
  * - guidance: the guidance scale that suits the model (7.5, which Stable Diffusion 1.x is used to; 1.5 in the
  *   space of expectations);
- * - guidance_from, guidance_to: between which shares of the noise schedule's timesteps it is guided (0 and
+ * - guidance_from, guidance_to: between which shares of the noise schedule's timesteps steps are guided (0,
  * 1);
  * - eta: how much noise suits its steps where the sampler is DDIM, from 0 (the default) to 1;
  * - brightness_deviation: of the mean of the latents' first channel, from image to image of one prompt. Steps
- *   that put noise back then leave pictures as different in brightness (sl_sampling_widening; 0, the default:
- *   that is left to the steps);
+ *   of DDIM with eta above 0 then leave pictures as different in brightness (sl_sampling_widening; 0, the
+ *   default: they do not);
  * - intensity_map: how counts became model values; its keys are the image layer's business */
 #ifndef SL_DIFFUSION_BUNDLE_H
 #define SL_DIFFUSION_BUNDLE_H

@@ -363,6 +363,12 @@ done:
 }
 
 static sl_status check_request(const sl_generation *g) {
+    if (!(g->guidance_from >= 0 && g->guidance_from <= 1 && g->guidance_to >= 0 && g->guidance_to <= 1))
+        return sl_fail(SL_INVALID, "guidance from %g to %g of the noise schedule, expected 0 to 1",
+                       g->guidance_from, g->guidance_to);
+    if (!(g->brightness_deviation >= 0))
+        return sl_fail(SL_INVALID, "a brightness deviation of %g, expected 0 or more",
+                       g->brightness_deviation);
     if (g->count < 1 || g->prompt_count < 1 || !g->prompts)
         return sl_fail(SL_INVALID, "%lld images of %lld prompts, expected at least one of each",
                        (long long)g->count, (long long)g->prompt_count);
@@ -399,7 +405,7 @@ static sl_status prepare(run *r) {
     SL_TRY(sl_sampling_new(r->settings, r->steps, 0, &sampling));
     r->calls = sl_sampling_calls(sampling);
     r->step.form = sl_sampling_form_of(r->settings);
-    double deviation = r->step.form.wants_noise ? bundle->brightness_deviation : 0;
+    double deviation = sl_sampler_widens(r->settings) ? g->brightness_deviation : 0;
     r->mean_variance = deviation * deviation * (double)(r->height * r->width);
     r->step.draws_noise = r->step.form.wants_noise && g->noise == SL_NOISE_COUNTER && !(r->mean_variance > 0);
     r->initial_scale = sl_sampling_initial_scale(sampling);

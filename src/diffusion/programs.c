@@ -49,11 +49,18 @@ const sl_pipeline_options *sl_programs_options(const sl_programs *programs) {
     return &programs->options;
 }
 
-static void drop(sl_programs *programs, int part) {
+/* The programs of a part, but for that of `stays`; NULL: all. */
+static void drop_except(sl_programs *programs, int part, const kept *stays) {
     for (int i = 0; i < SLOTS; i++) {
-        sl_program_end(&programs->slots[part][i].program);
-        programs->slots[part][i] = (kept){0};
+        kept *slot = &programs->slots[part][i];
+        if (slot == stays) continue;
+        sl_program_end(&slot->program);
+        *slot = (kept){0};
     }
+}
+
+static void drop(sl_programs *programs, int part) {
+    drop_except(programs, part, NULL);
 }
 
 void sl_programs_drop_others(sl_programs *programs, sl_part kept_part) {
@@ -168,6 +175,10 @@ static sl_status make_room_and_compile(sl_programs *programs, sl_part part, kept
     sl_status status = compile_into(programs, part, slot);
     if (status == SL_MEMORY && part != SL_PART_TEXT) {
         drop(programs, SL_PART_TEXT); /* its embeddings are kept */
+        status = compile_into(programs, part, slot);
+    }
+    if (status == SL_MEMORY) {
+        drop_except(programs, part, slot);
         status = compile_into(programs, part, slot);
     }
     if (status == SL_MEMORY && part != SL_PART_DECODE && part != SL_PART_ENCODE) {

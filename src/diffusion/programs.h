@@ -25,7 +25,7 @@ const sl_pipeline_options *sl_programs_options(const sl_programs *programs);
 void sl_programs_drop_others(sl_programs *programs, sl_part kept);
 
 /* The program of that part and shape, compiled now where it is not kept; valid until the next call. Where a
- * device has no room, the text encoder's go first, and for the denoiser all others. */
+ * device has no room, the text encoder's go first, then the part's own, and for the denoiser all others. */
 sl_status sl_programs_get(sl_programs *programs, sl_part part, int64_t batch, int64_t height, int64_t width,
                           sl_program **out);
 

@@ -236,19 +236,40 @@ static void noise_belongs_to_the_image(void **state) {
     }
 }
 
+/* Without any signal all of DDPM's noise is fresh, but for a rounding on either side. */
+static void noise_without_signal_stays_finite(void **state) {
+    (void)state;
+    sl_sampler_settings settings = sl_sampler_settings_default(sl_sampler_find("ddim"));
+    settings.schedule.zero_terminal_snr = true;
+    settings.prediction = SL_PREDICTION_V;
+    settings.spacing = SL_SPACING_TRAILING;
+    settings.eta = 1;
+    for (int steps = 2; steps < 200; steps++) {
+        sl_sampling *sampling;
+        sl_sampling_weights weights;
+        assert_ok(sl_sampling_new(&settings, steps, 0, &sampling));
+        sl_sampling_weigh(sampling, 0, &weights);
+        for (int k = 0; k < SL_TERMS; k++)
+            if (!isfinite(weights.of[SL_SUM_SAMPLE][k]))
+                fail_msg("%d steps: weight %d is not finite", steps, k);
+        assert_true(isfinite(sl_sampling_widening(sampling, 0, 600)));
+        sl_sampling_free(sampling);
+    }
+}
+
 /* Of normal images the best denoiser is known. Few steps that put noise back make them too much alike the
  * more they vary, and not where the noise is widened. Followed as a variance, step by step. */
-static double share_of_variance(double variance, bool widened) {
+static double share_of_variance(int steps, double eta, double variance, bool widened) {
     sl_sampler_settings settings = sl_sampler_settings_default(sl_sampler_find("ddim"));
     settings.schedule.betas = SL_BETAS_SQUARED_COSINE;
     settings.prediction = SL_PREDICTION_V;
     settings.spacing = SL_SPACING_TRAILING;
     settings.clip_sample = false;
-    settings.eta = 1;
+    settings.eta = eta;
     sl_sampling *sampling;
     sl_noise_schedule schedule;
     assert_ok(sl_noise_schedule_new(&settings.schedule, &schedule));
-    assert_ok(sl_sampling_new(&settings, 25, 0, &sampling));
+    assert_ok(sl_sampling_new(&settings, steps, 0, &sampling));
     double now = 1;
     for (int call = 0; call < sl_sampling_calls(sampling); call++) {
         sl_sampling_weights weights;
@@ -268,9 +289,13 @@ static double share_of_variance(double variance, bool widened) {
 
 static void widened_noise_keeps_the_variance(void **state) {
     (void)state;
-    assert_true(share_of_variance(600, false) < 0.6 && share_of_variance(40, false) < 0.8);
-    assert_true(fabs(share_of_variance(600, true) - 1) < 0.02 &&
-                fabs(share_of_variance(40, true) - 1) < 0.02);
+    static const double variances[] = {40, 600}, etas[] = {0.5, 1};
+    assert_true(share_of_variance(25, 1, 600, false) < 0.6 && share_of_variance(25, 1, 40, false) < 0.8);
+    for (int k = 0; k < 4; k++)
+        assert_true(fabs(share_of_variance(25, etas[k / 2], variances[k % 2], true) - 1) < 0.02);
+    /* steps of 33 between timesteps that are 33 1/3 apart, as diffusers has it, lose a little */
+    assert_true(share_of_variance(30, 1, 600, false) < 0.6);
+    assert_true(fabs(share_of_variance(30, 1, 600, true) - 0.95) < 0.02);
     sl_sampler_settings settings = sl_sampler_settings_default(sl_sampler_find("ddim"));
     sl_sampling *sampling;
     assert_ok(sl_sampling_new(&settings, 10, 0, &sampling)); /* puts no noise back */
@@ -288,6 +313,7 @@ int main(void) {
         cmocka_unit_test(what_is_not_here_is_refused),
         cmocka_unit_test(hard_settings_stay_finite),
         cmocka_unit_test(noise_belongs_to_the_image),
+        cmocka_unit_test(noise_without_signal_stays_finite),
         cmocka_unit_test(widened_noise_keeps_the_variance),
     };
     return cmocka_run_group_tests(tests, write_config, remove_config) ? 1 : 0;

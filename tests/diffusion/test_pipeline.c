@@ -258,20 +258,21 @@ static void encoding_is_the_way_back(void **state) {
 
 /* ---- guidance in a part of the steps ---- */
 
-enum { TRIED_SIDE_PX = 48 };
+enum { TRIED_SIDE_PX = 48, TRIED_STEPS = 6, TRIED_SEED = 5 };
 
 static sl_tensor made_with(const sl_bundle *bundle, const char *sampler, sl_generation generation) {
     static const char *const words[] = {"rings"};
     sl_sampler_settings settings;
     assert_ok(sl_sampler_settings_use(fixture("pipe/scheduler"), sampler, &settings));
     if (strcmp(sampler, "ddim") == 0) settings.eta = 1;
-    generation.count = 2;
+    generation.count = 3;
+    generation.batch = 2;
     generation.prompts = words;
     generation.prompt_count = 1;
     generation.height = generation.width = TRIED_SIDE_PX;
-    generation.steps = 6;
+    generation.steps = TRIED_STEPS;
     generation.sampler = &settings;
-    generation.seed = 5;
+    generation.seed = TRIED_SEED;
     generation.latents_only = true;
     sl_pipeline *pipeline;
     sl_generated made;
@@ -281,19 +282,19 @@ static sl_tensor made_with(const sl_bundle *bundle, const char *sampler, sl_gene
     return made.latents;
 }
 
-/* Against the prompt itself guidance changes nothing, so that programs can be changed under way unseen: with
- * them goes what the sampler keeps (dpmpp_2m, pndm). */
+/* Against the prompt itself guidance changes nothing, so that programs can be changed under way unseen, in a
+ * smaller last batch too: with them goes what the sampler keeps (dpmpp_2m, pndm). */
 static void guidance_comes_and_goes(void **state) {
     (void)state;
     static const char *const samplers[] = {"ddim", "dpmpp_2m", "pndm"}, *const same[] = {"rings"};
+    const sl_generation unguided = {.guidance = 1}, guided = {.guidance = 7},
+                        middle = {.guidance = 7, .guidance_from = 0.3, .guidance_to = 0.7},
+                        never = {.guidance = 7, .guidance_from = 0.9995};
+    sl_generation against = middle;
+    against.negatives = same;
     sl_bundle *bundle;
     assert_ok(sl_bundle_load(fixture("pipe"), &bundle));
     for (int s = 0; s < 3; s++) {
-        const sl_generation unguided = {.guidance = 1}, guided = {.guidance = 7},
-                            middle = {.guidance = 7, .guidance_from = 0.3, .guidance_to = 0.7},
-                            never = {.guidance = 7, .guidance_from = 0.9995, .guidance_to = 1},
-                            against = {
-                                .guidance = 7, .guidance_from = 0.3, .guidance_to = 0.7, .negatives = same};
         sl_tensor plain = made_with(bundle, samplers[s], unguided),
                   all = made_with(bundle, samplers[s], guided), part = made_with(bundle, samplers[s], middle),
                   none = made_with(bundle, samplers[s], never),
@@ -310,41 +311,88 @@ static void guidance_comes_and_goes(void **state) {
     sl_bundle_free(bundle);
 }
 
-/* ---- pictures as different in brightness as they should be ---- */
-
-typedef struct first_step {
-    float *values; /* of the latents */
-} first_step;
-
 static void keep_first_step(void *context, int call, int64_t first, const sl_tensor *latents) {
-    first_step *kept = context;
-    if (call == 0 && first == 0) memcpy(kept->values, latents->data, sl_tensor_bytes(latents));
+    float *kept = context;
+    if (call == 0 && first == 0) memcpy(kept, latents->data, sl_tensor_bytes(latents));
 }
 
-/* After one step the means of the first channel alone are others, and farther apart. */
+/* Of the first batch; sl_free. */
+static float *first_step_of(const sl_bundle *bundle, const char *sampler, sl_generation generation) {
+    float *kept;
+    assert_ok(sl_alloc(&kept, TRIED_SIDE_PX * TRIED_SIDE_PX * 64, sizeof *kept));
+    generation.on_step = keep_first_step;
+    generation.context = kept;
+    sl_tensor made = made_with(bundle, sampler, generation);
+    assert_true(sl_shape_count(&made.shape) <= TRIED_SIDE_PX * TRIED_SIDE_PX * 64);
+    sl_tensor_free(&made);
+    return kept;
+}
+
+/* Steps go from 1, all noise, to 0. */
+static void guidance_is_at_its_end_of_the_schedule(void **state) {
+    (void)state;
+    const sl_generation all = {.guidance = 7}, none = {.guidance = 1},
+                        noisy = {.guidance = 7, .guidance_from = 0.5},
+                        clean = {.guidance = 7, .guidance_to = 0.5};
+    sl_bundle *bundle;
+    assert_ok(sl_bundle_load(fixture("pipe"), &bundle));
+    float *guided = first_step_of(bundle, "ddim", all), *plain = first_step_of(bundle, "ddim", none),
+          *early = first_step_of(bundle, "ddim", noisy), *late = first_step_of(bundle, "ddim", clean);
+    assert_memory_equal(early, guided, 64 * sizeof *early);
+    assert_memory_equal(late, plain, 64 * sizeof *late);
+    assert_memory_not_equal(early, late, 64 * sizeof *late);
+    sl_free(guided);
+    sl_free(plain);
+    sl_free(early);
+    sl_free(late);
+    sl_bundle_free(bundle);
+}
+
+/* ---- pictures as different in brightness as they should be ---- */
+
+/* What the means of the first channel's noise, of each image, are moved by in the first step. */
+static void expected_shifts(int64_t places, int64_t each, double deviation, double *out) {
+    sl_sampler_settings settings;
+    sl_sampling *sampling;
+    sl_sampling_weights weights;
+    sl_noise *noise;
+    float *drawn;
+    assert_ok(sl_sampler_settings_use(fixture("pipe/scheduler"), "ddim", &settings));
+    settings.eta = 1;
+    assert_ok(sl_sampling_new(&settings, TRIED_STEPS, 0, &sampling));
+    sl_sampling_weigh(sampling, 0, &weights);
+    double factor = sl_sampling_widening(sampling, 0, deviation * deviation * (double)places);
+    assert_true(factor > 1.01);
+    assert_ok(sl_alloc(&drawn, 2, (size_t)each * sizeof *drawn));
+    assert_ok(sl_noise_new(SL_NOISE_COUNTER, TRIED_SEED, 0, 2, (size_t)each, &noise));
+    for (int draws = 0; draws < 2; draws++) sl_noise_draw(noise, drawn); /* latents, then the step's */
+    for (int n = 0; n < 2; n++) {
+        double sum = 0;
+        for (int64_t i = 0; i < places; i++) sum += (double)drawn[n * each + i];
+        out[n] = weights.of[SL_SUM_SAMPLE][SL_TERM_NOISE] * (factor - 1) * sum / (double)places;
+    }
+    sl_noise_free(noise);
+    sl_free(drawn);
+    sl_sampling_free(sampling);
+}
+
+/* After one step the means of the first channel alone are others, by as much as the noise's was widened. */
 static void brightness_is_spread(void **state) {
     (void)state;
     sl_bundle *bundle;
     assert_ok(sl_bundle_load(fixture("pipe"), &bundle));
     int64_t side = TRIED_SIDE_PX / sl_bundle_reduction(bundle),
             channels = sl_bundle_unet(bundle)->in_channels, each = side * side * channels;
-    float *latents[2];
-    for (int k = 0; k < 2; k++) {
-        assert_ok(sl_alloc(&latents[k], 2, (size_t)each * sizeof(float)));
-        first_step kept = {latents[k]};
-        bundle->brightness_deviation = k ? 3 : 0;
-        sl_tensor made =
-            made_with(bundle, "ddim", (sl_generation){.on_step = keep_first_step, .context = &kept});
-        sl_tensor_free(&made);
+    const sl_generation narrow = {0}, wide = {.brightness_deviation = 3};
+    float *before = first_step_of(bundle, "ddim", narrow), *after = first_step_of(bundle, "ddim", wide);
+    double shift[2];
+    expected_shifts(side * side, each, 3, shift);
+    for (int64_t i = 0; i < 2 * each; i++) {
+        double moved = (double)after[i] - (double)before[i];
+        assert_true(fabs(moved - (i % channels ? 0 : shift[i / each])) < 1e-5);
     }
-    for (int n = 0; n < 2; n++) {
-        const float *a = latents[0] + n * each, *b = latents[1] + n * each;
-        double shift = (double)b[0] - (double)a[0];
-        assert_true(fabs(shift) > 1e-3);
-        for (int64_t i = 0; i < each; i++)
-            assert_true(fabs((double)b[i] - (double)a[i] - (i % channels ? 0 : shift)) < 1e-5);
-    }
-    for (int k = 0; k < 2; k++) sl_free(latents[k]);
+    sl_free(before);
+    sl_free(after);
     sl_bundle_free(bundle);
 }
 
@@ -484,6 +532,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(bad_requests_are_refused),
     cmocka_unit_test(encoding_is_the_way_back),
     cmocka_unit_test(guidance_comes_and_goes),
+    cmocka_unit_test(guidance_is_at_its_end_of_the_schedule),
     cmocka_unit_test(brightness_is_spread),
     cmocka_unit_test(bundles_come_back),
     cmocka_unit_test(eta_is_of_samplers_that_take_it),

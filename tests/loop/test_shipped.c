@@ -89,6 +89,7 @@ static void captions_reach_the_picture(void **state) {
                                 .guidance = bundle->guidance,
                                 .guidance_from = bundle->guidance_from,
                                 .guidance_to = bundle->guidance_to,
+                                .brightness_deviation = bundle->brightness_deviation,
                                 .sampler = &bundle->sampler,
                                 .noise = SL_NOISE_COUNTER,
                                 .seed = 5,

@@ -146,10 +146,16 @@ static void an_image_depends_on_seed_and_index_alone(void **state) {
     assert_status(sl_generate(&settings, prompts, 2, NULL, 0, NULL, &made), SL_INVALID);
     settings.shard = NULL;
     settings.guidance_from = 0.75;
-    settings.guidance_to = 0.25;
+    settings.guidance_to = 0.25; /* no guidance, no matter */
+    assert_ok(sl_generate(&settings, prompts, 2, NULL, 0, NULL, &made));
+    settings.guidance = 2;
     assert_status(sl_generate(&settings, prompts, 2, NULL, 0, NULL, &made), SL_INVALID);
-    assert_non_null(strstr(sl_error_message(), "--guidance-from 0.75, --guidance-to 0.25"));
-    settings.guidance_from = settings.guidance_to = -1;
+    assert_non_null(strstr(sl_error_message(), "guidance from 0.75 to 0.25 of the noise schedule"));
+    settings.guidance_to = -1;
+    settings.guidance_from = 1;
+    assert_status(sl_generate(&settings, prompts, 2, NULL, 0, NULL, &made), SL_INVALID);
+    assert_non_null(strstr(sl_error_message(), "from 1 to 1 (the model's) of the noise schedule"));
+    settings.guidance_from = -1;
     settings.out = NULL;
     assert_status(sl_generate(&settings, prompts, 2, NULL, 0, NULL, &made), SL_INVALID);
 }

@@ -90,7 +90,8 @@ typedef struct gates {
 typedef struct sample_set sample_set;
 
 /* Makes what is missing of `count` samples of `model` in the workspace `folder`, image k from captions[k];
- * then opens them. Interrupted or longer runs go on. */
+ * then opens them. Interrupted or longer runs go on; SL_MISMATCH where this program makes other samples than
+ * those that were kept. */
 sl_status samples_open(const gates *g, const char *model, const char *folder, const image_rows *captions,
                        int64_t count, sample_set **out);
 void samples_close(sample_set *samples);

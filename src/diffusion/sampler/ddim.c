@@ -45,7 +45,8 @@ static step step_of(const sl_sampling *s, int call) {
     int t = (int)s->timesteps[call], next = t - s->schedule.train_steps / s->steps;
     double a = sl_alpha_bar_at(s, t), b = sl_alpha_bar_at(s, next);
     double deviation = s->settings.eta > 0 ? s->settings.eta * sqrt((1 - b) / (1 - a) * (1 - a / b)) : 0;
-    return (step){a, b, sqrt(1 - b - deviation * deviation), deviation};
+    /* without any signal all noise is fresh, but for a rounding */
+    return (step){a, b, sqrt(fmax(0, 1 - b - deviation * deviation)), deviation};
 }
 
 static double widening(const sl_sampling *s, int call, double variance) {

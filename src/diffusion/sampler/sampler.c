@@ -113,9 +113,13 @@ void sl_sampling_weigh(const sl_sampling *sampling, int call, sl_sampling_weight
     sampler->weigh(sampling, call, out);
 }
 
+bool sl_sampler_widens(const sl_sampler_settings *settings) {
+    return settings->sampler->widening && sl_sampling_form_of(settings).wants_noise;
+}
+
 double sl_sampling_widening(const sl_sampling *sampling, int call, double variance) {
-    const sl_sampler *sampler = sampling->settings.sampler;
-    return sampler->widening ? sampler->widening(sampling, call, variance) : 1;
+    const sl_sampler_settings *settings = &sampling->settings;
+    return sl_sampler_widens(settings) ? settings->sampler->widening(sampling, call, variance) : 1;
 }
 
 static void form_sum(const sl_sampling *sampling, const sl_sampling_weights *weights, int sum,

@@ -137,7 +137,10 @@ void sl_sampling_weigh(const sl_sampling *sampling, int call, sl_sampling_weight
 /* How many times as much noise a step needs in a direction in which images are normal with `variance`, that
  * of the noise being 1, for its outcome to be as spread as it should: what the prediction leaves open has to
  * be drawn too (Bao et al. 2022, Analytic-DPM, theorem 1, for one direction). Most where steps are few and
- * images vary much. DDIM with eta above 0; 1 for others and where the step puts no noise back. */
+ * images vary much, and however small eta is as long as there is noise to widen. Guidance and clipping of the
+ * prediction are not allowed for. 1 where sl_sampler_widens is false, and in a step that puts no noise back.
+ */
+bool sl_sampler_widens(const sl_sampler_settings *settings); /* DDIM with eta above 0 */
 double sl_sampling_widening(const sl_sampling *sampling, int call, double variance);
 
 /* What the settings ask for in every step alike. */

@@ -34,17 +34,22 @@ const sl_option sl_generate_options[] = {
                    "what the images should not be"),
     SL_OPTION_INT(sl_generate_settings, steps, "steps", 0, "30", 1, 1000, "steps", "denoising steps"),
     SL_GENERATE_GUIDANCE(sl_generate_settings),
-    SL_OPTION_REAL(sl_generate_settings, guidance_from, "guidance-from", 0, "-1", -1, 1, "",
-                   "guided are steps from this share of the noise schedule's timesteps on (0: to the last "
-                   "step); others cost half; -1: the model folder's own, 0 where it names none"),
+    SL_OPTION_REAL(
+        sl_generate_settings, guidance_from, "guidance-from", 0, "-1", -1, 1, "",
+        "guide only steps from this share of the noise schedule's timesteps on, which go from 1 "
+        "(noise) to 0 (image); others cost half; -1: the model folder's own, 0 where it names none"),
     SL_OPTION_REAL(sl_generate_settings, guidance_to, "guidance-to", 0, "-1", -1, 1, "",
-                   "and below this share (1: from the first step on); -1: the model folder's own, 1 where it "
-                   "names none"),
+                   "and only steps below this share; -1: the model folder's own, 1 where it names none"),
     SL_OPTION_REAL(sl_generate_settings, guidance_rescale, "guidance-rescale", 0, "0", 0, 1, "",
                    "brings the guided prediction back to its usual spread"),
     SL_OPTION_TEXT(sl_generate_settings, sampler, "sampler", 0, NULL, "NAME",
                    "pndm, ddim, euler, euler_a, dpmpp_2m, or dpmpp_2m_karras (default: the model's)"),
     SL_GENERATE_ETA(sl_generate_settings),
+    SL_OPTION_REAL(
+        sl_generate_settings, brightness_deviation, "brightness-deviation", 0, "-1", -1, 100, "",
+        "how much the latents' level varies among images of one prompt, which DDIM's steps with "
+        "eta then leave so; 0: what steps make of it; -1: the model folder's own, 0 where it names "
+        "none"),
     SL_OPTION_CHOICE(
         sl_generate_settings, rng, "rng", 0, "counter", "counter|torch|torch-cuda",
         "noise: ours, or that of a torch generator seeded seed + k, on the CPU or on a CUDA device"),
@@ -97,7 +102,7 @@ typedef struct run {
     sl_bundle *bundle;
     sl_pipeline *pipeline;
     sl_sampler_settings sampler;
-    double guidance, guidance_from, guidance_to;
+    double guidance, guidance_from, guidance_to, brightness_deviation;
     sl_image mask;
     sl_direct_beam beam; /* given; not known: `draws_beam` tells which */
     bool draws_beam;
@@ -138,16 +143,23 @@ static sl_status describe_model(run *r, const char *folder) {
     return SL_OK;
 }
 
-static sl_status choose_guidance(run *r) {
+static double asked_or(double asked, double own) {
+    return asked >= 0 ? asked : own;
+}
+
+/* How to sample, by the model's folder where nothing is asked for. */
+static sl_status choose_sampling(run *r) {
     const sl_generate_settings *s = r->settings;
     r->guidance = sl_bundle_guidance(r->bundle, s->guidance);
-    r->guidance_from = s->guidance_from >= 0 ? s->guidance_from : r->bundle->guidance_from;
-    r->guidance_to = s->guidance_to >= 0 ? s->guidance_to : r->bundle->guidance_to;
-    if (r->guidance_from < r->guidance_to) return SL_OK;
-    return sl_fail(SL_INVALID,
-                   "--guidance-from %g, --guidance-to %g: no step lies between (--guidance 1: no "
-                   "guidance)",
-                   r->guidance_from, r->guidance_to);
+    r->guidance_from = asked_or(s->guidance_from, r->bundle->guidance_from);
+    r->guidance_to = asked_or(s->guidance_to, r->bundle->guidance_to);
+    r->brightness_deviation = asked_or(s->brightness_deviation, r->bundle->brightness_deviation);
+    SL_TRY(sl_bundle_sampler(r->bundle, s->sampler, s->eta, &r->sampler));
+    r->sampler_name = s->sampler ? s->sampler : sl_sampler_name(r->sampler.sampler);
+    if (r->guidance <= 1 || r->guidance_from < r->guidance_to) return SL_OK;
+    return sl_fail(SL_INVALID, "guidance from %g%s to %g%s of the noise schedule: nothing lies between",
+                   r->guidance_from, s->guidance_from < 0 ? " (the model's)" : "", r->guidance_to,
+                   s->guidance_to < 0 ? " (the model's)" : "");
 }
 
 static sl_status load_model(run *r) {
@@ -168,9 +180,7 @@ static sl_status load_model(run *r) {
         SL_TRY(describe_file(file, r->common, "lora"));
         json_object_set_new(r->common, "lora_scale", json_real(s->lora_scale));
     }
-    SL_TRY(choose_guidance(r));
-    SL_TRY(sl_bundle_sampler(r->bundle, s->sampler, s->eta, &r->sampler));
-    r->sampler_name = s->sampler ? s->sampler : sl_sampler_name(r->sampler.sampler);
+    SL_TRY(choose_sampling(r));
     sl_pipeline_options options = {.vae_tile_px = s->vae_tile_px};
     SL_TRY(sl_engine_dtype(s->dtype, &options.dtype));
     return sl_pipeline_new(r->bundle, &options, &r->pipeline);
@@ -229,8 +239,8 @@ static sl_status describe_run(run *r) {
     json_object_set_new(r->common, "sampler", json_string(r->sampler_name));
     if (sl_sampler_takes_eta(r->sampler.sampler))
         json_object_set_new(r->common, "eta", json_real(r->sampler.eta));
-    if (r->sampler.eta > 0 && r->bundle->brightness_deviation > 0)
-        json_object_set_new(r->common, "brightness_deviation", json_real(r->bundle->brightness_deviation));
+    if (sl_sampler_widens(&r->sampler) && r->brightness_deviation > 0)
+        json_object_set_new(r->common, "brightness_deviation", json_real(r->brightness_deviation));
     const sl_deblocking *deblocking = &r->bundle->deblocking;
     if (deblocking->step > 0) json_object_set_new(r->common, "deblock", json_real(deblocking->step));
     if (deblocking->detail > 0)
@@ -412,6 +422,7 @@ static sl_status make_batch(run *r, int64_t first, int64_t count, const sl_progr
         .guidance = r->guidance,
         .guidance_from = r->guidance_from,
         .guidance_to = r->guidance_to,
+        .brightness_deviation = r->brightness_deviation,
         .guidance_rescale = s->guidance_rescale,
         .sampler = &r->sampler,
         .noise = noises[s->rng].kind,
@@ -528,7 +539,7 @@ sl_status sl_generate_preview(const sl_generate_settings *settings, int prompt_c
     sl_text_printf(out, "%lld images (index %lld to %lld) of %d prompts, %lld steps each%s\n",
                    (long long)(end - first), (long long)first, (long long)(end - 1), prompt_count,
                    (long long)settings->steps,
-                   settings->guidance > 1   ? ", with guidance (two passes a step)"
+                   settings->guidance > 1   ? ", with guidance (two passes a guided step)"
                    : settings->guidance < 0 ? ", with the model's guidance"
                                             : "");
     if (settings->out)

@@ -76,6 +76,7 @@ static sl_status generate(work *w, int64_t first, int count, sl_generated *out) 
                                 .guidance = w->bundle->guidance,
                                 .guidance_from = w->bundle->guidance_from,
                                 .guidance_to = w->bundle->guidance_to,
+                                .brightness_deviation = w->bundle->brightness_deviation,
                                 .sampler = &w->bundle->sampler,
                                 .noise = SL_NOISE_COUNTER,
                                 .first_image = (uint32_t)first,

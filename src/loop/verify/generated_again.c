@@ -15,6 +15,7 @@ static const struct {
             {"guidance_to", "guidance-to", false},
             {"guidance_rescale", "guidance-rescale", false},
             {"eta", "eta", false},
+            {"brightness_deviation", "brightness-deviation", false},
             {"lora_scale", "lora-scale", false},
             {"negative", "negative", false},
             {"sampler", "sampler", false},
@@ -35,9 +36,9 @@ static sl_status read_settings(const json_t *p, sl_arena *arena, sl_generate_set
         return sl_fail(SL_UNSUPPORTED, "it was masked by '%s', which its record names and does not hold",
                        mask_name);
     }
-    /* a record without eta was made without noise, and one without shares of timesteps with guidance in all,
-     * whatever the model's own is by now */
-    json_t *options = json_pack("{s:i, s:i, s:i}", "eta", 0, "guidance-from", 0, "guidance-to", 1);
+    /* what a record does not name was not there, whatever the model's own is by now */
+    json_t *options = json_pack("{s:i, s:i, s:i, s:i}", "eta", 0, "brightness-deviation", 0, "guidance-from",
+                                0, "guidance-to", 1);
     for (size_t k = 0; k < sizeof kept / sizeof kept[0]; k++) {
         json_t *value = json_object_get(kept[k].asked ? asked : p, kept[k].key);
         if (value) json_object_set(options, kept[k].option, value);
@@ -72,10 +73,10 @@ static sl_status check_weights(const json_t *recorded, const json_t *made) {
     return SL_OK;
 }
 
-/* What is the model folder's to say beside its weights: another number makes another image. */
-static sl_status check_folder(const json_t *recorded, const json_t *made) {
-    static const char *const keys[] = {"deblock", "deblock_detail", "brightness_deviation"};
-    for (size_t k = 0; k < sizeof keys / sizeof keys[0]; k++) {
+/* How the model takes its decoder's blocks out is its folder's to say: another way makes another image. */
+static sl_status check_deblocking(const json_t *recorded, const json_t *made) {
+    static const char *const keys[] = {"deblock", "deblock_detail"};
+    for (int k = 0; k < 2; k++) {
         double was = json_number_value(json_object_get(recorded, keys[k])),
                is = json_number_value(json_object_get(made, keys[k]));
         if (was < is || was > is)
@@ -122,7 +123,7 @@ sl_status sl_generated_again(const json_t *provenance, int32_t size_px, const ch
     out->recorded = text_of(provenance, "engine", arena);
     out->engine = text_of(record, "engine", arena);
     sl_status status = check_weights(provenance, record);
-    if (!status) status = check_folder(provenance, record);
+    if (!status) status = check_deblocking(provenance, record);
     if (!status) status = check_level(provenance, record);
     if (!status) status = sink->take(sink->context, &made, &same);
     sl_image_free(&made);
