@@ -76,9 +76,10 @@ typedef struct gates {
     gates_settings settings;
     int64_t count;                          /* samples */
     const char *model, *folder, *simulated; /* the model's folder; where its images and those of all go */
-    sl_deblocking deblocking;               /* of the model */
-    uint64_t data_seed;                     /* of the model's recipe */
-    int data_version;                       /* of the simulator that it has learnt from */
+    double guidance_from, guidance_to, brightness_deviation; /* of the model, as the next */
+    sl_deblocking deblocking;
+    uint64_t data_seed; /* of the model's recipe */
+    int data_version;   /* of the simulator that it has learnt from */
     sl_arena *arena;
     const sl_progress *progress;
     image_rows set[SET_COUNT];

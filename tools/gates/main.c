@@ -110,6 +110,9 @@ static sl_status read_model(gates *g) {
     status = sl_bundle_sampler(bundle, NULL, g->settings.eta, &sampler);
     g->settings.eta = sampler.eta;
     g->settings.guidance = sl_bundle_guidance(bundle, g->settings.guidance);
+    g->guidance_from = bundle->guidance_from;
+    g->guidance_to = bundle->guidance_to;
+    g->brightness_deviation = bundle->brightness_deviation;
     g->deblocking = bundle->deblocking;
     sl_bundle_free(bundle);
     return status == SL_OK ? name_folder(g) : status;
