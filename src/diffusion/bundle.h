@@ -13,6 +13,8 @@
  *   space of expectations);
  * - guidance_from, guidance_to: between which shares of the noise schedule's timesteps steps are guided (0,
  * 1);
+ * - level_guidance: its scale for the mean of the latents' first channel, which tells how bright an image is
+ * (0, the default: as for the rest);
  * - eta: how much noise suits its steps where the sampler is DDIM, from 0 (the default) to 1;
  * - brightness_deviation: of the mean of the latents' first channel, from image to image of one prompt. Steps
  *   of DDIM with eta above 0 then leave pictures as different in brightness (sl_sampling_widening; 0, the
@@ -37,7 +39,7 @@ typedef struct sl_bundle {
     sl_sampler_settings sampler; /* with the model's own eta where it takes one */
     sl_model_space space;
     int64_t space_to_depth;
-    double guidance, guidance_from, guidance_to, eta, brightness_deviation;
+    double guidance, level_guidance, guidance_from, guidance_to, eta, brightness_deviation;
     sl_deblocking deblocking; /* of what is decoded, in blocks of space_to_depth */
     json_t *intensity_map;    /* object, or NULL */
     char *folder;             /* where it was read from; its tokenizer files are copied on saving */

@@ -266,7 +266,8 @@ static sl_status set_kept(sl_program *program, const char *name, void *data, siz
 /* Goes on in the program of steps with or without guidance. */
 static sl_status change_program(run *r, loop *l, bool guided) {
     const sl_generation *g = r->generation;
-    const double guidance[2] = {g->guidance, g->guidance_rescale};
+    const double guidance[3] = {g->guidance, g->guidance_rescale,
+                                g->level_guidance > 0 ? g->level_guidance : g->guidance};
     int64_t rows = guided ? 2 * l->count : l->count, pixels = r->height * r->width;
     int64_t skipped = r->guides && !guided ? l->count : 0; /* without their prompts */
     if (l->program) SL_TRY(move_kept(r, l, sl_program_get));
@@ -366,6 +367,8 @@ static sl_status check_request(const sl_generation *g) {
     if (!(g->guidance_from >= 0 && g->guidance_from <= 1 && g->guidance_to >= 0 && g->guidance_to <= 1))
         return sl_fail(SL_INVALID, "guidance from %g to %g of the noise schedule, expected 0 to 1",
                        g->guidance_from, g->guidance_to);
+    if (!(g->level_guidance >= 0))
+        return sl_fail(SL_INVALID, "a guidance of %g for levels, expected 0 or more", g->level_guidance);
     if (!(g->brightness_deviation >= 0))
         return sl_fail(SL_INVALID, "a brightness deviation of %g, expected 0 or more",
                        g->brightness_deviation);

@@ -41,6 +41,7 @@ typedef struct sl_generation {
     int steps;             /* 0: 30 */
     double guidance;       /* classifier-free (Ho and Salimans 2022); up to 1: none, at half the cost */
     double guidance_rescale; /* Lin et al. 2023, section 3.4; 0: none */
+    double level_guidance;   /* for the mean of the latents' first channel; 0: as for the rest */
     /* Guided are steps at a share of the noise schedule's timesteps from guidance_from on and below
      * guidance_to (Kynkäänniemi et al. 2024; 0: no bound); steps go from 1, all noise, to 0. The others cost
      * half, but of a large denoiser one program is kept, so that it is compiled anew at each bound. */

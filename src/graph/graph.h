@@ -199,7 +199,8 @@ typedef struct sl_combine_rule {
 } sl_combine_rule;
 sl_value sl_combine(sl_graph *graph, sl_value weights, const sl_value *terms, int count,
                     sl_combine_rule rule);
-/* x F32 [2N,...], guidance and its rescale F64 [2] -> [N,...] */
+/* x F32 [2N,...,C], outputs without and then with their prompts -> [N,...,C]. guidance F64 [3]: the scale,
+ * its rescale, and the scale for the mean of the first channel, which tells how bright an image is. */
 sl_value sl_guide(sl_graph *graph, sl_value x, sl_value guidance);
 /* key I32 [6] -> F32 [N,H,W,C] */
 sl_value sl_random_noise(sl_graph *graph, sl_value key, sl_shape shape);

@@ -58,7 +58,7 @@ static sl_status reference_combine(const sl_call *call, double *const *in, doubl
 static sl_status infer_guide(sl_call *call) {
     sl_shape shape = call->in[0].shape;
     SL_TRY(sl_rule_rank(call, 0, 2, SL_RANK_MAX));
-    SL_TRY(sl_rule_vector(call, 1, 2));
+    SL_TRY(sl_rule_vector(call, 1, 3));
     if (shape.dim[0] % 2)
         return sl_fail(SL_INVALID, "guide: %lld outputs, expected two an image", (long long)shape.dim[0]);
     shape.dim[0] /= 2;
@@ -75,14 +75,24 @@ static double deviation(const double *x, int64_t count) {
     return sqrt(squares / (double)(count - 1));
 }
 
+/* Of the first channel's mean, with the prompt less without. */
+static double level_difference(const double *absent, const double *bound, int64_t count, int64_t channels) {
+    double sum = 0;
+    for (int64_t i = 0; i < count; i += channels) sum += bound[i] - absent[i];
+    return sum / (double)(count / channels);
+}
+
 static sl_status reference_guide(const sl_call *call, double *const *in, double *const *out) {
-    int64_t images = call->out[0].shape.dim[0], count = sl_operand_count(&call->out[0]),
-            each = count / images;
-    double guidance = in[1][0], rescale = in[1][1];
+    const sl_shape *shape = &call->out[0].shape;
+    int64_t images = shape->dim[0], count = sl_operand_count(&call->out[0]), each = count / images,
+            channels = shape->dim[shape->rank - 1];
+    double guidance = in[1][0], rescale = in[1][1], more = in[1][2] - guidance;
     for (int64_t n = 0; n < images; n++) {
         const double *absent = in[0] + n * each, *bound = absent + count;
         double *y = out[0] + n * each, factor = 1;
         for (int64_t i = 0; i < each; i++) y[i] = absent[i] + guidance * (bound[i] - absent[i]);
+        double shift = more * level_difference(absent, bound, each, channels);
+        for (int64_t i = 0; i < each; i += channels) y[i] += shift;
         if (rescale > 0) factor = rescale * deviation(bound, each) / deviation(y, each) + 1 - rescale;
         for (int64_t i = 0; i < each; i++) y[i] *= factor;
     }

@@ -265,6 +265,7 @@ static sl_tensor made_with(const sl_bundle *bundle, const char *sampler, sl_gene
     sl_sampler_settings settings;
     assert_ok(sl_sampler_settings_use(fixture("pipe/scheduler"), sampler, &settings));
     if (strcmp(sampler, "ddim") == 0) settings.eta = 1;
+    settings.clip_sample = false; /* sums stay sums */
     generation.count = 3;
     generation.batch = 2;
     generation.prompts = words;
@@ -348,6 +349,33 @@ static void guidance_is_at_its_end_of_the_schedule(void **state) {
     sl_bundle_free(bundle);
 }
 
+/* With a guidance of 1 for levels the first channel's mean is what the prompt alone makes it. */
+static void levels_have_a_guidance_of_their_own(void **state) {
+    (void)state;
+    const sl_generation none = {.guidance = 1}, all = {.guidance = 7},
+                        picture = {.guidance = 7, .level_guidance = 1};
+    sl_bundle *bundle;
+    assert_ok(sl_bundle_load(fixture("pipe"), &bundle));
+    int64_t side = TRIED_SIDE_PX / sl_bundle_reduction(bundle),
+            channels = sl_bundle_unet(bundle)->in_channels, each = side * side * channels;
+    float *plain = first_step_of(bundle, "ddim", none), *guided = first_step_of(bundle, "ddim", all),
+          *kept = first_step_of(bundle, "ddim", picture);
+    for (int n = 0; n < 2; n++) {
+        double to_plain = 0, to_guided = 0;
+        for (int64_t i = n * each; i < (n + 1) * each; i++) {
+            if (i % channels) assert_true(kept[i] == guided[i]);
+            if (i % channels) continue;
+            to_plain += ((double)kept[i] - (double)plain[i]) / (double)(side * side);
+            to_guided += ((double)kept[i] - (double)guided[i]) / (double)(side * side);
+        }
+        assert_true(fabs(to_plain) < 1e-5 && fabs(to_guided) > 1e-3);
+    }
+    sl_free(plain);
+    sl_free(guided);
+    sl_free(kept);
+    sl_bundle_free(bundle);
+}
+
 /* ---- pictures as different in brightness as they should be ---- */
 
 /* What the means of the first channel's noise, of each image, are moved by in the first step. */
@@ -406,6 +434,7 @@ static void bundles_come_back(void **state) {
     assert_true(sl_bundle_guidance(bundle, -1) == 7.5 && sl_bundle_guidance(bundle, 0) == 0);
     bundle->space = SL_SPACE_EXPECTATION;
     bundle->guidance = 1.25;
+    bundle->level_guidance = 1.125;
     bundle->guidance_from = 0.25;
     bundle->guidance_to = 0.875;
     bundle->eta = 0.75;
@@ -416,7 +445,7 @@ static void bundles_come_back(void **state) {
     assert_int_equal(again->space, SL_SPACE_EXPECTATION);
     assert_true(sl_bundle_guidance(again, -1) == 1.25 && again->eta == 0.75);
     assert_true(again->guidance_from == 0.25 && again->guidance_to == 0.875);
-    assert_true(again->brightness_deviation == 0.5);
+    assert_true(again->level_guidance == 1.125 && again->brightness_deviation == 0.5);
     assert_true(json_equal(again->intensity_map, bundle->intensity_map));
     assert_int_equal(sl_params_values(again->unet->params, false),
                      sl_params_values(bundle->unet->params, false));
@@ -427,6 +456,11 @@ static void bundles_come_back(void **state) {
     assert_status(sl_bundle_load(folder, &again), SL_FORMAT);
     assert_non_null(strstr(sl_error_message(), "'guidance' is -1"));
     bundle->guidance = 1;
+    bundle->level_guidance = -1;
+    assert_ok(sl_bundle_save(bundle, folder, SL_F16));
+    assert_status(sl_bundle_load(folder, &again), SL_FORMAT);
+    assert_non_null(strstr(sl_error_message(), "'level_guidance' is -1"));
+    bundle->level_guidance = 0;
     bundle->guidance_to = 0.125;
     assert_ok(sl_bundle_save(bundle, folder, SL_F16));
     assert_status(sl_bundle_load(folder, &again), SL_FORMAT);
@@ -533,6 +567,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(encoding_is_the_way_back),
     cmocka_unit_test(guidance_comes_and_goes),
     cmocka_unit_test(guidance_is_at_its_end_of_the_schedule),
+    cmocka_unit_test(levels_have_a_guidance_of_their_own),
     cmocka_unit_test(brightness_is_spread),
     cmocka_unit_test(bundles_come_back),
     cmocka_unit_test(eta_is_of_samplers_that_take_it),

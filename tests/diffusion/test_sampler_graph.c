@@ -39,7 +39,7 @@ typedef struct trial {
     sl_sampler_settings settings;
     sl_sampler_step step;
     sl_noise_kind noise;
-    double guidance[2];
+    double guidance[3];
     int steps;
 } trial;
 
@@ -118,7 +118,12 @@ static double deviation(const float *x) {
 /* output starts as the model's without the prompt */
 static void guide(const trial *t, const float *bound, float *output) {
     float guidance = (float)t->guidance[0];
+    double level = 0;
+    for (int i = 0; i < EACH; i += CHANNELS)
+        level += ((double)bound[i] - (double)output[i]) / (double)(EACH / CHANNELS);
+    float shift = (float)((t->guidance[2] - t->guidance[0]) * level);
     for (int i = 0; i < EACH; i++) output[i] += guidance * (bound[i] - output[i]);
+    for (int i = 0; i < EACH; i += CHANNELS) output[i] += shift;
     if (!(t->guidance[1] > 0)) return;
     double factor = t->guidance[1] * deviation(bound) / deviation(output) + (1 - t->guidance[1]);
     for (int i = 0; i < EACH; i++) output[i] = (float)(factor * (double)output[i]);
@@ -177,7 +182,7 @@ static void a_graph_makes_the_samplers_steps(void **state) {
     static const char *const names[] = {"pndm", "ddim", "euler", "euler_a", "dpmpp_2m"};
     for (size_t n = 0; n < sizeof names / sizeof *names; n++)
         for (int variant = 0; variant < 12; variant++) {
-            trial t = {.settings = settings_of(names[n]), .guidance = {3, 0.7}, .steps = 6};
+            trial t = {.settings = settings_of(names[n]), .guidance = {3, 0.7, 1}, .steps = 6};
             t.settings.prediction = (sl_prediction_type)(variant % 3);
             if (n == 0 && variant % 3 == SL_PREDICTION_SAMPLE) continue; /* not defined for PNDM */
             t.settings.eta = variant / 3 % 2 ? 0.5 : 0;                  /* ddim */

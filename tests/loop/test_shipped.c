@@ -87,6 +87,7 @@ static void captions_reach_the_picture(void **state) {
                                 .prompt_count = COUNT,
                                 .steps = 10,
                                 .guidance = bundle->guidance,
+                                .level_guidance = bundle->level_guidance,
                                 .guidance_from = bundle->guidance_from,
                                 .guidance_to = bundle->guidance_to,
                                 .brightness_deviation = bundle->brightness_deviation,

@@ -447,7 +447,7 @@ static void make_guide(maker *m) {
     sl_shape x = image(m, 1);
     x.dim[0] *= 2;
     add_input(m, ROLE_WIDE, x);
-    IN(DOUBLE, 2);
+    IN(DOUBLE, 3);
 }
 
 static void make_noise(maker *m) {
@@ -625,6 +625,7 @@ static void derive_inputs(op_case *c, sl_random *random) {
     case SL_OP_GUIDE:
         ((double *)c->call.in[1].data)[0] = 5;
         ((double *)c->call.in[1].data)[1] = sl_random_below(random, 2) ? 0.7 : 0;
+        ((double *)c->call.in[1].data)[2] = sl_random_below(random, 2) ? 1.5 : 5;
         break;
     case SL_OP_RING_GATHER: /* places before, in, on, between and behind the rings, and lost ones */
     case SL_OP_RING_SPREAD:

@@ -76,7 +76,7 @@ typedef struct gates {
     gates_settings settings;
     int64_t count;                          /* samples */
     const char *model, *folder, *simulated; /* the model's folder; where its images and those of all go */
-    double guidance_from, guidance_to, brightness_deviation; /* of the model, as the next */
+    double level_guidance, guidance_from, guidance_to, brightness_deviation; /* of the model, as the next */
     sl_deblocking deblocking;
     uint64_t data_seed; /* of the model's recipe */
     int data_version;   /* of the simulator that it has learnt from */

@@ -110,6 +110,7 @@ static sl_status read_model(gates *g) {
     status = sl_bundle_sampler(bundle, NULL, g->settings.eta, &sampler);
     g->settings.eta = sampler.eta;
     g->settings.guidance = sl_bundle_guidance(bundle, g->settings.guidance);
+    g->level_guidance = bundle->level_guidance;
     g->guidance_from = bundle->guidance_from;
     g->guidance_to = bundle->guidance_to;
     g->brightness_deviation = bundle->brightness_deviation;

@@ -54,14 +54,27 @@ static double deviation(const float *x, int64_t count) {
     return sqrt(squares / (double)(count - 1));
 }
 
+/* Of the first channel's mean, with the prompt less without. */
+static double level_difference(const float *absent, const float *bound, int64_t count, int64_t channels) {
+    double sum = 0;
+    for (int64_t i = 0; i < count; i += channels) sum += (double)bound[i] - (double)absent[i];
+    return sum / (double)(count / channels);
+}
+
 static void guide_task(void *context, int64_t image, int worker) {
     const sl_call *call = context;
     int64_t count = sl_operand_count(&call->out[0]), each = count / call->out[0].shape.dim[0];
     const float *absent = (const float *)call->in[0].data + image * each, *bound = absent + count;
-    const double *c = call->in[1].data, rescale = c[1];
+    const sl_shape *shape = &call->out[0].shape;
+    const double *c = call->in[1].data, rescale = c[1], more = c[2] - c[0];
+    int64_t channels = shape->dim[shape->rank - 1];
     float *y = (float *)call->out[0].data + image * each, guidance = (float)c[0];
     (void)worker;
     for (int64_t i = 0; i < each; i++) y[i] = absent[i] + guidance * (bound[i] - absent[i]);
+    if (fabs(more) > 0) {
+        float shift = (float)(more * level_difference(absent, bound, each, channels));
+        for (int64_t i = 0; i < each; i += channels) y[i] += shift;
+    }
     if (!(rescale > 0)) return;
     double factor = rescale * deviation(bound, each) / deviation(y, each) + (1.0 - rescale);
     for (int64_t i = 0; i < each; i++) y[i] = (float)(factor * (double)y[i]);

@@ -35,7 +35,7 @@ static sl_value noise_of(sl_graph *graph, const sl_sampler_step *step, sl_shape 
 void sl_sampler_step_end(sl_graph *graph, const sl_sampler_step *step, const sl_step_values *values,
                          sl_value output) {
     sl_shape shape = sl_value_shape(graph, values->latents);
-    if (step->guided) output = sl_guide(graph, output, sl_input(graph, "guidance", SL_F64, SL_SHAPE(2)));
+    if (step->guided) output = sl_guide(graph, output, sl_input(graph, "guidance", SL_F64, SL_SHAPE(3)));
     sl_value terms[SL_TERM_PREDICTION] = {values->latents, output, noise_of(graph, step, shape)};
     sl_value *slots = terms + SL_TERM_SLOT;
     for (int i = 0; i < step->form.slots; i++)

@@ -8,8 +8,8 @@
  *
  * Inputs of the graph: "latents" F32 [N,h,w,C], uploaded before the first run, read after any (not bound);
  * before each run "weights" F64 [SL_SUMS, SL_TERMS] (sl_sampling_weigh), and where noise is wanted "noise"
- * F32 [N,h,w,C] or, drawn by the graph, "noise_key" I32 [6] (sl_noise_key); "guidance" F64 [2] (guidance,
- * rescale) where guided. */
+ * F32 [N,h,w,C] or, drawn by the graph, "noise_key" I32 [6] (sl_noise_key); "guidance" F64 [3] (sl_guide)
+ * where guided. */
 #ifndef SL_DIFFUSION_SAMPLER_SAMPLER_GRAPH_H
 #define SL_DIFFUSION_SAMPLER_SAMPLER_GRAPH_H
 

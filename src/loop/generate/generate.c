@@ -35,6 +35,10 @@ const sl_option sl_generate_options[] = {
     SL_OPTION_INT(sl_generate_settings, steps, "steps", 0, "30", 1, 1000, "steps", "denoising steps"),
     SL_GENERATE_GUIDANCE(sl_generate_settings),
     SL_OPTION_REAL(
+        sl_generate_settings, level_guidance, "level-guidance", 0, "-1", -1, 50, "",
+        "guidance for how bright an image is, the mean of the latents' first channel; 0: as for the "
+        "rest; -1: the model folder's own, 0 where it names none"),
+    SL_OPTION_REAL(
         sl_generate_settings, guidance_from, "guidance-from", 0, "-1", -1, 1, "",
         "guide only steps from this share of the noise schedule's timesteps on, which go from 1 "
         "(noise) to 0 (image); others cost half; -1: the model folder's own, 0 where it names none"),
@@ -102,7 +106,7 @@ typedef struct run {
     sl_bundle *bundle;
     sl_pipeline *pipeline;
     sl_sampler_settings sampler;
-    double guidance, guidance_from, guidance_to, brightness_deviation;
+    double guidance, level_guidance, guidance_from, guidance_to, brightness_deviation;
     sl_image mask;
     sl_direct_beam beam; /* given; not known: `draws_beam` tells which */
     bool draws_beam;
@@ -151,6 +155,7 @@ static double asked_or(double asked, double own) {
 static sl_status choose_sampling(run *r) {
     const sl_generate_settings *s = r->settings;
     r->guidance = sl_bundle_guidance(r->bundle, s->guidance);
+    r->level_guidance = asked_or(s->level_guidance, r->bundle->level_guidance);
     r->guidance_from = asked_or(s->guidance_from, r->bundle->guidance_from);
     r->guidance_to = asked_or(s->guidance_to, r->bundle->guidance_to);
     r->brightness_deviation = asked_or(s->brightness_deviation, r->bundle->brightness_deviation);
@@ -247,6 +252,8 @@ static sl_status describe_run(run *r) {
         json_object_set_new(r->common, "deblock_detail", json_real(deblocking->detail));
     json_object_set_new(r->common, "steps", json_integer(s->steps));
     json_object_set_new(r->common, "guidance", json_real(r->guidance));
+    if (r->guidance > 1 && r->level_guidance > 0)
+        json_object_set_new(r->common, "level_guidance", json_real(r->level_guidance));
     if (r->guidance > 1 && (r->guidance_from > 0 || r->guidance_to < 1)) {
         json_object_set_new(r->common, "guidance_from", json_real(r->guidance_from));
         json_object_set_new(r->common, "guidance_to", json_real(r->guidance_to));
@@ -420,6 +427,7 @@ static sl_status make_batch(run *r, int64_t first, int64_t count, const sl_progr
         .width = s->size_px,
         .steps = (int)s->steps,
         .guidance = r->guidance,
+        .level_guidance = r->level_guidance,
         .guidance_from = r->guidance_from,
         .guidance_to = r->guidance_to,
         .brightness_deviation = r->brightness_deviation,

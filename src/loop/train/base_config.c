@@ -14,7 +14,7 @@
 /* 8 x 8 pixels are a vector, and six numbers say it (train/vae_linear.h); the blocks add what is not linear.
  */
 enum { BLOCK = 8 };
-static const double guidance = 1.5, guidance_from = 0.26, guidance_to = 0.86, eta = 1,
+static const double guidance = 1.5, level_guidance = 1, guidance_from = 0.26, eta = 1,
                     brightness_deviation = 0.78, deblock = 6e-4,
                     deblock_detail = 6e-3; /* docs/training.md says why */
 static const char vae_text[] =
@@ -143,8 +143,8 @@ sl_status sl_base_write_index(const sl_base_settings *settings, const sl_base_ma
     SL_TRY(write_json(settings, "model/scheduler/scheduler_config.json", noise));
     json_t *about =
         json_pack("{s:s, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:i, s:{s:s, s:f}, s:{s:s, s:i, s:I}}",
-                  "space", "expectation", "space_to_depth", BLOCK, "guidance", guidance, "guidance_from",
-                  guidance_from, "guidance_to", guidance_to, "eta", eta, "brightness_deviation",
+                  "space", "expectation", "space_to_depth", BLOCK, "guidance", guidance, "level_guidance",
+                  level_guidance, "guidance_from", guidance_from, "eta", eta, "brightness_deviation",
                   brightness_deviation, "deblock", deblock, "deblock_detail", deblock_detail, "size_px",
                   (int)settings->size, "intensity_map", "map", "log1p", "counts", SL_LOG_MAP_COUNTS, "data",
                   "source", "simulator", "version", made_of->simulator, "seed", (json_int_t)made_of->seed);

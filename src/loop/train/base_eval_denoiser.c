@@ -74,6 +74,7 @@ static sl_status generate(work *w, int64_t first, int count, sl_generated *out) 
                                 .beams = beams,
                                 .steps = STEPS,
                                 .guidance = w->bundle->guidance,
+                                .level_guidance = w->bundle->level_guidance,
                                 .guidance_from = w->bundle->guidance_from,
                                 .guidance_to = w->bundle->guidance_to,
                                 .brightness_deviation = w->bundle->brightness_deviation,

@@ -11,6 +11,7 @@ static const struct {
 } kept[] = {{"seed", "seed", false},
             {"steps", "steps", false},
             {"guidance", "guidance", false},
+            {"level_guidance", "level-guidance", false},
             {"guidance_from", "guidance-from", false},
             {"guidance_to", "guidance-to", false},
             {"guidance_rescale", "guidance-rescale", false},
@@ -37,8 +38,8 @@ static sl_status read_settings(const json_t *p, sl_arena *arena, sl_generate_set
                        mask_name);
     }
     /* what a record does not name was not there, whatever the model's own is by now */
-    json_t *options = json_pack("{s:i, s:i, s:i, s:i}", "eta", 0, "brightness-deviation", 0, "guidance-from",
-                                0, "guidance-to", 1);
+    json_t *options = json_pack("{s:i, s:i, s:i, s:i, s:i}", "eta", 0, "level-guidance", 0,
+                                "brightness-deviation", 0, "guidance-from", 0, "guidance-to", 1);
     for (size_t k = 0; k < sizeof kept / sizeof kept[0]; k++) {
         json_t *value = json_object_get(kept[k].asked ? asked : p, kept[k].key);
         if (value) json_object_set(options, kept[k].option, value);

@@ -45,15 +45,26 @@ PIECE float spread_of(const float *x, position count, sl_cuda_team team) {
     return sqrtf(team_sum(team, squares) / (float)(count - 1));
 }
 
+/* Of the first channel's mean, with the prompt less without. */
+PIECE float level_difference(const float *absent, const float *bound, position places, position channels,
+                             sl_cuda_team team) {
+    float sum = 0;
+    for (position i = team.rank; i < places; i += team.size)
+        sum += bound[i * channels] - absent[i * channels];
+    return team_sum(team, sum) / (float)places;
+}
+
 /* A member reads of y only what it has written itself. */
 PIECE void guide_at(const sl_cuda_own *c, position image, sl_cuda_team team) {
     position count = count_of(&c->out[0]), each = divide(count, dim_of(&c->out[0], 0)).whole;
     const double *weights = (const double *)c->in[1].data;
     const float *absent = (const float *)c->in[0].data + image * each, *bound = absent + count;
     float *y = (float *)c->out[0].data + image * each, guidance = (float)weights[0],
-          rescale = (float)weights[1];
+          rescale = (float)weights[1], more = (float)(weights[2] - weights[0]), shift = 0;
+    position channels = dim_of(&c->out[0], c->out[0].shape.rank - 1), places = divide(each, channels).whole;
+    if (more != 0) shift = more * level_difference(absent, bound, places, channels, team);
     for (position i = team.rank; i < each; i += team.size)
-        y[i] = absent[i] + guidance * (bound[i] - absent[i]);
+        y[i] = absent[i] + guidance * (bound[i] - absent[i]) + (divide(i, channels).rest ? 0 : shift);
     if (!(rescale > 0)) return;
     float wanted = spread_of(bound, each, team),
           factor = rescale * wanted / spread_of(y, each, team) + (1 - rescale);
