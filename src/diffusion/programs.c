@@ -178,7 +178,7 @@ static sl_status make_room_and_compile(sl_programs *programs, sl_part part, kept
         status = compile_into(programs, part, slot);
     }
     if (status == SL_MEMORY) {
-        drop_except(programs, part, slot);
+        drop_except(programs, (int)part, slot);
         status = compile_into(programs, part, slot);
     }
     if (status == SL_MEMORY && part != SL_PART_DECODE && part != SL_PART_ENCODE) {
