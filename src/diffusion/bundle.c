@@ -31,16 +31,19 @@ static sl_status load_part(const char *folder, const char *part, const sl_model_
 static const double usual_guidance[] = {[SL_SPACE_OBSERVED] = 7.5, [SL_SPACE_EXPECTATION] = 1.5},
                     most_guidance = 50, most_brightness_deviation = 100;
 
+static sl_status read_up_to(const json_t *facts, const char *key, double most, double *out) {
+    SL_TRY(sl_json_real_or(facts, key, 0, out));
+    if (*out >= 0 && *out <= most) return SL_OK;
+    return sl_fail(SL_FORMAT, "'%s' is %g, expected 0 to %g", key, *out, most);
+}
+
 static sl_status load_guidance(sl_bundle *bundle, const json_t *facts) {
     double *from = &bundle->guidance_from, *to = &bundle->guidance_to;
     SL_TRY(sl_json_real_or(facts, "guidance", usual_guidance[bundle->space], &bundle->guidance));
     if (!(bundle->guidance > 0 && bundle->guidance <= most_guidance))
         return sl_fail(SL_FORMAT, "'guidance' is %g, expected above 0 and up to %g", bundle->guidance,
                        most_guidance);
-    SL_TRY(sl_json_real_or(facts, "level_guidance", 0, &bundle->level_guidance));
-    if (!(bundle->level_guidance >= 0 && bundle->level_guidance <= most_guidance))
-        return sl_fail(SL_FORMAT, "'level_guidance' is %g, expected 0 to %g", bundle->level_guidance,
-                       most_guidance);
+    SL_TRY(read_up_to(facts, "level_guidance", most_guidance, &bundle->level_guidance));
     SL_TRY(sl_json_real_or(facts, "guidance_from", 0, from));
     SL_TRY(sl_json_real_or(facts, "guidance_to", 1, to));
     if (*from >= 0 && *from < *to && *to <= 1) return SL_OK;
@@ -48,18 +51,10 @@ static sl_status load_guidance(sl_bundle *bundle, const json_t *facts) {
                    *from, *to);
 }
 
-static sl_status load_brightness(sl_bundle *bundle, const json_t *facts) {
-    double *deviation = &bundle->brightness_deviation;
-    SL_TRY(sl_json_real_or(facts, "brightness_deviation", 0, deviation));
-    if (*deviation >= 0 && *deviation <= most_brightness_deviation) return SL_OK;
-    return sl_fail(SL_FORMAT, "'brightness_deviation' is %g, expected 0 to %g", *deviation,
-                   most_brightness_deviation);
-}
-
-static sl_status load_eta(sl_bundle *bundle, const json_t *facts) {
-    SL_TRY(sl_json_real_or(facts, "eta", 0, &bundle->eta));
-    if (!(bundle->eta >= 0 && bundle->eta <= 1))
-        return sl_fail(SL_FORMAT, "'eta' is %g, expected 0 to 1", bundle->eta);
+static sl_status load_noise(sl_bundle *bundle, const json_t *facts) {
+    SL_TRY(read_up_to(facts, "eta", 1, &bundle->eta));
+    SL_TRY(
+        read_up_to(facts, "brightness_deviation", most_brightness_deviation, &bundle->brightness_deviation));
     return sl_bundle_sampler(bundle, NULL, -1, &bundle->sampler);
 }
 
@@ -82,8 +77,7 @@ static sl_status load_facts(sl_bundle *bundle) {
         if (strcmp(space, space_names[bundle->space]) != 0)
             status = sl_fail(SL_UNSUPPORTED, "'space' is '%s', expected 'observed' or 'expectation'", space);
         if (status == SL_OK) status = load_guidance(bundle, json);
-        if (status == SL_OK) status = load_eta(bundle, json);
-        if (status == SL_OK) status = load_brightness(bundle, json);
+        if (status == SL_OK) status = load_noise(bundle, json);
         if (status == SL_OK) status = sl_deblocking_read(json, bundle->space_to_depth, &bundle->deblocking);
         json_t *map = json_object_get(json, "intensity_map");
         if (json_is_object(map)) bundle->intensity_map = json_incref(map);

@@ -11,10 +11,9 @@
  *   default: none is);
  * - guidance: the guidance scale that suits the model (7.5, which Stable Diffusion 1.x is used to; 1.5 in the
  *   space of expectations);
- * - guidance_from, guidance_to: between which shares of the noise schedule's timesteps steps are guided (0,
- * 1);
- * - level_guidance: its scale for the mean of the latents' first channel, which tells how bright an image is
- * (0, the default: as for the rest);
+ * - guidance_from, guidance_to: the shares of the noise schedule between which steps are guided (0 and 1);
+ * - level_guidance: the scale for the mean of the latents' first channel, for how bright an image is (0, the
+ *   default: as for the rest);
  * - eta: how much noise suits its steps where the sampler is DDIM, from 0 (the default) to 1;
  * - brightness_deviation: of the mean of the latents' first channel, from image to image of one prompt. Steps
  *   of DDIM with eta above 0 then leave pictures as different in brightness (sl_sampling_widening; 0, the

@@ -266,8 +266,7 @@ sl_status report_write(gates *g, FILE *file) {
     SL_TRY(fill_copies(g, row));
     fprintf(file,
             "%lld samples of `%s` (%s), %lld steps, guidance %g (of levels %g) from %g to %g of the noise "
-            "schedule, eta %g, "
-            "brightness deviation %g.\n\n",
+            "schedule, eta %g, brightness deviation %g.\n\n",
             (long long)g->count, sl_path_base(g->model), sl_path_base(g->folder),
             (long long)g->settings.steps, g->settings.guidance,
             g->level_guidance > 0 ? g->level_guidance : g->settings.guidance, g->guidance_from,
