@@ -106,7 +106,7 @@ static void bench_conv(const char *name, sl_cpu_conv_shape s, sl_dtype dtype) {
         snprintf(text, sizeof text, "%s %s", name, pass ? "bwd_data" : "fwd");
         measure(text, dtype, flops, run_conv, &conv);
     }
-    bool winograd = dtype == SL_F32 && s.kernel_h == 3 && s.stride == 1 && s.in_c >= 16 && s.out_c >= 16;
+    bool winograd = s.kernel_h == 3 && s.stride == 1 && s.in_c >= 16 && s.out_c >= 16;
     for (int pass = 0; winograd && pass < 2; pass++) {
         sl_cpu_conv_pack pack = {.shape = &s,
                                  .pass = (sl_cpu_conv_pass)pass,

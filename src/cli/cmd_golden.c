@@ -1,18 +1,23 @@
 /* Comparison with the fixtures of a folder. */
 #include "cli/command.h"
 
+#include "loop/engine.h"
 #include "loop/golden/golden.h"
 
 #include <stdio.h>
 
 typedef struct settings {
     const char *family;
+    int dtype;
 } settings;
 
 static const sl_option options[] = {
     SL_OPTION_TEXT(
         settings, family, "family", 0, NULL, "NAME",
         "run one family only: rng, tokenizer, schedulers, clip, unet, lora, vae, classifier, pipeline"),
+    SL_OPTION_CHOICE(settings, dtype, "dtype", 0, "fp32", SL_ENGINE_DTYPES,
+                     "arithmetic of the networks; bf16 and fp16 (on devices alone) have tolerances of their "
+                     "own, and run the families alone that have networks"),
     {0},
 };
 
@@ -38,8 +43,12 @@ static void print_line(void *context, const sl_golden_line *line) {
 
 static sl_status run(sl_cli *cli, void *context) {
     const settings *given = context;
-    const sl_golden_settings golden = {cli->arguments.item[0], given->family, print_line, cli,
-                                       &cli->progress};
+    sl_golden_settings golden = {.folder = cli->arguments.item[0],
+                                 .family = given->family,
+                                 .line = print_line,
+                                 .context = cli,
+                                 .progress = &cli->progress};
+    SL_TRY(sl_engine_dtype(given->dtype, &golden.dtype));
     sl_golden_totals totals;
     json_object_set_new(cli->result, "cases", json_array());
     sl_status status = sl_golden_run(&golden, &totals);

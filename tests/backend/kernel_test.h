@@ -98,7 +98,7 @@ typedef struct output {
 } output;
 typedef void (*kernel_run)(const sl_cpu_kernels *kernels, void *context);
 
-static bool tiles_alone; /* levels other than that of tiles are left out */
+static bool tiles_left_out; /* the level of tiles is */
 
 static inline void at_every_level(bool needs_bf16, kernel_run run, kernel_run check, void *context,
                                   const output *outputs, int output_count) {
@@ -107,7 +107,7 @@ static inline void at_every_level(bool needs_bf16, kernel_run run, kernel_run ch
     for (size_t level = 0; level < sizeof levels / sizeof *levels; level++) {
         if (!(sl_isa_available() & levels[level])) continue;
         const sl_cpu_kernels *kernels = sl_cpu_kernels_for(levels[level]);
-        if (tiles_alone && !kernels->bf16_only) continue;
+        if (tiles_left_out && kernels->bf16_only) continue;
         if (needs_bf16 ? !kernels->bf16 : kernels->bf16_only) continue;
         unsigned char *first[8] = {NULL};
         for (int threads = 1; threads <= 3; threads++) {

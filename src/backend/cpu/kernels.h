@@ -73,8 +73,8 @@ typedef struct sl_cpu_conv {
     int64_t input_stride, residual_stride, output_stride;
     sl_cpu_activation activation; /* NONE or SILU in winograd() */
     bool half;                    /* the weights are packed so */
-    bool forward_form; /* in fp32: the weights are those of conv_pack() for the forward pass, whatever the
-                          pass is and in winograd() too */
+    bool forward_form; /* the weights are those of conv_pack() for the forward pass, whatever the pass is:
+                          in fp32, and of an even number of channels in winograd() */
     void *workspace;
     char *worker_workspace; /* winograd(): a block for each worker */
     size_t worker_stride;

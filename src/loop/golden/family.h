@@ -24,6 +24,9 @@ typedef struct sl_golden {
     unsigned char *touched; /* one a tensor of `file` */
     sl_golden_line line;    /* of the open case */
     double worst_ratio;
+    /* In 16 bits a rounding may switch a unit on or off that lies near 0, and gradients before it by all that
+     * it contributes: networks of ReLUs behind batch norms, whose tolerances are wider then. */
+    bool has_switches;
 } sl_golden;
 
 /* Opens cases/NAME.safetensors; closes the one before, listing what was not touched. */
@@ -68,7 +71,7 @@ void sl_golden_not_covered(sl_golden *g, const char *name, int values);
 const char *sl_golden_path(const sl_golden *g, const char *name);
 
 /* The families. SL_OK when all cases were tried; a failure means that a family could not begin. */
-#define GOLDEN_FAMILY(name) sl_status sl_golden_##name(sl_golden *g);
+#define GOLDEN_FAMILY(name, networks) sl_status sl_golden_##name(sl_golden *g);
 #include "loop/golden/families.def"
 #undef GOLDEN_FAMILY
 

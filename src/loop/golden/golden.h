@@ -3,13 +3,15 @@
  * seeds are all read from the folder.
  *
  * A value passes when max|found - expected| / max|expected| is at most max(2e-5, 10 x the spread that the
- * folder's tolerances.json measured between other correct kernels). */
+ * folder's tolerances.json measured between other correct kernels); in bf16 max(1e-6, that spread) x 2^16,
+ * and eight times as much for what a residual network's training computes (family.h, has_switches). */
 #ifndef SL_LOOP_GOLDEN_GOLDEN_H
 #define SL_LOOP_GOLDEN_GOLDEN_H
 
 #include "base/json.h"
 #include "base/progress.h"
 #include "base/status.h"
+#include "tensor/tensor.h"
 
 typedef enum sl_golden_outcome {
     SL_GOLDEN_PASSED,
@@ -30,6 +32,7 @@ typedef struct sl_golden_line {
 typedef struct sl_golden_settings {
     const char *folder;
     const char *family; /* NULL: all */
+    sl_dtype dtype;     /* of networks; families that have none run for SL_F32 alone */
     void (*line)(void *context, const sl_golden_line *line);
     void *context;
     const sl_progress *progress;

@@ -20,8 +20,9 @@ typedef struct setup {
     bool training, frozen_statistics;
 } setup;
 
-static sl_status build(const setup *s, sl_golden_net *net) {
-    SL_TRY(sl_golden_net_begin(net, s->model->params));
+static sl_status build(sl_golden *g, const setup *s, sl_golden_net *net) {
+    if (s->training && s->model->kind == &sl_resnet_kind) g->has_switches = true;
+    SL_TRY(sl_golden_net_begin(g, net, s->model->params));
     net->nn.training = s->training;
     net->nn.frozen_statistics = s->frozen_statistics;
     sl_value image = sl_input(net->graph, s->image, SL_F32, s->image_shape), logits;
@@ -78,7 +79,7 @@ static sl_status train_tiny(sl_golden *g, const char *name, const char *mode, se
     SL_TRY(sl_json_real(facts, sl_arena_printf(g->arena, "lr_%s", mode), &training.rate));
     s->training = true;
     s->frozen_statistics = !full;
-    SL_TRY(build(s, net));
+    SL_TRY(build(g, s, net));
     SL_TRY(sl_golden_net_feed(g, net, s->image));
     SL_TRY(sl_golden_net_feed(g, net, s->labels));
     SL_TRY(sl_plan_run(net->plan));
@@ -93,7 +94,7 @@ static sl_status train_tiny(sl_golden *g, const char *name, const char *mode, se
     SL_TRY(sl_golden_numbers(g, sl_arena_printf(g->arena, "/cls_tiny/%s/%s_losses", name, mode), expected,
                              losses, (size_t)training.steps));
     s->training = false;
-    SL_TRY(build(s, after));
+    SL_TRY(build(g, s, after));
     SL_TRY(sl_golden_net_feed(g, after, s->image));
     SL_TRY(sl_golden_net_feed(g, after, s->labels));
     SL_TRY(sl_plan_run(after->plan));
@@ -102,7 +103,7 @@ static sl_status train_tiny(sl_golden *g, const char *name, const char *mode, se
 }
 
 static sl_status forward_tiny(sl_golden *g, const char *name, setup *s, sl_golden_net *net) {
-    SL_TRY(build(s, net));
+    SL_TRY(build(g, s, net));
     SL_TRY(sl_golden_net_feed(g, net, s->image));
     SL_TRY(sl_golden_net_feed(g, net, s->labels));
     SL_TRY(sl_plan_run(net->plan));
@@ -202,7 +203,7 @@ static sl_status compare_extra(sl_golden *g, const char *name, const sl_params *
 }
 
 static sl_status run_real(sl_golden *g, const char *name, const char *salt, setup *s, sl_golden_net *net) {
-    SL_TRY(build(s, net));
+    SL_TRY(build(g, s, net));
     SL_TRY(feed_real(g, name, salt, s, net));
     SL_TRY(sl_plan_run(net->plan));
     if (!s->training)

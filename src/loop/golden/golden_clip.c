@@ -11,7 +11,7 @@ static sl_status encode(sl_golden *g, sl_golden_net *net, const sl_model *model)
         sl_arena_printf(g->arena, "text_model.encoder.layers.%d", (int)config->num_hidden_layers - 2);
     const char *const probes[] = {"text_model.embeddings", before_last, NULL};
     sl_tensor ids;
-    SL_TRY(sl_golden_net_begin(net, model->params));
+    SL_TRY(sl_golden_net_begin(g, net, model->params));
     net->nn.probes = probes;
     sl_value input = sl_golden_net_input(g, net, "input_ids");
     sl_value all = sl_clip_build(&net->nn, config, input, 0);

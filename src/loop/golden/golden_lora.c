@@ -40,7 +40,7 @@ static sl_status train(sl_golden *g, const char *name, sl_golden_net *net, const
     /* The inputs are those of the denoiser's own training case, which must be open for them. */
     SL_TRY(sl_params_train_only(model->params, nothing));
     SL_TRY(read_adapter(g, facts, lora));
-    SL_TRY(sl_golden_net_begin(net, model->params));
+    SL_TRY(sl_golden_net_begin(g, net, model->params));
     const sl_lora *const loras[] = {*lora};
     net->nn.training = true;
     net->nn.loras = loras;

@@ -31,7 +31,7 @@ static sl_status forward(sl_golden *g, sl_golden_net *net, const sl_model *model
     const char *timestep = sl_arena_printf(g->arena, "%d.timestep", index);
     const char *context = sl_arena_printf(g->arena, "%d.ctx", index);
     find_probes(g, index, probes);
-    SL_TRY(sl_golden_net_begin(net, model->params));
+    SL_TRY(sl_golden_net_begin(g, net, model->params));
     net->nn.probes = probes;
     sl_value x = sl_golden_net_input(g, net, sample), e = sl_golden_net_input(g, net, context);
     sl_value t = sl_input(net->graph, timestep, SL_F32, SL_SHAPE(sl_value_dim(net->graph, x, 0)));
@@ -157,7 +157,7 @@ static sl_status train_cases(sl_golden *g, const char *name, sl_model *model) {
     sl_golden_begin(g, sl_arena_printf(g->arena, "%s.targets", name));
     sl_golden_end(g, targets(g));
     sl_golden_begin(g, sl_arena_printf(g->arena, "%s.gradients", name));
-    sl_status status = sl_golden_net_begin(&net, model->params);
+    sl_status status = sl_golden_net_begin(g, &net, model->params);
     net.nn.training = true;
     if (!status) status = sl_golden_denoiser(g, &net, model);
     if (!status) status = gradients(g, name, &net, model);

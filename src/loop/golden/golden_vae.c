@@ -10,7 +10,7 @@ static sl_status run_case(sl_golden *g, sl_golden_net *net, const sl_model *mode
                                                                                      "decoded"};
     const char *keys[3];
     sl_value in[3];
-    SL_TRY(sl_golden_net_begin(net, model->params));
+    SL_TRY(sl_golden_net_begin(g, net, model->params));
     for (int i = 0; i < 3; i++) {
         keys[i] = sl_arena_printf(g->arena, "%d.%s", index, inputs[i]);
         in[i] = sl_golden_net_input(g, net, keys[i]);
@@ -41,7 +41,7 @@ static sl_value divergence(sl_graph *graph, sl_vae_moments moments) {
 static sl_status train(sl_golden *g, sl_golden_net *net, const sl_model *model) {
     const sl_vae_config *config = model->config;
     const json_t *facts = sl_golden_case(g, "vae", NULL);
-    SL_TRY(sl_golden_net_begin(net, model->params));
+    SL_TRY(sl_golden_net_begin(g, net, model->params));
     net->nn.training = true;
     sl_graph *graph = net->graph;
     sl_value image = sl_golden_net_input(g, net, "train.image"),

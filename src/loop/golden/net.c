@@ -25,10 +25,11 @@ void sl_golden_to_nchw(const sl_shape *shape, const float *source, float *target
                 target[(n * channels + c) * pixels + p] = source[(n * pixels + p) * channels + c];
 }
 
-sl_status sl_golden_net_begin(sl_golden_net *net, sl_params *params) {
+sl_status sl_golden_net_begin(const sl_golden *g, sl_golden_net *net, sl_params *params) {
     *net = (sl_golden_net){0};
     SL_TRY(sl_graph_new(&net->graph));
     sl_nn_open(&net->nn, net->graph, params);
+    net->nn.dtype = g->settings->dtype;
     return SL_OK;
 }
 
@@ -95,11 +96,17 @@ sl_status sl_golden_net_fetch(sl_golden_net *net, const char *name, float **out,
     if (!sl_value_is(value)) return sl_fail(SL_NOT_FOUND, "the graph has no output '%s'", name);
     sl_shape shape = sl_value_shape(net->graph, value);
     size_t count = (size_t)sl_shape_count(&shape);
-    float *raw, *moved = NULL;
-    SL_TRY(sl_alloc(&raw, count, sizeof *raw));
+    sl_dtype dtype = sl_value_dtype(net->graph, value);
+    size_t bytes = count * sl_dtype_bytes(dtype);
+    float *floats, *moved = NULL;
+    char *raw = NULL;
+    SL_TRY(sl_alloc(&floats, count, sizeof *floats));
     sl_status status = sl_alloc(&moved, count, sizeof *moved);
-    if (!status) status = sl_plan_download(net->plan, value, raw, count * sizeof *raw);
-    if (!status) sl_golden_to_nchw(&shape, raw, moved);
+    if (!status) status = sl_alloc(&raw, bytes, 1);
+    if (!status) status = sl_plan_download(net->plan, value, raw, bytes);
+    if (!status) sl_convert(dtype, raw, SL_F32, floats, count);
+    if (!status) sl_golden_to_nchw(&shape, floats, moved);
+    sl_free(floats);
     sl_free(raw);
     if (status) {
         sl_free(moved);

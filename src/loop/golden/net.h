@@ -15,7 +15,7 @@ typedef struct sl_golden_net {
 } sl_golden_net;
 
 /* Begins a graph over the store; set options of net->nn before the first layer. */
-sl_status sl_golden_net_begin(sl_golden_net *net, sl_params *params);
+sl_status sl_golden_net_begin(const sl_golden *g, sl_golden_net *net, sl_params *params);
 /* After the last layer: plans, allocates gradients where nn.training, binds and reserves. */
 sl_status sl_golden_net_ready(sl_golden_net *net);
 void sl_golden_net_free(sl_golden_net *net);

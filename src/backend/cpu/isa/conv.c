@@ -233,12 +233,52 @@ static void backward_data(const sl_cpu_conv_shape *s, conv_job *job) {
         for (int64_t x = 0; x < s->stride; x++) backward_phase(s, job, y, x);
 }
 
-size_t SL_ISA(conv_bytes)(const sl_cpu_conv *conv) {
-    (void)conv;
-    return 0;
+/* ---- bf16 is read in pairs of channels: an odd number is filled up by a zero, in a copy ---- */
+
+enum { PIXELS_AT_ONCE = 4096 };
+
+static int64_t input_channels(const sl_cpu_conv *conv) {
+    return conv->pass == SL_CPU_FORWARD ? conv->shape->in_c : conv->shape->out_c;
 }
 
-void SL_ISA(conv)(const sl_cpu_conv *conv) {
+static int64_t input_pixels(const sl_cpu_conv *conv) {
+    const sl_cpu_conv_shape *s = conv->shape;
+    return s->batch * (conv->pass == SL_CPU_FORWARD ? s->in_h * s->in_w : s->out_h * s->out_w);
+}
+
+static bool is_odd(const sl_cpu_conv *conv) {
+    return conv->dtype == SL_BF16 && input_channels(conv) % 2;
+}
+
+static void fill_task(void *context, int64_t task, int worker) {
+    (void)worker;
+    const sl_cpu_conv *conv = context;
+    int64_t channels = input_channels(conv), stride = conv->input_stride ? conv->input_stride : channels;
+    int64_t first = task * PIXELS_AT_ONCE, end = min_of(input_pixels(conv), first + PIXELS_AT_ONCE);
+    const uint16_t *from = (const uint16_t *)conv->input + first * stride;
+    uint16_t *to = (uint16_t *)conv->workspace + first * (channels + 1);
+    for (int64_t i = first; i < end; i++, from += stride, to += channels + 1) {
+        for (int64_t c = 0; c < channels; c++) to[c] = from[c];
+        to[channels] = 0;
+    }
+}
+
+size_t SL_ISA(conv_bytes)(const sl_cpu_conv *conv) {
+    if (!is_odd(conv)) return 0;
+    return (size_t)(input_pixels(conv) * (input_channels(conv) + 1)) * sizeof(uint16_t);
+}
+
+static sl_cpu_conv filled(const sl_cpu_conv *conv) {
+    sl_cpu_conv copy = *conv;
+    sl_parallel_for(ceil_div(input_pixels(conv), PIXELS_AT_ONCE), fill_task, &copy);
+    copy.input = conv->workspace, copy.input_stride = input_channels(conv) + 1;
+    return copy;
+}
+
+/* ---- */
+
+void SL_ISA(conv)(const sl_cpu_conv *given) {
+    const sl_cpu_conv copy = is_odd(given) ? filled(given) : *given, *conv = &copy;
     sl_cpu_conv_shape s = flattened(conv->shape);
     bool is_forward = conv->pass == SL_CPU_FORWARD;
     int64_t in = is_forward ? s.in_c : s.out_c, out = is_forward ? s.out_c : s.in_c;

@@ -7,12 +7,8 @@ static bool fits_stride(const sl_call *call) {
     return stride[0] == stride[1] && (!HAS_TILES || stride[0] <= 2);
 }
 
-/* bf16 channels are read in pairs; in tiles they are filled up */
 static bool accepts(const sl_call *call) {
-    sl_cpu_conv_shape s = shape_of(call);
-    sl_dtype dtype = call->in[0].dtype;
-    bool odd = pass_of(call) == SL_CPU_FORWARD ? s.in_c % 2 : s.out_c % 2;
-    if (!can_multiply(dtype) || (!HAS_TILES && dtype == SL_BF16 && odd)) return false;
+    if (!can_multiply(call->in[0].dtype)) return false;
     bool is_conv = call->op == SL_OP_CONV2D || call->op == SL_OP_CONV2D_BWD_DATA;
     return !is_conv || fits_stride(call);
 }

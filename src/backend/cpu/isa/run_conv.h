@@ -36,9 +36,13 @@ SL_INLINE sl_cpu_conv_pass pass_of(const sl_call *call) {
  */
 extern const char SL_ISA(forward_form)[];
 
-/* One copy of a frozen weight serves both passes in fp32. */
+SL_INLINE bool is_frozen(const sl_call *call) {
+    return call->in[1].flags & SL_OPERAND_FROZEN;
+}
+
+/* One copy of a frozen weight serves both passes of the direct convolution in fp32. */
 SL_INLINE bool is_shared(const sl_call *call) {
-    return call->in[1].flags & SL_OPERAND_FROZEN && call->in[0].dtype == SL_F32;
+    return is_frozen(call) && call->in[0].dtype == SL_F32;
 }
 
 size_t SL_ISA(forward_packed)(const sl_call *call);

@@ -9,12 +9,16 @@ enum {
     TILE_PX = 4,
 };
 
-/* 3x3 in fp32 without strides, with enough channels for vectors. */
+/* 3x3 without strides, with enough channels for vectors. bf16 is for levels that multiply it: they pack it in
+ * pairs of channels. Products are in fp32 for both, which on such vectors is half as fast and four times
+ * less. */
 static bool is_winograd_form(const sl_call *call, const sl_cpu_conv_shape *s) {
     const int32_t *stride = call->attrs->stride;
+    sl_dtype dtype = call->in[0].dtype;
+    if (!can_multiply(dtype) || (dtype == SL_F32 && call->in[1].dtype != SL_F32)) return false;
+    if (dtype == SL_BF16 && (s->in_c % 2 || s->out_c % 2)) return false;
     return s->kernel_h == 3 && s->kernel_w == 3 && stride[0] == 1 && stride[1] == 1 && s->pad_top <= 2 &&
-           s->pad_left <= 2 && s->in_c >= 16 && s->out_c >= 16 && call->in[0].dtype == SL_F32 &&
-           call->in[1].dtype == SL_F32;
+           s->pad_left <= 2 && s->in_c >= 16 && s->out_c >= 16;
 }
 
 static bool has_tiles(const sl_cpu_conv_shape *s) {
@@ -31,7 +35,7 @@ static bool keeps_transformed(const sl_call *call, const sl_cpu_conv_shape *s) {
 static bool winograd_accepts(const sl_call *call) {
     sl_cpu_conv_shape s = shape_of(call);
     if (!is_winograd_form(call, &s) || !has_tiles(&s)) return false;
-    if (is_shared(call)) return keeps_transformed(call, &s);
+    if (is_frozen(call)) return keeps_transformed(call, &s);
     bool large = s.out_h >= LARGE_SIDE && s.out_w >= LARGE_SIDE;
     return large || s.in_c * s.out_c * 9 <= WEIGHTS_FEW;
 }
@@ -39,7 +43,7 @@ static bool winograd_accepts(const sl_call *call) {
 /* With weights transformed as they are needed: as fast for few tiles, and a quarter of the memory or less. */
 static bool winograd_made_accepts(const sl_call *call) {
     sl_cpu_conv_shape s = shape_of(call);
-    return is_shared(call) && is_winograd_form(call, &s) && has_tiles(&s);
+    return is_frozen(call) && is_winograd_form(call, &s) && has_tiles(&s);
 }
 
 static size_t winograd_packed(const sl_call *call) {

@@ -102,9 +102,10 @@ SL_INLINE void transform_output_grad(const vf y[4], vf out[6]) {
 
 /* What tiles are read from: images [n][h][w] with `stride` elements a pixel. */
 typedef struct tile_map {
-    const float *data;
+    const void *data;
     int64_t h, w, stride, pad_top, pad_left; /* of the first tile */
     int64_t tiles_y, tiles_x;
+    bool bf16; /* else fp32; all arithmetic is in fp32 */
 } tile_map;
 
 /* A tile's first pixel, which may lie outside */
@@ -123,29 +124,29 @@ SL_INLINE bool tile_inside(const tile_map *map, const tile_place *p, int64_t sid
     return p->y >= 0 && p->y + side <= map->h && p->x >= 0 && p->x + side <= map->w;
 }
 
-SL_INLINE const float *tile_corner(const tile_map *map, const tile_place *p) {
-    return map->data + ((p->image * map->h + p->y) * map->w + p->x) * map->stride;
+SL_INLINE int64_t tile_corner(const tile_map *map, const tile_place *p) {
+    return ((p->image * map->h + p->y) * map->w + p->x) * map->stride;
 }
 
-/* Pixel (y, x) of a tile whose corner is at `corner`: zero where it does not exist. */
-SL_INLINE vf tile_pixel(const tile_map *map, const bool inside, const tile_place *p, const float *corner,
-                        int64_t y, int64_t x, int64_t lanes) {
-    const float *from = corner + (y * map->w + x) * map->stride;
-    if (inside) return vf_load(from);
+/* Pixel (y, x) of a tile whose corner is element `corner` of the data: zero where it does not exist. */
+SL_INLINE vf tile_pixel(const tile_map *map, const bool bf16, const bool inside, const tile_place *p,
+                        int64_t corner, int64_t y, int64_t x, int64_t lanes) {
+    int64_t from = corner + (y * map->w + x) * map->stride;
+    if (inside) return vf_get(bf16, map->data, from);
     int64_t at_y = p->y + y, at_x = p->x + x;
     bool exists = at_y >= 0 && at_y < map->h && at_x >= 0 && at_x < map->w;
-    return exists ? vf_load_n(from, lanes) : vf_zero();
+    return exists ? vf_get_n(bf16, map->data, from, lanes) : vf_zero();
 }
 
 /* B^T d B of a vector of channels; `inside`: all 36 inputs exist and the channels fill the vector. */
-SL_INLINE void input_vector(const tile_map *map, const bool inside, const tile_place *p, int64_t channel,
-                            int64_t lanes, float *v, int64_t point_step) {
-    const float *corner = tile_corner(map, p) + channel;
+SL_INLINE void input_vector(const tile_map *map, const bool bf16, const bool inside, const tile_place *p,
+                            int64_t channel, int64_t lanes, float *v, int64_t point_step) {
+    int64_t corner = tile_corner(map, p) + channel;
     vf half[6][6], line[6], done[6];
 #pragma GCC unroll 6
     for (int y = 0; y < 6; y++) {
 #pragma GCC unroll 6
-        for (int x = 0; x < 6; x++) line[x] = tile_pixel(map, inside, p, corner, y, x, lanes);
+        for (int x = 0; x < 6; x++) line[x] = tile_pixel(map, bf16, inside, p, corner, y, x, lanes);
         transform_input(line, half[y]);
     }
 #pragma GCC unroll 6
@@ -163,20 +164,28 @@ SL_INLINE void input_vector(const tile_map *map, const bool inside, const tile_p
     }
 }
 
-/* Channels of some tiles to v[36][tile][channel], points point_step apart and tiles tile_step. */
-SL_INLINE void transform_inputs(const tile_map *map, range tiles, range channels, float *v, int64_t tile_step,
-                                int64_t point_step) {
+SL_INLINE void transform_inputs_of(const tile_map *map, const bool bf16, range tiles, range channels,
+                                   float *v, int64_t tile_step, int64_t point_step) {
     for (int64_t tile = tiles.begin; tile < tiles.end; tile++, v += tile_step) {
         tile_place p = place_of(map, tile);
         bool inside = tile_inside(map, &p, SIDE + 2);
         for (int64_t c = channels.begin; c < channels.end; c += VL) {
             int64_t lanes = min_of(VL, channels.end - c);
             if (inside && lanes == VL)
-                input_vector(map, true, &p, c, VL, v + c - channels.begin, point_step);
+                input_vector(map, bf16, true, &p, c, VL, v + c - channels.begin, point_step);
             else
-                input_vector(map, false, &p, c, lanes, v + c - channels.begin, point_step);
+                input_vector(map, bf16, false, &p, c, lanes, v + c - channels.begin, point_step);
         }
     }
+}
+
+/* Channels of some tiles to v[36][tile][channel], points point_step apart and tiles tile_step. */
+SL_INLINE void transform_inputs(const tile_map *map, range tiles, range channels, float *v, int64_t tile_step,
+                                int64_t point_step) {
+    if (map->bf16)
+        transform_inputs_of(map, true, tiles, channels, v, tile_step, point_step);
+    else
+        transform_inputs_of(map, false, tiles, channels, v, tile_step, point_step);
 }
 
 #endif

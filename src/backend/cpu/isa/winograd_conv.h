@@ -24,7 +24,7 @@ typedef struct winograd_job {
 /* All but how the work is cut. */
 static inline winograd_job winograd_job_of(const sl_cpu_conv *conv) {
     const sl_cpu_conv_shape *s = conv->shape;
-    winograd_job job = {.conv = conv, .input = {.data = conv->input}};
+    winograd_job job = {.conv = conv, .input = {.data = conv->input, .bf16 = conv->dtype == SL_BF16}};
     tile_map *in = &job.input;
     if (conv->pass == SL_CPU_FORWARD) {
         in->h = s->in_h, in->w = s->in_w, job.depth = s->in_c;
@@ -64,8 +64,8 @@ static inline void multiply_point(const float *v, int64_t lda, int64_t tiles, co
     }
 }
 
-SL_INLINE void output_vector(const winograd_job *job, const sl_cpu_activation act, const tile_place *p,
-                             int64_t column, const float *m) {
+SL_INLINE void output_vector(const winograd_job *job, const bool bf16, const sl_cpu_activation act,
+                             const tile_place *p, int64_t column, const float *m) {
     const sl_cpu_conv *conv = job->conv;
     const int64_t step = POINT_FLOATS, lanes = min_of(VL, job->columns - column);
     vf half[6][4], line[6], done[4];
@@ -88,27 +88,34 @@ SL_INLINE void output_vector(const winograd_job *job, const sl_cpu_activation ac
             int64_t pixel = (p->image * job->out_h + p->y + y) * job->out_w + p->x + x;
             vf value = v_activation(act, done[y] + bias);
             if (conv->residual)
-                value =
-                    value +
-                    vf_load_n((const float *)conv->residual + pixel * job->residual_stride + column, lanes);
-            vf_store_n((float *)conv->output + pixel * job->out_stride + column, value, lanes);
+                value = value + vf_get_n(bf16, conv->residual, pixel * job->residual_stride + column, lanes);
+            vf_put_n(bf16, conv->output, pixel * job->out_stride + column, value, lanes);
         }
+    }
+}
+
+SL_INLINE void transform_outputs_of(const winograd_job *job, const bool bf16, const sl_cpu_activation act,
+                                    range tiles, int64_t pair, const float *m) {
+    const tile_map outputs = {.tiles_y = job->input.tiles_y, .tiles_x = job->input.tiles_x};
+    const int64_t first = pair * PANELS_AT_ONCE * NR, end = min_of(first + PANELS_AT_ONCE * NR, job->columns);
+    for (int64_t tile = tiles.begin; tile < tiles.end; tile++, m += PANELS_AT_ONCE * NR) {
+        tile_place p = place_of(&outputs, tile);
+        for (int64_t j = first; j < end; j += VL) output_vector(job, bf16, act, &p, j, m + j - first);
     }
 }
 
 /* The outputs of one pair of panels. */
 static inline void transform_outputs(const winograd_job *job, range tiles, int64_t pair, const float *m) {
-    const tile_map outputs = {.tiles_y = job->input.tiles_y, .tiles_x = job->input.tiles_x};
-    const int64_t first = pair * PANELS_AT_ONCE * NR, end = min_of(first + PANELS_AT_ONCE * NR, job->columns);
-    for (int64_t tile = tiles.begin; tile < tiles.end; tile++, m += PANELS_AT_ONCE * NR) {
-        tile_place p = place_of(&outputs, tile);
-        for (int64_t j = first; j < end; j += VL) {
-            if (job->conv->activation == SL_ACT_SILU)
-                output_vector(job, SL_ACT_SILU, &p, j, m + j - first);
-            else
-                output_vector(job, SL_ACT_NONE, &p, j, m + j - first);
-        }
-    }
+    bool silu = job->conv->activation == SL_ACT_SILU;
+    if (job->input.bf16) {
+        if (silu)
+            transform_outputs_of(job, true, SL_ACT_SILU, tiles, pair, m);
+        else
+            transform_outputs_of(job, true, SL_ACT_NONE, tiles, pair, m);
+    } else if (silu)
+        transform_outputs_of(job, false, SL_ACT_SILU, tiles, pair, m);
+    else
+        transform_outputs_of(job, false, SL_ACT_NONE, tiles, pair, m);
 }
 
 /* Of winograd()'s arguments where they have `forward_form` (winograd_made.c). */

@@ -32,9 +32,11 @@ static grad_job plan_of(const sl_cpu_conv_grad *g) {
     const sl_cpu_conv_shape *s = g->shape;
     grad_job job = {.g = g, .in_c = s->in_c, .out_c = s->out_c, .sums = g->workspace};
     int64_t tiles_y = ceil_div(s->out_h, SIDE), tiles_x = ceil_div(s->out_w, SIDE);
-    job.input = (tile_map){.data = g->input, s->in_h, s->in_w, 0, s->pad_top, s->pad_left, tiles_y, tiles_x};
+    bool bf16 = g->dtype == SL_BF16;
+    job.input =
+        (tile_map){.data = g->input, s->in_h, s->in_w, 0, s->pad_top, s->pad_left, tiles_y, tiles_x, bf16};
     job.input.stride = g->input_stride ? g->input_stride : s->in_c;
-    job.grad = (tile_map){.data = g->grad_output, s->out_h, s->out_w, 0, 0, 0, tiles_y, tiles_x};
+    job.grad = (tile_map){.data = g->grad_output, s->out_h, s->out_w, 0, 0, 0, tiles_y, tiles_x, bf16};
     job.grad.stride = g->grad_output_stride ? g->grad_output_stride : s->out_c;
     job.tiles = s->batch * tiles_y * tiles_x;
     job.block_in = block_size(s->in_c, BLOCK_IN);
@@ -64,14 +66,14 @@ size_t SL_ISA(winograd_grad_worker_bytes)(const sl_cpu_conv_grad *g) {
 }
 
 /* A dy A^T of a vector of channels; `inside`: all 16 pixels exist and the channels fill the vector. */
-SL_INLINE void grad_vector(const tile_map *map, const bool inside, const tile_place *p, int64_t channel,
-                           int64_t lanes, float *w, int64_t step) {
-    const float *corner = tile_corner(map, p) + channel;
+SL_INLINE void grad_vector(const tile_map *map, const bool bf16, const bool inside, const tile_place *p,
+                           int64_t channel, int64_t lanes, float *w, int64_t step) {
+    int64_t corner = tile_corner(map, p) + channel;
     vf half[4][6], line[4], done[6];
 #pragma GCC unroll 4
     for (int y = 0; y < 4; y++) {
 #pragma GCC unroll 4
-        for (int x = 0; x < 4; x++) line[x] = tile_pixel(map, inside, p, corner, y, x, lanes);
+        for (int x = 0; x < 4; x++) line[x] = tile_pixel(map, bf16, inside, p, corner, y, x, lanes);
         transform_output_grad(line, half[y]);
     }
 #pragma GCC unroll 6
@@ -84,19 +86,27 @@ SL_INLINE void grad_vector(const tile_map *map, const bool inside, const tile_pl
     }
 }
 
-static void transform_grads(const tile_map *map, range tiles, range channels, float *w, int64_t tile_step,
-                            int64_t step) {
+SL_INLINE void transform_grads_of(const tile_map *map, const bool bf16, range tiles, range channels, float *w,
+                                  int64_t tile_step, int64_t step) {
     for (int64_t tile = tiles.begin; tile < tiles.end; tile++, w += tile_step) {
         tile_place p = place_of(map, tile);
         bool inside = tile_inside(map, &p, SIDE);
         for (int64_t c = channels.begin; c < channels.end; c += VL) {
             int64_t lanes = min_of(VL, channels.end - c);
             if (inside && lanes == VL)
-                grad_vector(map, true, &p, c, VL, w + c - channels.begin, step);
+                grad_vector(map, bf16, true, &p, c, VL, w + c - channels.begin, step);
             else
-                grad_vector(map, false, &p, c, lanes, w + c - channels.begin, step);
+                grad_vector(map, bf16, false, &p, c, lanes, w + c - channels.begin, step);
         }
     }
+}
+
+static void transform_grads(const tile_map *map, range tiles, range channels, float *w, int64_t tile_step,
+                            int64_t step) {
+    if (map->bf16)
+        transform_grads_of(map, true, tiles, channels, w, tile_step, step);
+    else
+        transform_grads_of(map, false, tiles, channels, w, tile_step, step);
 }
 
 typedef struct grad_block {

@@ -8,7 +8,7 @@
 #include "backend/cpu/isa/winograd_conv.h"
 
 enum {
-    CHUNK = 64, /* a multiple of NR */
+    CHUNK = 128, /* a multiple of NR */
     U_STEP = CHUNK * NR + POINT_GAP,
     TASKS_WANTED = 8, /* few: each transforms all inputs of its tiles */
 };
@@ -79,6 +79,7 @@ static void made_task(void *context, int64_t task, int worker) {
     range tiles = part_of(job->tiles, job->blocks, task / job->groups);
     range pairs = part_of(winograd_pairs(job), job->groups, task % job->groups);
     panel_set weights = panels_of(conv, 9, job->depth, job->columns);
+    weights.pairs = conv->dtype == SL_BF16;
     room w;
     room_floats(job, (float *)(void *)(conv->worker_workspace + (size_t)worker * conv->worker_stride), &w);
     for (range k = {0, 0}; k.end < job->depth;) {
