@@ -15,7 +15,7 @@
  */
 enum { BLOCK = 8 };
 static const double guidance = 1.5, level_guidance = 1, guidance_from = 0.26, eta = 1,
-                    brightness_deviation = 0.78, deblock = 6e-4,
+                    brightness_deviation = 0.78, deblock = 2e-3,
                     deblock_detail = 6e-3; /* docs/training.md says why */
 static const char vae_text[] =
     "{\"_class_name\": \"AutoencoderKL\", \"act_fn\": \"silu\", \"block_out_channels\": [128],"
