@@ -26,6 +26,7 @@ static json_t *line_object(const sl_golden_line *line) {
     json_t *object = json_pack("{s:s, s:s, s:s, s:i}", "family", line->family, "case", line->name, "outcome",
                                words[line->outcome], "values", line->values);
     if (line->outcome == SL_GOLDEN_NOT_COVERED) return object;
+    if (line->left_out) json_object_set_new(object, "left_out", json_integer(line->left_out));
     json_object_set_new(object, "error", json_real(line->error)); /* left out where infinite */
     json_object_set_new(object, "tolerance", json_real(line->tolerance));
     if (line->worst) json_object_set_new(object, "worst", json_string(line->worst));

@@ -140,7 +140,8 @@ static sl_status choose_kernel(sl_plan *plan, plan_node *p) {
 static bool packs_alike(const sl_plan *plan, const plan_node *a, const plan_node *b) {
     const graph_node *left = &plan->graph->nodes[a->node], *right = &plan->graph->nodes[b->node];
     const char *form = a->kernel->code->form;
-    if (form && form == b->kernel->code->form) return a->call.in[0].dtype == b->call.in[0].dtype;
+    if (a->call.in[0].dtype != b->call.in[0].dtype) return false;
+    if (form && form == b->kernel->code->form) return true;
     return a->kernel == b->kernel && sl_shape_equal(&a->call.in[0].shape, &b->call.in[0].shape) &&
            memcmp(&left->attrs, &right->attrs, sizeof left->attrs) == 0;
 }

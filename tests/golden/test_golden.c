@@ -111,6 +111,16 @@ static void measured_spread_widens_the_tolerance(void **state) {
     remove(place("tolerances.json"));
 }
 
+/* What has no network has no arithmetic of 16 bits: left out of all, refused where it is named. */
+static void sixteen_bits_are_for_networks(void **state) {
+    (void)state;
+    sl_golden_totals totals;
+    write_folder(0);
+    sl_golden_settings settings = {.folder = folder, .family = "rng", .dtype = SL_BF16};
+    assert_status(sl_golden_run(&settings, &totals), SL_INVALID);
+    assert_non_null(strstr(sl_error_message(), "'rng' runs no networks"));
+}
+
 static void numpy_streams_are_numpys(void **state) {
     (void)state;
     double x[2];
@@ -125,6 +135,7 @@ int main(void) {
         cmocka_unit_test(agreement_passes_and_the_rest_is_listed),
         cmocka_unit_test(a_difference_is_a_miss),
         cmocka_unit_test(measured_spread_widens_the_tolerance),
+        cmocka_unit_test(sixteen_bits_are_for_networks),
         cmocka_unit_test(numpy_streams_are_numpys),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder) ? 1 : 0;

@@ -1,6 +1,8 @@
 /* Layers: names, sharing, probes, and what goes wrong. */
 #include "test.h"
 
+#include "backend/isa.h"
+#include "base/random.h"
 #include "nn/blocks.h"
 #include "nn/program.h"
 
@@ -237,6 +239,55 @@ static void both_passes_share_a_frozen_weight(void **state) {
     assert_int_equal(packed_with_gradient(true), packed_with_gradient(false));
 }
 
+enum { MAP_SIDE = 16, MAP_CHANNELS = 32, MAP_VALUES = MAP_SIDE * MAP_SIDE * MAP_CHANNELS };
+
+/* A frozen 3x3 convolution's output, or the gradient of its input; returns how much the plan packs. */
+static size_t run_convolution(sl_dtype dtype, bool gradient, float *out) {
+    sl_program p;
+    float x_values[MAP_VALUES];
+    sl_params *params = new_params();
+    sl_random random = sl_random_stream(3, SL_STREAM_TEST, 0);
+    sl_random_normals(&random, x_values, MAP_VALUES);
+    assert_ok(sl_program_begin(&p, params));
+    p.nn.dtype = dtype;
+    sl_value x = sl_input(p.graph, "x", SL_F32, SL_SHAPE(1, MAP_SIDE, MAP_SIDE, MAP_CHANNELS));
+    sl_graph_require_gradient(p.graph, x);
+    sl_value y = sl_nn_conv3x3(&p.nn, "conv", sl_cast(p.graph, x, dtype), MAP_CHANNELS);
+    sl_value result = sl_cast(p.graph, y, SL_F32);
+    if (gradient) {
+        sl_graph_backward(p.graph, sl_sum(p.graph, sl_square(p.graph, result), SL_ALL_AXES));
+        result = sl_gradient(p.graph, x);
+    }
+    sl_output(p.graph, "result", result);
+    assert_ok(sl_params_initialise_on_demand(params, 4, SL_F16));
+    assert_ok(sl_program_finish(&p, NULL));
+    assert_ok(sl_program_set(&p, "x", x_values, sizeof x_values));
+    assert_ok(sl_program_run(&p));
+    assert_ok(sl_program_get(&p, "result", out, MAP_VALUES * sizeof *out));
+    size_t packed = sl_plan_memory_of(p.plan).packed;
+    sl_program_end(&p);
+    sl_params_free(params);
+    return packed;
+}
+
+static void both_passes_of_a_convolution_share_its_weight_in_bf16(void **state) {
+    (void)state;
+    static float exact[MAP_VALUES], rounded[MAP_VALUES];
+    size_t packed[2];
+    for (int gradient = 0; gradient < 2; gradient++) {
+        double error = 0, square = 0;
+        run_convolution(SL_F32, gradient, exact);
+        packed[gradient] = run_convolution(SL_BF16, gradient, rounded);
+        for (int i = 0; i < MAP_VALUES; i++) {
+            double difference = (double)exact[i] - (double)rounded[i];
+            error += difference * difference, square += (double)exact[i] * (double)exact[i];
+        }
+        assert_true(square > 0 && error < 1e-4 * square);
+    }
+    if (!(sl_isa_available() & SL_ISA_AMX)) /* tiles want weights for each pass */
+        assert_int_equal(packed[0], packed[1]);
+}
+
 static void a_source_that_fails_is_named(void **state) {
     (void)state;
     sl_program p;
@@ -260,6 +311,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(weights_that_are_only_packed_stay_in_their_source),
     cmocka_unit_test(halves_stay_halves),
     cmocka_unit_test(both_passes_share_a_frozen_weight),
+    cmocka_unit_test(both_passes_of_a_convolution_share_its_weight_in_bf16),
     cmocka_unit_test(a_source_that_fails_is_named),
     cmocka_unit_test(layers_name_their_parameters),
     cmocka_unit_test(paths_begin_where_the_builder_was_opened),

@@ -24,8 +24,9 @@ typedef struct sl_golden {
     unsigned char *touched; /* one a tensor of `file` */
     sl_golden_line line;    /* of the open case */
     double worst_ratio;
+    sl_dtype dtype; /* of what the open case compares: settings->dtype unless it says otherwise */
     /* In 16 bits a rounding may switch a unit on or off that lies near 0, and gradients before it by all that
-     * it contributes: networks of ReLUs behind batch norms, whose tolerances are wider then. */
+     * it contributes: those of ReLUs behind batch norms. Their norms alone are compared then, and loosely. */
     bool has_switches;
 } sl_golden;
 

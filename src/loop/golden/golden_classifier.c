@@ -20,8 +20,7 @@ typedef struct setup {
     bool training, frozen_statistics;
 } setup;
 
-static sl_status build(sl_golden *g, const setup *s, sl_golden_net *net) {
-    if (s->training && s->model->kind == &sl_resnet_kind) g->has_switches = true;
+static sl_status build(const sl_golden *g, const setup *s, sl_golden_net *net) {
     SL_TRY(sl_golden_net_begin(g, net, s->model->params));
     net->nn.training = s->training;
     net->nn.frozen_statistics = s->frozen_statistics;
@@ -84,15 +83,19 @@ static sl_status train_tiny(sl_golden *g, const char *name, const char *mode, se
     SL_TRY(sl_golden_net_feed(g, net, s->labels));
     SL_TRY(sl_plan_run(net->plan));
     const char *norms = sl_arena_printf(g->arena, "%s_grad_norms", mode);
+    bool has_switches = full && s->model->kind == &sl_resnet_kind;
+    g->has_switches = has_switches;
     SL_TRY(sl_golden_compare_gradients(
         g, s->model->params, full ? sl_arena_printf(g->arena, "%s.grad.", name) : "(no tensors)",
         json_object_get(facts, norms), sl_arena_printf(g->arena, "/cls_tiny/%s/%s", name, norms),
         s->model->kind->names));
+    g->has_switches = false;
     SL_TRY(sl_model_load_weights(s->model,
                                  sl_golden_path(g, sl_arena_printf(g->arena, "cls/%s.safetensors", name))));
     SL_TRY(sl_golden_train(net, s->model->params, &training));
     SL_TRY(sl_golden_numbers(g, sl_arena_printf(g->arena, "/cls_tiny/%s/%s_losses", name, mode), expected,
                              losses, (size_t)training.steps));
+    g->has_switches = has_switches; /* the logits are where such gradients led to */
     s->training = false;
     SL_TRY(build(g, s, after));
     SL_TRY(sl_golden_net_feed(g, after, s->image));
@@ -214,6 +217,7 @@ static sl_status run_real(sl_golden *g, const char *name, const char *salt, setu
     SL_TRY(sl_golden_net_scalar(net, "loss", &loss));
     SL_TRY(sl_golden_numbers(g, sl_arena_printf(g->arena, "/cls_real/%s.train/loss", name),
                              json_object_get(facts, "loss"), &loss, 1));
+    g->has_switches = s->model->kind == &sl_resnet_kind;
     SL_TRY(compare_extra(g, name, s->model->params));
     return sl_golden_compare_gradients(
         g, s->model->params, "(no tensors)", json_object_get(facts, "grad_norms"),

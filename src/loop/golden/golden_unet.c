@@ -155,6 +155,7 @@ static sl_status train_cases(sl_golden *g, const char *name, sl_model *model) {
     sl_golden_net net;
     SL_TRY(sl_golden_open(g, name));
     sl_golden_begin(g, sl_arena_printf(g->arena, "%s.targets", name));
+    g->dtype = SL_F32; /* no network's */
     sl_golden_end(g, targets(g));
     sl_golden_begin(g, sl_arena_printf(g->arena, "%s.gradients", name));
     sl_status status = sl_golden_net_begin(g, &net, model->params);

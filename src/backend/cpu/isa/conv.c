@@ -2,8 +2,9 @@
  * weights.
  *
  * A tile is up to MR neighbouring pixels of one output row: their inputs under one tap are rows of A at a
- * fixed distance, so nothing is copied or padded: under a tap that leaves the image the tile is cut.
- * Backward-data of stride s computes each of the s*s phases of the image with the taps that meet it. */
+ * fixed distance, so nothing is padded, and nothing copied but odd channels of bf16: under a tap that leaves
+ * the image the tile is cut. Backward-data of stride s computes each of the s*s phases of the image with the
+ * taps that meet it. */
 #include "backend/cpu/isa/panels.h"
 
 enum {

@@ -13,7 +13,7 @@ typedef struct panel_set {
     int64_t taps, depth, columns; /* of this pass; depth in units, in channels where `pairs` */
     bool half;                    /* F16 */
     bool pairs;                   /* of bf16 of an even depth, wanted as floats */
-    bool turned;                  /* kept for the other pass, whose columns are this one's depth; in fp32 */
+    bool turned; /* kept for the other pass, whose columns are this one's depth; not units of pairs */
 } panel_set;
 
 static inline panel_set panels_of(const sl_cpu_conv *conv, int64_t taps, int64_t depth, int64_t columns) {

@@ -31,7 +31,7 @@ static bool keeps_transformed(const sl_call *call, const sl_cpu_conv_shape *s) {
     return s->batch * ceil_div(height, TILE_PX) * ceil_div(width, TILE_PX) >= TILES_KEPT;
 }
 
-/* With weights transformed once, or before each run where they are trained: fourfold ones. */
+/* With weights transformed once, or before each run where they are trained: fourfold ones, in fp32. */
 static bool winograd_accepts(const sl_call *call) {
     sl_cpu_conv_shape s = shape_of(call);
     if (!is_winograd_form(call, &s) || !has_tiles(&s)) return false;
@@ -40,7 +40,8 @@ static bool winograd_accepts(const sl_call *call) {
     return large || s.in_c * s.out_c * 9 <= WEIGHTS_FEW;
 }
 
-/* With weights transformed as they are needed: as fast for few tiles, and a quarter of the memory or less. */
+/* With weights transformed as they are needed: as fast for few tiles, and a quarter of the memory, or an
+ * eighth where they are of 16 bits. */
 static bool winograd_made_accepts(const sl_call *call) {
     sl_cpu_conv_shape s = shape_of(call);
     return is_frozen(call) && is_winograd_form(call, &s) && has_tiles(&s);
@@ -125,7 +126,8 @@ WINOGRAD_MADE(conv2d_bwd_data_winograd_made)
 /* 3x3 of some tiles and channels; the sums by points are kept in one worker's memory whatever the layer */
 static bool winograd_grad_accepts(const sl_call *call) {
     sl_cpu_conv_shape s = shape_of(call);
-    return is_winograd_form(call, &s) && min_of(s.out_h, s.out_w) >= 6;
+    return call->in[1].dtype == call->in[0].dtype && is_winograd_form(call, &s) &&
+           min_of(s.out_h, s.out_w) >= 6;
 }
 
 static size_t winograd_grad_scratch(const sl_call *call) {

@@ -27,18 +27,25 @@ typedef struct pack_job {
     bool turned;
 } pack_job;
 
-/* Channel k of a panel's columns by tap; for activations in bf16 the weights are too. */
-SL_INLINE void read_taps(const pack_job *job, const bool bf16, int64_t panel, int64_t k, float taps[9][NR]) {
-    const sl_cpu_conv_pack *p = job->p;
+/* Channel k of a panel's columns by tap. */
+SL_INLINE void read_taps(const pack_job *job, const sl_dtype dtype, int64_t panel, int64_t k,
+                         float taps[9][NR]) {
     int64_t count = min_of(NR, job->columns - panel * NR);
     for (int64_t j = 0; j < count; j++) {
         int64_t at = k * job->k_step + (panel * NR + j) * job->column_step;
-        for (int t = 0; t < 9; t++) {
-            int64_t from = at + (job->turned ? 8 - t : t);
-            taps[t][j] = bf16 ? sl_bf16_to_f32(sl_f32_to_bf16(weight_at(p->weights_dtype, p->weights, from)))
-                              : ((const float *)p->weights)[from];
-        }
+        for (int t = 0; t < 9; t++)
+            taps[t][j] = weight_at(dtype, job->p->weights, at + (job->turned ? 8 - t : t));
     }
+}
+
+/* For activations in bf16 the weights are too. */
+static void round_taps(float taps[9][NR]) {
+    for (int t = 0; t < 9; t++)
+        for (int64_t j = 0; j < NR; j += VL) {
+            uint16_t rounded[VL];
+            vf_store_bf16(rounded, vf_load(taps[t] + j));
+            vf_store(taps[t] + j, vf_load_bf16(rounded));
+        }
 }
 
 static void pack_panel(void *context, int64_t panel, int worker) {
@@ -48,10 +55,11 @@ static void pack_panel(void *context, int64_t panel, int worker) {
     float taps[9][NR] __attribute__((aligned(64)));
     memset(taps, 0, sizeof taps);
     for (int64_t k = 0; k < job->depth; k++) {
-        if (job->p->dtype == SL_BF16)
-            read_taps(job, true, panel, k, taps);
+        if (job->p->weights_dtype == SL_F32)
+            read_taps(job, SL_F32, panel, k, taps);
         else
-            read_taps(job, false, panel, k, taps);
+            read_taps(job, job->p->weights_dtype, panel, k, taps);
+        if (job->p->dtype == SL_BF16) round_taps(taps);
         const float *rows[9];
         for (int t = 0; t < 9; t++) rows[t] = taps[t];
         transform_taps(rows, 0, out + k * NR, job->depth * NR);
