@@ -276,13 +276,13 @@ static sl_cpu_conv filled(const sl_cpu_conv *conv) {
     return copy;
 }
 
-/* ---- */
+/* ---- both passes ---- */
 
 void SL_ISA(conv)(const sl_cpu_conv *given) {
     const sl_cpu_conv copy = is_odd(given) ? filled(given) : *given, *conv = &copy;
     sl_cpu_conv_shape s = flattened(conv->shape);
     bool is_forward = conv->pass == SL_CPU_FORWARD;
-    int64_t in = is_forward ? s.in_c : s.out_c, out = is_forward ? s.out_c : s.in_c;
+    int64_t in = input_channels(conv), out = is_forward ? s.out_c : s.in_c;
     int64_t in_stride = conv->input_stride ? conv->input_stride : in;
     conv_job job = {.conv = conv, .batch = s.batch};
     job.weights = panels_of(conv, s.kernel_h * s.kernel_w, depth_units(conv->dtype, in), out);
