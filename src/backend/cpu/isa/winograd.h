@@ -164,28 +164,39 @@ SL_INLINE void input_vector(const tile_map *map, const bool bf16, const bool ins
     }
 }
 
-SL_INLINE void transform_inputs_of(const tile_map *map, const bool bf16, range tiles, range channels,
-                                   float *v, int64_t tile_step, int64_t point_step) {
-    for (int64_t tile = tiles.begin; tile < tiles.end; tile++, v += tile_step) {
+/* What makes a tile's points of a vector of channels: input_vector, or that of the gradient of outputs. */
+typedef void (*tile_vector)(const tile_map *map, const bool bf16, const bool inside, const tile_place *p,
+                            int64_t channel, int64_t lanes, float *out, int64_t point_step);
+
+SL_INLINE void transform_tiles_of(const tile_map *map, const bool bf16, int64_t side,
+                                  const tile_vector vector, range tiles, range channels, float *out,
+                                  int64_t tile_step, int64_t point_step) {
+    for (int64_t tile = tiles.begin; tile < tiles.end; tile++, out += tile_step) {
         tile_place p = place_of(map, tile);
-        bool inside = tile_inside(map, &p, SIDE + 2);
+        bool inside = tile_inside(map, &p, side);
         for (int64_t c = channels.begin; c < channels.end; c += VL) {
             int64_t lanes = min_of(VL, channels.end - c);
             if (inside && lanes == VL)
-                input_vector(map, bf16, true, &p, c, VL, v + c - channels.begin, point_step);
+                vector(map, bf16, true, &p, c, VL, out + c - channels.begin, point_step);
             else
-                input_vector(map, bf16, false, &p, c, lanes, v + c - channels.begin, point_step);
+                vector(map, bf16, false, &p, c, lanes, out + c - channels.begin, point_step);
         }
     }
 }
 
-/* Channels of some tiles to v[36][tile][channel], points point_step apart and tiles tile_step. */
+/* Channels of some tiles of side x side pixels to out[36][tile][channel], points point_step apart and tiles
+ * tile_step. `vector` is a constant, inlined. */
+SL_INLINE void transform_tiles(const tile_map *map, int64_t side, const tile_vector vector, range tiles,
+                               range channels, float *out, int64_t tile_step, int64_t point_step) {
+    if (map->bf16)
+        transform_tiles_of(map, true, side, vector, tiles, channels, out, tile_step, point_step);
+    else
+        transform_tiles_of(map, false, side, vector, tiles, channels, out, tile_step, point_step);
+}
+
 SL_INLINE void transform_inputs(const tile_map *map, range tiles, range channels, float *v, int64_t tile_step,
                                 int64_t point_step) {
-    if (map->bf16)
-        transform_inputs_of(map, true, tiles, channels, v, tile_step, point_step);
-    else
-        transform_inputs_of(map, false, tiles, channels, v, tile_step, point_step);
+    transform_tiles(map, SIDE + 2, input_vector, tiles, channels, v, tile_step, point_step);
 }
 
 #endif

@@ -86,27 +86,9 @@ SL_INLINE void grad_vector(const tile_map *map, const bool bf16, const bool insi
     }
 }
 
-SL_INLINE void transform_grads_of(const tile_map *map, const bool bf16, range tiles, range channels, float *w,
-                                  int64_t tile_step, int64_t step) {
-    for (int64_t tile = tiles.begin; tile < tiles.end; tile++, w += tile_step) {
-        tile_place p = place_of(map, tile);
-        bool inside = tile_inside(map, &p, SIDE);
-        for (int64_t c = channels.begin; c < channels.end; c += VL) {
-            int64_t lanes = min_of(VL, channels.end - c);
-            if (inside && lanes == VL)
-                grad_vector(map, bf16, true, &p, c, VL, w + c - channels.begin, step);
-            else
-                grad_vector(map, bf16, false, &p, c, lanes, w + c - channels.begin, step);
-        }
-    }
-}
-
 static void transform_grads(const tile_map *map, range tiles, range channels, float *w, int64_t tile_step,
                             int64_t step) {
-    if (map->bf16)
-        transform_grads_of(map, true, tiles, channels, w, tile_step, step);
-    else
-        transform_grads_of(map, false, tiles, channels, w, tile_step, step);
+    transform_tiles(map, SIDE, grad_vector, tiles, channels, w, tile_step, step);
 }
 
 typedef struct grad_block {
