@@ -5,6 +5,7 @@
 #include "xray/simulate.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { DRAWS = 200, SIDE = 256 };
@@ -144,12 +145,35 @@ static void a_beamstop_is_where_the_beam_is(void **state) {
         assert_true(hypot(stop.row_px - 120, stop.column_px - 140) <= 0.43 * stop.half_width_px);
         assert_true(stop.half_width_px >= 0.014 * SIDE && stop.half_width_px <= 0.05 * SIDE);
         arms[stop.has_arm] = true;
-        stop = sl_usual_beamstop_of_caption("SAXS data showing rings", SIDE, 120, 140, &random);
+        stop = sl_usual_beamstop_of_caption("SAXS data showing rings", SIDE, -20, 140, &random);
         assert_int_equal(stop.shape, SL_BEAMSTOP_NONE);
         stop = sl_usual_beamstop_of_caption("SAXS data without a beamstop", SIDE, 120, 140, &random);
         assert_int_equal(stop.shape, SL_BEAMSTOP_NONE);
     }
     assert_true(arms[0] && arms[1]);
+}
+
+/* Where captions do not name one there is one as often as in the simulator's images. */
+static void silent_captions_have_beamstops_as_usual(void **state) {
+    (void)state;
+    enum { IMAGES = 800 };
+    const sl_sim_options options = {.size_px = 32, .class_id = SL_SIM_CLASS_ANY};
+    sl_sim_sample sample = {0};
+    int silent = 0, simulated = 0, drawn = 0;
+    for (uint32_t i = 0; i < IMAGES; i++) {
+        sl_random random = stream(i);
+        assert_ok(sl_sim_sample_make(32, i, &options, &sample));
+        if (!strstr(sample.caption, "beamstop")) {
+            sl_beamstop stop = sl_usual_beamstop_of_caption(sample.caption, 32, sample.beam_row_px,
+                                                            sample.beam_column_px, &random);
+            silent++;
+            simulated += sample.measurement.beamstop.shape != SL_BEAMSTOP_NONE;
+            drawn += stop.shape != SL_BEAMSTOP_NONE;
+        }
+    }
+    sl_sim_sample_free(&sample);
+    assert_true(silent > IMAGES / 3);
+    assert_true(abs(drawn - simulated) < 4 * sqrt(0.5 * silent)); /* of a difference, four deviations */
 }
 
 /* Square images are windows of the detector, others its middle; an ideal detector has nothing. */
@@ -172,9 +196,13 @@ static void views_lie_within_the_detector(void **state) {
 }
 
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(captions_name_the_detector),           cmocka_unit_test(other_detectors_are_drawn),
-    cmocka_unit_test(levels_are_what_captions_say),         cmocka_unit_test(levels_suit_the_picture),
-    cmocka_unit_test(levels_are_those_of_simulated_images), cmocka_unit_test(a_beamstop_is_where_the_beam_is),
+    cmocka_unit_test(captions_name_the_detector),
+    cmocka_unit_test(other_detectors_are_drawn),
+    cmocka_unit_test(levels_are_what_captions_say),
+    cmocka_unit_test(levels_suit_the_picture),
+    cmocka_unit_test(levels_are_those_of_simulated_images),
+    cmocka_unit_test(a_beamstop_is_where_the_beam_is),
+    cmocka_unit_test(silent_captions_have_beamstops_as_usual),
     cmocka_unit_test(views_lie_within_the_detector),
 };
 TEST_MAIN(tests)

@@ -5,6 +5,7 @@
 #include "diffusion/bundle.h"
 #include "loop/generate/generate.h"
 #include "nn/nn.h"
+#include "xray/instrument/usual_measurement.h"
 #include "xray/log_map.h"
 
 #include <math.h>
@@ -33,14 +34,20 @@ static sl_status keep_record(sample_set *s, const sl_image_record *record) {
     SL_TRY(sl_store_image_provenance(s->workspace->store, record->id, s->arena, &text));
     if (text) SL_TRY(sl_json_parse(text, strlen(text), "provenance", &provenance));
     const char *expectation = json_string_value(json_object_get(provenance, "expectation"));
+    const json_t *laws = json_object_get(provenance, "measurement_laws");
     sl_status status = SL_OK;
-    if (expectation)
-        s->item[record->run_index] =
-            (kept){sl_arena_strdup(s->arena, record->object_hash), sl_arena_strdup(s->arena, expectation)};
-    else
+    if (!expectation)
         status =
             sl_fail(SL_UNSUPPORTED, "image %lld has no expectation: the gates are for models that make one",
                     (long long)record->id);
+    else if (json_integer_value(laws) != SL_USUAL_MEASUREMENT_VERSION)
+        status = sl_fail(SL_MISMATCH,
+                         "image %lld was measured by other laws than this program's: move the "
+                         "folder away",
+                         (long long)record->id);
+    else
+        s->item[record->run_index] =
+            (kept){sl_arena_strdup(s->arena, record->object_hash), sl_arena_strdup(s->arena, expectation)};
     json_decref(provenance);
     return status;
 }

@@ -77,7 +77,8 @@ const sl_option sl_generate_options[] = {
     SL_OPTION_REAL(sl_generate_settings, exposure, "exposure", 0, "1", 1e-6, 1e6, "",
                    "multiplies the expected counts"),
     SL_OPTION_TEXT(sl_generate_settings, beamstop, "beamstop", 0, NULL, "SHAPE",
-                   "none, disc or bar, as in disc:radius=12,arm=270 (default: from the prompt)"),
+                   "none, disc or bar, as in disc:radius=12,arm=270 (default: from the prompt; one that "
+                   "says neither \"with\" nor \"without a beamstop\" has one as often as is usual)"),
     SL_OPTION_PATH(sl_generate_settings, mask, "mask", 0, NULL, "FILE",
                    "image of the same size; pixels that are not 0 are masked"),
     SL_OPTION_FLAG(sl_generate_settings, noise_free, "noise-free", 0,

@@ -102,6 +102,7 @@ static sl_status measure_expectation(const float *decoded, int channels, const c
     sl_random random = sl_random_stream(seed, SL_STREAM_DETECTOR, item);
     const sl_detector *detector;
     double mean;
+    json_object_set_new(provenance, "measurement_laws", json_integer(SL_USUAL_MEASUREMENT_VERSION));
     SL_TRY(choose_detector(prompt, settings, &random, &detector));
     SL_TRY(expected_map(decoded, channels, provenance, image, &mean));
     double level = sl_usual_level_of_picture(prompt, mean, detector, &random);

@@ -86,14 +86,18 @@ static sl_status check_deblocking(const json_t *recorded, const json_t *made) {
     return SL_OK;
 }
 
-/* Images whose record lacks the key had their maps left where the decoder peaked, or divided by that. */
-static sl_status check_level(const json_t *recorded, const json_t *made) {
-    static const char key[] = "decoded_quantile";
-    if (json_object_get(recorded, key) || !json_object_get(made, key)) return SL_OK;
+/* The laws by which expectations are measured change, and only the present ones are here. Records without a
+ * version are of the first. */
+static sl_status check_laws(const json_t *recorded, const json_t *made) {
+    static const char key[] = "measurement_laws";
+    int64_t was, is;
+    if (!json_object_get(made, key)) return SL_OK;
+    SL_TRY(sl_json_int_or(recorded, key, 1, INT32_MAX, 1, &was));
+    SL_TRY(sl_json_int(made, key, 1, INT32_MAX, &is));
+    if (was == is) return SL_OK;
     return sl_fail(SL_MISMATCH,
-                   "made without \"%s\": this build brings the brightest of what the decoder gave to the "
-                   "level asked for, which that one did in another way or not at all",
-                   key);
+                   "measured by version %lld of the usual instruments, this build has version %lld",
+                   (long long)was, (long long)is);
 }
 
 static const char *text_of(const json_t *p, const char *key, sl_arena *arena) {
@@ -125,7 +129,7 @@ sl_status sl_generated_again(const json_t *provenance, int32_t size_px, const ch
     out->engine = text_of(record, "engine", arena);
     sl_status status = check_weights(provenance, record);
     if (!status) status = check_deblocking(provenance, record);
-    if (!status) status = check_level(provenance, record);
+    if (!status) status = check_laws(provenance, record);
     if (!status) status = sink->take(sink->context, &made, &same);
     sl_image_free(&made);
     json_decref(record);

@@ -122,6 +122,21 @@ static void draw_arm(double size_px, double radius, bool grazing, sl_random *ran
     }
 }
 
+static bool beam_is_near(double size_px, double beam_row_px, double beam_column_px) {
+    double margin = 0.02 * size_px;
+    return beam_row_px > -margin && beam_row_px < size_px + margin && beam_column_px > -margin &&
+           beam_column_px < size_px + margin;
+}
+
+/* Frames with a beamstop, of those that the beam meets. */
+static const double usual_share = 0.75;
+
+bool sl_usual_beamstop_is_there(double size_px, double beam_row_px, double beam_column_px,
+                                sl_random *random) {
+    bool usual = chance(random, usual_share);
+    return usual && beam_is_near(size_px, beam_row_px, beam_column_px);
+}
+
 sl_beamstop sl_usual_beamstop(double size_px, double beam_row_px, double beam_column_px, bool grazing,
                               sl_random *random) {
     double radius = sl_random_log_range(random, 0.014, 0.05) * size_px;
@@ -231,8 +246,13 @@ double sl_usual_level_of_picture(const char *caption, double map_mean, const sl_
 
 sl_beamstop sl_usual_beamstop_of_caption(const char *caption, double size_px, double beam_row_px,
                                          double beam_column_px, sl_random *random) {
-    bool grazing = sl_technique_is_grazing(sl_technique_of_caption(caption));
-    if (!says(caption, "beamstop") || says(caption, "without a beamstop"))
-        return (sl_beamstop){.shape = SL_BEAMSTOP_NONE};
+    bool grazing = sl_technique_is_grazing(sl_technique_of_caption(caption)), there;
+    double unsaid = usual_share * (1 - SL_USUAL_BEAMSTOP_SAID);
+    if (says(caption, "beamstop"))
+        there = !says(caption, "without a beamstop");
+    else /* of frames whose captions are silent */
+        there = chance(random, unsaid / (unsaid + 1 - usual_share)) &&
+                beam_is_near(size_px, beam_row_px, beam_column_px);
+    if (!there) return (sl_beamstop){.shape = SL_BEAMSTOP_NONE};
     return sl_usual_beamstop(size_px, beam_row_px, beam_column_px, grazing, random);
 }

@@ -7,6 +7,10 @@
 #include "base/random.h"
 #include "xray/instrument/detector_chain.h"
 
+/* Raised whenever the same draws would give another measurement. 1: frames had a beamstop only where their
+ * caption names one. */
+#define SL_USUAL_MEASUREMENT_VERSION 2
+
 /* One of those that beamlines and laboratories have. Never NULL. */
 const sl_detector *sl_usual_detector(sl_random *random);
 
@@ -21,7 +25,10 @@ void sl_usual_flaws(sl_random *random, sl_measurement *m);
 sl_measurement sl_usual_measurement(const sl_detector *detector, int32_t height_px, int32_t width_px,
                                     sl_random *random);
 
-/* A beamstop about the beam's place, in pixels of an image of that size. */
+/* Whether a frame of that size has a beamstop: most have where the beam meets it, or nearly so. */
+bool sl_usual_beamstop_is_there(double size_px, double beam_row_px, double beam_column_px, sl_random *random);
+
+/* One about the beam's place, in pixels of such an image. */
 sl_beamstop sl_usual_beamstop(double size_px, double beam_row_px, double beam_column_px, bool grazing,
                               sl_random *random);
 
@@ -51,7 +58,12 @@ double sl_usual_level_of_caption(const char *caption, const sl_detector *detecto
 double sl_usual_level_of_picture(const char *caption, double map_mean, const sl_detector *detector,
                                  sl_random *random);
 
-/* "with a beamstop": never without these words, whatever is usual. Shape NONE without. */
+/* How many captions name the beamstop that is there. */
+#define SL_USUAL_BEAMSTOP_SAID 0.75
+
+/* "with a beamstop" and "without a beamstop" are taken at their word. A caption that says neither is one of a
+ * frame without, or of one whose beamstop was not named: three of seven such have one, by the two laws above.
+ * Shape NONE without. */
 sl_beamstop sl_usual_beamstop_of_caption(const char *caption, double size_px, double beam_row_px,
                                          double beam_column_px, sl_random *random);
 

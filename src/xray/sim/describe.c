@@ -153,7 +153,7 @@ static void write_caption(sl_scene *scene, sl_sim_sample *sample, const words *w
     for (int i = 0; i < count; i++)
         sl_text_printf(&text, "%s%s", i == 0 ? "" : i == count - 1 ? " and " : ", ", w->word[i]);
     const sl_measurement *m = &sample->measurement;
-    if (m->beamstop.shape != SL_BEAMSTOP_NONE && scene_chance(scene, 0.75))
+    if (m->beamstop.shape != SL_BEAMSTOP_NONE && scene_chance(scene, SL_USUAL_BEAMSTOP_SAID))
         sl_text_printf(&text, " with a beamstop %s", place_word(sample));
     bool gaps = sample->attribute[SL_SIM_ATTRIBUTE_GAPS] > 0;
     if (scene_chance(scene, 0.35)) {

@@ -93,12 +93,9 @@ static void find_reach(sl_scene *scene) {
 }
 
 static sl_beamstop draw_beamstop(sl_scene *scene) {
-    double s = scene->size_px, margin = 0.02 * s;
-    bool inside = scene->beam_row_px > -margin && scene->beam_row_px < s + margin &&
-                  scene->beam_column_px > -margin && scene->beam_column_px < s + margin;
-    bool present = scene_chance(scene, 0.75) && inside;
-    sl_beamstop stop =
-        sl_usual_beamstop(s, scene->beam_row_px, scene->beam_column_px, scene->is_grazing, &scene->random);
+    double s = scene->size_px, row = scene->beam_row_px, column = scene->beam_column_px;
+    bool present = sl_usual_beamstop_is_there(s, row, column, &scene->random);
+    sl_beamstop stop = sl_usual_beamstop(s, row, column, scene->is_grazing, &scene->random);
     if (!present) stop.shape = SL_BEAMSTOP_NONE;
     return stop;
 }
