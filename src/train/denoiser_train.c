@@ -15,6 +15,7 @@ typedef struct denoiser_task {
     int accumulate;
     int64_t pixels, channels, width;                              /* of a latent; width of an embedding */
     float *noisy, *timestep, *target, *weight, *embedding, *beam; /* inputs of the graph */
+    float *coarse_weight;                                         /* NULL where there is no such loss */
     int32_t *ids;
     float *clean; /* [batch, h, w, C] */
 } denoiser_task;
@@ -33,6 +34,16 @@ static sl_value condition(denoiser_task *t) {
     sl_value context = sl_clip_build(nn, t->models->text->config, ids, 0);
     sl_learner_model_end(&t->learner);
     return context;
+}
+
+/* What of the loss is of means over squares of places. */
+static sl_value coarse_loss(denoiser_task *t, sl_value predicted, sl_value target) {
+    sl_graph *g = t->learner.graph;
+    const int side = SL_COARSE_PLACES;
+    sl_value weight =
+        sl_learner_input(&t->learner, "coarse_weight", SL_F32, SL_SHAPE(t->recipe->batch), &t->coarse_weight);
+    return sl_mse(g, sl_avg_pool(g, predicted, side, side, SL_PAD(0)),
+                  sl_avg_pool(g, target, side, side, SL_PAD(0)), weight);
 }
 
 static sl_status build(denoiser_task *t) {
@@ -61,7 +72,9 @@ static sl_status build(denoiser_task *t) {
     nn->lora_count = t->models->lora ? 1 : 0;
     sl_value predicted = sl_unet_build(nn, config, noisy, timestep, context, beam);
     sl_learner_model_end(&t->learner);
-    sl_status status = sl_learner_finish(&t->learner, sl_mse(t->learner.graph, predicted, target, weight));
+    sl_value loss = sl_mse(t->learner.graph, predicted, target, weight);
+    if (r->coarse_weight > 0) loss = sl_add(t->learner.graph, loss, coarse_loss(t, predicted, target));
+    sl_status status = sl_learner_finish(&t->learner, loss);
     nn->loras = NULL;
     return status;
 }
@@ -129,6 +142,8 @@ static sl_status fill_one(const fill_work *work, int place) {
                      t->noisy + place * size, t->target + place * size);
     t->timestep[place] = (float)timestep;
     t->weight[place] = work->holdout ? 1.0f : (float)sl_noising_weight(noising, timestep);
+    if (t->coarse_weight)
+        t->coarse_weight[place] = work->holdout ? 0 : (float)r->coarse_weight * t->weight[place];
     fill_beam(work, sample, number, place);
     return fill_condition(work, sample, number, place);
 }

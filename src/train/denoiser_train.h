@@ -32,6 +32,8 @@ typedef struct sl_denoiser_models {
     bool lora_is_new; /* draw its first values */
 } sl_denoiser_models;
 
+enum { SL_COARSE_PLACES = 8 };
+
 typedef struct sl_denoiser_recipe {
     int batch;             /* samples in a micro-batch */
     int64_t height, width; /* of the latents */
@@ -45,7 +47,11 @@ typedef struct sl_denoiser_recipe {
     bool spread_timesteps;  /* even over an update's samples, else each uniform */
     double caption_dropout; /* share of samples trained with the empty caption */
     double beam_dropout;    /* and of those trained without knowing the beam */
-    int holdout_draws;      /* (noise, timestep) pairs for each held-out sample */
+    /* Besides the loss of the places, so many times that of the means over SL_COARSE_PLACES x
+     * SL_COARSE_PLACES of them: how bright an image is and how it falls off, which much depends on and few
+     * numbers say. The best denoiser is the same with any weight. Held-out losses are without. */
+    double coarse_weight;
+    int holdout_draws; /* (noise, timestep) pairs for each held-out sample */
     sl_dtype dtype;
     bool recompute;
 } sl_denoiser_recipe;

@@ -250,6 +250,7 @@ static sl_status two_embeddings(void *context, int64_t sample, uint32_t draw, fl
 static const sl_denoiser_data two = {NULL, 6, two_latents, two_captions, two_embeddings, NULL};
 
 static uint64_t lineage; /* of the next run */
+static double coarse_weight;
 
 static sl_status run_denoiser_on(const sl_denoiser_data *data, const sl_denoiser_models *models, int batch,
                                  int accumulate, int64_t steps, const char *folder, sl_train_outcome *out) {
@@ -266,6 +267,7 @@ static sl_status run_denoiser_on(const sl_denoiser_data *data, const sl_denoiser
                                  .spread_timesteps = true,
                                  .caption_dropout = 0.1,
                                  .beam_dropout = 0.1,
+                                 .coarse_weight = coarse_weight,
                                  .holdout_draws = 2};
     sl_train_options options = quick_options(steps, 4e-3, folder);
     options.accumulate = accumulate;
@@ -401,6 +403,24 @@ static void later_trainings_draw_other_noise(void **state) {
     lineage = 0;
     assert_true(out[0].loss == out[2].loss && out[0].loss != out[1].loss);
     assert_true(out[0].holdout_first == out[1].holdout_first);
+}
+
+/* The error of means over places counts as often as asked, and in training alone. */
+static void means_over_places_weigh_in_training(void **state) {
+    (void)state;
+    sl_train_outcome out[3];
+    for (int i = 0; i < 3; i++) {
+        sl_model *unet = tiny_model(tiny_unet), *text = tiny_model(tiny_text);
+        coarse_weight = 2 * i;
+        assert_ok(run_denoiser(&(sl_denoiser_models){.unet = unet, .text = text}, 4, 1, 1, NULL, &out[i]));
+        sl_model_free(unet);
+        sl_model_free(text);
+    }
+    coarse_weight = 0;
+    double coarse = (out[1].loss - out[0].loss) / 2;
+    assert_true(coarse > 0.01 * out[0].loss && coarse < out[0].loss); /* means err less than places do */
+    assert_true(fabs(out[2].loss - out[0].loss - 4 * coarse) < 1e-4 * out[2].loss);
+    assert_true(out[2].holdout_first == out[0].holdout_first);
 }
 
 /* Four micro-batches of one sample are the batch of four, up to rounding. */
@@ -542,6 +562,7 @@ int main(void) {
         cmocka_unit_test(profiles_learn_more_with_attention),
         cmocka_unit_test(denoiser_learns_from_cuts),
         cmocka_unit_test(denoiser_learns_from_rays),
+        cmocka_unit_test(means_over_places_weigh_in_training),
         cmocka_unit_test(accumulation_equals_a_big_batch),
         cmocka_unit_test(adapter_learns_and_leaves_the_rest_alone),
         cmocka_unit_test(not_finite_names_the_layer),

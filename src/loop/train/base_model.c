@@ -37,6 +37,8 @@ const sl_option sl_base_options[] = {
         "updates of the encoder for measured frames"),
     REAL(encoder_rate, "encoder-rate", "0.0004", 0, 1, NULL, "its highest learning rate"),
     INT(latents, "latents", "120000", 512, 1e8, "images", "images to encode"),
+    INT(latents_first, "latents-first", "0", 0, 1e9, NULL,
+        "number of the first of them: a later training can learn from images that no earlier one had"),
     INT(vocabulary, "vocabulary", "1200", 514, 49152, "tokens", "size of the caption vocabulary"),
     SL_OPTION_PATH(sl_base_settings, begin, "begin", 0, NULL, "DIR",
                    "model folder whose denoiser, text encoder and words stage unet begins with"),
@@ -60,6 +62,9 @@ const sl_option sl_base_options[] = {
     REAL(unet_ema, "unet-ema", "0.9995", 0, 1, NULL, "decay of the running average of the weights"),
     REAL(unet_noisy, "unet-noisy", "0", 0, 0.9, NULL,
          "share of the timesteps that fall on the noisiest fifth of the schedule, besides"),
+    REAL(unet_coarse, "unet-coarse", "0", 0, 1000, NULL,
+         "weight, besides, of the error of means over 8 x 8 places: how bright an image is, and how it falls "
+         "off"),
     REAL(
         unet_mix, "unet-mix", "1", 0, 1, NULL,
         "below 1: the model written is so much of the weights that training ended with, the rest of those of "

@@ -227,6 +227,7 @@ static json_t *recorded_of(const sl_base_settings *settings, const sl_denoiser_r
     for (size_t i = 0; i < sizeof later / sizeof *later; i++)
         if (later[i].count) json_object_set_new(recorded, later[i].name, json_integer(later[i].count));
     if (settings->unet_noisy > 0) json_object_set_new(recorded, "noisy", json_real(settings->unet_noisy));
+    if (settings->unet_coarse > 0) json_object_set_new(recorded, "coarse", json_real(settings->unet_coarse));
     if (settings->begin) {
         char begin[2 * SL_SHA256_BYTES + 1];
         sl_hex(s->begin, sizeof s->begin, begin);
@@ -277,6 +278,7 @@ static sl_status train(const sl_base_settings *settings, const sl_progress *prog
                                  .spread_timesteps = true,
                                  .caption_dropout = settings->caption_dropout,
                                  .beam_dropout = settings->beam_dropout,
+                                 .coarse_weight = settings->unet_coarse,
                                  .holdout_draws = HOLDOUT_DRAWS,
                                  .dtype = dtype};
     sl_status status = train_with(settings, progress, s, &recipe, result);

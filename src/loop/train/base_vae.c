@@ -146,13 +146,14 @@ static void encode_work_free(encode_work *work) {
     sl_free(work->about);
 }
 
-static sl_status encode_shard(encode_work *w, int number, int items, const sl_progress *progress,
-                              int64_t total) {
+/* The images from number `first` of the data on. */
+static sl_status encode_shard(encode_work *w, int number, int items, int64_t first,
+                              const sl_progress *progress, int64_t total) {
     for (int at = 0; at < items; at += CODE_BATCH) {
         SL_TRY(sl_progress_check(progress));
         int64_t wanted[CODE_BATCH];
         int count = items - at < CODE_BATCH ? items - at : CODE_BATCH;
-        for (int i = 0; i < count; i++) wanted[i] = (int64_t)number * SHARD + at + i;
+        for (int i = 0; i < count; i++) wanted[i] = first + (int64_t)number * SHARD + at + i;
         SL_TRY(sl_feed_get_many(&w->feed, wanted, count, w->image, w->about + at));
         float *deviation = w->deviation + at * w->size;
         SL_TRY(sl_vae_encode(w->coder, w->image, count, w->mean + at * w->size, deviation));
@@ -161,13 +162,13 @@ static sl_status encode_shard(encode_work *w, int number, int items, const sl_pr
             w->caption[i] = w->about[i].caption;
             w->beam[i] = w->about[i].beam;
         }
-        sl_progress_tell(progress, "encoding images", "image", wanted[count - 1] + 1, total, NULL);
+        sl_progress_tell(progress, "encoding images", "image", wanted[count - 1] + 1 - first, total, NULL);
     }
     return SL_OK;
 }
 
 static sl_status encode_all(const sl_base_settings *settings, const sl_progress *progress, sl_model *vae,
-                            int which, int64_t total, const char *maker, const char *folder) {
+                            int which, int64_t first, int64_t total, const char *maker, const char *folder) {
     sl_simulated data = sl_base_data(settings, which, SL_SIMULATED_EXPECTATION);
     sl_feed feed = sl_feed_simulated(&data, 0);
     encode_work work;
@@ -179,7 +180,7 @@ static sl_status encode_all(const sl_base_settings *settings, const sl_progress 
         if (settings->minutes > 0 && sl_clock_s() - begin_s > settings->minutes * 60) break;
         int64_t rest = total - (int64_t)number * SHARD;
         int items = rest < SHARD ? (int)rest : SHARD;
-        SL_GUARD(status, encode_shard(&work, number, items, progress, total), done);
+        SL_GUARD(status, encode_shard(&work, number, items, first, progress, total), done);
         sl_latent_shard shard = {.items = items,
                                  .shape = SL_SHAPE(side, side, work.size / (side * side)),
                                  .mean = work.mean,
@@ -215,11 +216,13 @@ sl_status sl_base_stage_latents(const sl_base_settings *settings, const sl_progr
     sl_base_maker_text(&made_of, maker);
     SL_GUARD(status, check_made_by(train.text, maker), done);
     SL_GUARD(status, check_made_by(holdout.text, maker), done);
+    SL_GUARD(
+        status,
+        encode_all(settings, progress, vae, SL_BASE_DATA_HOLDOUT, 0, HOLDOUT_LATENTS, maker, holdout.text),
+        done);
     SL_GUARD(status,
-             encode_all(settings, progress, vae, SL_BASE_DATA_HOLDOUT, HOLDOUT_LATENTS, maker, holdout.text),
-             done);
-    SL_GUARD(status,
-             encode_all(settings, progress, vae, SL_BASE_DATA_TRAIN, settings->latents, maker, train.text),
+             encode_all(settings, progress, vae, SL_BASE_DATA_TRAIN, settings->latents_first,
+                        settings->latents, maker, train.text),
              done);
     sl_latents *latents;
     SL_GUARD(status, sl_latents_open(train.text, maker, &latents), done);
