@@ -89,13 +89,17 @@ sl_value sl_emit2(sl_emitter *emitter, sl_op op, const sl_attrs *attrs, sl_value
 }
 
 sl_value sl_emit_reduce_to(sl_emitter *emitter, sl_value gradient, sl_value like) {
-    const sl_shape target = emitter->describe(emitter, like)->shape;
-    const sl_operand full = *emitter->describe(emitter, gradient);
-    if (sl_shape_equal(&full.shape, &target)) return gradient;
-    sl_attrs attrs = {.keep = 1, .alpha = 1, .dtype = sl_dtype_wide(full.dtype)};
-    int missing = full.shape.rank - target.rank;
-    for (int i = 0; i < full.shape.rank; i++)
-        if (i < missing || target.dim[i - missing] != full.shape.dim[i]) attrs.axes |= 1u << i;
-    return sl_emit1(emitter, SL_OP_RESHAPE, &(sl_attrs){.shape = target},
-                    sl_emit1(emitter, SL_OP_SUM, &attrs, gradient));
+    const sl_operand target = *emitter->describe(emitter, like), full = *emitter->describe(emitter, gradient);
+    if (!sl_shape_equal(&full.shape, &target.shape)) {
+        sl_attrs attrs = {.keep = 1,
+                          .alpha = 1,
+                          .dtype = target.dtype == full.dtype ? full.dtype : sl_dtype_wide(full.dtype)};
+        int missing = full.shape.rank - target.shape.rank;
+        for (int i = 0; i < full.shape.rank; i++)
+            if (i < missing || target.shape.dim[i - missing] != full.shape.dim[i]) attrs.axes |= 1u << i;
+        gradient = sl_emit1(emitter, SL_OP_RESHAPE, &(sl_attrs){.shape = target.shape},
+                            sl_emit1(emitter, SL_OP_SUM, &attrs, gradient));
+    }
+    if (emitter->describe(emitter, gradient)->dtype == target.dtype) return gradient;
+    return sl_emit1(emitter, SL_OP_CAST, &(sl_attrs){.dtype = target.dtype}, gradient);
 }

@@ -32,7 +32,7 @@ sl_axis_view sl_rule_axis_view(const sl_shape *shape, int axis);
 /* Gradient helpers */
 sl_value sl_emit1(sl_emitter *emitter, sl_op op, const sl_attrs *attrs, sl_value a);
 sl_value sl_emit2(sl_emitter *emitter, sl_op op, const sl_attrs *attrs, sl_value a, sl_value b);
-/* Sum a gradient down to the shape of the operand that was broadcast. */
+/* Sum a gradient down to the shape and the number format of the operand that was broadcast. */
 sl_value sl_emit_reduce_to(sl_emitter *emitter, sl_value gradient, sl_value like);
 
 /* Next index of a shape in row-major order; false past the end. */

@@ -362,6 +362,29 @@ static void strict_plans_refuse_references(void **state) {
     sl_graph_free(g);
 }
 
+/* What is summed over a broadcast value comes back in its own number format, and in F32 where that is it:
+ * wider gradients have no fast kernels. */
+static void gradients_have_the_format_of_their_values(void **state) {
+    (void)state;
+    sl_graph *g;
+    assert_ok(sl_graph_new(&g));
+    sl_value x = sl_cast(g, sl_input(g, "x", SL_F32, SL_SHAPE(2, 4, 4, 8)), SL_BF16);
+    sl_value rows = sl_cast(g, sl_input(g, "rows", SL_F32, SL_SHAPE(2, 4, 1, 8)), SL_BF16);
+    sl_value bias = sl_input(g, "bias", SL_F32, SL_SHAPE(8));
+    sl_value wanted[] = {x, rows, bias};
+    for (int k = 0; k < 3; k++) sl_graph_require_gradient(g, wanted[k]);
+    sl_value y = sl_add(g, sl_add(g, x, rows), bias);
+    sl_graph_backward(g, sl_sum(g, sl_mul(g, y, y), SL_ALL_AXES));
+    for (int k = 0; k < 3; k++) {
+        sl_value gradient = sl_gradient(g, wanted[k]);
+        sl_shape is = sl_value_shape(g, gradient), as = sl_value_shape(g, wanted[k]);
+        assert_int_equal(sl_value_dtype(g, gradient), sl_value_dtype(g, wanted[k]));
+        assert_true(sl_shape_equal(&is, &as));
+    }
+    assert_ok(sl_graph_status(g));
+    sl_graph_free(g);
+}
+
 static void batch_norm_follows_its_batches(void **state) {
     (void)state;
     enum { ROWS = 10 };
@@ -460,6 +483,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(what_is_unbound_is_named),
     cmocka_unit_test(the_guard_names_the_first_bad_layer),
     cmocka_unit_test(strict_plans_refuse_references),
+    cmocka_unit_test(gradients_have_the_format_of_their_values),
     cmocka_unit_test(batch_norm_follows_its_batches),
     cmocka_unit_test(pixel_shuffles_are_inverse),
     cmocka_unit_test(profile_counts_every_operation),
