@@ -6,6 +6,7 @@
 #ifndef SL_BASE_RANDOM_H
 #define SL_BASE_RANDOM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -54,6 +55,10 @@ static inline uint64_t sl_random_u64(sl_random *random) {
 /* [0,1), 53 bits */
 static inline double sl_random_uniform(sl_random *random) {
     return (double)(sl_random_u64(random) >> 11) * 0x1p-53;
+}
+/* true so often, of 1 */
+static inline bool sl_random_chance(sl_random *random, double probability) {
+    return sl_random_uniform(random) < probability;
 }
 double sl_random_range(sl_random *random, double low, double high); /* [low,high) */
 double sl_random_log_range(sl_random *random, double low, double high);

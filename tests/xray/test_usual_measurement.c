@@ -1,6 +1,7 @@
 /* Detectors, levels and beamstops where captions ask for them, and where they say nothing. */
 #include "test.h"
 
+#include "xray/instrument/usual_beamstop.h"
 #include "xray/instrument/usual_measurement.h"
 #include "xray/simulate.h"
 

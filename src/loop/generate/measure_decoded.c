@@ -6,6 +6,7 @@
 #include "xray/instrument/detector_chain.h"
 #include "xray/log_map.h"
 #include "xray/technique.h"
+#include "xray/instrument/usual_beamstop.h"
 #include "xray/instrument/usual_measurement.h"
 
 #include <math.h>

@@ -5,14 +5,8 @@
 #include <math.h>
 #include <string.h>
 
-#define DEGREE (M_PI / 180)
-
 /* The rarest level that a caption tells turns up once in some ten draws. */
 enum { TRIES = 500 };
-
-static bool chance(sl_random *random, double probability) {
-    return sl_random_uniform(random) < probability;
-}
 
 /* ---- detector ---- */
 
@@ -32,7 +26,7 @@ sl_view sl_usual_view(const sl_detector *detector, int32_t size_px, sl_random *r
     double shorter = fmin(detector->rows, detector->columns),
            longer = fmax(detector->rows, detector->columns);
     double side = shorter * sl_random_range(random, 0.6, 1);
-    if (chance(random, 0.12) && longer < 1.7 * shorter) side = longer;
+    if (sl_random_chance(random, 0.12) && longer < 1.7 * shorter) side = longer;
     side = fmax(side, fmin(0.8 * size_px, longer));
     sl_view view = {size_px, size_px, 0, 0, side / size_px};
     double free_rows = detector->rows - side, free_columns = detector->columns - side;
@@ -45,7 +39,7 @@ sl_view sl_usual_view(const sl_detector *detector, int32_t size_px, sl_random *r
 
 /* One read-out chip of a hybrid detector, two rows of them a module, in the part that is shown. */
 static sl_dead_chip draw_dead_chip(const sl_detector *d, const sl_view *view, sl_random *random) {
-    bool present = chance(random, 0.02) && d->module_rows > 0;
+    bool present = sl_random_chance(random, 0.02) && d->module_rows > 0;
     double side = view->scale * view->height_px;
     double row = view->row0 + sl_random_range(random, 0, side),
            column = view->column0 + sl_random_range(random, 0, side);
@@ -70,7 +64,7 @@ void sl_usual_flaws(sl_random *random, sl_measurement *m) {
         m->read_noise = sl_random_range(random, 0.8, 4);
     } else {
         m->point_spread_px = sl_random_range(random, 0, 0.35);
-        m->edge_gain = chance(random, 0.15) ? sl_random_range(random, 1.2, 2) : 1;
+        m->edge_gain = sl_random_chance(random, 0.15) ? sl_random_range(random, 1.2, 2) : 1;
         m->flat_module = sl_random_range(random, 0, 0.012);
     }
     m->flat_pixel = sl_random_range(random, 0.004, 0.02);
@@ -89,77 +83,11 @@ sl_measurement sl_usual_measurement(const sl_detector *detector, int32_t height_
     return m;
 }
 
-/* ---- beamstop ---- */
-
-/* A strip or a rounded block over beam and specular rod. */
-static void stretch_stop(double size_px, double beam_row_px, double radius, sl_random *random,
-                         sl_beamstop *stop) {
-    double tall = sl_random_range(random, 0.04, 0.16) * size_px;
-    stop->shape = chance(random, 0.4) ? SL_BEAMSTOP_RACETRACK : SL_BEAMSTOP_BAR;
-    stop->half_height_px = tall;
-    stop->half_width_px = fmax(1.5, radius * 0.4);
-    stop->row_px = beam_row_px - 0.6 * tall;
-    stop->has_arm = chance(random, 0.5);
-}
-
-/* What carries the stop: a bar, a wire across the whole frame, or a thin bar from a thick holder at the
- * border. */
-static void draw_arm(double size_px, double radius, bool grazing, sl_random *random, sl_beamstop *stop) {
-    double angle = (int)sl_random_below(random, 4) * M_PI / 2;
-    if (chance(random, 0.3)) angle = sl_random_range(random, 0, 2 * M_PI);
-    if (grazing) angle = M_PI / 2;
-    stop->arm_angle_rad = angle + sl_random_range(random, -3, 3) * DEGREE;
-    stop->has_arm = chance(random, 0.8);
-    stop->arm_width_px = fmax(1.5, radius * sl_random_range(random, 0.15, 0.6));
-    double kind = sl_random_range(random, 0, 1), from = sl_random_range(random, 0.12, 0.5) * size_px,
-           wide = sl_random_range(random, 2, 5);
-    if (kind < 0.12) {
-        stop->arm_through = true;
-        stop->arm_width_px = fmax(1, 0.3 * stop->arm_width_px);
-    } else if (kind < 0.4) {
-        stop->holder_from_px = from;
-        stop->holder_width_px = wide * stop->arm_width_px;
-    }
-}
-
-static bool beam_is_near(double size_px, double beam_row_px, double beam_column_px) {
-    double margin = 0.02 * size_px;
-    return beam_row_px > -margin && beam_row_px < size_px + margin && beam_column_px > -margin &&
-           beam_column_px < size_px + margin;
-}
-
-/* Frames with a beamstop, of those that the beam meets. */
-static const double usual_share = 0.75;
-
-bool sl_usual_beamstop_is_there(double size_px, double beam_row_px, double beam_column_px,
-                                sl_random *random) {
-    bool usual = chance(random, usual_share);
-    return usual && beam_is_near(size_px, beam_row_px, beam_column_px);
-}
-
-sl_beamstop sl_usual_beamstop(double size_px, double beam_row_px, double beam_column_px, bool grazing,
-                              sl_random *random) {
-    double radius = sl_random_log_range(random, 0.014, 0.05) * size_px;
-    double down = sl_random_range(random, -0.3, 0.3) * radius,
-           right = sl_random_range(random, -0.3, 0.3) * radius;
-    double transmission = chance(random, 0.65) ? 0 : sl_random_log_range(random, 3e-4, 3e-2);
-    sl_beamstop stop = {.shape = SL_BEAMSTOP_DISC,
-                        .row_px = beam_row_px + down,
-                        .column_px = beam_column_px + right,
-                        .half_height_px = radius,
-                        .half_width_px = radius,
-                        .transmission = transmission,
-                        .edge_px = sl_random_range(random, 0.4, 1.2)};
-    draw_arm(size_px, radius, grazing, random, &stop);
-    if (grazing && chance(random, 0.4)) stretch_stop(size_px, beam_row_px, radius, random, &stop);
-    return stop;
-}
-
 /* ---- level ---- */
 
 /* People show the frames they counted long enough. */
 double sl_usual_level_counts(const sl_detector *detector, sl_random *random) {
-    bool brief = chance(random, 0.3);
+    bool brief = sl_random_chance(random, 0.3);
     double least = brief ? 12 : 120, most = brief ? 400 : 1e5;
     if (sl_detector_integrates(detector)) least = 400, most = 6e4;
     return sl_random_log_range(random, least, most);
@@ -207,7 +135,8 @@ double sl_usual_level_of_caption(const char *caption, const sl_detector *detecto
         double level = sl_usual_level_counts(detector, random);
         bool is_high = level<SL_USUAL_NOISE_HIGH_BELOW, is_low = level> SL_USUAL_NOISE_LOW_ABOVE;
         /* one caption in two says it where it might */
-        if (high ? is_high : low ? is_low : !(is_high || is_low) || chance(random, 0.5)) return level;
+        if (high ? is_high : low ? is_low : !(is_high || is_low) || sl_random_chance(random, 0.5))
+            return level;
     }
     /* a CCD, and "noise high": taken at its word */
     return sl_random_log_range(random, 12, SL_USUAL_NOISE_HIGH_BELOW);
@@ -242,17 +171,4 @@ double sl_usual_level_of_picture(const char *caption, double map_mean, const sl_
     int drawn = 0;
     while (drawn < LEVELS - 1 && left >= suits[drawn]) left -= suits[drawn++];
     return level[drawn];
-}
-
-sl_beamstop sl_usual_beamstop_of_caption(const char *caption, double size_px, double beam_row_px,
-                                         double beam_column_px, sl_random *random) {
-    bool grazing = sl_technique_is_grazing(sl_technique_of_caption(caption)), there;
-    double unsaid = usual_share * (1 - SL_USUAL_BEAMSTOP_SAID);
-    if (says(caption, "beamstop"))
-        there = !says(caption, "without a beamstop");
-    else /* of frames whose captions are silent */
-        there = chance(random, unsaid / (unsaid + 1 - usual_share)) &&
-                beam_is_near(size_px, beam_row_px, beam_column_px);
-    if (!there) return (sl_beamstop){.shape = SL_BEAMSTOP_NONE};
-    return sl_usual_beamstop(size_px, beam_row_px, beam_column_px, grazing, random);
 }

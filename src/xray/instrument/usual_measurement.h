@@ -1,6 +1,6 @@
-/* How instruments usually measure: the laws by which the simulator draws detector, view, flaws, beamstop and
- * count level. What a model has made is measured by the same, so that it differs from what it has learnt from
- * by the model's own errors alone. */
+/* How instruments usually measure: the laws by which the simulator draws detector, view, flaws and count
+ * level (and the beamstop: xray/instrument/usual_beamstop.h). What a model has made is measured by the same,
+ * so that it differs from what it has learnt from by the model's own errors alone. */
 #ifndef SL_XRAY_INSTRUMENT_USUAL_MEASUREMENT_H
 #define SL_XRAY_INSTRUMENT_USUAL_MEASUREMENT_H
 
@@ -24,13 +24,6 @@ void sl_usual_flaws(sl_random *random, sl_measurement *m);
  * detector NULL: an ideal one. */
 sl_measurement sl_usual_measurement(const sl_detector *detector, int32_t height_px, int32_t width_px,
                                     sl_random *random);
-
-/* Whether a frame of that size has a beamstop: most have where the beam meets it, or nearly so. */
-bool sl_usual_beamstop_is_there(double size_px, double beam_row_px, double beam_column_px, sl_random *random);
-
-/* One about the beam's place, in pixels of such an image. */
-sl_beamstop sl_usual_beamstop(double size_px, double beam_row_px, double beam_column_px, bool grazing,
-                              sl_random *random);
 
 /* The count level (xray/log_map.h) of a usual exposure. Short ones are a minority; CCDs have none. detector
  * NULL: an ideal one that counts photons. */
@@ -57,14 +50,5 @@ double sl_usual_level_of_caption(const char *caption, const sl_detector *detecto
  * caption one is drawn by how well it suits the picture. */
 double sl_usual_level_of_picture(const char *caption, double map_mean, const sl_detector *detector,
                                  sl_random *random);
-
-/* How many captions name the beamstop that is there. */
-#define SL_USUAL_BEAMSTOP_SAID 0.75
-
-/* "with a beamstop" and "without a beamstop" are taken at their word. A caption that says neither is one of a
- * frame without, or of one whose beamstop was not named: three of seven such have one, by the two laws above.
- * Shape NONE without. */
-sl_beamstop sl_usual_beamstop_of_caption(const char *caption, double size_px, double beam_row_px,
-                                         double beam_column_px, sl_random *random);
 
 #endif

@@ -1,5 +1,6 @@
 /* Captions in the words of people who label such images, and the same as numbers. */
 #include "xray/sim/scene.h"
+#include "xray/instrument/usual_beamstop.h"
 #include "xray/instrument/usual_measurement.h"
 
 #include "base/text.h"
@@ -153,7 +154,7 @@ static void write_caption(sl_scene *scene, sl_sim_sample *sample, const words *w
     for (int i = 0; i < count; i++)
         sl_text_printf(&text, "%s%s", i == 0 ? "" : i == count - 1 ? " and " : ", ", w->word[i]);
     const sl_measurement *m = &sample->measurement;
-    if (m->beamstop.shape != SL_BEAMSTOP_NONE && scene_chance(scene, SL_USUAL_BEAMSTOP_SAID))
+    if (m->beamstop.shape != SL_BEAMSTOP_NONE && sl_usual_beamstop_is_said(&scene->random))
         sl_text_printf(&text, " with a beamstop %s", place_word(sample));
     bool gaps = sample->attribute[SL_SIM_ATTRIBUTE_GAPS] > 0;
     if (scene_chance(scene, 0.35)) {

@@ -1,6 +1,7 @@
 /* The instrument of a scene: detector and the part of it that is shown, energy, distance, beam, beamstop,
  * count level. */
 #include "xray/instrument/usual_beam.h"
+#include "xray/instrument/usual_beamstop.h"
 #include "xray/instrument/usual_measurement.h"
 #include "xray/sim/scene.h"
 
@@ -94,7 +95,7 @@ static void find_reach(sl_scene *scene) {
 
 static sl_beamstop draw_beamstop(sl_scene *scene) {
     double s = scene->size_px, row = scene->beam_row_px, column = scene->beam_column_px;
-    bool present = sl_usual_beamstop_is_there(s, row, column, &scene->random);
+    bool present = sl_usual_beamstop_is_there(row / s, column / s, &scene->random);
     sl_beamstop stop = sl_usual_beamstop(s, row, column, scene->is_grazing, &scene->random);
     if (!present) stop.shape = SL_BEAMSTOP_NONE;
     return stop;
