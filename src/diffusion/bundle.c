@@ -38,12 +38,12 @@ static sl_status read_up_to(const json_t *facts, const char *key, double most, d
 }
 
 static sl_status load_guidance(sl_bundle *bundle, const json_t *facts) {
-    double *from = &bundle->guidance_from, *to = &bundle->guidance_to;
-    SL_TRY(sl_json_real_or(facts, "guidance", usual_guidance[bundle->space], &bundle->guidance));
-    if (!(bundle->guidance > 0 && bundle->guidance <= most_guidance))
-        return sl_fail(SL_FORMAT, "'guidance' is %g, expected above 0 and up to %g", bundle->guidance,
+    double *from = &bundle->way.guidance_from, *to = &bundle->way.guidance_to;
+    SL_TRY(sl_json_real_or(facts, "guidance", usual_guidance[bundle->space], &bundle->way.guidance));
+    if (!(bundle->way.guidance > 0 && bundle->way.guidance <= most_guidance))
+        return sl_fail(SL_FORMAT, "'guidance' is %g, expected above 0 and up to %g", bundle->way.guidance,
                        most_guidance);
-    SL_TRY(read_up_to(facts, "level_guidance", most_guidance, &bundle->level_guidance));
+    SL_TRY(read_up_to(facts, "level_guidance", most_guidance, &bundle->way.level_guidance));
     SL_TRY(sl_json_real_or(facts, "guidance_from", 0, from));
     SL_TRY(sl_json_real_or(facts, "guidance_to", 1, to));
     if (*from >= 0 && *from < *to && *to <= 1) return SL_OK;
@@ -53,8 +53,8 @@ static sl_status load_guidance(sl_bundle *bundle, const json_t *facts) {
 
 static sl_status load_noise(sl_bundle *bundle, const json_t *facts) {
     SL_TRY(read_up_to(facts, "eta", 1, &bundle->eta));
-    SL_TRY(
-        read_up_to(facts, "brightness_deviation", most_brightness_deviation, &bundle->brightness_deviation));
+    SL_TRY(read_up_to(facts, "brightness_deviation", most_brightness_deviation,
+                      &bundle->way.brightness_deviation));
     return sl_bundle_sampler(bundle, NULL, -1, &bundle->sampler);
 }
 
@@ -62,8 +62,8 @@ static sl_status load_noise(sl_bundle *bundle, const json_t *facts) {
 static sl_status load_facts(sl_bundle *bundle) {
     char path[SL_LIMIT_PATH_BYTES];
     bundle->space_to_depth = 1;
-    bundle->guidance = usual_guidance[SL_SPACE_OBSERVED];
-    bundle->guidance_to = 1;
+    bundle->way.guidance = usual_guidance[SL_SPACE_OBSERVED];
+    bundle->way.guidance_to = 1;
     snprintf(path, sizeof path, "%s/scatterloop.json", bundle->folder);
     if (!sl_file_exists(path)) return SL_OK;
     json_t *json;
@@ -165,7 +165,7 @@ void sl_bundle_free(sl_bundle *bundle) {
 }
 
 double sl_bundle_guidance(const sl_bundle *bundle, double asked) {
-    return asked >= 0 ? asked : bundle->guidance;
+    return asked >= 0 ? asked : bundle->way.guidance;
 }
 
 sl_status sl_bundle_sampler(const sl_bundle *bundle, const char *name, double eta, sl_sampler_settings *out) {
@@ -230,10 +230,10 @@ static sl_status write_facts(const sl_bundle *bundle, const char *folder) {
     json_t *facts =
         json_pack("{s:i, s:s, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "version", 1, "space",
                   space_names[bundle->space], "space_to_depth", (json_int_t)bundle->space_to_depth,
-                  "guidance", bundle->guidance, "level_guidance", bundle->level_guidance, "guidance_from",
-                  bundle->guidance_from, "guidance_to", bundle->guidance_to, "eta", bundle->eta,
-                  "brightness_deviation", bundle->brightness_deviation, "deblock", bundle->deblocking.step,
-                  "deblock_detail", bundle->deblocking.detail);
+                  "guidance", bundle->way.guidance, "level_guidance", bundle->way.level_guidance,
+                  "guidance_from", bundle->way.guidance_from, "guidance_to", bundle->way.guidance_to, "eta",
+                  bundle->eta, "brightness_deviation", bundle->way.brightness_deviation, "deblock",
+                  bundle->deblocking.step, "deblock_detail", bundle->deblocking.detail);
     if (facts && bundle->intensity_map) json_object_set(facts, "intensity_map", bundle->intensity_map);
     return write_json(folder, "scatterloop.json", facts);
 }

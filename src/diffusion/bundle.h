@@ -32,13 +32,25 @@
 
 typedef enum sl_model_space { SL_SPACE_OBSERVED, SL_SPACE_EXPECTATION } sl_model_space;
 
+/* How the steps of sampling are guided, and how different in brightness their images come out. */
+typedef struct sl_sampling_way {
+    double guidance;       /* classifier-free (Ho and Salimans 2022); up to 1: none, at half the cost */
+    double level_guidance; /* for the mean of the latents' first channel; 0: as for the rest */
+    /* Guided are steps at a share of the noise schedule's timesteps from guidance_from on and below
+     * guidance_to (Kynkäänniemi et al. 2024; 0: no bound); steps go from 1, all noise, to 0. The others cost
+     * half, but of a large denoiser one program is kept, so that it is compiled anew at each bound. */
+    double guidance_from, guidance_to;
+    double brightness_deviation; /* where noise is widened (sl_sampler_widens); 0: it is not */
+} sl_sampling_way;
+
 typedef struct sl_bundle {
     sl_model *text_encoder, *unet, *vae;
     sl_tokenizer *tokenizer;
     sl_sampler_settings sampler; /* with the model's own eta where it takes one */
     sl_model_space space;
     int64_t space_to_depth;
-    double guidance, level_guidance, guidance_from, guidance_to, eta, brightness_deviation;
+    sl_sampling_way way;
+    double eta;
     sl_deblocking deblocking; /* of what is decoded, in blocks of space_to_depth */
     json_t *intensity_map;    /* object, or NULL */
     char *folder;             /* where it was read from; its tokenizer files are copied on saving */

@@ -247,7 +247,8 @@ typedef struct loop {
 static bool guided_at(const run *r, double timestep) {
     const sl_generation *g = r->generation;
     double share = timestep / (double)r->settings->schedule.train_steps;
-    return r->guides && share >= g->guidance_from && (g->guidance_to == 0 || share < g->guidance_to);
+    return r->guides && share >= g->way.guidance_from &&
+           (g->way.guidance_to == 0 || share < g->way.guidance_to);
 }
 
 /* What stays between steps, between a program and the host. */
@@ -266,8 +267,8 @@ static sl_status set_kept(sl_program *program, const char *name, void *data, siz
 /* Goes on in the program of steps with or without guidance. */
 static sl_status change_program(run *r, loop *l, bool guided) {
     const sl_generation *g = r->generation;
-    const double guidance[3] = {g->guidance, g->guidance_rescale,
-                                g->level_guidance > 0 ? g->level_guidance : g->guidance};
+    const double guidance[3] = {g->way.guidance, g->guidance_rescale,
+                                g->way.level_guidance > 0 ? g->way.level_guidance : g->way.guidance};
     int64_t rows = guided ? 2 * l->count : l->count, pixels = r->height * r->width;
     int64_t skipped = r->guides && !guided ? l->count : 0; /* without their prompts */
     if (l->program) SL_TRY(move_kept(r, l, sl_program_get));
@@ -364,14 +365,15 @@ done:
 }
 
 static sl_status check_request(const sl_generation *g) {
-    if (!(g->guidance_from >= 0 && g->guidance_from <= 1 && g->guidance_to >= 0 && g->guidance_to <= 1))
+    if (!(g->way.guidance_from >= 0 && g->way.guidance_from <= 1 && g->way.guidance_to >= 0 &&
+          g->way.guidance_to <= 1))
         return sl_fail(SL_INVALID, "guidance from %g to %g of the noise schedule, expected 0 to 1",
-                       g->guidance_from, g->guidance_to);
-    if (!(g->level_guidance >= 0))
-        return sl_fail(SL_INVALID, "a guidance of %g for levels, expected 0 or more", g->level_guidance);
-    if (!(g->brightness_deviation >= 0))
+                       g->way.guidance_from, g->way.guidance_to);
+    if (!(g->way.level_guidance >= 0))
+        return sl_fail(SL_INVALID, "a guidance of %g for levels, expected 0 or more", g->way.level_guidance);
+    if (!(g->way.brightness_deviation >= 0))
         return sl_fail(SL_INVALID, "a brightness deviation of %g, expected 0 or more",
-                       g->brightness_deviation);
+                       g->way.brightness_deviation);
     if (g->count < 1 || g->prompt_count < 1 || !g->prompts)
         return sl_fail(SL_INVALID, "%lld images of %lld prompts, expected at least one of each",
                        (long long)g->count, (long long)g->prompt_count);
@@ -402,13 +404,13 @@ static sl_status prepare(run *r) {
     int64_t batches = (g->count + wish - 1) / wish;
     r->batch = (g->count + batches - 1) / batches;
     r->steps = g->steps ? g->steps : DEFAULT_STEPS;
-    r->guides = g->guidance > 1.0;
+    r->guides = g->way.guidance > 1.0;
     r->settings = g->sampler ? g->sampler : &bundle->sampler;
     sl_sampling *sampling;
     SL_TRY(sl_sampling_new(r->settings, r->steps, 0, &sampling));
     r->calls = sl_sampling_calls(sampling);
     r->step.form = sl_sampling_form_of(r->settings);
-    double deviation = sl_sampler_widens(r->settings) ? g->brightness_deviation : 0;
+    double deviation = sl_sampler_widens(r->settings) ? g->way.brightness_deviation : 0;
     r->mean_variance = deviation * deviation * (double)(r->height * r->width);
     r->step.draws_noise = r->step.form.wants_noise && g->noise == SL_NOISE_COUNTER && !(r->mean_variance > 0);
     r->initial_scale = sl_sampling_initial_scale(sampling);

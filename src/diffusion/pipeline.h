@@ -39,14 +39,8 @@ typedef struct sl_generation {
         *beams;            /* [count] where the direct beam is; NULL: not known. For denoisers that take it */
     int64_t height, width; /* pixels; 0: what the denoiser was trained at */
     int steps;             /* 0: 30 */
-    double guidance;       /* classifier-free (Ho and Salimans 2022); up to 1: none, at half the cost */
-    double guidance_rescale; /* Lin et al. 2023, section 3.4; 0: none */
-    double level_guidance;   /* for the mean of the latents' first channel; 0: as for the rest */
-    /* Guided are steps at a share of the noise schedule's timesteps from guidance_from on and below
-     * guidance_to (Kynkäänniemi et al. 2024; 0: no bound); steps go from 1, all noise, to 0. The others cost
-     * half, but of a large denoiser one program is kept, so that it is compiled anew at each bound. */
-    double guidance_from, guidance_to;
-    double brightness_deviation; /* as a bundle's, where noise is widened (sl_sampler_widens); 0: it is not */
+    sl_sampling_way way;
+    double guidance_rescale;            /* Lin et al. 2023, section 3.4; 0: none */
     const sl_sampler_settings *sampler; /* NULL: the bundle's */
     sl_noise_kind noise;
     uint64_t seed;

@@ -93,7 +93,7 @@ static void run_case(const sl_bundle *bundle, const pipeline_case *c, const sl_l
                                 .height = 64,
                                 .width = 64,
                                 .steps = c->steps,
-                                .guidance = c->guidance,
+                                .way.guidance = c->guidance,
                                 .guidance_rescale = c->rescale,
                                 .sampler = &settings,
                                 .noise = SL_NOISE_TORCH_SHARED,
@@ -153,7 +153,7 @@ static sl_tensor latents_of(const sl_bundle *bundle, int64_t count, int64_t batc
                                 .height = 48,
                                 .width = 64,
                                 .steps = 4,
-                                .guidance = 3.0,
+                                .way.guidance = 3.0,
                                 .sampler = &settings,
                                 .seed = 5,
                                 .batch = batch,
@@ -288,9 +288,9 @@ static sl_tensor made_with(const sl_bundle *bundle, const char *sampler, sl_gene
 static void guidance_comes_and_goes(void **state) {
     (void)state;
     static const char *const samplers[] = {"ddim", "dpmpp_2m", "pndm"}, *const same[] = {"rings"};
-    const sl_generation unguided = {.guidance = 1}, guided = {.guidance = 7},
-                        middle = {.guidance = 7, .guidance_from = 0.3, .guidance_to = 0.7},
-                        never = {.guidance = 7, .guidance_from = 0.9995};
+    const sl_generation unguided = {.way.guidance = 1}, guided = {.way.guidance = 7},
+                        middle = {.way.guidance = 7, .way.guidance_from = 0.3, .way.guidance_to = 0.7},
+                        never = {.way.guidance = 7, .way.guidance_from = 0.9995};
     sl_generation against = middle;
     against.negatives = same;
     sl_bundle *bundle;
@@ -332,9 +332,9 @@ static float *first_step_of(const sl_bundle *bundle, const char *sampler, sl_gen
 /* Steps go from 1, all noise, to 0. */
 static void guidance_is_at_its_end_of_the_schedule(void **state) {
     (void)state;
-    const sl_generation all = {.guidance = 7}, none = {.guidance = 1},
-                        noisy = {.guidance = 7, .guidance_from = 0.5},
-                        clean = {.guidance = 7, .guidance_to = 0.5};
+    const sl_generation all = {.way.guidance = 7}, none = {.way.guidance = 1},
+                        noisy = {.way.guidance = 7, .way.guidance_from = 0.5},
+                        clean = {.way.guidance = 7, .way.guidance_to = 0.5};
     sl_bundle *bundle;
     assert_ok(sl_bundle_load(fixture("pipe"), &bundle));
     float *guided = first_step_of(bundle, "ddim", all), *plain = first_step_of(bundle, "ddim", none),
@@ -352,8 +352,8 @@ static void guidance_is_at_its_end_of_the_schedule(void **state) {
 /* With a guidance of 1 for levels the first channel's mean is what the prompt alone makes it. */
 static void levels_have_a_guidance_of_their_own(void **state) {
     (void)state;
-    const sl_generation none = {.guidance = 1}, all = {.guidance = 7},
-                        picture = {.guidance = 7, .level_guidance = 1};
+    const sl_generation none = {.way.guidance = 1}, all = {.way.guidance = 7},
+                        picture = {.way.guidance = 7, .way.level_guidance = 1};
     sl_bundle *bundle;
     assert_ok(sl_bundle_load(fixture("pipe"), &bundle));
     int64_t side = TRIED_SIDE_PX / sl_bundle_reduction(bundle),
@@ -411,7 +411,7 @@ static void brightness_is_spread(void **state) {
     assert_ok(sl_bundle_load(fixture("pipe"), &bundle));
     int64_t side = TRIED_SIDE_PX / sl_bundle_reduction(bundle),
             channels = sl_bundle_unet(bundle)->in_channels, each = side * side * channels;
-    const sl_generation narrow = {0}, wide = {.brightness_deviation = 3};
+    const sl_generation narrow = {0}, wide = {.way.brightness_deviation = 3};
     float *before = first_step_of(bundle, "ddim", narrow), *after = first_step_of(bundle, "ddim", wide);
     double shift[2];
     expected_shifts(side * side, each, 3, shift);
@@ -433,44 +433,44 @@ static void bundles_come_back(void **state) {
     /* a folder that does not say what suits it is Stable Diffusion's */
     assert_true(sl_bundle_guidance(bundle, -1) == 7.5 && sl_bundle_guidance(bundle, 0) == 0);
     bundle->space = SL_SPACE_EXPECTATION;
-    bundle->guidance = 1.25;
-    bundle->level_guidance = 1.125;
-    bundle->guidance_from = 0.25;
-    bundle->guidance_to = 0.875;
+    bundle->way.guidance = 1.25;
+    bundle->way.level_guidance = 1.125;
+    bundle->way.guidance_from = 0.25;
+    bundle->way.guidance_to = 0.875;
     bundle->eta = 0.75;
-    bundle->brightness_deviation = 0.5;
+    bundle->way.brightness_deviation = 0.5;
     bundle->intensity_map = json_pack("{s:f}", "floor", 0.5);
     assert_ok(sl_bundle_save(bundle, folder, SL_F16));
     assert_ok(sl_bundle_load(folder, &again));
     assert_int_equal(again->space, SL_SPACE_EXPECTATION);
     assert_true(sl_bundle_guidance(again, -1) == 1.25 && again->eta == 0.75);
-    assert_true(again->guidance_from == 0.25 && again->guidance_to == 0.875);
-    assert_true(again->level_guidance == 1.125 && again->brightness_deviation == 0.5);
+    assert_true(again->way.guidance_from == 0.25 && again->way.guidance_to == 0.875);
+    assert_true(again->way.level_guidance == 1.125 && again->way.brightness_deviation == 0.5);
     assert_true(json_equal(again->intensity_map, bundle->intensity_map));
     assert_int_equal(sl_params_values(again->unet->params, false),
                      sl_params_values(bundle->unet->params, false));
     assert_true(again->sampler.sampler == bundle->sampler.sampler);
     sl_bundle_free(again);
-    bundle->guidance = -1;
+    bundle->way.guidance = -1;
     assert_ok(sl_bundle_save(bundle, folder, SL_F16));
     assert_status(sl_bundle_load(folder, &again), SL_FORMAT);
     assert_non_null(strstr(sl_error_message(), "'guidance' is -1"));
-    bundle->guidance = 1;
-    bundle->level_guidance = -1;
+    bundle->way.guidance = 1;
+    bundle->way.level_guidance = -1;
     assert_ok(sl_bundle_save(bundle, folder, SL_F16));
     assert_status(sl_bundle_load(folder, &again), SL_FORMAT);
     assert_non_null(strstr(sl_error_message(), "'level_guidance' is -1"));
-    bundle->level_guidance = 0;
-    bundle->guidance_to = 0.125;
+    bundle->way.level_guidance = 0;
+    bundle->way.guidance_to = 0.125;
     assert_ok(sl_bundle_save(bundle, folder, SL_F16));
     assert_status(sl_bundle_load(folder, &again), SL_FORMAT);
     assert_non_null(strstr(sl_error_message(), "'guidance_from' is 0.25 and 'guidance_to' 0.125"));
-    bundle->guidance_to = 1;
-    bundle->brightness_deviation = -0.5;
+    bundle->way.guidance_to = 1;
+    bundle->way.brightness_deviation = -0.5;
     assert_ok(sl_bundle_save(bundle, folder, SL_F16));
     assert_status(sl_bundle_load(folder, &again), SL_FORMAT);
     assert_non_null(strstr(sl_error_message(), "'brightness_deviation' is -0.5"));
-    bundle->brightness_deviation = 0;
+    bundle->way.brightness_deviation = 0;
     bundle->eta = 1.5;
     assert_ok(sl_bundle_save(bundle, folder, SL_F16));
     assert_status(sl_bundle_load(folder, &again), SL_FORMAT);

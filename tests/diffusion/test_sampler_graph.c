@@ -222,7 +222,7 @@ static sl_tensor latents_of(const sl_bundle *bundle, int steps, watched *w, int 
                                 .height = side,
                                 .width = side,
                                 .steps = steps,
-                                .guidance = 3,
+                                .way.guidance = 3,
                                 .guidance_rescale = 0.5,
                                 .sampler = &sampler,
                                 .latents_only = true,

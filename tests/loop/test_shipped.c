@@ -86,11 +86,7 @@ static void captions_reach_the_picture(void **state) {
                                 .negatives = none,
                                 .prompt_count = COUNT,
                                 .steps = 10,
-                                .guidance = bundle->guidance,
-                                .level_guidance = bundle->level_guidance,
-                                .guidance_from = bundle->guidance_from,
-                                .guidance_to = bundle->guidance_to,
-                                .brightness_deviation = bundle->brightness_deviation,
+                                .way = bundle->way,
                                 .sampler = &bundle->sampler,
                                 .noise = SL_NOISE_COUNTER,
                                 .seed = 5,
@@ -133,7 +129,7 @@ static void blocks_of_the_decoder_meet(void **state) {
                                       .negatives = none,
                                       .prompt_count = 1,
                                       .steps = 10,
-                                      .guidance = bundle->guidance,
+                                      .way.guidance = bundle->way.guidance,
                                       .noise = SL_NOISE_COUNTER,
                                       .seed = 6};
     assert_ok(sl_pipeline_generate(pipeline, &generation, &made));

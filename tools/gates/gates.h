@@ -4,7 +4,7 @@
 
 #include "base/memory.h"
 #include "base/progress.h"
-#include "diffusion/deblock.h"
+#include "diffusion/bundle.h"
 #include "image/fingerprint.h"
 #include "loop/evaluate/points.h"
 #include "loop/judge/metrics.h"
@@ -76,7 +76,7 @@ typedef struct gates {
     gates_settings settings;
     int64_t count;                          /* samples */
     const char *model, *folder, *simulated; /* the model's folder; where its images and those of all go */
-    double level_guidance, guidance_from, guidance_to, brightness_deviation; /* of the model, as the next */
+    sl_sampling_way way;                    /* of the model but for the guidance, which may be asked for */
     sl_deblocking deblocking;
     uint64_t data_seed; /* of the model's recipe */
     int data_version;   /* of the simulator that it has learnt from */

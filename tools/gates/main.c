@@ -110,10 +110,8 @@ static sl_status read_model(gates *g) {
     status = sl_bundle_sampler(bundle, NULL, g->settings.eta, &sampler);
     g->settings.eta = sampler.eta;
     g->settings.guidance = sl_bundle_guidance(bundle, g->settings.guidance);
-    g->level_guidance = bundle->level_guidance;
-    g->guidance_from = bundle->guidance_from;
-    g->guidance_to = bundle->guidance_to;
-    g->brightness_deviation = bundle->brightness_deviation;
+    g->way = bundle->way;
+    g->way.guidance = g->settings.guidance;
     g->deblocking = bundle->deblocking;
     sl_bundle_free(bundle);
     return status == SL_OK ? name_folder(g) : status;

@@ -107,7 +107,7 @@ typedef struct run {
     sl_bundle *bundle;
     sl_pipeline *pipeline;
     sl_sampler_settings sampler;
-    double guidance, level_guidance, guidance_from, guidance_to, brightness_deviation;
+    sl_sampling_way way;
     sl_image mask;
     sl_direct_beam beam; /* given; not known: `draws_beam` tells which */
     bool draws_beam;
@@ -155,16 +155,16 @@ static double asked_or(double asked, double own) {
 /* How to sample, by the model's folder where nothing is asked for. */
 static sl_status choose_sampling(run *r) {
     const sl_generate_settings *s = r->settings;
-    r->guidance = sl_bundle_guidance(r->bundle, s->guidance);
-    r->level_guidance = asked_or(s->level_guidance, r->bundle->level_guidance);
-    r->guidance_from = asked_or(s->guidance_from, r->bundle->guidance_from);
-    r->guidance_to = asked_or(s->guidance_to, r->bundle->guidance_to);
-    r->brightness_deviation = asked_or(s->brightness_deviation, r->bundle->brightness_deviation);
+    r->way.guidance = sl_bundle_guidance(r->bundle, s->guidance);
+    r->way.level_guidance = asked_or(s->level_guidance, r->bundle->way.level_guidance);
+    r->way.guidance_from = asked_or(s->guidance_from, r->bundle->way.guidance_from);
+    r->way.guidance_to = asked_or(s->guidance_to, r->bundle->way.guidance_to);
+    r->way.brightness_deviation = asked_or(s->brightness_deviation, r->bundle->way.brightness_deviation);
     SL_TRY(sl_bundle_sampler(r->bundle, s->sampler, s->eta, &r->sampler));
     r->sampler_name = s->sampler ? s->sampler : sl_sampler_name(r->sampler.sampler);
-    if (r->guidance <= 1 || r->guidance_from < r->guidance_to) return SL_OK;
+    if (r->way.guidance <= 1 || r->way.guidance_from < r->way.guidance_to) return SL_OK;
     return sl_fail(SL_INVALID, "guidance from %g%s to %g%s of the noise schedule: nothing lies between",
-                   r->guidance_from, s->guidance_from < 0 ? " (the model's)" : "", r->guidance_to,
+                   r->way.guidance_from, s->guidance_from < 0 ? " (the model's)" : "", r->way.guidance_to,
                    s->guidance_to < 0 ? " (the model's)" : "");
 }
 
@@ -245,19 +245,19 @@ static sl_status describe_run(run *r) {
     json_object_set_new(r->common, "sampler", json_string(r->sampler_name));
     if (sl_sampler_takes_eta(r->sampler.sampler))
         json_object_set_new(r->common, "eta", json_real(r->sampler.eta));
-    if (sl_sampler_widens(&r->sampler) && r->brightness_deviation > 0)
-        json_object_set_new(r->common, "brightness_deviation", json_real(r->brightness_deviation));
+    if (sl_sampler_widens(&r->sampler) && r->way.brightness_deviation > 0)
+        json_object_set_new(r->common, "brightness_deviation", json_real(r->way.brightness_deviation));
     const sl_deblocking *deblocking = &r->bundle->deblocking;
     if (deblocking->step > 0) json_object_set_new(r->common, "deblock", json_real(deblocking->step));
     if (deblocking->detail > 0)
         json_object_set_new(r->common, "deblock_detail", json_real(deblocking->detail));
     json_object_set_new(r->common, "steps", json_integer(s->steps));
-    json_object_set_new(r->common, "guidance", json_real(r->guidance));
-    if (r->guidance > 1 && r->level_guidance > 0)
-        json_object_set_new(r->common, "level_guidance", json_real(r->level_guidance));
-    if (r->guidance > 1 && (r->guidance_from > 0 || r->guidance_to < 1)) {
-        json_object_set_new(r->common, "guidance_from", json_real(r->guidance_from));
-        json_object_set_new(r->common, "guidance_to", json_real(r->guidance_to));
+    json_object_set_new(r->common, "guidance", json_real(r->way.guidance));
+    if (r->way.guidance > 1 && r->way.level_guidance > 0)
+        json_object_set_new(r->common, "level_guidance", json_real(r->way.level_guidance));
+    if (r->way.guidance > 1 && (r->way.guidance_from > 0 || r->way.guidance_to < 1)) {
+        json_object_set_new(r->common, "guidance_from", json_real(r->way.guidance_from));
+        json_object_set_new(r->common, "guidance_to", json_real(r->way.guidance_to));
     }
     if (s->guidance_rescale > 0)
         json_object_set_new(r->common, "guidance_rescale", json_real(s->guidance_rescale));
@@ -323,7 +323,7 @@ static sl_status record_image(run *r, const sl_image *image, int64_t index, cons
         .run_index = index,
         .seed = (uint64_t)r->settings->seed,
         .steps = r->settings->steps,
-        .guidance = r->guidance,
+        .guidance = r->way.guidance,
         .scheduler = r->sampler_name,
         .dtype = "F32",
         .provenance = text,
@@ -427,11 +427,7 @@ static sl_status make_batch(run *r, int64_t first, int64_t count, const sl_progr
         .height = s->size_px,
         .width = s->size_px,
         .steps = (int)s->steps,
-        .guidance = r->guidance,
-        .level_guidance = r->level_guidance,
-        .guidance_from = r->guidance_from,
-        .guidance_to = r->guidance_to,
-        .brightness_deviation = r->brightness_deviation,
+        .way = r->way,
         .guidance_rescale = s->guidance_rescale,
         .sampler = &r->sampler,
         .noise = noises[s->rng].kind,

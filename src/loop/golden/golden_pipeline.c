@@ -88,7 +88,7 @@ static sl_status read_generation(const json_t *facts, sl_generation *out, const 
     SL_TRY(sl_json_int(facts, "px", 8, 4096, &out->height));
     SL_TRY(sl_json_int(facts, "seed", 0, INT64_MAX, &seed));
     SL_TRY(sl_json_int(facts, "steps", 1, SL_LIMIT_SAMPLING_STEPS, &steps));
-    SL_TRY(sl_json_real(facts, "guidance", &out->guidance));
+    SL_TRY(sl_json_real(facts, "guidance", &out->way.guidance));
     out->width = out->height;
     out->seed = (uint64_t)seed;
     out->steps = (int)steps;
