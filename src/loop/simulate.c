@@ -85,7 +85,7 @@ typedef struct run {
 static bool is_unreal(const sl_simulate_settings *s, int64_t index) {
     sl_random random = sl_random_stream((uint64_t)s->seed, SL_STREAM_SIMULATE, (uint32_t)index);
     random.counter = UINT64_C(3) << 56;
-    return sl_random_uniform(&random) < s->unreal;
+    return sl_random_chance(&random, s->unreal);
 }
 
 static void make_one(void *context, int64_t task, int worker) {

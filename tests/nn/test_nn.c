@@ -212,6 +212,20 @@ static void halves_stay_halves(void **state) {
     assert_int_equal(bytes[0], 2 * bytes[1]);
 }
 
+/* The gradient of the sum of y^2. */
+static sl_value gradient_of_squares(sl_graph *g, sl_value y, sl_value x) {
+    sl_graph_backward(g, sl_sum(g, sl_square(g, y), SL_ALL_AXES));
+    return sl_gradient(g, x);
+}
+
+/* How much the plan had packed; ends the program. */
+static size_t end_packed(sl_program *p, sl_params *params) {
+    size_t packed = sl_plan_memory_of(p->plan).packed;
+    sl_program_end(p);
+    sl_params_free(params);
+    return packed;
+}
+
 /* A layer whose input wants a gradient: how much the plan packs. */
 static size_t packed_with_gradient(bool gradient) {
     sl_program p;
@@ -222,16 +236,10 @@ static size_t packed_with_gradient(bool gradient) {
     sl_value x = sl_input(p.graph, "x", SL_F32, SL_SHAPE(8, 64));
     sl_graph_require_gradient(p.graph, x);
     sl_value y = sl_nn_linear(&p.nn, "fc", x, 32, true);
-    if (gradient) {
-        sl_graph_backward(p.graph, sl_sum(p.graph, sl_square(p.graph, y), SL_ALL_AXES));
-        sl_output(p.graph, "dx", sl_gradient(p.graph, x));
-    }
+    if (gradient) sl_output(p.graph, "dx", gradient_of_squares(p.graph, y, x));
     sl_output(p.graph, "y", y);
     assert_ok(sl_program_finish(&p, NULL));
-    size_t packed = sl_plan_memory_of(p.plan).packed;
-    sl_program_end(&p);
-    sl_params_free(params);
-    return packed;
+    return end_packed(&p, params);
 }
 
 static void both_passes_share_a_frozen_weight(void **state) {
@@ -254,20 +262,14 @@ static size_t run_convolution(sl_dtype dtype, bool gradient, float *out) {
     sl_graph_require_gradient(p.graph, x);
     sl_value y = sl_nn_conv3x3(&p.nn, "conv", sl_cast(p.graph, x, dtype), MAP_CHANNELS);
     sl_value result = sl_cast(p.graph, y, SL_F32);
-    if (gradient) {
-        sl_graph_backward(p.graph, sl_sum(p.graph, sl_square(p.graph, result), SL_ALL_AXES));
-        result = sl_gradient(p.graph, x);
-    }
+    if (gradient) result = gradient_of_squares(p.graph, result, x);
     sl_output(p.graph, "result", result);
     assert_ok(sl_params_initialise_on_demand(params, 4, SL_F16));
     assert_ok(sl_program_finish(&p, NULL));
     assert_ok(sl_program_set(&p, "x", x_values, sizeof x_values));
     assert_ok(sl_program_run(&p));
     assert_ok(sl_program_get(&p, "result", out, MAP_VALUES * sizeof *out));
-    size_t packed = sl_plan_memory_of(p.plan).packed;
-    sl_program_end(&p);
-    sl_params_free(params);
-    return packed;
+    return end_packed(&p, params);
 }
 
 static void both_passes_of_a_convolution_share_its_weight_in_bf16(void **state) {

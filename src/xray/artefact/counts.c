@@ -16,8 +16,8 @@ void fault_fill_gaps(fault *f) {
     sl_image *m = &f->sample->measured;
     int64_t pixels = (int64_t)f->size * f->size;
     /* the gaps of one half of the frame leak */
-    bool half = sl_random_uniform(&f->random) < 0.6, rows = sl_random_uniform(&f->random) < 0.5,
-         upper = sl_random_uniform(&f->random) < 0.5;
+    bool half = sl_random_chance(&f->random, 0.6), rows = sl_random_chance(&f->random, 0.5),
+         upper = sl_random_chance(&f->random, 0.5);
     int64_t in_half = 0;
     for (int64_t k = 0; k < pixels; k++)
         in_half += (m->mask[k] & SL_MASK_GAP) && ((rows ? k / f->size : k % f->size) < f->size / 2) == upper;
@@ -42,7 +42,7 @@ void fault_fill_beamstop(fault *f) {
     sl_image *m = &f->sample->measured;
     int64_t pixels = (int64_t)f->size * f->size;
     bool arm_alone = f->sample->measurement.beamstop.has_arm &&
-                     f->sample->measurement.beamstop.arm_width_px > 5 && sl_random_uniform(&f->random) < 0.25;
+                     f->sample->measurement.beamstop.arm_width_px > 5 && sl_random_chance(&f->random, 0.25);
     for (int64_t k = 0; k < pixels; k++) {
         uint8_t bits = m->mask[k] & (SL_MASK_BEAMSTOP | SL_MASK_ARM);
         if (!bits || (m->mask[k] & SL_MASK_GAP) || (arm_alone && (bits & SL_MASK_BEAMSTOP))) continue;
@@ -225,7 +225,7 @@ void sl_artefact_colour(uint8_t *rgb, int32_t height_px, int32_t width_px, doubl
     enum { TRIES = 12 };
     tint best = {0};
     double most = -1;
-    bool half = sl_random_uniform(random) < 0.3;
+    bool half = sl_random_chance(random, 0.3);
     /* a change along the map, in a gap or beyond the scale is none: the one that shows most */
     for (int k = 0; k < TRIES; k++) {
         tint t = {.row = sl_random_range(random, 0, height_px),

@@ -171,7 +171,7 @@ const sl_feature *fault_pick_lattice_ring(const sl_sim_sample *sample) {
 }
 
 void fault_jitter_ring(fault *f) {
-    double sign = sl_random_uniform(&f->random) < 0.5 ? -1 : 1;
+    double sign = sl_random_chance(&f->random, 0.5) ? -1 : 1;
     displace_ring(f, fault_pick_lattice_ring(f->sample),
                   &(displacement){.radial = {sign * 0.12 * f->severity}});
 }
@@ -179,7 +179,7 @@ void fault_jitter_ring(fault *f) {
 /* One side of the symmetry axis shifted up or down, or weakened. */
 void fault_break_mirror(fault *f) {
     sl_sim_sample *s = f->sample;
-    bool right = sl_random_uniform(&f->random) < 0.5, weaken = sl_random_uniform(&f->random) < 0.5;
+    bool right = sl_random_chance(&f->random, 0.5), weaken = sl_random_chance(&f->random, 0.5);
     double shift = (3 + 9 * f->severity) * (f->size / 256.0), factor = 1 - 0.8 * f->severity;
     memcpy(f->scratch, s->mean_counts, (size_t)f->size * (size_t)f->size * sizeof(float));
     for (int32_t i = 0; i < f->size; i++)
@@ -223,8 +223,7 @@ void fault_mirror_horizon(fault *f) {
 
 void fault_bend_horizon(fault *f) {
     sl_sim_sample *s = f->sample;
-    double depth =
-        (3 + 13 * f->severity) * (f->size / 256.0) * (sl_random_uniform(&f->random) < 0.5 ? -1 : 1);
+    double depth = (3 + 13 * f->severity) * (f->size / 256.0) * (sl_random_chance(&f->random, 0.5) ? -1 : 1);
     double middle = sl_random_range(&f->random, 0.2, 0.8) * f->size, reach = 0.25 * f->size;
     memcpy(f->scratch, s->mean_counts, (size_t)f->size * (size_t)f->size * sizeof(float));
     for (int32_t j = 0; j < f->size; j++) {

@@ -48,12 +48,12 @@ int fault_gaps_across(const sl_sim_sample *sample, bool turned, int32_t *out, in
 /* All that lies behind a gap is moved along it. */
 void fault_shift_behind_gap(fault *f) {
     sl_sim_sample *s = f->sample;
-    bool turned = sl_random_uniform(&f->random) < 0.5;
+    bool turned = sl_random_chance(&f->random, 0.5);
     int32_t gaps[FAULT_GAPS];
     int count = fault_gaps_across(s, turned, gaps, FAULT_GAPS);
     if (count == 0) count = fault_gaps_across(s, turned = !turned, gaps, FAULT_GAPS);
     int32_t gap = gaps[sl_random_below(&f->random, (uint32_t)count)];
-    double shift = (1 + 7 * f->severity) * (f->size / 256.0) * (sl_random_uniform(&f->random) < 0.5 ? -1 : 1);
+    double shift = (1 + 7 * f->severity) * (f->size / 256.0) * (sl_random_chance(&f->random, 0.5) ? -1 : 1);
     memcpy(f->scratch, s->mean_counts, (size_t)f->size * (size_t)f->size * sizeof(float));
     for (int32_t i = 0; i < f->size; i++)
         for (int32_t j = 0; j < f->size; j++) {

@@ -103,7 +103,7 @@ void fault_turn_order(fault *f) {
     const sl_feature *ring = fault_pick_order(s);
     sl_projection p = sl_projection_of(&s->geometry);
     double at = radius_of_q(s, ring->q_per_ang), room = 0.85 * room_around(s, ring),
-           turn = turn_most_rad * f->severity * (sl_random_uniform(&f->random) < 0.5 ? -1 : 1);
+           turn = turn_most_rad * f->severity * (sl_random_chance(&f->random, 0.5) ? -1 : 1);
     memcpy(f->scratch, s->mean_counts, (size_t)f->size * (size_t)f->size * sizeof(float));
     for (int32_t i = 0; i < f->size; i++)
         for (int32_t j = 0; j < f->size; j++) {

@@ -19,7 +19,7 @@ static double effect_in_frame(const sl_sim_sample *s, const sl_projection *p) {
 void fault_change_polarisation(fault *f) {
     sl_sim_sample *s = f->sample;
     sl_projection p = sl_projection_of(&s->geometry);
-    bool turn = sl_random_uniform(&f->random) < 0.5 && effect_in_frame(s, &p) > 0.15;
+    bool turn = sl_random_chance(&f->random, 0.5) && effect_in_frame(s, &p) > 0.15;
     double angle = sl_random_range(&f->random, 0, 2 * M_PI), f_before = s->geometry.polarisation,
            f_after = f_before * (1 - 2 * f->severity);
     for (int32_t i = 0; i < f->size; i++)

@@ -46,5 +46,5 @@ void sl_sim_picture(const sl_sim_sample *sample, uint8_t *rgb) {
     sl_colormap map = (sl_colormap)sl_random_below(&random, SL_COLORMAP_COUNT);
     uint8_t level = masked[sl_random_below(&random, 3)];
     paint(sample, map, (const uint8_t[3]){level, level, level}, rgb);
-    if (sl_random_uniform(&random) < 0.5) halve_colours(sample->size_px, rgb);
+    if (sl_random_chance(&random, 0.5)) halve_colours(sample->size_px, rgb);
 }

@@ -146,7 +146,7 @@ static inline double scene_log_range(sl_scene *scene, double low, double high) {
     return sl_random_log_range(&scene->random, low, high);
 }
 static inline bool scene_chance(sl_scene *scene, double probability) {
-    return sl_random_uniform(&scene->random) < probability;
+    return sl_random_chance(&scene->random, probability);
 }
 static inline int scene_below(sl_scene *scene, int bound) {
     return (int)sl_random_below(&scene->random, (uint32_t)bound);
