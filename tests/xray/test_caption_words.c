@@ -68,6 +68,8 @@ static void places_are_read(void **state) {
         {"GISAXS data with a beamstop", false, false, 1, 1},
         {"diffuse scattering around the beam", false, false, 1, 1},
         {"a beamstop of steel; beam at the right", true, false, 1, 2},
+        {"SAXS data with a beamstop at the bottom; beam outside", true, true, 2, 1},
+        {"SAXS data with a beamstop at the left; beam at the right", true, false, 1, 0},
         {NULL, false, false, 1, 1}};
     for (size_t k = 0; k < sizeof cases / sizeof cases[0]; k++) {
         const sl_caption_place place = sl_caption_place_of(cases[k].caption);
@@ -76,7 +78,8 @@ static void places_are_read(void **state) {
             fail_msg("%s: %d %d %d %d", cases[k].caption, place.said, place.outside, place.row, place.column);
     }
     const sl_caption_place corner = sl_caption_place_of(cases[0].caption),
-                           away = sl_caption_place_of(cases[3].caption);
+                           away = sl_caption_place_of(cases[3].caption),
+                           below = sl_caption_place_of(cases[7].caption);
     assert_true(sl_caption_place_fits(&corner, 0.9, 0.1, SL_CAPTION_PLACE_SLACK) &&
                 sl_caption_place_fits(&corner, 0.63, 0.36, SL_CAPTION_PLACE_SLACK));
     assert_false(sl_caption_place_fits(&corner, 0.5, 0.1, SL_CAPTION_PLACE_SLACK));
@@ -84,6 +87,9 @@ static void places_are_read(void **state) {
     assert_true(sl_caption_place_fits(&corner, 0.68, 0.1, 0));
     assert_true(sl_caption_place_fits(&away, -0.2, 0.5, SL_CAPTION_PLACE_SLACK));
     assert_false(sl_caption_place_fits(&away, 0.5, 0.5, SL_CAPTION_PLACE_SLACK));
+    /* the beamstop reaches into the frame, the beam does not */
+    assert_true(sl_caption_place_fits(&below, 1.1, 0.5, SL_CAPTION_PLACE_SLACK));
+    assert_false(sl_caption_place_fits(&below, 0.9, 0.5, SL_CAPTION_PLACE_SLACK));
     const sl_caption_beam known = {0.9, 0.1, 0.99}, elsewhere = {0.1, 0.9, 0.99}, unknown = {0};
     assert_true(sl_caption_place_probability(&corner, &known) > 0.98);
     assert_true(sl_caption_place_probability(&corner, &elsewhere) < 0.02);

@@ -21,7 +21,7 @@ static sl_caption_place place_from(const char *text) {
         more = false;
         for (size_t k = 0; k < sizeof words / sizeof words[0] && !more; k++) {
             if (!starts(text, words[k].word)) continue;
-            out.said = more = true;
+            out.in_third = more = true;
             if (words[k].row != 1) out.row = words[k].row;
             if (words[k].column != 1) out.column = words[k].column;
             text += strlen(words[k].word);
@@ -33,14 +33,16 @@ static sl_caption_place place_from(const char *text) {
 
 sl_caption_place sl_caption_place_of(const char *caption) {
     sl_caption_place out = {.row = 1, .column = 1};
-    for (const char *at = caption; at && !out.said && (at = strstr(at, "beam"));) {
+    for (const char *at = caption; at && (at = strstr(at, "beam"));) {
         at += strlen("beam");
         if (starts(at, "stop")) at += strlen("stop");
         if (*at != ' ') continue;
-        out = place_from(at + 1);
-        out.outside = starts(at + 1, "outside");
-        out.said |= out.outside;
+        const sl_caption_place found = place_from(at + 1);
+        if (found.in_third && !out.in_third)
+            out.in_third = true, out.row = found.row, out.column = found.column;
+        out.outside |= starts(at + 1, "outside");
     }
+    out.said = out.in_third || out.outside;
     return out;
 }
 

@@ -4,11 +4,13 @@
 
 #include <stdbool.h>
 
-/* "with a beamstop at the bottom left", "beam outside": thirds of the frame, counted from the top left one.
- */
+/* "with a beamstop at the bottom left", "beam outside", or both: thirds of the frame, counted from the top
+ * left one. */
 typedef struct sl_caption_place {
-    bool said, outside;
-    int row, column; /* 0, 1, 2 */
+    bool said;       /* one of the two that follow */
+    bool outside;    /* the beam is outside of the frame */
+    bool in_third;   /* the beam, or its beamstop, is in this third; the first that is named */
+    int row, column; /* 0, 1, 2; 1 where no third is named */
 } sl_caption_place;
 
 sl_caption_place sl_caption_place_of(const char *caption);
@@ -21,7 +23,8 @@ typedef struct sl_caption_beam {
 /* People's thirds are no exact ones: whoever judges their words allows them so much of the frame. */
 #define SL_CAPTION_PLACE_SLACK 0.05
 
-/* Whether the words fit the place, or would within `slack` of the frame. */
+/* Whether the words fit the place, or would within `slack` of the frame; of a beam that is said to be outside
+ * nothing else is asked. */
 bool sl_caption_place_fits(const sl_caption_place *place, double row, double column, double slack);
 
 /* Probability that the words are true, in [0.01, 0.99]; NAN where they say nothing or the beam is not known.

@@ -49,14 +49,15 @@ void sl_usual_beam_draw(sl_technique technique, sl_random *random, double *row, 
 
 /* What a caption says of the beam, by itself and by its beamstop. */
 typedef struct beam_words {
-    sl_caption_place place;
     bool outside;
+    sl_caption_place third; /* says no more than this */
     sl_usual_words beamstop;
 } beam_words;
 
 static beam_words words_of(const char *caption) {
-    beam_words words = {sl_caption_place_of(caption), false, sl_usual_beamstop_words(caption)};
-    words.outside = words.place.outside || strcasestr(caption, "beam outside");
+    const sl_caption_place place = sl_caption_place_of(caption);
+    beam_words words = {place.outside, place, sl_usual_beamstop_words(caption)};
+    words.third.outside = false;
     return words;
 }
 
@@ -70,9 +71,9 @@ static bool are_true(const beam_words *words, double row, double column) {
     bool beamstop = words->beamstop == SL_USUAL_WITH;
     if (beamstop && !sl_usual_beamstop_can_be(row, column)) return false;
     if (words->outside && !outside) return false;
-    if (!words->place.said || words->place.outside) return true;
+    if (!words->third.in_third) return true;
     if (beamstop) row = within(row), column = within(column);
-    return sl_caption_place_fits(&words->place, row, column, 0);
+    return sl_caption_place_fits(&words->third, row, column, 0);
 }
 
 bool sl_usual_beam_of_caption(const char *caption, sl_random *random, double *row, double *column) {
@@ -87,7 +88,7 @@ bool sl_usual_beam_of_caption(const char *caption, sl_random *random, double *ro
             return true;
     }
     /* no instrument has it there: the middle of that third */
-    *row = (words.place.row + 0.5) / 3;
-    *column = (words.place.column + 0.5) / 3;
+    *row = (words.third.row + 0.5) / 3;
+    *column = (words.third.column + 0.5) / 3;
     return !words.outside;
 }
