@@ -7,12 +7,14 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 typedef struct shard {
     sl_safetensors *file;
     const sl_stored_tensor *mean, *deviation, *captions, *ends, *beam; /* beam may be NULL */
     int64_t first, items;
+    int64_t image; /* number of its first image; -1: not known */
 } shard;
 
 struct sl_latents {
@@ -65,10 +67,12 @@ sl_status sl_latents_write(const char *folder, int number, const sl_latent_shard
         {"caption_end", SL_I64, SL_I64, SL_SHAPE(in->items), ends},
         {"beam", SL_F32, SL_F32, SL_SHAPE(in->items, 2), in->beam ? list_beams(in, arena) : NULL},
     };
-    sl_safetensors_note notes[] = {{"format", "scatterloop-latents-1"}, {"maker", maker}};
-    char path[SL_LIMIT_PATH_BYTES];
+    char path[SL_LIMIT_PATH_BYTES], image[24];
+    snprintf(image, sizeof image, "%lld", (long long)in->image);
+    sl_safetensors_note notes[] = {
+        {"format", "scatterloop-latents-1"}, {"maker", maker}, {"first-image", image}};
     shard_path(folder, number, path);
-    if (status == SL_OK) status = sl_safetensors_write(path, entries, in->beam ? 5 : 4, notes, 2);
+    if (status == SL_OK) status = sl_safetensors_write(path, entries, in->beam ? 5 : 4, notes, 3);
     sl_arena_free(arena);
     return status;
 }
@@ -105,6 +109,20 @@ static sl_status check_shard(const sl_latents *latents, const shard *s, const ch
     return SL_OK;
 }
 
+/* Shards of before the note was written do not say. */
+static sl_status read_image(const sl_latents *latents, shard *s, const char *path) {
+    const char *text = sl_safetensors_metadata(s->file, "first-image");
+    char *end = NULL;
+    s->image = text ? strtoll(text, &end, 10) : -1;
+    if (text && (end == text || *end || s->image < 0))
+        return sl_fail(SL_FORMAT, "'%s': '%.24s' is no number of an image", path, text);
+    const shard *before = s > latents->shard ? s - 1 : NULL;
+    if (!before || before->image < 0 || s->image < 0 || s->image >= before->image + before->items)
+        return SL_OK;
+    return sl_fail(SL_MISMATCH, "latents in '%s' begin with image %lld, those before it end with %lld", path,
+                   (long long)s->image, (long long)(before->image + before->items - 1));
+}
+
 static sl_status open_shard(sl_latents *latents, const char *path, const char **maker) {
     shard *s = &latents->shard[latents->shards];
     SL_TRY(sl_safetensors_open(path, &s->file));
@@ -123,6 +141,7 @@ static sl_status open_shard(sl_latents *latents, const char *path, const char **
     s->first = latents->count;
     s->items = s->mean ? s->mean->shape.dim[0] : 0;
     SL_TRY(check_shard(latents, s, path));
+    SL_TRY(read_image(latents, s, path));
     const int64_t *dim = s->mean->shape.dim;
     latents->shape = SL_SHAPE(dim[1], dim[2], dim[3]);
     latents->size = sl_shape_count(&latents->shape);
@@ -157,6 +176,10 @@ void sl_latents_close(sl_latents *latents) {
 
 int64_t sl_latents_count(const sl_latents *latents) {
     return latents->count;
+}
+
+int64_t sl_latents_image(const sl_latents *latents) {
+    return latents->shard[0].image;
 }
 
 const char *sl_latents_maker(const sl_latents *latents) {

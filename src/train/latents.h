@@ -3,8 +3,9 @@
  * A folder of shards latents-NNNNN.safetensors: "mean" and "deviation" F16 [items, h, w, C] of the
  * autoencoder's distribution, captions as one run of UTF-8 ("captions" U8, "caption_end" I64 [items]), and
  * where they are known the beams' places in pixels ("beam" F32 [items, 2]: row, column; NaN: not known). The
- * header names what made them, so that latents of another autoencoder are refused. Shards can be added while
- * time allows. */
+ * header names what made them, so that latents of another autoencoder are refused, and the number of the
+ * first image, so that no shard of a folder repeats the images of another. Shards can be added while time
+ * allows. */
 #ifndef SL_TRAIN_LATENTS_H
 #define SL_TRAIN_LATENTS_H
 
@@ -19,6 +20,7 @@ typedef struct sl_latents sl_latents;
 /* `maker` is any text that names autoencoder and data (a hash). */
 typedef struct sl_latent_shard {
     int64_t items;
+    int64_t image;                 /* number of the first one in the data */
     sl_shape shape;                /* [h, w, C] of one */
     const float *mean, *deviation; /* [items, h, w, C] */
     const char *const *caption;    /* [items] */
@@ -30,11 +32,12 @@ sl_status sl_latents_write(const char *folder, int number, const sl_latent_shard
 int sl_latents_shards(const char *folder);
 
 /* All shards of the folder, mapped. SL_MISMATCH where one was made by another maker (NULL: whoever made the
- * first). */
+ * first), or of images that an earlier shard has. */
 sl_status sl_latents_open(const char *folder, const char *maker, sl_latents **out);
 void sl_latents_close(sl_latents *latents); /* NULL is fine */
 
 int64_t sl_latents_count(const sl_latents *latents);
+int64_t sl_latents_image(const sl_latents *latents);     /* number of the first image; -1: not known */
 sl_shape sl_latents_shape(const sl_latents *latents);    /* [h, w, C] */
 const char *sl_latents_maker(const sl_latents *latents); /* lives as long as `latents` */
 

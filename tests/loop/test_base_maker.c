@@ -91,7 +91,7 @@ static char *folder_of_latents(const char *maker, const char *holdout_maker) {
     static char folder[] = "/tmp/sl-maker-XXXXXX";
     static float values[SIZE];
     static const char *const caption = "SAXS data showing rings";
-    sl_latent_shard shard = {1, SL_SHAPE(8, 8, 6), values, values, &caption, NULL};
+    sl_latent_shard shard = {1, 0, SL_SHAPE(8, 8, 6), values, values, &caption, NULL};
     char path[64];
     strcpy(folder, "/tmp/sl-maker-XXXXXX");
     assert_non_null(mkdtemp(folder));

@@ -177,15 +177,19 @@ static void latents_are_kept(void **state) {
     for (int i = 0; i < ITEMS * SIZE; i++) mean[i] = (float)i / 4, deviation[i] = 0.5f;
     const char *caption[ITEMS] = {"first", "", "the third"};
     const sl_direct_beam beam[ITEMS] = {{true, 10, -2.5}, {true, 1, 2}, {0}};
-    sl_latent_shard shard = {ITEMS, SL_SHAPE(2, 2, 4), mean, deviation, caption, NULL};
+    sl_latent_shard shard = {ITEMS, 70, SL_SHAPE(2, 2, 4), mean, deviation, caption, NULL};
     char *folder = tiny_folder(), text[16];
     assert_ok(sl_latents_write(folder, 0, &shard, "maker a"));
     shard.beam = beam;
     assert_ok(sl_latents_write(folder, 1, &shard, "maker a"));
     sl_latents *latents;
+    assert_status(sl_latents_open(folder, "maker a", &latents), SL_MISMATCH); /* the same images again */
+    shard.image = 70 + ITEMS;
+    assert_ok(sl_latents_write(folder, 1, &shard, "maker a"));
     assert_status(sl_latents_open(folder, "maker b", &latents), SL_MISMATCH);
     assert_ok(sl_latents_open(folder, "maker a", &latents));
     assert_int_equal(sl_latents_count(latents), 2 * ITEMS);
+    assert_int_equal(sl_latents_image(latents), 70);
     sl_latents_caption(latents, 5, text, sizeof text);
     assert_string_equal(text, "the third");
     sl_latents_caption(latents, 4, text, sizeof text);

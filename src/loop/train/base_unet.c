@@ -213,10 +213,10 @@ static json_t *recorded_of(const sl_base_settings *settings, const sl_denoiser_r
     const struct {
         const char *name;
         int64_t count;
-    } later[] = {{"profiles", settings->unet_profiles},
-                 {"rays", settings->unet_rays},
-                 {"cuts", settings->unet_cuts},
-                 {"attention", settings->unet_attention}};
+        double share;
+    } later[] = {{"profiles", settings->unet_profiles, 0}, {"rays", settings->unet_rays, 0},
+                 {"cuts", settings->unet_cuts, 0},         {"attention", settings->unet_attention, 0},
+                 {"noisy", 0, settings->unet_noisy},       {"coarse", 0, settings->unet_coarse}};
     json_t *recorded = json_pack(
         "{s:i, s:i, s:i, s:i, s:f, s:f, s:f, s:f, s:i}", "layers", (int)settings->unet_layers, "rings",
         (int)settings->unet_rings, "batch", recipe->batch, "accumulate", (int)settings->unet_accumulate,
@@ -224,10 +224,10 @@ static json_t *recorded_of(const sl_base_settings *settings, const sl_denoiser_r
         "beam_dropout", recipe->beam_dropout, "dtype", settings->dtype);
     json_object_set_new(recorded, "data_seed", json_integer((json_int_t)s->made_of.seed));
     json_object_set_new(recorded, "encoder", json_string(s->made_of.encoder));
-    for (size_t i = 0; i < sizeof later / sizeof *later; i++)
+    for (size_t i = 0; i < sizeof later / sizeof *later; i++) {
         if (later[i].count) json_object_set_new(recorded, later[i].name, json_integer(later[i].count));
-    if (settings->unet_noisy > 0) json_object_set_new(recorded, "noisy", json_real(settings->unet_noisy));
-    if (settings->unet_coarse > 0) json_object_set_new(recorded, "coarse", json_real(settings->unet_coarse));
+        if (later[i].share > 0) json_object_set_new(recorded, later[i].name, json_real(later[i].share));
+    }
     if (settings->begin) {
         char begin[2 * SL_SHA256_BYTES + 1];
         sl_hex(s->begin, sizeof s->begin, begin);

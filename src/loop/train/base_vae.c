@@ -182,6 +182,7 @@ static sl_status encode_all(const sl_base_settings *settings, const sl_progress 
         int items = rest < SHARD ? (int)rest : SHARD;
         SL_GUARD(status, encode_shard(&work, number, items, first, progress, total), done);
         sl_latent_shard shard = {.items = items,
+                                 .image = first + (int64_t)number * SHARD,
                                  .shape = SL_SHAPE(side, side, work.size / (side * side)),
                                  .mean = work.mean,
                                  .deviation = work.deviation,
@@ -194,13 +195,16 @@ done:
     return status;
 }
 
-/* Existing shards must have been made by this autoencoder. */
-static sl_status check_made_by(const char *folder, const char *maker) {
+/* Existing shards must have been made by this autoencoder, of images from number `first` on. */
+static sl_status check_made_by(const char *folder, const char *maker, int64_t first) {
     if (!sl_latents_shards(folder)) return SL_OK;
     sl_latents *latents;
     SL_TRY(sl_context(sl_latents_open(folder, maker, &latents), "remove '%s' to encode anew", folder));
+    int64_t found = sl_latents_image(latents);
     sl_latents_close(latents);
-    return SL_OK;
+    if (found < 0 || found == first) return SL_OK;
+    return sl_fail(SL_MISMATCH, "latents in '%s' begin with image %lld, --latents-first asks for %lld",
+                   folder, (long long)found, (long long)first);
 }
 
 sl_status sl_base_stage_latents(const sl_base_settings *settings, const sl_progress *progress,
@@ -214,8 +218,8 @@ sl_status sl_base_stage_latents(const sl_base_settings *settings, const sl_progr
     sl_status status;
     SL_GUARD(status, sl_base_maker_encoder(vae, &made_of), done);
     sl_base_maker_text(&made_of, maker);
-    SL_GUARD(status, check_made_by(train.text, maker), done);
-    SL_GUARD(status, check_made_by(holdout.text, maker), done);
+    SL_GUARD(status, check_made_by(train.text, maker, settings->latents_first), done);
+    SL_GUARD(status, check_made_by(holdout.text, maker, 0), done);
     SL_GUARD(
         status,
         encode_all(settings, progress, vae, SL_BASE_DATA_HOLDOUT, 0, HOLDOUT_LATENTS, maker, holdout.text),
