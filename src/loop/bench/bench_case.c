@@ -32,7 +32,10 @@ static sl_value unet_output(sl_bench *b) {
     sl_value timestep = sl_input(b->graph, "timestep", SL_F32, SL_SHAPE(c->batch));
     sl_value context =
         sl_input(b->graph, "context", SL_F32, SL_SHAPE(c->batch, TEXT_TOKENS, config->cross_attention_dim));
-    return sl_unet_build(&b->nn, config, sample, timestep, context, SL_NONE);
+    sl_value beam = SL_NONE;
+    if (config->beam_channels)
+        beam = sl_input(b->graph, "beam", SL_F32, SL_SHAPE(c->batch, side, side, config->beam_channels));
+    return sl_unet_build(&b->nn, config, sample, timestep, context, beam);
 }
 
 static sl_status build_unet(sl_bench *b) {
@@ -78,24 +81,34 @@ static sl_status build_vit(sl_bench *b) {
 
 const sl_bench_case sl_bench_cases[] = {
     {"unet-sd15-512-b2", "denoiser of SD 1.5, one step at 512 px with guidance", SD15_UNET, 64, 2, false,
-     false, 0, build_unet},
-    {"unet-sd15-256-b1", "the same at 256 px, one image", SD15_UNET, 32, 1, false, false, 0, build_unet},
-    {"vae-decode-512", "decoder of SD 1.5, one image", SD15_VAE, 64, 1, false, false, 0, build_vae_decode},
+     false, 0, build_unet, false},
+    {"unet-sd15-256-b1", "the same at 256 px, one image", SD15_UNET, 32, 1, false, false, 0, build_unet,
+     false},
+    {"vae-decode-512", "decoder of SD 1.5, one image", SD15_VAE, 64, 1, false, false, 0, build_vae_decode,
+     false},
     {"lora-step-sd15-256-b1", "one step of low-rank fine-tuning, SD 1.5, 256 px", SD15_UNET, 32, 1, true,
-     true, 0, build_unet},
-    {"lora-step-sd15-512-b1", "the same at 512 px", SD15_UNET, 64, 1, true, true, 0, build_unet},
+     true, 0, build_unet, false},
+    {"lora-step-sd15-512-b1", "the same at 512 px", SD15_UNET, 64, 1, true, true, 0, build_unet, false},
     {"base-generate-30steps", "30 guided denoising steps of the base model, one image of 256 px", NULL, 32, 2,
-     false, false, 30, build_unet},
+     false, false, 30, build_unet, false},
     {"base-train-b16", "one step of training the base model's denoiser", NULL, 32, 16, true, false, 0,
-     build_unet},
-    {"resnet50-fwd-b16", "ResNet-50, 224 px", "resnet50", 224, 16, false, false, 0, build_resnet},
-    {"resnet50-train-b16", "ResNet-50, one training step", "resnet50", 224, 16, true, false, 0, build_resnet},
-    {"vit-b16-fwd-b16", "ViT-B/16, 224 px", "vit_b_16", 224, 16, false, false, 0, build_vit},
-    {"vit-b16-train-b16", "ViT-B/16, one training step", "vit_b_16", 224, 16, true, false, 0, build_vit},
+     build_unet, false},
+    {"base-beam-30steps", "the 30 steps with the layers about the beam, as the model is shipped", NULL, 32, 2,
+     false, false, 30, build_unet, true},
+    {"base-beam-train-b16", "the training step with them", NULL, 32, 16, true, false, 0, build_unet, true},
+    {"resnet50-fwd-b16", "ResNet-50, 224 px", "resnet50", 224, 16, false, false, 0, build_resnet, false},
+    {"resnet50-train-b16", "ResNet-50, one training step", "resnet50", 224, 16, true, false, 0, build_resnet,
+     false},
+    {"vit-b16-fwd-b16", "ViT-B/16, 224 px", "vit_b_16", 224, 16, false, false, 0, build_vit, false},
+    {"vit-b16-train-b16", "ViT-B/16, one training step", "vit_b_16", 224, 16, true, false, 0, build_vit,
+     false},
     {0},
 };
 
-const char *const sl_bench_names[] = {
-    "unet-sd15-512-b2",      "unet-sd15-256-b1",      "vae-decode-512",    "lora-step-sd15-256-b1",
-    "lora-step-sd15-512-b1", "base-generate-30steps", "base-train-b16",    "resnet50-fwd-b16",
-    "resnet50-train-b16",    "vit-b16-fwd-b16",       "vit-b16-train-b16", NULL};
+const char *const sl_bench_names[] = {"unet-sd15-512-b2",      "unet-sd15-256-b1",
+                                      "vae-decode-512",        "lora-step-sd15-256-b1",
+                                      "lora-step-sd15-512-b1", "base-generate-30steps",
+                                      "base-train-b16",        "base-beam-30steps",
+                                      "base-beam-train-b16",   "resnet50-fwd-b16",
+                                      "resnet50-train-b16",    "vit-b16-fwd-b16",
+                                      "vit-b16-train-b16",     NULL};

@@ -34,6 +34,7 @@ typedef struct sl_bench_case {
     int plan_runs; /* runs of the graph in one run of the bench; 0: 1 */
     sl_status (*build)(
         sl_bench *bench); /* fills the graph; ends in an output, or in a loss where it trains */
+    bool beam;            /* of the base model's denoiser: with its layers about the beam, as it is shipped */
 } sl_bench_case;
 
 extern const sl_bench_case sl_bench_cases[]; /* ends with {0} */
