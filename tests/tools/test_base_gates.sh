@@ -7,7 +7,7 @@ trap 'rm -rf "$folder"' EXIT
 
 gates() {
     status=0
-    "$1" 8 --steps 1 --simulated 16 --out "$folder" >"$folder/$2" 2>"$folder/$2.log" || status=$?
+    "$1" 8 --steps 1 --taught 16 --simulated 16 --out "$folder" >"$folder/$2" 2>"$folder/$2.log" || status=$?
     [ "$status" = 3 ] || { echo "FAILED: exit status $status of a model that cannot pass"; cat "$folder/$2.log"; exit 1; }
 }
 
@@ -30,7 +30,7 @@ db.commit()
 EOF
 done
 status=0
-"$1" 8 --steps 1 --simulated 16 --out "$folder" >/dev/null 2>"$folder/third.log" || status=$?
+"$1" 8 --steps 1 --taught 16 --simulated 16 --out "$folder" >/dev/null 2>"$folder/third.log" || status=$?
 [ "$status" = 1 ] && grep -q 'not what this program makes' "$folder/third.log" || { echo "FAILED: other samples were taken, $status"; cat "$folder/third.log"; exit 1; }
 ls "$folder"/*/gates.md "$folder"/*/saxs.png >/dev/null
 echo "base-gates: $rows gates, the second run like the first"

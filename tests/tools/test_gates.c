@@ -3,6 +3,8 @@
 
 #include "../../tools/gates/gates.h"
 
+#include "base/threads.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,11 +52,15 @@ static void a_repeated_mark_shows_as_a_grid(void **state) {
     assert_true(grid_measure(map) > clean + 5);
 }
 
-static int say(const char *words, const char *caption) {
+static int claim_of(const char *words) {
     for (int c = 0; c < claims_count(); c++)
-        if (strcmp(claims_words(c), words) == 0) return claims_say(c, caption);
+        if (strcmp(claims_words(c), words) == 0) return c;
     fail_msg("no claim '%s'", words);
     return 0;
+}
+
+static int say(const char *words, const char *caption) {
+    return claims_say(claim_of(words), caption);
 }
 
 static void captions_are_read(void **state) {
@@ -65,6 +71,7 @@ static void captions_are_read(void **state) {
             "beam at the top left",
         *film = "GIWAXS data showing arcs, a halo and a specular rod; broad; beam outside",
         *grating = "GISAXS data showing peaks and a Yoneda band",
+        *hidden = "SAXS data showing rings with a beamstop at the bottom; beam outside",
         *plain = "SAXS data showing fringes; many rings";
     assert_int_equal(say("WAXS", powder), 1);
     assert_int_equal(say("GIWAXS", powder), -1);
@@ -91,6 +98,39 @@ static void captions_are_read(void **state) {
     assert_int_equal(say("beam at the right", powder), -1);
     assert_int_equal(say("beam at the left", film), 0);
     assert_int_equal(say("beam at the left", plain), 0);
+    assert_int_equal(say("beam outside", hidden), 1);
+    assert_int_equal(say("beam at the bottom", hidden), 0);
+}
+
+/* What the caption leaves out is known of a simulated image. */
+static void images_teach_the_truth(void **state) {
+    (void)state;
+    static image_row row;
+    static const struct {
+        int rings, few, several, many;
+    } counted[] = {{0, 0, 0, 0},   {1, 1, -1, -1}, {3, 1, -1, -1},
+                   {4, -1, 1, -1}, {6, -1, 1, -1}, {7, -1, -1, 1}};
+    strcpy(row.caption, "WAXS data showing rings");
+    for (size_t k = 0; k < sizeof counted / sizeof *counted; k++) {
+        row.truth[SL_SIM_ATTRIBUTE_RING_COUNT] = (float)(log2(1 + counted[k].rings) / 4);
+        assert_int_equal(claims_teach(claim_of("few rings"), &row), counted[k].few);
+        assert_int_equal(claims_teach(claim_of("several rings"), &row), counted[k].several);
+        assert_int_equal(claims_teach(claim_of("many rings"), &row), counted[k].many);
+    }
+    assert_int_equal(claims_teach(claim_of("beam outside"), &row), 1);
+    assert_int_equal(claims_teach(claim_of("beam at the top"), &row), 0);
+    row.truth[SL_SIM_ATTRIBUTE_CENTRE_INSIDE] = 1;
+    row.truth[SL_SIM_ATTRIBUTE_CENTRE_ROW] = 0.7f;
+    row.truth[SL_SIM_ATTRIBUTE_CENTRE_COLUMN] = 0.5f;
+    assert_int_equal(claims_teach(claim_of("beam outside"), &row), -1);
+    assert_int_equal(claims_teach(claim_of("beam at the top"), &row), -1);
+    assert_int_equal(claims_teach(claim_of("beam at the bottom"), &row), 1);
+    assert_int_equal(claims_teach(claim_of("beam half way across"), &row), 1);
+    assert_int_equal(claims_teach(claim_of("rods"), &row), -1);
+    row.truth[SL_SIM_ATTRIBUTE_RODS] = 1;
+    assert_int_equal(claims_teach(claim_of("rods"), &row), 1);
+    assert_int_equal(claims_teach(claim_of("sharp"), &row), 0);
+    assert_int_equal(claims_teach(claim_of("rings"), &row), 1);
 }
 
 static void scores_become_calls(void **state) {
@@ -139,6 +179,49 @@ static void sets_of_one_kind_are_near(void **state) {
     assert_true(fabs(other[FIGURE_SPECTRUM].value - 0.5) < 0.1 && same[FIGURE_SPECTRUM].value < 0.2);
     assert_true(isnan(found[2][FIGURE_KID].value));
     rows_free(&reference), rows_free(&sets[0]), rows_free(&sets[1]);
+}
+
+enum { JUDGED = 600, JUDGED_CLAIMS = 2 };
+
+/* Right answers about the last third of the rows, of a judge taught by the others. */
+static double right_answers(const sl_points *points, int *const *label, int claim, const int *truth,
+                            int threads, double *const *score) {
+    int64_t row[JUDGED];
+    int right = 0;
+    for (int i = 0; i < JUDGED; i++) row[i] = i;
+    const sl_rows taught = {row, JUDGED * 2 / 3}, asked = {row + JUDGED * 2 / 3, JUDGED / 3};
+    const claim_lesson lesson = {points, label, JUDGED_CLAIMS};
+    caption_judge *judge;
+    assert_ok(sl_threads_set(threads));
+    assert_ok(caption_judge_new(&lesson, &taught, NULL, &judge));
+    assert_ok(caption_judge_ask(judge, &asked, score));
+    caption_judge_free(judge);
+    for (int i = JUDGED * 2 / 3; i < JUDGED; i++) right += (score[claim][i] > 0) == (truth[i] > 0);
+    return right / (JUDGED / 3.0);
+}
+
+/* The first claim is true where two columns have one sign, which no line tells; of the second nothing is
+ * known. */
+static void a_judge_learns_what_no_line_tells(void **state) {
+    (void)state;
+    static int known[JUDGED], unknown[JUDGED];
+    static double first[JUDGED_CLAIMS][JUDGED], second[JUDGED_CLAIMS][JUDGED];
+    int *const label[] = {known, unknown};
+    double *const score[] = {first[0], first[1]}, *const again[] = {second[0], second[1]};
+    sl_points points;
+    assert_ok(sl_points_new(JUDGED, 8, &points));
+    for (int i = 0; i < JUDGED; i++) {
+        double *at = points.at + i * 8;
+        for (int k = 0; k < 8; k++) at[k] = noise(77, i * 8 + k);
+        known[i] = at[0] * at[1] > 0 ? 1 : -1;
+    }
+    assert_true(right_answers(&points, label, 0, known, 1, score) > 0.85);
+    right_answers(&points, label, 0, known, 2, again);
+    assert_memory_equal(first, second, sizeof first);
+    const claim_lesson lesson = {&points, label, JUDGED_CLAIMS};
+    caption_judge *judge;
+    assert_status(caption_judge_new(&lesson, &(sl_rows){NULL, 0}, NULL, &judge), SL_INVALID);
+    sl_points_free(&points);
 }
 
 static void what_captions_say_is_learnt(void **state) {
@@ -216,8 +299,10 @@ int main(void) {
         cmocka_unit_test(steps_between_blocks_show_as_a_grid),
         cmocka_unit_test(a_repeated_mark_shows_as_a_grid),
         cmocka_unit_test(captions_are_read),
+        cmocka_unit_test(images_teach_the_truth),
         cmocka_unit_test(scores_become_calls),
         cmocka_unit_test(sets_of_one_kind_are_near),
+        cmocka_unit_test(a_judge_learns_what_no_line_tells),
         cmocka_unit_test(what_captions_say_is_learnt),
         cmocka_unit_test(copies_are_found),
         cmocka_unit_test(shares_below_a_quantile),

@@ -6,7 +6,7 @@
 #include "base/progress.h"
 #include "diffusion/bundle.h"
 #include "image/fingerprint.h"
-#include "loop/evaluate/points.h"
+#include "loop/evaluate/set_metrics.h"
 #include "loop/judge/metrics.h"
 #include "xray/image_features.h"
 #include "xray/physical_test.h"
@@ -68,7 +68,7 @@ typedef struct image_rows {
 
 typedef struct gates_settings {
     const char *model, *out;
-    int64_t steps, simulated;
+    int64_t steps, taught, simulated;
     double guidance, eta;
 } gates_settings;
 
@@ -133,6 +133,27 @@ typedef enum set_figure {
 sl_status set_figures_measure(const image_rows sets[], int count, const image_rows *reference, int draws,
                               sl_estimate out[][FIGURE_COUNT]);
 
+/* ---- caption_judge.c ---- */
+
+enum { JUDGE_BATCH = 128 };
+
+/* label[c][row]: whether claim c is true of a row of the points, 1 or -1; 0: not known, or not to be learnt.
+ */
+typedef struct claim_lesson {
+    const sl_points *points;
+    int *const *label;
+    int claims;
+} claim_lesson;
+
+typedef struct caption_judge caption_judge;
+
+/* Learns from the rows of `train`; both are borrowed. The same bits for any number of threads. */
+sl_status caption_judge_new(const claim_lesson *lesson, const sl_rows *train, const sl_progress *progress,
+                            caption_judge **out);
+void caption_judge_free(caption_judge *judge);
+/* score[c][row] for every claim and the rows asked about: the larger, the likelier. */
+sl_status caption_judge_ask(caption_judge *judge, const sl_rows *rows, double *const *score);
+
 /* ---- obeyed.c ---- */
 
 enum { CLAIMS_MAX = 32 };
@@ -152,6 +173,8 @@ typedef struct obedience {
 int claims_count(void);
 const char *claims_words(int claim);
 int claims_say(int claim, const char *caption); /* 1 says so, -1 says otherwise, 0 says nothing */
+/* The same of what a simulated image teaches: the truth where a caption need not say it, else the caption. */
+int claims_teach(int claim, const image_row *row);
 /* 2 tp / (2 tp + fp + fn); NAN without one that is or is called so. */
 double f1_of(int64_t true_positive, int64_t false_positive, int64_t false_negative);
 /* The lowest score that is called positive for the highest F1 of score[count]; label 0: not counted. */

@@ -1,7 +1,7 @@
 /* The base model against the gates that a release must pass.
  *
- *     base-gates N [--model DIR] [--out DIR] [--steps N] [--guidance G] [--eta E] [--simulated N]
- *                                      (built by `ninja tools/base-gates`; ./run base-gates)
+ *     base-gates N [--model DIR] [--out DIR] [--steps N] [--guidance G] [--eta E] [--taught N] [--simulated
+ * N] (built by `ninja tools/base-gates`; ./run base-gates)
  *
  * N samples of the captions of N held-out simulated images, against N others: docs/base-model.md says how.
  * What is made is kept in OUT, in a folder of its own for each model and way of sampling: an interrupted run
@@ -31,8 +31,10 @@ static const sl_option options[] = {
     SL_OPTION_INT(SETTINGS, steps, "steps", 0, "30", 1, 1000, "steps", "denoising steps"),
     SL_GENERATE_GUIDANCE(SETTINGS),
     SL_GENERATE_ETA(SETTINGS),
+    SL_OPTION_INT(SETTINGS, taught, "taught", 0, "6000", PART, COUNT_MAX, "images",
+                  "at least so many simulated ones to learn captions from"),
     SL_OPTION_INT(SETTINGS, simulated, "simulated", 0, "3000", PART, COUNT_MAX, "images",
-                  "at least so many simulated ones to learn captions from, and of the training seed"),
+                  "at least so many of the training seed, among which copies are looked for"),
     {0}};
 
 static sl_status read_words(gates *g, int count, char **words) {
@@ -149,7 +151,7 @@ static sl_status measure_all(gates *g, sample_set **made) {
     SL_TRY(measure_samples(g, made));
     SL_TRY(measure_untrained(g));
     SL_TRY(rows_measure(g, SET_ROUND_TRIP, g->count, NULL));
-    SL_TRY(rows_measure(g, SET_REFERENCE, larger(g->count, g->settings.simulated), NULL));
+    SL_TRY(rows_measure(g, SET_REFERENCE, larger(g->count, g->settings.taught), NULL));
     return rows_measure(g, SET_TRAINING, larger(2 * g->count, g->settings.simulated), NULL);
 }
 
@@ -184,7 +186,7 @@ int main(int argc, char **argv) {
     gates g = {.progress = &progress};
     if (argc < 2) {
         fprintf(stderr, "usage: base-gates N [--model DIR] [--out DIR] [--steps N] [--guidance G] [--eta E] "
-                        "[--simulated N]\n");
+                        "[--taught N] [--simulated N]\n");
         return FAILED;
     }
     sl_progress_bar_init(&bar, stderr, false);

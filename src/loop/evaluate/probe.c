@@ -27,27 +27,23 @@ static double margin(const sl_points *points, int64_t row, const double *model) 
     return sum;
 }
 
-/* out = sum over rows of coefficient * (x, 1) */
-static void combine(const problem *p, const double *coefficient, double *out) {
-    int64_t w = p->points->width;
-    memset(out, 0, (size_t)(w + 1) * sizeof *out);
-    for (int64_t i = 0; i < p->count; i++) {
-        const double *x = sl_points_row(p->points, p->row[i]);
-        for (int64_t c = 0; c < w; c++) out[c] += coefficient[i] * x[c];
-        out[w] += coefficient[i];
-    }
+/* out += coefficient * (x, 1) */
+static void add_row(const sl_points *points, int64_t row, double coefficient, double *out) {
+    const double *x = sl_points_row(points, row);
+    for (int64_t c = 0; c < points->width; c++) out[c] += coefficient * x[c];
+    out[points->width] += coefficient;
 }
 
 /* Largest curvature of the loss: a quarter of the largest eigenvalue of the weighted second moments. */
-static double curvature(const problem *p, double *v, double *coefficient, double *next) {
+static double curvature(const problem *p, double *v, double *next) {
     int64_t w = p->points->width + 1;
     double size = 1;
     for (int64_t c = 0; c < w; c++) v[c] = 1 / sqrt((double)w);
     for (int round = 0; round < POWER_ROUNDS; round++) {
         double norm = 0;
+        memset(next, 0, (size_t)w * sizeof *next);
         for (int64_t i = 0; i < p->count; i++)
-            coefficient[i] = p->weight[i] * margin(p->points, p->row[i], v);
-        combine(p, coefficient, next);
+            add_row(p->points, p->row[i], p->weight[i] * margin(p->points, p->row[i], v), next);
         for (int64_t c = 0; c < w; c++) norm += next[c] * next[c];
         size = sqrt(norm);
         if (!(size > 0)) return 1;
@@ -58,17 +54,19 @@ static double curvature(const problem *p, double *v, double *coefficient, double
 
 static void descend(problem *p, double *room) {
     int64_t w = p->points->width + 1;
-    double *ahead = room, *gradient = ahead + w, *coefficient = gradient + w;
-    double step = 1 / curvature(p, ahead, coefficient, gradient), rate = sqrt(decay * step);
+    double *ahead = room, *gradient = ahead + w;
+    double step = 1 / curvature(p, ahead, gradient), rate = sqrt(decay * step);
     double momentum = (1 - rate) / (1 + rate);
     memset(p->model, 0, (size_t)w * sizeof *p->model);
     memset(ahead, 0, (size_t)w * sizeof *ahead);
     for (int t = 0; t < STEPS; t++) {
+        /* row by row, so that each is read from memory once */
+        memset(gradient, 0, (size_t)w * sizeof *gradient);
         for (int64_t i = 0; i < p->count; i++) {
-            double target = p->label[p->row[i]];
-            coefficient[i] = p->weight[i] * (1 / (1 + exp(-margin(p->points, p->row[i], ahead))) - target);
+            int64_t row = p->row[i];
+            double wrong = 1 / (1 + exp(-margin(p->points, row, ahead))) - p->label[row];
+            add_row(p->points, row, p->weight[i] * wrong, gradient);
         }
-        combine(p, coefficient, gradient);
         for (int64_t c = 0; c < w; c++) {
             double old = p->model[c];
             p->model[c] = ahead[c] - step * (gradient[c] + (c + 1 < w ? decay * ahead[c] : 0));
@@ -136,7 +134,7 @@ sl_status sl_probe_logistic(const sl_points *points, const bool *label, const in
     SL_GUARD(status, sl_alloc(&order, n + 1, sizeof *order), done);
     SL_GUARD(status, sl_alloc(&row, n + 1, sizeof *row), done);
     SL_GUARD(status, sl_alloc(&fold, n + 1, sizeof *fold), done);
-    SL_GUARD(status, sl_alloc(&room, 2 * n + 3 * w, sizeof *room), done);
+    SL_GUARD(status, sl_alloc(&room, n + 3 * w, sizeof *room), done);
     for (size_t i = 0; i < n; i++) order[i] = (keyed){group[i], (int64_t)i};
     qsort(order, n, sizeof *order, by_group);
     int64_t groups = assign_folds(label, order, points->count, folds, fold);
@@ -164,7 +162,7 @@ sl_status sl_probe_teach(const sl_points *points, const bool *label, const sl_ro
     for (int64_t i = 0; i < train->count; i++) each[label[train->row[i]]]++;
     if (!(each[0] > 0 && each[1] > 0))
         return sl_fail(SL_INVALID, "a classifier needs images with and without what it tells apart");
-    SL_TRY(sl_alloc(&room, 2 * n + 3 * w, sizeof *room));
+    SL_TRY(sl_alloc(&room, n + 3 * w, sizeof *room));
     problem p = {points, label, train->count, train->row, room, room + n};
     for (int64_t i = 0; i < train->count; i++) p.weight[i] = 0.5 / each[label[train->row[i]]];
     descend(&p, room + n + w);
