@@ -1,7 +1,7 @@
 /* The base model against the gates that a release must pass.
  *
- *     base-gates N [--model DIR] [--out DIR] [--steps N] [--guidance G] [--eta E] [--taught N] [--simulated
- * N] (built by `ninja tools/base-gates`; ./run base-gates)
+ *     base-gates N [--model DIR] [--out DIR] [--steps N] [--guidance G] [--eta E] [--taught N]
+ *                [--simulated N]       (built by `ninja tools/base-gates`; ./run base-gates)
  *
  * N samples of the captions of N held-out simulated images, against N others: docs/base-model.md says how.
  * What is made is kept in OUT, in a folder of its own for each model and way of sampling: an interrupted run

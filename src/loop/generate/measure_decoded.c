@@ -5,7 +5,9 @@
 #include "xray/blind.h"
 #include "xray/instrument/detector_chain.h"
 #include "xray/log_map.h"
+#include "xray/quantile.h"
 #include "xray/technique.h"
+#include "xray/instrument/usual_background.h"
 #include "xray/instrument/usual_beamstop.h"
 #include "xray/instrument/usual_measurement.h"
 
@@ -79,6 +81,18 @@ static void record_measurement(const sl_measurement *m, double level, json_t *pr
                                   m->hot_fraction));
 }
 
+/* No frame is darker than its background. */
+static sl_status give_background(const char *prompt, double level, sl_random *random, json_t *provenance,
+                                 sl_image *image) {
+    size_t count = (size_t)image->height_px * (size_t)image->width_px;
+    double darkest;
+    SL_TRY(sl_quantile(image->value, count, 0.01, &darkest));
+    double background = sl_usual_background_of_picture(prompt, level, darkest, random);
+    if (background > 0) json_object_set_new(provenance, "background_counts", json_real(background));
+    for (size_t i = 0; i < count; i++) image->value[i] = fmaxf(image->value[i], (float)background);
+    return SL_OK;
+}
+
 /* The decoded map, 0 to 1, with its level where a level is: decoding then meets the one that is asked for. */
 static sl_status expected_map(const float *decoded, int channels, json_t *provenance, sl_image *map,
                               double *out_mean) {
@@ -108,6 +122,7 @@ static sl_status measure_expectation(const float *decoded, int channels, const c
     SL_TRY(expected_map(decoded, channels, provenance, image, &mean));
     double level = sl_usual_level_of_picture(prompt, mean, detector, &random);
     sl_log_map_decode(image->value, count, level, image->value);
+    SL_TRY(give_background(prompt, level, &random, provenance, image));
     if (settings->noise_free) {
         for (size_t i = 0; i < count; i++) image->value[i] *= (float)settings->exposure;
         json_object_set_new(provenance, "level_counts", json_real(level * settings->exposure));

@@ -8,8 +8,8 @@
 #include "xray/instrument/detector_chain.h"
 
 /* Raised whenever the same draws would give another measurement. 1: frames had a beamstop only where their
- * caption names one. */
-#define SL_USUAL_MEASUREMENT_VERSION 2
+ * caption names one. 2: pictures could be black where every frame has some background. */
+#define SL_USUAL_MEASUREMENT_VERSION 3
 
 /* One of those that beamlines and laboratories have. Never NULL. */
 const sl_detector *sl_usual_detector(sl_random *random);

@@ -1,5 +1,6 @@
 /* The instrument of a scene: detector and the part of it that is shown, energy, distance, beam, beamstop,
  * count level. */
+#include "xray/instrument/usual_background.h"
 #include "xray/instrument/usual_beam.h"
 #include "xray/instrument/usual_beamstop.h"
 #include "xray/instrument/usual_measurement.h"
@@ -151,9 +152,8 @@ void scene_draw_instrument(sl_scene *scene, sl_measurement *measurement) {
     draw_sensor(scene, detector);
     double level = sl_usual_level_counts(detector, &scene->random);
     scene->level_counts = scene_number(scene, SL_PARAMETER_LEVEL_COUNTS, level);
-    double background = scene_log_range(scene, 3e-5, scene->is_grazing ? 3e-3 : 0.03);
-    scene->background_counts =
-        scene_number(scene, SL_PARAMETER_BACKGROUND_COUNTS, 2e-3 + scene->level_counts * background);
+    double background = sl_usual_background(scene->technique, scene->level_counts, &scene->random);
+    scene->background_counts = scene_number(scene, SL_PARAMETER_BACKGROUND_COUNTS, background);
     draw_direct_beam(scene, &measurement->beamstop);
 }
 

@@ -1,5 +1,6 @@
 /* Samples seen in transmission: particles, ordered phases, oriented matter, powders, fibres, crystals. */
 #include "xray/sim/scene.h"
+#include "xray/instrument/usual_background.h"
 #include "xray/instrument/usual_measurement.h"
 
 #include "xray/scatter/form_factor.h"
@@ -273,7 +274,7 @@ sl_status scene_draw_lattice(sl_scene *scene) {
 
 sl_status scene_draw_empty(sl_scene *scene) {
     scene->level_counts = sl_usual_empty_level_counts(&scene->random);
-    scene->background_counts = scene->level_counts * scene_log_range(scene, 0.01, 0.6);
+    scene->background_counts = sl_usual_empty_background(scene->level_counts, &scene->random);
     return SL_OK;
 }
 
