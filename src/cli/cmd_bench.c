@@ -121,12 +121,12 @@ static sl_status run(sl_cli *cli, void *settings) {
     const sl_bench_settings *s = settings;
     if (s->memory) return show_memory(cli, s);
     if (s->list) {
-        for (int i = 0; sl_bench_names[i]; i++)
-            sl_cli_print(cli, "%-22s %s", sl_bench_names[i], sl_bench_about(sl_bench_names[i]));
+        for (int i = 0; sl_bench_name(i); i++)
+            sl_cli_print(cli, "%-22s %s", sl_bench_name(i), sl_bench_about(sl_bench_name(i)));
         return SL_OK;
     }
     if (cli->arguments.count == 0)
-        for (int i = 0; sl_bench_names[i]; i++) SL_TRY(bench_one(cli, sl_bench_names[i], s));
+        for (int i = 0; sl_bench_name(i); i++) SL_TRY(bench_one(cli, sl_bench_name(i), s));
     for (int i = 0; i < cli->arguments.count; i++) SL_TRY(bench_one(cli, cli->arguments.item[i], s));
     return SL_OK;
 }

@@ -272,6 +272,12 @@ sl_value sl_cross_entropy(sl_graph *graph, sl_value logits, sl_value labels, sl_
     return EMIT(graph, CROSS_ENTROPY, NO_ATTRS, logits, labels, class_weight);
 }
 
+sl_value sl_binary_cross_entropy(sl_graph *graph, sl_value logits, sl_value flags) {
+    const sl_shape all = sl_value_shape(graph, logits), column = SL_SHAPE(sl_shape_count(&all), 1);
+    sl_value yes = sl_reshape(graph, logits, column), no = sl_fill(graph, SL_F32, column, 0);
+    return sl_cross_entropy(graph, sl_concat2(graph, no, yes, 1), flags, SL_NONE);
+}
+
 sl_value sl_combine(sl_graph *graph, sl_value weights, const sl_value *terms, int count,
                     sl_combine_rule rule) {
     sl_value in[SL_INPUTS_MAX] = {weights};

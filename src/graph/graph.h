@@ -211,5 +211,7 @@ sl_value sl_mse(sl_graph *graph, sl_value pred, sl_value target, sl_value weight
 sl_value sl_l1(sl_graph *graph, sl_value pred, sl_value target); /* mean |pred - target| */
 /* logits [N,K], labels I32 [N], class_weight [K] or none -> sum w[y] nll / sum w[y] */
 sl_value sl_cross_entropy(sl_graph *graph, sl_value logits, sl_value labels, sl_value class_weight);
+/* logits of any shape, flags I32 [as many], 0 or 1 -> mean: the cross-entropy of the classes (0, logit) */
+sl_value sl_binary_cross_entropy(sl_graph *graph, sl_value logits, sl_value flags);
 
 #endif

@@ -27,16 +27,14 @@ typedef struct backbone_task {
 
 /* ---- graph ---- */
 
-/* Binary cross-entropy as the cross-entropy of the two classes (0, logit); squared error for numbers. */
+/* Binary cross-entropy for flags, squared error for numbers. */
 static sl_value loss_of(backbone_graph *b, const backbone_task *t, sl_value logits) {
     sl_graph *g = b->learner.graph;
     int64_t batch = t->recipe->batch, binary = t->recipe->binary, numbers = t->feed->attributes - binary;
     sl_value total = SL_NONE;
     if (binary) {
         sl_value flags = sl_learner_input(&b->learner, "flags", SL_I32, SL_SHAPE(batch * binary), &b->flags);
-        sl_value yes = sl_reshape(g, sl_slice(g, logits, 1, 0, binary), SL_SHAPE(batch * binary, 1));
-        sl_value no = sl_fill(g, SL_F32, SL_SHAPE(batch * binary, 1), 0);
-        total = sl_cross_entropy(g, sl_concat2(g, no, yes, 1), flags, SL_NONE);
+        total = sl_binary_cross_entropy(g, sl_slice(g, logits, 1, 0, binary), flags);
     }
     if (numbers) {
         sl_value wanted =

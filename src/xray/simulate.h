@@ -37,6 +37,9 @@ typedef enum sl_sim_attribute {
     SL_SIM_ATTRIBUTE_COUNT
 } sl_sim_attribute;
 
+/* So many rings and arcs captions call few, or several; more are many. */
+enum { SL_SIM_RINGS_FEW_MOST = 3, SL_SIM_RINGS_SEVERAL_MOST = 6 };
+
 const char *sl_sim_class_id(sl_sim_class class_id);             /* "saxs-form" */
 sl_status sl_sim_class_find(const char *id, sl_sim_class *out); /* SL_NOT_FOUND lists them; "any" is one */
 const char *sl_sim_attribute_id(sl_sim_attribute attribute);    /* "rings" */

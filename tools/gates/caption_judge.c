@@ -21,7 +21,7 @@ struct caption_judge {
     sl_learner learner;
     float *points,
         *kept[LAYERS]; /* inputs: [JUDGE_BATCH, width], factors of hidden units [JUDGE_BATCH, HIDDEN] */
-    float *known;      /* input: 1 where a row says something of a claim [JUDGE_BATCH * claims, 1] */
+    float *known;      /* input: 1 where a row says something of a claim [JUDGE_BATCH, claims] */
     int32_t *said;     /* input: what it says, 0 or 1 [JUDGE_BATCH * claims] */
     sl_value logits;
     const sl_rows *train;
@@ -30,16 +30,12 @@ struct caption_judge {
 
 /* ---- graph ---- */
 
-/* Binary cross-entropy as that of the two classes (0, logit); where nothing is known the logit is 0 and so is
- * the gradient. */
+/* Where nothing is known the logit is 0, and so is the gradient. */
 static sl_value loss_of(caption_judge *j, sl_value logits) {
-    sl_graph *g = j->learner.graph;
-    int64_t answers = JUDGE_BATCH * j->lesson->claims;
-    sl_value known = sl_learner_input(&j->learner, "known", SL_F32, SL_SHAPE(answers, 1), &j->known);
-    sl_value said = sl_learner_input(&j->learner, "said", SL_I32, SL_SHAPE(answers), &j->said);
-    sl_value yes = sl_mul(g, sl_reshape(g, logits, SL_SHAPE(answers, 1)), known);
-    sl_value no = sl_fill(g, SL_F32, SL_SHAPE(answers, 1), 0);
-    return sl_cross_entropy(g, sl_concat2(g, no, yes, 1), said, SL_NONE);
+    int64_t claims = j->lesson->claims;
+    sl_value known = sl_learner_input(&j->learner, "known", SL_F32, SL_SHAPE(JUDGE_BATCH, claims), &j->known);
+    sl_value said = sl_learner_input(&j->learner, "said", SL_I32, SL_SHAPE(JUDGE_BATCH * claims), &j->said);
+    return sl_binary_cross_entropy(j->learner.graph, sl_mul(j->learner.graph, logits, known), said);
 }
 
 static sl_status build(caption_judge *j) {

@@ -178,7 +178,7 @@ static sl_status make_points(work *w) {
 
 /* Of an image without rings or arcs there is nothing to say. */
 static int true_rings(int claim, const image_row *row) {
-    static const double most[] = {3, 6, INFINITY}; /* of few, several, many: xray/sim/describe.c */
+    static const double most[] = {SL_SIM_RINGS_FEW_MOST, SL_SIM_RINGS_SEVERAL_MOST, INFINITY};
     double rings = round(exp2(4 * (double)row->truth[SL_SIM_ATTRIBUTE_RING_COUNT])) - 1;
     int as = claims[claim].value;
     if (rings < 1) return 0;

@@ -34,6 +34,10 @@ static const sl_bench_case *find_case(const char *name) {
     return NULL;
 }
 
+const char *sl_bench_name(int index) {
+    return sl_bench_cases[index].name;
+}
+
 const char *sl_bench_about(const char *name) {
     const sl_bench_case *c = find_case(name);
     return c ? c->about : NULL;
@@ -46,7 +50,7 @@ double sl_bench_peak_rss_mb(void) {
 
 static sl_status make_base(const sl_bench_case *c, sl_model **out) {
     sl_base_unet shape = {.layers = SL_BASE_UNET_LAYERS, .latent_side = c->side};
-    if (c->beam) {
+    if (strcmp(c->config, "base-beam") == 0) {
         sl_arena *arena;
         sl_base_settings usual;
         SL_TRY(sl_arena_new(&arena));
@@ -61,7 +65,8 @@ static sl_status make_base(const sl_bench_case *c, sl_model **out) {
 }
 
 static sl_status make_model(const sl_bench_case *c, sl_model **out) {
-    if (c->config && c->config[0] != '{') {
+    if (strncmp(c->config, "base", 4) == 0) return make_base(c, out);
+    if (c->config[0] != '{') {
         sl_resnet_config resnet;
         sl_vit_config vit;
         if (strncmp(c->config, "resnet", 6) == 0) {
@@ -72,7 +77,6 @@ static sl_status make_model(const sl_bench_case *c, sl_model **out) {
         return sl_model_new(&sl_vit_kind, &vit, out);
     }
     json_t *json;
-    if (!c->config) return make_base(c, out);
     SL_TRY(sl_json_parse(c->config, strlen(c->config), "configuration", &json));
     sl_status status = sl_model_from_json(json, out);
     json_decref(json);

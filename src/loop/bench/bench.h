@@ -14,8 +14,8 @@ typedef struct sl_bench_settings {
 
 extern const sl_option sl_bench_options[];
 
-/* What can be measured: names, ends with NULL; and a line about each. */
-extern const char *const sl_bench_names[];
+/* What can be measured, from index 0 on; and a line about each. */
+const char *sl_bench_name(int index); /* NULL behind the last */
 const char *sl_bench_about(const char *name);
 
 /* A model made ready; every run does the same work. */

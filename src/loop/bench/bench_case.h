@@ -27,14 +27,13 @@ struct sl_bench {
 
 typedef struct sl_bench_case {
     const char *name, *about;
-    const char
-        *config; /* JSON of the model, a preset of the classifiers, or NULL: the base model's denoiser */
+    const char *config; /* JSON of the model; or a preset of the classifiers; or "base", the base model's
+                           denoiser, "base-beam" with its layers about the beam, as it is shipped */
     int64_t side, batch;
     bool train, lora;
     int plan_runs; /* runs of the graph in one run of the bench; 0: 1 */
     sl_status (*build)(
         sl_bench *bench); /* fills the graph; ends in an output, or in a loss where it trains */
-    bool beam;            /* of the base model's denoiser: with its layers about the beam, as it is shipped */
 } sl_bench_case;
 
 extern const sl_bench_case sl_bench_cases[]; /* ends with {0} */

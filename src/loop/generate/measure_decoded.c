@@ -88,7 +88,8 @@ static sl_status give_background(const char *prompt, double level, sl_random *ra
     double darkest;
     SL_TRY(sl_quantile(image->value, count, 0.01, &darkest));
     double background = sl_usual_background_of_picture(prompt, level, darkest, random);
-    if (background > 0) json_object_set_new(provenance, "background_counts", json_real(background));
+    if (!(background > 0)) return SL_OK;
+    json_object_set_new(provenance, "background_counts", json_real(background));
     for (size_t i = 0; i < count; i++) image->value[i] = fmaxf(image->value[i], (float)background);
     return SL_OK;
 }

@@ -6,7 +6,7 @@
 #include <string.h>
 
 /* Shares of the level below this look alike in the log map: models draw no finer. */
-static const double alike = 0.01;
+static const float alike = 0.01f;
 
 /* at_all + level * share, whose logarithm is uniform. */
 typedef struct background_law {
@@ -36,10 +36,12 @@ double sl_usual_background_of_picture(const char *caption, double level_counts, 
                                       sl_random *random) {
     background_law law =
         strcasestr(caption, "background only") ? empty_law : law_of(sl_technique_of_caption(caption));
-    double least = law.at_all + level_counts * law.least, span = log1p(level_counts / SL_LOG_MAP_COUNTS);
-    if (darkest_counts >= least || !(level_counts > 0)) return 0;
-    double place = log1p(darkest_counts / SL_LOG_MAP_COUNTS) / span + alike;
-    double share = (SL_LOG_MAP_COUNTS * expm1(place * span) - law.at_all) / level_counts;
+    float darkest = (float)darkest_counts, place, brightest;
+    if (darkest_counts >= law.at_all + level_counts * law.least) return 0;
+    sl_log_map_encode(&darkest, 1, level_counts, &place);
+    place += alike;
+    sl_log_map_decode(&place, 1, level_counts, &brightest);
+    double share = ((double)brightest - law.at_all) / level_counts;
     law.most = fmin(fmax(share, law.least), law.most);
     return draw(&law, level_counts, random);
 }

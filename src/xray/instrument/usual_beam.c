@@ -49,17 +49,9 @@ void sl_usual_beam_draw(sl_technique technique, sl_random *random, double *row, 
 
 /* What a caption says of the beam, by itself and by its beamstop. */
 typedef struct beam_words {
-    bool outside;
-    sl_caption_place third; /* says no more than this */
+    sl_caption_place place;
     sl_usual_words beamstop;
 } beam_words;
-
-static beam_words words_of(const char *caption) {
-    const sl_caption_place place = sl_caption_place_of(caption);
-    beam_words words = {place.outside, place, sl_usual_beamstop_words(caption)};
-    words.third.outside = false;
-    return words;
-}
 
 static double within(double share) {
     return fmin(fmax(share, 0), 1);
@@ -70,15 +62,17 @@ static bool are_true(const beam_words *words, double row, double column) {
     bool outside = row < 0 || row > 1 || column < 0 || column > 1;
     bool beamstop = words->beamstop == SL_USUAL_WITH;
     if (beamstop && !sl_usual_beamstop_can_be(row, column)) return false;
-    if (words->outside && !outside) return false;
-    if (!words->third.in_third) return true;
+    if (words->place.outside && !outside) return false;
+    if (!words->place.in_third) return true;
     if (beamstop) row = within(row), column = within(column);
-    return sl_caption_place_fits(&words->third, row, column, 0);
+    sl_caption_place third = words->place;
+    third.outside = false;
+    return sl_caption_place_fits(&third, row, column, 0);
 }
 
 bool sl_usual_beam_of_caption(const char *caption, sl_random *random, double *row, double *column) {
     sl_technique technique = sl_technique_of_caption(caption);
-    beam_words words = words_of(caption);
+    const beam_words words = {sl_caption_place_of(caption), sl_usual_beamstop_words(caption)};
     if (technique == SL_TECHNIQUE_UNKNOWN) return false;
     for (int i = 0; i < TRIES; i++) {
         sl_usual_beam_draw(technique, random, row, column);
@@ -88,7 +82,7 @@ bool sl_usual_beam_of_caption(const char *caption, sl_random *random, double *ro
             return true;
     }
     /* no instrument has it there: the middle of that third */
-    *row = (words.third.row + 0.5) / 3;
-    *column = (words.third.column + 0.5) / 3;
-    return !words.outside;
+    *row = (words.place.row + 0.5) / 3;
+    *column = (words.place.column + 0.5) / 3;
+    return !words.place.outside;
 }

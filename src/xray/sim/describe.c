@@ -122,7 +122,9 @@ static void add_tags(sl_scene *scene, const sl_sim_sample *sample, sl_text *text
     int rings = visible(sample, SL_FEATURE_RING) + visible(sample, SL_FEATURE_ARC);
     if (scene->tag && scene_chance(scene, share)) sl_text_printf(text, "; %s", scene->tag);
     if (rings > 0 && scene_chance(scene, share))
-        sl_text_add(text, rings <= 3 ? "; few rings" : rings >= 7 ? "; many rings" : "; several rings");
+        sl_text_add(text, rings <= SL_SIM_RINGS_FEW_MOST       ? "; few rings"
+                          : rings <= SL_SIM_RINGS_SEVERAL_MOST ? "; several rings"
+                                                               : "; many rings");
     if (rings > 0 && scene_chance(scene, share)) {
         double width = 1e9;
         for (int i = 0; i < sample->feature_count; i++)
