@@ -29,7 +29,7 @@ typedef struct sl_attrs {
     int32_t axis;  /* 0..rank-1 */
     uint32_t axes; /* bit i: axis i */
     int32_t perm[SL_RANK_MAX];
-    int32_t transpose_a, transpose_b, causal, silu, training, flip, keep, mean; /* 0 or 1 */
+    int32_t transpose_a, transpose_b, causal, silu, training, flip, keep; /* 0 or 1 */
     sl_dtype dtype;
     float eps;
     double alpha, beta;

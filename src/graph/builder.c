@@ -220,14 +220,19 @@ sl_value sl_avg_pool_global(sl_graph *graph, sl_value x) {
     return is_image(graph, x, "avg_pool_global", &s) ? sl_mean(graph, x, 1u << 1 | 1u << 2) : SL_NONE;
 }
 
-sl_value sl_ring_mean(sl_graph *graph, sl_value x, sl_value ring, int64_t rings) {
-    sl_attrs attrs = {.count = rings, .mean = 1};
-    return EMIT(graph, RING_GATHER, attrs, x, ring);
+sl_rings sl_rings_of(sl_graph *graph, sl_value ring, int64_t rings) {
+    sl_attrs attrs = {.count = rings};
+    return (sl_rings){ring, EMIT(graph, RING_WEIGHTS, attrs, ring)};
 }
 
-sl_value sl_ring_spread(sl_graph *graph, sl_value y, sl_value ring) {
+sl_value sl_ring_mean(sl_graph *graph, sl_value x, sl_rings rings) {
+    sl_attrs attrs = {.count = sl_value_dim(graph, rings.weights, 1)};
+    return EMIT(graph, RING_GATHER, attrs, x, rings.ring, rings.weights);
+}
+
+sl_value sl_ring_spread(sl_graph *graph, sl_value y, sl_rings rings) {
     sl_attrs attrs = {.count = sl_value_dim(graph, y, 1)};
-    return EMIT(graph, RING_SPREAD, attrs, y, ring);
+    return EMIT(graph, RING_SPREAD, attrs, y, rings.ring);
 }
 
 sl_value sl_embedding(sl_graph *graph, sl_value table, sl_value ids) {

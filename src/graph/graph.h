@@ -170,12 +170,17 @@ sl_value sl_avg_pool(sl_graph *graph, sl_value x, int window, int stride,
                      sl_padding padding);                 /* padding counts as 0 */
 sl_value sl_avg_pool_global(sl_graph *graph, sl_value x); /* [N,H,W,C] -> [N,C] */
 
-/* x [N,P,C] -> the means [N,rings,C] over rings about a centre, ring [N,P] saying which each place belongs
- * to: between whole numbers to both of them by nearness, outside of 0..rings-1 to none. No gradient flows to
- * `ring`. */
-sl_value sl_ring_mean(sl_graph *graph, sl_value x, sl_value ring, int64_t rings);
+/* Which of some rings about a centre places belong to: ring [N,P], between whole numbers to both of them by
+ * nearness, outside of 0..R-1 to none; and what makes a mean of a ring's sum, [N,R]. No gradient flows to
+ * either. */
+typedef struct sl_rings {
+    sl_value ring, weights;
+} sl_rings;
+sl_rings sl_rings_of(sl_graph *graph, sl_value ring, int64_t rings);
+/* x [N,P,C] -> the means [N,R,C] over the rings; 0 where nothing belongs to one */
+sl_value sl_ring_mean(sl_graph *graph, sl_value x, sl_rings rings);
 /* y [N,R,C] -> [N,P,C]: what the rings say at each place; 0 where it belongs to none */
-sl_value sl_ring_spread(sl_graph *graph, sl_value y, sl_value ring);
+sl_value sl_ring_spread(sl_graph *graph, sl_value y, sl_rings rings);
 
 /* table [V,E], ids I32 [...] -> [...,E] */
 sl_value sl_embedding(sl_graph *graph, sl_value table, sl_value ids);

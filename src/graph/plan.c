@@ -437,10 +437,18 @@ void sl_plan_profile_reset(sl_plan *plan) {
     }
 }
 
-double sl_plan_flops(const sl_plan *plan) {
+static double flops_of(const sl_plan *plan, int32_t nodes) {
     double flops = 0;
-    for (int32_t i = 0; i < plan->node_count; i++) flops += plan->nodes[i].flops;
+    for (int32_t i = 0; i < nodes; i++) flops += plan->nodes[i].flops;
     return flops;
+}
+
+double sl_plan_flops(const sl_plan *plan) {
+    return flops_of(plan, plan->node_count);
+}
+
+double sl_plan_settled_flops(const sl_plan *plan) {
+    return flops_of(plan, plan->settled_count);
 }
 
 int sl_plan_fallbacks(const sl_plan *plan) {

@@ -96,7 +96,8 @@ typedef struct sl_node_profile {
 int sl_plan_node_count(const sl_plan *plan);
 sl_node_profile sl_plan_node(const sl_plan *plan, int index);
 void sl_plan_profile_reset(sl_plan *plan);
-double sl_plan_flops(const sl_plan *plan); /* of one run */
+double sl_plan_flops(const sl_plan *plan);         /* of one run after an upload into what is held */
+double sl_plan_settled_flops(const sl_plan *plan); /* of these, what other runs find computed (sl_hold) */
 /* Operations that run on the plain reference. */
 int sl_plan_fallbacks(const sl_plan *plan);
 

@@ -27,28 +27,32 @@ int64_t sl_unet_beam_told(const sl_unet_config *config) {
 
 /* [N, H*W]: numbers of the rings that divide the distances which the map tells apart; below 0 where the beam
  * is not known. */
-static sl_value rings_of(sl_graph *g, const sl_unet_config *config, sl_value map) {
+static sl_rings rings_of(sl_graph *g, const sl_unet_config *config, sl_value map) {
     double rings = (double)config->beam_rings;
-    if (!config->beam_rings) return SL_NONE;
+    if (!config->beam_rings) return (sl_rings){0};
     sl_value known = sl_scale(g, sl_slice(g, map, -1, SL_UNET_BEAM_KNOWN, 1), 2 * rings, -2 * rings);
     sl_value distance =
         sl_scale(g, sl_slice(g, map, -1, SL_UNET_BEAM_DISTANCE, 1), rings / SL_UNET_BEAM_FARTHEST, 0);
-    return sl_reshape(g, sl_add(g, distance, known), SL_SHAPE(sl_value_dim(g, map, 0), -1));
+    sl_value number = sl_reshape(g, sl_add(g, distance, known), SL_SHAPE(sl_value_dim(g, map, 0), -1));
+    return sl_rings_of(g, number, config->beam_rings);
 }
 
 /* [N, ...]: bins from how much nearer than the farthest one something is; BINS, which is none, where it is
  * not nearer or the beam not known. */
-static sl_value bins_of(sl_graph *g, sl_value nearer) {
+static sl_rings bins_of(sl_graph *g, sl_value nearer) {
     const double per_unit = (double)SL_UNET_PROFILE_BINS / SL_UNET_BEAM_FARTHEST;
-    return sl_reshape(g, sl_scale(g, nearer, -per_unit, SL_UNET_PROFILE_BINS),
-                      SL_SHAPE(sl_value_dim(g, nearer, 0), -1));
+    sl_value number = sl_scale(g, nearer, -per_unit, SL_UNET_PROFILE_BINS);
+    return sl_rings_of(g, sl_reshape(g, number, SL_SHAPE(sl_value_dim(g, nearer, 0), -1)),
+                       SL_UNET_PROFILE_BINS);
 }
 
 /* [N, H*W]: numbers of rays; beyond the last one where the beam is not known. */
-static sl_value rays_of(sl_graph *g, const sl_unet_config *config, sl_value turn) {
+static sl_rings rays_of(sl_graph *g, const sl_unet_config *config, sl_value turn) {
     double rays = (double)config->beam_rays;
-    if (!config->beam_rays) return SL_NONE;
-    return sl_reshape(g, sl_scale(g, turn, -rays, 2 * rays), SL_SHAPE(sl_value_dim(g, turn, 0), -1));
+    if (!config->beam_rays) return (sl_rings){0};
+    sl_value number =
+        sl_reshape(g, sl_scale(g, turn, -rays, 2 * rays), SL_SHAPE(sl_value_dim(g, turn, 0), -1));
+    return sl_rings_of(g, number, config->beam_rays + 1); /* the last one is the first again */
 }
 
 sl_unet_beam sl_unet_beam_open(sl_nn *nn, const sl_unet_config *config, sl_value map, sl_value time,
@@ -100,23 +104,22 @@ static sl_value along(const sl_unet_beam *b, sl_value h) {
 /* Rings about the beam or rays from it, and what is averaged over them. */
 typedef struct curves {
     const char *name; /* of the layers */
-    sl_value of_part; /* [N, H*W*parts]: which one each part of a place is in; SL_NONE: no such layers */
-    int64_t count, parts, features;
-    /* What the means [N, count, features] pass from one to the next, as wide as the level; of the same shape.
-     */
+    sl_rings of_part; /* [N, H*W*parts]: which one each part of a place is in; SL_NONE: no such layers */
+    int64_t parts, features;
+    /* What the means [N, R, features] pass from one to the next, as wide as the level; of the same shape. */
     sl_value (*along)(const sl_unet_beam *b, sl_value means, int64_t channels);
 } curves;
 
 static sl_value exchange(const sl_unet_beam *b, int index, sl_value x, curves c) {
     sl_graph *g = b->nn->graph;
-    if (!sl_value_is(c.of_part)) return x;
+    if (!sl_value_is(c.of_part.ring)) return x;
     sl_shape shape = sl_value_shape(g, x), parts = shape;
     int64_t N = shape.dim[0], C = shape.dim[3];
     parts.dim[3] = c.parts * c.features;
     sl_nn_begin(b->nn, c.name, index);
     sl_value h = sl_nn_group_norm(b->nn, "norm", x, b->config->norm_num_groups, b->config->norm_eps, false);
     h = sl_nn_linear(b->nn, "proj_in", h, parts.dim[3], true);
-    h = sl_ring_mean(g, sl_reshape(g, h, SL_SHAPE(N, -1, c.features)), c.of_part, c.count);
+    h = sl_ring_mean(g, sl_reshape(g, h, SL_SHAPE(N, -1, c.features)), c.of_part);
     h = sl_reshape(g, sl_ring_spread(g, c.along(b, h, C), c.of_part), parts);
     return sl_nn_end(b->nn, sl_add(g, x, come_back(b, "proj_out", h, C)));
 }
@@ -166,15 +169,15 @@ static sl_value profiles_along_radius(const sl_unet_beam *b, sl_value profiles, 
 
 /* Means [N, W, C] of columns, or [N, H, C] of rows, as the profile [N, bins, features] of what is drawn on
  * their parts. */
-static sl_value cut_of(const sl_unet_beam *b, const char *name, sl_value means, sl_value bin) {
+static sl_value cut_of(const sl_unet_beam *b, const char *name, sl_value means, sl_rings bin) {
     sl_graph *g = b->nn->graph;
     int64_t N = sl_value_dim(g, means, 0), features = b->config->beam_cuts;
     sl_value h = sl_nn_linear(b->nn, name, means, SL_UNET_SPLIT * features, true);
-    return sl_ring_mean(g, sl_reshape(g, h, SL_SHAPE(N, -1, features)), bin, SL_UNET_PROFILE_BINS);
+    return sl_ring_mean(g, sl_reshape(g, h, SL_SHAPE(N, -1, features)), bin);
 }
 
 /* x and what the cut says to its columns or rows: shape is [N, 1, W, C] or [N, H, 1, C]. */
-static sl_value say(const sl_unet_beam *b, const char *name, sl_value x, sl_value cut, sl_value bin,
+static sl_value say(const sl_unet_beam *b, const char *name, sl_value x, sl_value cut, sl_rings bin,
                     sl_shape shape) {
     sl_graph *g = b->nn->graph;
     sl_shape parts = shape;
@@ -205,18 +208,15 @@ static sl_value exchange_cuts(const sl_unet_beam *b, int index, sl_value x) {
 /* ---- layers ---- */
 
 sl_value sl_unet_beam_means(const sl_unet_beam *b, int index, sl_value x) {
-    const sl_unet_config *config = b->config;
     int64_t channels = sl_value_dim(b->nn->graph, x, 3);
-    x = exchange(b, index, x,
-                 (curves){"rings.%d", b->ring, config->beam_rings, 1, channels, features_along_radius});
-    return exchange(b, index, x,
-                    (curves){"rays.%d", b->ray, config->beam_rays + 1, 1, RAY_FEATURES, rays_around});
+    x = exchange(b, index, x, (curves){"rings.%d", b->ring, 1, channels, features_along_radius});
+    return exchange(b, index, x, (curves){"rays.%d", b->ray, 1, RAY_FEATURES, rays_around});
 }
 
 sl_value sl_unet_beam_profiles(const sl_unet_beam *b, int index, sl_value x) {
-    x = exchange(b, index, x,
-                 (curves){"profiles.%d", b->bin, SL_UNET_PROFILE_BINS, SL_UNET_SPLITS,
-                          b->config->beam_profiles, profiles_along_radius});
+    x = exchange(
+        b, index, x,
+        (curves){"profiles.%d", b->bin, SL_UNET_SPLITS, b->config->beam_profiles, profiles_along_radius});
     return exchange_cuts(b, index, x);
 }
 

@@ -12,10 +12,10 @@ typedef struct sl_unet_beam {
     const sl_unet_config *config;
     sl_value time, context; /* as the denoiser's blocks take them */
     /* Where places are, beyond the last one where they are in none; SL_NONE: there are no such layers. */
-    sl_value ring;        /* [N, H*W], of places */
-    sl_value ray;         /* the same */
-    sl_value bin;         /* [N, H*W*SL_UNET_SPLITS], of their parts */
-    sl_value column, row; /* [N, W*SL_UNET_SPLIT] and [N, H*SL_UNET_SPLIT], of the frame's columns and rows */
+    sl_rings ring;        /* [N, H*W], of places */
+    sl_rings ray;         /* the same */
+    sl_rings bin;         /* [N, H*W*SL_UNET_SPLITS], of their parts */
+    sl_rings column, row; /* [N, W*SL_UNET_SPLIT] and [N, H*SL_UNET_SPLIT], of the frame's columns and rows */
 } sl_unet_beam;
 
 /* map [N, H, W, beam_channels] as in sl_unet_build. */

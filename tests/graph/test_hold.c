@@ -126,6 +126,10 @@ static void what_is_held_is_computed_once(void **state) {
     /* silu, two linear layers, mean and scale; one linear layer, attention and difference */
     assert_int_equal(seldom, 5);
     assert_int_equal(always, 3);
+    double settled = 0;
+    for (int i = 0; i < sl_plan_node_count(h.plan); i++)
+        if (sl_plan_node(h.plan, i).runs == 1) settled += sl_plan_node(h.plan, i).flops;
+    assert_true(settled > 0 && sl_plan_settled_flops(h.plan) == settled);
     held_free(&h);
 }
 

@@ -96,9 +96,9 @@ static void mirrored_places_share_a_column_and_a_ray(void **state) {
     nn = p.nn;
     sl_value beam = sl_input(p.graph, "beam", SL_F32, SL_SHAPE(1, TINY_SIDE, TINY_SIDE, CHANNELS));
     sl_unet_beam b = sl_unet_beam_open(&nn, model->config, beam, SL_NONE, SL_NONE);
-    sl_output(p.graph, "column", b.column);
-    sl_output(p.graph, "row", b.row);
-    sl_output(p.graph, "ray", b.ray);
+    sl_output(p.graph, "column", b.column.ring);
+    sl_output(p.graph, "row", b.row.ring);
+    sl_output(p.graph, "ray", b.ray.ring);
     assert_ok(sl_program_finish(&p, NULL));
     sl_beam_map(&(sl_direct_beam){true, 4 * 8, 4 * 8}, TINY_SIDE, TINY_SIDE, 8, CHANNELS, map);
     assert_ok(sl_program_set(&p, "beam", map, sizeof map));

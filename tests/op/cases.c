@@ -327,12 +327,16 @@ static void make_ring(maker *m) {
     if (kind == 0) C = 4, P = 20 * P + 1;
     if (kind == 1) C = between(m, 513, 530);
     m->c->attrs.count = R;
-    m->c->attrs.mean = (int32_t)between(m, 0, 1);
+    if (m->c->call.op == SL_OP_RING_WEIGHTS) {
+        IN(WIDE, N, P);
+        return;
+    }
     if (m->c->call.op == SL_OP_RING_GATHER)
         IN(ACTIVATION, N, P, C);
     else
         IN(ACTIVATION, N, R, C);
     IN(WIDE, N, P);
+    if (between(m, 0, 1)) IN(WIDE, N, R);
 }
 
 static void make_pool(maker *m) {
@@ -485,6 +489,7 @@ static const make_fn makers[SL_OP_COUNT] = {
     [SL_OP_RESHAPE] = make_transpose,
     [SL_OP_UPSAMPLE_NEAREST2X] = make_upsample,
     [SL_OP_UPSAMPLE_NEAREST2X_BWD] = make_upsample,
+    [SL_OP_RING_WEIGHTS] = make_ring,
     [SL_OP_RING_GATHER] = make_ring,
     [SL_OP_RING_SPREAD] = make_ring,
     [SL_OP_MAX_POOL] = make_pool,
@@ -592,7 +597,7 @@ static void derive_positions(op_case *c, sl_random *random) {
 }
 
 static void place_in_rings(op_case *c, sl_random *random) {
-    sl_operand *ring = &c->call.in[1];
+    sl_operand *ring = &c->call.in[c->call.op == SL_OP_RING_WEIGHTS ? 0 : 1];
     for (int64_t i = 0; i < sl_operand_count(ring); i++) {
         double place = (double)(c->attrs.count + 1) * sl_random_uniform(random) - 1;
         switch (sl_random_below(random, 6)) {
@@ -627,7 +632,8 @@ static void derive_inputs(op_case *c, sl_random *random) {
         ((double *)c->call.in[1].data)[1] = sl_random_below(random, 2) ? 0.7 : 0;
         ((double *)c->call.in[1].data)[2] = sl_random_below(random, 2) ? 1.5 : 5;
         break;
-    case SL_OP_RING_GATHER: /* places before, in, on, between and behind the rings, and lost ones */
+    case SL_OP_RING_WEIGHTS: /* places before, in, on, between and behind the rings, and lost ones */
+    case SL_OP_RING_GATHER:
     case SL_OP_RING_SPREAD:
         place_in_rings(c, random);
         break;

@@ -35,6 +35,10 @@ static sl_value unet_output(sl_bench *b) {
     sl_value beam = SL_NONE;
     if (config->beam_channels)
         beam = sl_input(b->graph, "beam", SL_F32, SL_SHAPE(c->batch, side, side, config->beam_channels));
+    if (!c->train) { /* as where images are generated: diffusion/programs.c */
+        sl_hold(b->graph, context);
+        if (sl_value_is(beam)) sl_hold(b->graph, beam);
+    }
     return sl_unet_build(&b->nn, config, sample, timestep, context, beam);
 }
 

@@ -31,7 +31,7 @@ typedef struct sl_bench_case {
                            denoiser, "base-beam" with its layers about the beam, as it is shipped */
     int64_t side, batch;
     bool train, lora;
-    int plan_runs; /* runs of the graph in one run of the bench; 0: 1 */
+    int plan_runs; /* steps of a sampling with new prompts, which one run of the bench is; 0: one graph run */
     sl_status (*build)(
         sl_bench *bench); /* fills the graph; ends in an output, or in a loss where it trains */
 } sl_bench_case;

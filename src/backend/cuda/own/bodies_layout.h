@@ -263,33 +263,33 @@ PIECE position rings_of(const sl_cuda_own *c) {
 }
 
 /* The ring below a place, and what the one above has of it; rings: the place belongs to none. */
-PIECE position ring_below(const sl_cuda_own *c, position at, float *above) {
+PIECE position ring_below(const sl_cuda_own *c, int input, position at, float *above) {
     position rings = rings_of(c);
-    float place = in_at(c, 1, at);
+    float place = in_at(c, input, at);
     if (!(place >= 0 && place <= (float)(rings - 1))) return rings;
     position below = (position)place;
     *above = place - (float)below;
     return below;
 }
 
-PIECE float ring_share(const sl_cuda_own *c, position at, position ring) {
+PIECE float ring_share(const sl_cuda_own *c, int input, position at, position ring) {
     float above = 0;
-    position below = ring_below(c, at, &above);
+    position below = ring_below(c, input, at, &above);
     return below >= rings_of(c) ? 0 : ring == below ? 1 - above : ring == below + 1 ? above : 0;
 }
 
-PIECE position ring_weight_items(const sl_cuda_own *c) {
-    return c->attrs.mean ? dim_of(&c->in[1], 0) * rings_of(c) : 0;
+PIECE position ring_weights_items(const sl_cuda_own *c) {
+    return count_of(&c->out[0]);
 }
 
-/* scratch[image, ring] = 1 over what all places of the image give to the ring */
-PIECE void ring_weight_at(const sl_cuda_own *c, position item, sl_cuda_team team) {
+PIECE void ring_weights_at(const sl_cuda_own *c, position item, sl_cuda_team team) {
     split s = divide(item, rings_of(c));
-    position places = dim_of(&c->in[1], 1), first = s.whole * places;
+    position places = dim_of(&c->in[0], 1), first = s.whole * places;
     float sum = 0;
-    for (position p = first + team.rank; p < first + places; p += team.size) sum += ring_share(c, p, s.rest);
+    for (position p = first + team.rank; p < first + places; p += team.size)
+        sum += ring_share(c, 0, p, s.rest);
     sum = team_sum(team, sum);
-    if (team.rank == 0) c->scratch[item] = sum > 1e-30f ? 1 / sum : 1;
+    if (team.rank == 0) out_to(c, 0, item, sum > 1e-30f ? 1 / sum : 1);
 }
 
 PIECE position ring_gather_items(const sl_cuda_own *c) {
@@ -302,14 +302,14 @@ PIECE void ring_gather_at(const sl_cuda_own *c, position item, sl_cuda_team team
     split s = divide(r.row, dim_of(&c->out[0], 1));
     float sum[PACK] = {0, 0, 0, 0, 0, 0, 0, 0}, x[PACK];
     for (position p = s.whole * places + team.rank; p < (s.whole + 1) * places; p += team.size) {
-        float share = ring_share(c, p, s.rest);
+        float share = ring_share(c, 1, p, s.rest);
         if (!(share > 0)) continue;
         load_in(c, 0, p * channels + r.column, r.n, x);
         EACH(i) if (i < r.n) sum[i] += share * x[i];
     }
     EACH(i) if (i < r.n) {
         sum[i] = team_sum(team, sum[i]);
-        if (c->attrs.mean) sum[i] *= c->scratch[r.row];
+        if (has(c, 2)) sum[i] *= in_at(c, 2, r.row);
     }
     if (team.rank == 0) store_out(c, 0, r.row * channels + r.column, r.n, sum);
 }
@@ -323,11 +323,11 @@ PIECE void ring_spread_at(const sl_cuda_own *c, position item) {
     run r = row_run(c, channels, item);
     position first = divide(r.row, places).whole * rings;
     float sum[PACK] = {0, 0, 0, 0, 0, 0, 0, 0}, x[PACK], above = 0;
-    position below = ring_below(c, r.row, &above);
+    position below = ring_below(c, 1, r.row, &above);
     for (position k = below; k < below + 2 && k < rings; k++) {
         float share = k == below ? 1 - above : above;
         if (!(share > 0)) continue;
-        if (c->attrs.mean) share *= c->scratch[first + k];
+        if (has(c, 2)) share *= in_at(c, 2, first + k);
         load_in(c, 0, (first + k) * channels + r.column, r.n, x);
         EACH(i) if (i < r.n) sum[i] += share * x[i];
     }

@@ -293,7 +293,5 @@ size_t sl_cuda_own_scratch(const sl_call *call) {
     if (call->op == SL_OP_MSE || call->op == SL_OP_L1 || call->op == SL_OP_SQUARE_SUM ||
         (call->op == SL_OP_SUM && c.sum == SL_CUDA_SUM_ALL))
         return SL_CUDA_OWN_PARTS * sizeof(float);
-    if (call->op == SL_OP_RING_GATHER || call->op == SL_OP_RING_SPREAD)
-        return (size_t)(call->in[1].shape.dim[0] * call->attrs->count) * sizeof(float);
     return (size_t)(2 * t->images * (t->slices * t->columns + c.groups)) * sizeof(float);
 }
