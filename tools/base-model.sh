@@ -1,5 +1,5 @@
 #!/bin/sh
-# base-model.sh PROGRAM [--minutes N] [--stage STAGE] [--device NAME]: train the shipped models by their recipe. Called by ./run base-model.
+# base-model.sh PROGRAM [--minutes N] [--stage STAGE] [--device NAME]: train models by the recipe of the shipped ones (of the denoiser, its first training). Called by ./run base-model.
 # States are kept in base-model/ ($SCATTERLOOP_BASE_DIR); every stage goes on where it was stopped.
 set -eu
 program=$1

@@ -7,7 +7,8 @@
 typedef void (*option_writer)(const char *command, const sl_option *option);
 
 static void each_option(const sl_command *command, option_writer write) {
-    const sl_option *tables[] = {command->options, sl_cli_global_options};
+    sl_cli_global_table globals = sl_command_globals(command);
+    const sl_option *tables[] = {command->options, globals.option};
     for (int i = 0; i < 2; i++)
         for (const sl_option *option = tables[i]; option && option->name; option++)
             write(command->name, option);

@@ -41,7 +41,8 @@ const sl_command sl_command_generate = {
     .arguments = "PROMPT...",
     .description = "Image k takes prompt k modulo the number of prompts, and noise that depends on the seed "
                    "and k alone: the same\n"
-                   "image whatever the batch, the number of threads or the shard. With the shipped base "
+                   "bits for any number of threads, and but for rounding the same image whatever the "
+                   "batch or the shard. With the shipped base "
                    "model the picture is a\n"
                    "noise-free expectation, which is then measured by a detector: gaps, beamstop and "
                    "counting noise are exact.",

@@ -50,6 +50,13 @@ typedef struct sl_command {
 
 extern const sl_option sl_cli_global_options[];
 
+/* Those of them that a command takes (NULL: all): --dry-run is only for long work. */
+enum { SL_CLI_GLOBALS_MAX = 16 };
+typedef struct sl_cli_global_table {
+    sl_option option[SL_CLI_GLOBALS_MAX]; /* ends with {0} */
+} sl_cli_global_table;
+sl_cli_global_table sl_command_globals(const sl_command *command);
+
 /* All commands in the order of the help; ends with NULL. */
 extern const sl_command *const sl_commands[];
 

@@ -42,10 +42,22 @@ const sl_option sl_cli_global_options[] = {
     SL_OPTION_FLAG(GLOBAL, json, "json", 0, "print the result as one line of JSON"),
     SL_OPTION_FLAG(GLOBAL, quiet, "quiet", 'q', "print errors only"),
     SL_OPTION_FLAG(GLOBAL, verbose, "verbose", 'v', "print more about what is done"),
-    SL_OPTION_FLAG(GLOBAL, dry_run, "dry-run", 0, "print what long work would take, and do nothing"),
+    SL_OPTION_FLAG(GLOBAL, dry_run, "dry-run", 0, "print what it would take, and do nothing"),
     SL_OPTION_FLAG(GLOBAL, help, "help", 'h', "print this help"),
     SL_OPTION_FLAG(GLOBAL, version, "version", 0, "print the version"),
     {0}};
+
+_Static_assert(sizeof sl_cli_global_options / sizeof *sl_cli_global_options <= SL_CLI_GLOBALS_MAX,
+               "the table of a command holds them all");
+
+sl_cli_global_table sl_command_globals(const sl_command *command) {
+    sl_cli_global_table table = {0};
+    int count = 0;
+    for (const sl_option *option = sl_cli_global_options; option->name; option++)
+        if (!command || command->takes_dry_run || strcmp(option->name, "dry-run") != 0)
+            table.option[count++] = *option;
+    return table;
+}
 
 const sl_command *sl_command_find(const char *name) {
     for (const sl_command *const *command = sl_commands; *command; command++)

@@ -54,7 +54,8 @@ void sl_cli_help(const sl_command *command, sl_text *out) {
         sl_options_help(command->options, NULL, out);
     }
     sl_text_add(out, "\nOptions of every command:\n");
-    sl_options_help(sl_cli_global_options, command->options, out);
+    sl_cli_global_table globals = sl_command_globals(command);
+    sl_options_help(globals.option, command->options, out);
     if (command->examples) sl_text_printf(out, "\nExamples:\n%s", command->examples);
 }
 
@@ -83,5 +84,6 @@ void sl_cli_man(const sl_command *command, sl_text *out) {
         if (command->examples) sl_text_printf(out, ".SH EXAMPLES\n.nf\n%s.fi\n", command->examples);
     }
     sl_text_add(out, ".SH OPTIONS OF EVERY COMMAND\n");
-    sl_options_man(sl_cli_global_options, command->options, out);
+    sl_cli_global_table globals = sl_command_globals(command);
+    sl_options_man(globals.option, command ? command->options : NULL, out);
 }

@@ -29,6 +29,12 @@ expect 0 --help -- "Exit status:"
 expect 0 help completion -- "Examples:"
 expect 0 completion --help -- "Examples:"
 expect 0 help --man completion -- ".SH SYNOPSIS"
+expect 0 help --man -- ".SH COMMANDS"
+expect 0 generate --help -- "--dry-run"
+if "$program" completion --help | grep -q -- --dry-run; then
+    echo "completion --help offers --dry-run, which it does not take"
+    failed=1
+fi
 expect 2 hlep -- "did you mean 'help'?"
 expect 2 completion -- "0 arguments given"
 expect 2 completion csh -- "unknown shell"

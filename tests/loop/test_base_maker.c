@@ -152,13 +152,36 @@ static void other_layers_than_those_begun_with_are_refused(void **state) {
     char *folder = folder_of_latents(of_64_px, of_64_px);
     sl_base_settings settings = settings_of(folder);
     settings.begin = "models/base";
+    settings.unet_attention = 0;
     refuses(&settings, SL_MISMATCH, "has 1 layers of attention, --unet-attention asks for 0");
-    settings.unet_attention = true;
+    settings.unet_attention = -1;
     settings.unet_cuts = 3;
     refuses(&settings, SL_MISMATCH, "has 8 cuts, --unet-cuts asks for 3");
     settings.unet_rings = 0;
     refuses(&settings, SL_MISMATCH, "has 96 rings about the beam, --unet-rings asks for 0");
     remove_folder(folder);
+}
+
+static void what_is_not_asked_for_is_as_what_it_begins_with_has_it(void **state) {
+    (void)state;
+    sl_base_settings settings = settings_of("nowhere");
+    sl_unet_config had = {.layers_per_block = 1, .beam_rings = 5, .beam_attention = false};
+    settings.unet_cuts = 0;
+    sl_base_unet shape = sl_base_unet_shape(&settings, &had), usual = sl_base_unet_shape(&settings, NULL);
+    assert_int_equal(shape.layers, 1);
+    assert_int_equal(shape.rings, 5);
+    assert_int_equal(shape.profiles, 0);
+    assert_int_equal(shape.attention, 0);
+    assert_int_equal(usual.layers, SL_BASE_UNET_LAYERS);
+    assert_int_equal(usual.rings, SL_BASE_UNET_RINGS);
+    assert_int_equal(usual.profiles, SL_BASE_UNET_PROFILES);
+    assert_int_equal(usual.attention, 1);
+    assert_int_equal(usual.cuts, 0);
+    settings.unet_layers = 3;
+    settings.unet_rings = 7;
+    shape = sl_base_unet_shape(&settings, &had);
+    assert_int_equal(shape.layers, 3);
+    assert_int_equal(shape.rings, 7);
 }
 
 static void a_mix_needs_what_it_began_with(void **state) {
@@ -176,6 +199,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(the_encoder_alone_names_them),
     cmocka_unit_test(latents_of_something_else_are_refused),
     cmocka_unit_test(other_layers_than_those_begun_with_are_refused),
+    cmocka_unit_test(what_is_not_asked_for_is_as_what_it_begins_with_has_it),
     cmocka_unit_test(a_mix_needs_what_it_began_with),
 };
 TEST_MAIN_WITH(tests, open_arena, close_arena)

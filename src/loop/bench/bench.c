@@ -49,18 +49,15 @@ double sl_bench_peak_rss_mb(void) {
 }
 
 static sl_status make_base(const sl_bench_case *c, sl_model **out) {
-    sl_base_unet shape = {.layers = SL_BASE_UNET_LAYERS, .latent_side = c->side};
-    if (strcmp(c->config, "base-beam") == 0) {
-        sl_arena *arena;
-        sl_base_settings usual;
-        SL_TRY(sl_arena_new(&arena));
-        sl_status status = sl_options_default(sl_base_options, arena, &usual);
-        sl_arena_free(arena);
-        SL_TRY(status);
-        shape.rings = usual.unet_rings, shape.rays = usual.unet_rays;
-        shape.profiles = usual.unet_profiles, shape.cuts = usual.unet_cuts;
-        shape.attention = true;
-    }
+    sl_arena *arena;
+    sl_base_settings usual;
+    SL_TRY(sl_arena_new(&arena));
+    sl_status status = sl_options_default(sl_base_options, arena, &usual);
+    sl_arena_free(arena);
+    SL_TRY(status);
+    sl_base_unet shape = sl_base_unet_shape(&usual, NULL);
+    if (strcmp(c->config, "base-beam") != 0) shape = (sl_base_unet){.layers = shape.layers};
+    shape.latent_side = c->side;
     return sl_base_unet_new(0, &shape, out);
 }
 

@@ -47,7 +47,7 @@ const sl_option sl_generate_options[] = {
     SL_OPTION_REAL(sl_generate_settings, guidance_rescale, "guidance-rescale", 0, "0", 0, 1, "",
                    "brings the guided prediction back to its usual spread"),
     SL_OPTION_TEXT(sl_generate_settings, sampler, "sampler", 0, NULL, "NAME",
-                   "pndm, ddim, euler, euler_a, dpmpp_2m, or dpmpp_2m_karras (default: the model's)"),
+                   "pndm, ddim, euler, euler_karras, euler_a, dpmpp_2m or dpmpp_2m_karras (default: the model's)"),
     SL_GENERATE_ETA(sl_generate_settings),
     SL_OPTION_REAL(
         sl_generate_settings, brightness_deviation, "brightness-deviation", 0, "-1", -1, 100, "",
@@ -77,7 +77,7 @@ const sl_option sl_generate_options[] = {
     SL_OPTION_REAL(sl_generate_settings, exposure, "exposure", 0, "1", 1e-6, 1e6, "",
                    "multiplies the expected counts"),
     SL_OPTION_TEXT(sl_generate_settings, beamstop, "beamstop", 0, NULL, "SHAPE",
-                   "none, disc or bar, as in disc:radius=12,arm=270 (default: from the prompt; one that "
+                   "none, disc, bar or racetrack, as in disc:radius=12,arm=270 (default: from the prompt; one that "
                    "says neither \"with\" nor \"without a beamstop\" has one as often as is usual)"),
     SL_OPTION_PATH(sl_generate_settings, mask, "mask", 0, NULL, "FILE",
                    "image of the same size; pixels that are not 0 are masked"),

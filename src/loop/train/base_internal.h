@@ -5,6 +5,7 @@
 #include "loop/train/base_model.h"
 #include "loop/train/feed_simulated.h"
 #include "model/model.h"
+#include "model/unet.h"
 #include "train/trainer.h"
 
 /* Seeds of the data: training, hold-out and evaluation never share a sample. */
@@ -13,10 +14,16 @@ enum { SL_BASE_DATA_TRAIN = 0, SL_BASE_DATA_HOLDOUT = 1, SL_BASE_DATA_EVAL = 2, 
 /* Captions are cut to so many tokens; the longest of 11,000 from the simulator has 47. */
 enum { SL_BASE_TOKENS = 48 };
 
-/* Residual blocks of a level, unless the settings say otherwise; and a number as the text of an option. */
-#define SL_BASE_UNET_LAYERS   2
-#define SL_BASE_TEXT(number)  SL_BASE_TEXT_(number)
-#define SL_BASE_TEXT_(number) #number
+/* The denoiser's shape (sl_base_unet) where neither settings nor an earlier denoiser say otherwise; and a
+ * number as the text of an option. */
+#define SL_BASE_UNET_LAYERS    2
+#define SL_BASE_UNET_RINGS     96
+#define SL_BASE_UNET_RAYS      60
+#define SL_BASE_UNET_PROFILES  4
+#define SL_BASE_UNET_CUTS      8
+#define SL_BASE_UNET_ATTENTION 1
+#define SL_BASE_TEXT(number)   SL_BASE_TEXT_(number)
+#define SL_BASE_TEXT_(number)  #number
 
 enum { SL_BASE_PATH_BYTES = 4096 };
 
@@ -54,9 +61,17 @@ sl_status sl_base_vae_new(uint64_t seed, sl_model **out);
 /* The denoiser's shape: residual blocks a level, and what model/unet.h says of layers about the beam. */
 typedef struct sl_base_unet {
     int64_t layers, rings, rays, profiles, cuts;
-    bool attention;
+    int64_t attention; /* 1 or 0 */
     int64_t latent_side;
 } sl_base_unet;
+/* As the settings ask; what they leave open is as in the denoiser that it begins with, or as usual where that
+ * is NULL. latent_side is left 0. */
+sl_base_unet sl_base_unet_shape(const sl_base_settings *settings, const sl_unet_config *begin);
+/* SL_MISMATCH where it would change what the denoiser in `folder`, which it begins with, has already. */
+sl_status sl_base_unet_check(const sl_base_unet *shape, const sl_unet_config *begin, const char *folder);
+/* Adds what a resumed training must share. Layers that came later are recorded where there are any, so that
+ * states without their keys still match. */
+void sl_base_unet_record(const sl_base_unet *shape, json_t *recorded);
 sl_status sl_base_unet_new(uint64_t seed, const sl_base_unet *shape, sl_model **out);
 sl_status sl_base_text_new(uint64_t seed, int32_t vocabulary, int32_t begin, int32_t end, sl_model **out);
 /* First values of a denoiser from an earlier one's, held in fp32, of the model in `folder`. Where the new one

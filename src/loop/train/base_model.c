@@ -9,6 +9,9 @@
     SL_OPTION_INT(sl_base_settings, field, name, 0, fallback, low, high, unit, help)
 #define REAL(field, name, fallback, low, high, unit, help)                                                   \
     SL_OPTION_REAL(sl_base_settings, field, name, 0, fallback, low, high, unit, help)
+#define SHAPE(field, name, high, usual, help)                                                                \
+    INT(field, name, "-1", -1, high, NULL,                                                                   \
+        help "; -1: as --begin has, else " SL_BASE_TEXT(SL_BASE_UNET_##usual))
 
 const sl_option sl_base_options[] = {
     SL_OPTION_CHOICE(sl_base_settings, stage, "stage", 's', "vae",
@@ -42,19 +45,19 @@ const sl_option sl_base_options[] = {
     INT(vocabulary, "vocabulary", "1200", 514, 49152, "tokens", "size of the caption vocabulary"),
     SL_OPTION_PATH(sl_base_settings, begin, "begin", 0, NULL, "DIR",
                    "model folder whose denoiser, text encoder and words stage unet begins with"),
-    INT(unet_layers, "unet-layers", SL_BASE_TEXT(SL_BASE_UNET_LAYERS), 1, 8, NULL,
+    INT(unet_layers, "unet-layers", "0", 0, 8, NULL,
         "residual blocks of a level of the denoiser; more than --begin has: new ones change nothing at "
-        "first"),
-    INT(unet_rings, "unet-rings", "96", 0, 4096, NULL,
-        "rings about the beam, 384 px in all, that the denoiser takes means over; 0: none"),
-    INT(unet_profiles, "unet-profiles", "4", 0, 64, NULL,
-        "radial profiles about the beam, 384 px in bins of 1 px, that the denoiser takes; 0: none"),
-    INT(unet_rays, "unet-rays", "60", 0, 4096, NULL,
-        "lines through the beam, half a turn in all, that it takes means over; 0: none"),
-    INT(unet_cuts, "unet-cuts", "8", 0, 64, NULL,
-        "cuts across and down the frame, by distance from the beam, that it takes; 0: none"),
-    SL_OPTION_FLAG(sl_base_settings, unet_attention, "unet-attention", 0,
-                   "what profiles and cuts find attends to itself and the caption"),
+        "first; 0: as --begin has, else " SL_BASE_TEXT(SL_BASE_UNET_LAYERS)),
+    SHAPE(unet_rings, "unet-rings", 4096, RINGS,
+          "rings about the beam, 384 px in all, that the denoiser takes means over; 0: none"),
+    SHAPE(unet_profiles, "unet-profiles", 64, PROFILES,
+          "radial profiles about the beam, 384 px in bins of 1 px, that the denoiser takes; 0: none"),
+    SHAPE(unet_rays, "unet-rays", 4096, RAYS,
+          "lines through the beam, half a turn in all, that it takes means over; 0: none"),
+    SHAPE(unet_cuts, "unet-cuts", 64, CUTS,
+          "cuts across and down the frame, by distance from the beam, that it takes; 0: none"),
+    SHAPE(unet_attention, "unet-attention", 1, ATTENTION,
+          "1: what profiles and cuts find attends to itself and the caption; 0: it does not"),
     INT(unet_steps, "unet-steps", "30000", 1, 1e9, "steps", "updates of denoiser and text encoder"),
     INT(unet_batch, "unet-batch", "32", 1, 4096, "images", "images in a micro-batch"),
     INT(unet_accumulate, "unet-accumulate", "2", 1, 4096, NULL, "micro-batches in an update"),

@@ -95,6 +95,7 @@ typedef struct unet_stage {
     sl_latents *train, *holdout;
     sl_base_maker made_of; /* latents */
     sl_tokenizer *tokenizer;
+    sl_base_unet shape;
     sl_model *unet, *text;
     uint8_t begin[SL_SHA256_BYTES]; /* of the weights that it begins with; zeros: none */
 } unet_stage;
@@ -105,23 +106,6 @@ static void stage_free(unet_stage *s) {
     sl_tokenizer_close(s->tokenizer);
     sl_model_free(s->unet);
     sl_model_free(s->text);
-}
-
-/* What the earlier denoiser has not can be added; what it has stays as it is. */
-static sl_status check_same(const char *folder, const char *what, const char *option, int64_t had,
-                            int64_t wanted) {
-    if (!had || had == wanted) return SL_OK;
-    return sl_fail(SL_MISMATCH, "'%s' has %lld %s, %s asks for %lld", folder, (long long)had, what, option,
-                   (long long)wanted);
-}
-
-static sl_status check_shape(const char *folder, const sl_unet_config *had, const sl_base_settings *s) {
-    SL_TRY(check_same(folder, "rings about the beam", "--unet-rings", had->beam_rings, s->unet_rings));
-    SL_TRY(check_same(folder, "rays from the beam", "--unet-rays", had->beam_rays, s->unet_rays));
-    SL_TRY(check_same(folder, "radial profiles", "--unet-profiles", had->beam_profiles, s->unet_profiles));
-    SL_TRY(check_same(folder, "cuts", "--unet-cuts", had->beam_cuts, s->unet_cuts));
-    return check_same(folder, "layers of attention", "--unet-attention", had->beam_attention,
-                      s->unet_attention);
 }
 
 static void name_weights(const sl_params *params, uint8_t out[SL_SHA256_BYTES]) {
@@ -138,21 +122,6 @@ static uint64_t lineage_of(const unet_stage *s) {
     uint64_t lineage = 0;
     for (int i = 0; i < 8; i++) lineage = lineage << 8 | s->begin[i];
     return lineage;
-}
-
-/* A later training begins with an earlier one's weights. */
-static sl_status read_begin(const sl_base_settings *settings, unet_stage *s) {
-    char folder[SL_BASE_PATH_BYTES];
-    snprintf(folder, sizeof folder, "%s/unet", settings->begin);
-    sl_model *begin;
-    SL_TRY(sl_model_load(folder, &begin));
-    sl_status status = check_shape(folder, begin->config, settings);
-    if (status == SL_OK) status = sl_base_begin(begin->params, folder, s->unet->params);
-    name_weights(begin->params, s->begin);
-    sl_model_free(begin);
-    SL_TRY(status);
-    snprintf(folder, sizeof folder, "%s/text_encoder", settings->begin);
-    return sl_model_load_weights(s->text, folder);
 }
 
 /* The autoencoder that the denoiser will stand beside, where there is one yet, must be the latents'. */
@@ -185,19 +154,38 @@ static sl_status open_latents(const sl_base_settings *settings, unet_stage *s) {
     return check_encoder(settings, &s->made_of, train.text);
 }
 
+/* The denoiser that a later training begins with; NULL: none. */
+static sl_status open_begin(const sl_base_settings *settings, sl_base_path *folder, sl_model **out) {
+    *out = NULL;
+    if (!settings->begin) return SL_OK;
+    snprintf(folder->text, sizeof folder->text, "%s/unet", settings->begin);
+    return sl_model_load(folder->text, out);
+}
+
+/* A later training begins with an earlier one's weights. */
+static sl_status take_begin(const sl_base_settings *settings, const sl_model *begin, const char *folder,
+                            unet_stage *s) {
+    sl_base_path text;
+    SL_TRY(sl_base_unet_check(&s->shape, begin->config, folder));
+    SL_TRY(sl_base_begin(begin->params, folder, s->unet->params));
+    name_weights(begin->params, s->begin);
+    snprintf(text.text, sizeof text.text, "%s/text_encoder", settings->begin);
+    return sl_model_load_weights(s->text, text.text);
+}
+
 static sl_status models_new(const sl_base_settings *settings, unet_stage *s) {
     sl_tokenizer_facts facts = sl_tokenizer_describe(s->tokenizer);
     uint64_t seed = (uint64_t)settings->seed;
-    sl_base_unet shape = {.layers = settings->unet_layers,
-                          .rings = settings->unet_rings,
-                          .rays = settings->unet_rays,
-                          .profiles = settings->unet_profiles,
-                          .cuts = settings->unet_cuts,
-                          .attention = settings->unet_attention,
-                          .latent_side = sl_latents_shape(s->train).dim[0]};
-    SL_TRY(sl_base_unet_new(seed, &shape, &s->unet));
-    SL_TRY(sl_base_text_new(seed, facts.vocabulary, facts.begin, facts.end, &s->text));
-    return settings->begin ? read_begin(settings, s) : SL_OK;
+    sl_base_path folder;
+    sl_model *begin;
+    SL_TRY(open_begin(settings, &folder, &begin));
+    s->shape = sl_base_unet_shape(settings, begin ? begin->config : NULL);
+    s->shape.latent_side = sl_latents_shape(s->train).dim[0];
+    sl_status status = sl_base_unet_new(seed, &s->shape, &s->unet);
+    if (!status) status = sl_base_text_new(seed, facts.vocabulary, facts.begin, facts.end, &s->text);
+    if (!status && begin) status = take_begin(settings, begin, folder.text, s);
+    sl_model_free(begin);
+    return status;
 }
 
 static sl_status stage_open(const sl_base_settings *settings, unet_stage *s) {
@@ -206,26 +194,22 @@ static sl_status stage_open(const sl_base_settings *settings, unet_stage *s) {
     return models_new(settings, s);
 }
 
-/* What a resumed training must share. A layer or share that is absent is not recorded, so that states without
- * its key still match. */
+/* What a resumed training must share. A share that is 0 is not recorded, so that states without its key still
+ * match. */
 static json_t *recorded_of(const sl_base_settings *settings, const sl_denoiser_recipe *recipe,
                            const unet_stage *s) {
     const struct {
         const char *name;
-        int64_t count;
         double share;
-    } later[] = {{"profiles", settings->unet_profiles, 0}, {"rays", settings->unet_rays, 0},
-                 {"cuts", settings->unet_cuts, 0},         {"attention", settings->unet_attention, 0},
-                 {"noisy", 0, settings->unet_noisy},       {"coarse", 0, settings->unet_coarse}};
-    json_t *recorded = json_pack(
-        "{s:i, s:i, s:i, s:i, s:f, s:f, s:f, s:f, s:i}", "layers", (int)settings->unet_layers, "rings",
-        (int)settings->unet_rings, "batch", recipe->batch, "accumulate", (int)settings->unet_accumulate,
-        "rate", settings->unet_rate, "ema", settings->unet_ema, "caption_dropout", recipe->caption_dropout,
-        "beam_dropout", recipe->beam_dropout, "dtype", settings->dtype);
+    } later[] = {{"noisy", settings->unet_noisy}, {"coarse", settings->unet_coarse}};
+    json_t *recorded = json_pack("{s:i, s:i, s:f, s:f, s:f, s:f, s:i}", "batch", recipe->batch, "accumulate",
+                                 (int)settings->unet_accumulate, "rate", settings->unet_rate, "ema",
+                                 settings->unet_ema, "caption_dropout", recipe->caption_dropout,
+                                 "beam_dropout", recipe->beam_dropout, "dtype", settings->dtype);
+    sl_base_unet_record(&s->shape, recorded);
     json_object_set_new(recorded, "data_seed", json_integer((json_int_t)s->made_of.seed));
     json_object_set_new(recorded, "encoder", json_string(s->made_of.encoder));
     for (size_t i = 0; i < sizeof later / sizeof *later; i++) {
-        if (later[i].count) json_object_set_new(recorded, later[i].name, json_integer(later[i].count));
         if (later[i].share > 0) json_object_set_new(recorded, later[i].name, json_real(later[i].share));
     }
     if (settings->begin) {
