@@ -3,9 +3,9 @@
 #include "base/file.h"
 #include "image/frame.h"
 #include "loop/check/overlay.h"
+#include "loop/recorded.h"
 
 #include <math.h>
-#include <string.h>
 
 #define SETTINGS sl_check_settings
 const sl_option sl_check_options[] = {
@@ -92,7 +92,7 @@ static sl_status check_file(const checker *c, const char *location) {
     sl_physical_input input = {
         .image = &image,
         .technique = SL_TECHNIQUE_UNKNOWN,
-        .is_display = strcmp(frame.format, "PNG") == 0 || strcmp(frame.format, "JPEG") == 0,
+        .is_display = sl_recorded_is_picture(frame.format, sl_dtype_name(frame.header.dtype)),
         .beam_known = isfinite(g->beam_x_px) && isfinite(g->beam_y_px),
         .beam_row_px = g->beam_y_px,
         .beam_column_px = g->beam_x_px,

@@ -2,12 +2,13 @@
 
 #include "base/json.h"
 #include "base/threads.h"
+#include "loop/recorded.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-static const char tests_version[] = "3";
+static const char tests_version[] = "4";
 
 static sl_status read_provenance(const sl_workspace *workspace, sl_id image, json_t **out) {
     const char *text;
@@ -20,13 +21,11 @@ static sl_status read_provenance(const sl_workspace *workspace, sl_id image, jso
     return status;
 }
 
-/* The beam as the provenance of the image records it. */
 static void read_beam(const json_t *provenance, sl_physical_input *input) {
-    const json_t *beam = json_object_get(provenance, "beam");
-    const json_t *row = json_object_get(beam, "row_px"), *column = json_object_get(beam, "column_px");
-    input->beam_known = json_is_number(row) && json_is_number(column);
-    input->beam_row_px = json_number_value(row);
-    input->beam_column_px = json_number_value(column);
+    sl_beam_place beam = sl_recorded_beam(provenance);
+    input->beam_known = beam.known;
+    input->beam_row_px = beam.row_px;
+    input->beam_column_px = beam.column_px;
 }
 
 void sl_physics_summarise(sl_physics *physics) {
@@ -60,9 +59,10 @@ sl_status sl_physics_input(const sl_workspace *workspace, const sl_image_record 
                            sl_physical_input *out) {
     json_t *provenance;
     *out = (sl_physical_input){.technique = sl_technique_of_caption(record->caption),
-                               .caption = record->caption,
-                               .is_display = record->dtype && strcmp(record->dtype, "U8") == 0};
+                               .caption = record->caption};
     SL_TRY(read_provenance(workspace, record->id, &provenance));
+    const char *format = json_string_value(json_object_get(provenance, "format"));
+    out->is_display = sl_recorded_is_picture(format, record->dtype);
     read_beam(provenance, out);
     out->colour =
         sl_colour_line_from_json(json_object_get(json_object_get(provenance, "metadata"), "colour"));

@@ -20,8 +20,8 @@ sl_status sl_physics_input(const sl_workspace *workspace, const sl_image_record 
 /* Counts and combines physics->result. */
 void sl_physics_summarise(sl_physics *physics);
 
-/* One image. The technique is known from the caption, the beam from the provenance ("beam":
- * {row_px, column_px}) where it is recorded; all else is estimated. */
+/* One image. The technique is known from the caption, the beam from the provenance where it is recorded
+ * (loop/recorded.h); all else is estimated. */
 sl_status sl_physics_judge(const sl_workspace *workspace, const sl_image_record *record, sl_physics *out);
 
 /* Many at once, each by a thread, into out[count]; the arena takes scratch. */

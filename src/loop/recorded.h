@@ -1,0 +1,17 @@
+/* What an image's provenance says of how it was taken: what was generated or simulated here and what was
+ * imported record it in their own ways. */
+#ifndef SL_LOOP_RECORDED_H
+#define SL_LOOP_RECORDED_H
+
+#include "base/json.h"
+#include "xray/image_features.h"
+
+/* Where the direct beam is: as it was drawn, else as the imported file has it; not known where neither says.
+ * provenance: the object, or NULL. */
+sl_beam_place sl_recorded_beam(const json_t *provenance);
+
+/* Grey levels for the eye rather than counts, by the format of a file and its pixels: PNG, JPEG, or 8 bits.
+ * format, dtype: as sl_frame names them, or NULL where nothing is known. */
+bool sl_recorded_is_picture(const char *format, const char *dtype);
+
+#endif
