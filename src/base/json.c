@@ -6,10 +6,31 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Brackets open at once, at most; strings are passed over. Stops where there are more than are allowed. */
+static int depth_of(const char *text, size_t bytes) {
+    int depth = 0, most = 0;
+    bool quoted = false;
+    for (size_t i = 0; i < bytes && most <= SL_LIMIT_JSON_DEPTH; i++) {
+        char c = text[i];
+        if (quoted && c == '\\')
+            i++;
+        else if (c == '"')
+            quoted = !quoted;
+        else if (!quoted && (c == '[' || c == '{'))
+            depth++;
+        else if (!quoted && (c == ']' || c == '}'))
+            depth--;
+        if (depth > most) most = depth;
+    }
+    return most;
+}
+
 sl_status sl_json_parse(const char *text, size_t bytes, const char *origin, json_t **out) {
     if ((int64_t)bytes > SL_LIMIT_JSON_BYTES)
         return sl_fail(SL_LIMIT, "%s: %zu bytes of JSON, at most %lld are read", origin, bytes,
                        (long long)SL_LIMIT_JSON_BYTES);
+    if (depth_of(text, bytes) > SL_LIMIT_JSON_DEPTH)
+        return sl_fail(SL_LIMIT, "%s: JSON more than %d levels deep", origin, SL_LIMIT_JSON_DEPTH);
     json_error_t error;
     json_t *value = json_loadb(text, bytes, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
     if (!value) return sl_fail(SL_FORMAT, "%s:%d:%d: %s", origin, error.line, error.column, error.text);

@@ -4,8 +4,6 @@
 #include <stdio.h>
 
 static sl_log_level threshold = SL_LOG_INFO;
-static sl_log_sink sink;
-static void *sink_context;
 
 const char *sl_log_level_name(sl_log_level level) {
     static const char *const names[] = {"debug", "info", "warning", "error"};
@@ -16,11 +14,6 @@ void sl_log_set_level(sl_log_level level) {
     threshold = level;
 }
 
-void sl_log_set_sink(sl_log_sink new_sink, void *context) {
-    sink = new_sink;
-    sink_context = context;
-}
-
 void sl_log(sl_log_level level, const char *format, ...) {
     if (level < threshold) return;
     char text[2048];
@@ -28,9 +21,7 @@ void sl_log(sl_log_level level, const char *format, ...) {
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    if (sink)
-        sink(sink_context, level, text);
-    else if (level == SL_LOG_INFO)
+    if (level == SL_LOG_INFO)
         fprintf(stderr, "%s\n", text);
     else
         fprintf(stderr, "%s: %s\n", sl_log_level_name(level), text);

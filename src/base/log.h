@@ -6,11 +6,7 @@
 
 typedef enum sl_log_level { SL_LOG_DEBUG, SL_LOG_INFO, SL_LOG_WARN, SL_LOG_ERROR } sl_log_level;
 
-/* A sink receives every message at or above the level; it may be called from several threads at once. */
-typedef void (*sl_log_sink)(void *context, sl_log_level level, const char *message);
-
-void sl_log_set_level(sl_log_level level);             /* default SL_LOG_INFO */
-void sl_log_set_sink(sl_log_sink sink, void *context); /* NULL: text on stderr */
+void sl_log_set_level(sl_log_level level); /* default SL_LOG_INFO */
 void sl_log(sl_log_level level, const char *format, ...) SL_PRINTF(2, 3);
 const char *sl_log_level_name(sl_log_level level);
 

@@ -21,7 +21,6 @@ static struct {
     pthread_cond_t wake, finished;
     pthread_t thread[SL_LIMIT_THREADS];
     int count; /* threads in all, the caller included; 0 = not started */
-    void (*start_hook)(void);
     atomic_ullong gate;
     atomic_bool stop;
     sl_task_fn run;
@@ -85,7 +84,6 @@ static void leave(void) {
 static void *worker_main(void *argument) {
     int worker = (int)(intptr_t)argument;
     uint32_t seen = 0;
-    if (pool.start_hook) pool.start_hook();
     for (;;) {
         seen = wait_for_job(seen);
         if (atomic_load(&pool.stop)) return NULL;
@@ -114,7 +112,6 @@ static void close_job(void) {
 }
 
 static void start(int count) {
-    if (pool.start_hook) pool.start_hook();
     atomic_store(&pool.stop, false);
     atomic_store(&pool.gate, GATE_CLOSED);
     pool.count = 1;
@@ -147,10 +144,6 @@ int sl_threads_count(void) {
     int count = pool.count;
     pthread_mutex_unlock(&pool.caller_lock);
     return count;
-}
-
-void sl_threads_on_start(void (*hook)(void)) {
-    pool.start_hook = hook;
 }
 
 void sl_parallel_for(int64_t tasks, sl_task_fn run, void *context) {

@@ -14,10 +14,6 @@
 sl_status sl_threads_set(int count);
 int sl_threads_count(void);
 
-/* Called once in every worker thread, those already running included at their next task; to be set before
- * first use. */
-void sl_threads_on_start(void (*hook)(void));
-
 /* run(context, task, worker) for task = 0..tasks-1, each once, in any order; returns when all are done.
  * `worker` is in 0..sl_threads_count()-1 and unique among the tasks running at one time (for per-worker
  * scratch). From inside a task it runs everything in the calling thread, with that task's worker number. */

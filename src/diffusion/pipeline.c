@@ -129,41 +129,6 @@ static sl_status set_conditions(const sl_pipeline *pipeline, sl_program *program
     return sl_program_set(program, "beam", beam, (size_t)(batch * pixels * channels) * sizeof *beam);
 }
 
-/* input and out [batch, h, w, C], embeddings [batch, L, E], beam [batch, h, w, beam_channels] where the
- * denoiser takes it */
-static sl_status denoise(sl_pipeline *pipeline, int64_t batch, int64_t height, int64_t width,
-                         const float *input, double timestep, const float *embeddings, const float *beam,
-                         float *out) {
-    int64_t channels = sl_bundle_unet(pipeline->bundle)->in_channels;
-    size_t bytes = (size_t)(batch * height * width * channels) * sizeof *input;
-    sl_program *program;
-    SL_TRY(sl_programs_get(pipeline->programs, SL_PART_DENOISE, batch, height, width, &program));
-    SL_TRY(sl_program_set(program, "sample", input, bytes));
-    SL_TRY(set_timestep(program, batch, timestep));
-    SL_TRY(set_conditions(pipeline, program, batch, height * width, embeddings, beam));
-    SL_TRY(sl_program_run(program));
-    return sl_program_get(program, "prediction", out, bytes);
-}
-
-sl_status sl_pipeline_denoise(sl_pipeline *pipeline, const sl_tensor *sample, double timestep,
-                              const float *embeddings, float *out) {
-    int64_t channels = sl_bundle_unet(pipeline->bundle)->in_channels;
-    sl_shape_text text;
-    if (sample->shape.rank != 4 || sample->dtype != SL_F32 || sample->shape.dim[3] != channels ||
-        sample->shape.dim[0] > SL_LIMIT_BATCH)
-        return sl_fail(SL_INVALID, "sample %s, expected [N, h, w, %lld] of F32",
-                       sl_shape_format(&sample->shape, &text), (long long)channels);
-    int64_t count = sample->shape.dim[0] * sample->shape.dim[1] * sample->shape.dim[2];
-    float *beam = NULL;
-    if (sl_pipeline_takes_beam(pipeline))
-        SL_TRY(sl_alloc(&beam, (size_t)count,
-                        (size_t)beam_channels(pipeline) * sizeof *beam)); /* zeros: not known */
-    sl_status status = denoise(pipeline, sample->shape.dim[0], sample->shape.dim[1], sample->shape.dim[2],
-                               sample->data, timestep, embeddings, beam, out);
-    sl_free(beam);
-    return status;
-}
-
 /* ---- sampling ---- */
 
 typedef struct run {

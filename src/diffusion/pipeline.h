@@ -74,10 +74,6 @@ sl_shape sl_pipeline_text_shape(const sl_pipeline *pipeline); /* [L, E] */
 /* Whether the denoiser can be told where the beam is. */
 bool sl_pipeline_takes_beam(const sl_pipeline *pipeline);
 
-/* The denoiser's output for sample [N, h, w, C], one timestep, embeddings [N, L, E], no beam known. */
-sl_status sl_pipeline_denoise(sl_pipeline *pipeline, const sl_tensor *sample, double timestep,
-                              const float *embeddings, float *out);
-
 /* Images [N, H, W, C] of latents [N, h, w, C]; a new tensor. */
 sl_status sl_pipeline_decode(sl_pipeline *pipeline, const sl_tensor *latents, sl_tensor *out);
 

@@ -70,7 +70,7 @@ void sl_programs_drop_others(sl_programs *programs, sl_part kept_part) {
 
 static const sl_model *model_of(const sl_bundle *bundle, sl_part part) {
     if (part == SL_PART_TEXT) return bundle->text_encoder;
-    return part == SL_PART_DENOISE || part == SL_PART_STEP ? bundle->unet : bundle->vae;
+    return part == SL_PART_STEP ? bundle->unet : bundle->vae;
 }
 
 static sl_value build_denoiser(const sl_programs *programs, sl_nn *nn, sl_value sample) {
@@ -134,10 +134,6 @@ static sl_status compile(sl_programs *programs, sl_part part, kept *slot) {
                                 sl_input(program->graph, "ids", SL_I32, SL_SHAPE(slot->batch, slot->height)),
                                 programs->options.clip_skip));
         break;
-    case SL_PART_DENOISE:
-        sl_output(program->graph, "prediction",
-                  build_denoiser(programs, nn, sl_input(program->graph, "sample", SL_F32, latents)));
-        break;
     case SL_PART_STEP:
         build_step(programs, nn, &slot->step, latents);
         break;
@@ -153,7 +149,7 @@ static sl_status compile(sl_programs *programs, sl_part part, kept *slot) {
 
 /* What a part takes of a device's memory. */
 static void tell(sl_part part, const sl_program *program) {
-    static const char *const names[SL_PARTS] = {"text encoder", "denoiser", "denoiser", "decoder", "encoder"};
+    static const char *const names[SL_PARTS] = {"text encoder", "denoiser", "decoder", "encoder"};
     const sl_device *device;
     char figures[160];
     if (sl_device_current(&device) != SL_OK || !device) return;

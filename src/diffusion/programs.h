@@ -7,12 +7,11 @@
 #include "nn/program.h"
 
 typedef enum sl_part {
-    SL_PART_TEXT,    /* ids [N, height] -> embeddings */
-    SL_PART_DENOISE, /* sample [N, h, w, C], timestep [N], context [N, L, E], and where the denoiser takes it
-                        beam [N, h, w, beam_channels] -> prediction */
-    SL_PART_STEP,    /* the denoiser within a step of sampling: diffusion/sampler/sampler_graph.h */
-    SL_PART_DECODE,  /* latent [N, h, w, C] -> image */
-    SL_PART_ENCODE,  /* image [N, H, W, C] -> mean, logvar */
+    SL_PART_TEXT, /* ids [N, height] -> embeddings */
+    SL_PART_STEP, /* the denoiser within a step of sampling: diffusion/sampler/sampler_graph.h, with timestep
+                     [N], context [N, L, E], and where the denoiser takes it beam [N, h, w, beam_channels] */
+    SL_PART_DECODE, /* latent [N, h, w, C] -> image */
+    SL_PART_ENCODE, /* image [N, H, W, C] -> mean, logvar */
     SL_PARTS
 } sl_part;
 

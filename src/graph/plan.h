@@ -1,7 +1,7 @@
 /* Planning and running a graph.
  *
  *     sl_plan_new(graph, &options, &plan)      kernels chosen, memory laid out; nothing large reserved yet
- *     sl_plan_memory(plan)                     what it will take, to be shown or refused
+ *     sl_plan_memory_of(plan)                  what it will take, to be shown or refused
  *     sl_plan_bind(plan, parameter, pointer)   for every parameter (and gradient) before the first run
  *                                              (sl_plan_bind_source: values that are nowhere in memory)
  *     sl_plan_reserve(plan)                    one workspace; frozen weights are packed at the first run

@@ -10,31 +10,6 @@
 
 enum { GRID = 64, FREQUENCIES = 17 };
 
-sl_status sl_frame_content_hash(const sl_frame *frame, char out[SL_SHA256_HEX]) {
-    enum { PIECE = 4096 };
-    sl_image image = {0};
-    size_t count = (size_t)frame->header.height_px * (size_t)frame->header.width_px;
-    size_t element = sl_dtype_bytes(frame->header.dtype);
-    SL_TRY(sl_frame_to_image(frame, &image)); /* for its mask */
-    sl_sha256_state state;
-    uint8_t digest[SL_SHA256_BYTES];
-    int64_t size[2] = {frame->header.height_px, frame->header.width_px};
-    sl_sha256_begin(&state);
-    sl_sha256_add(&state, size, sizeof size);
-    double values[PIECE];
-    for (size_t start = 0; start < count; start += PIECE) {
-        size_t here = count - start < PIECE ? count - start : PIECE;
-        sl_convert(frame->header.dtype, (const char *)frame->data + start * element, SL_F64, values, here);
-        for (size_t i = 0; i < here; i++)
-            values[i] = image.mask[start + i] ? -1 : values[i] + 0.0; /* no -0 */
-        sl_sha256_add(&state, values, here * sizeof *values);
-    }
-    sl_sha256_end(&state, digest);
-    sl_hex(digest, sizeof digest, out);
-    sl_image_free(&image);
-    return SL_OK;
-}
-
 /* Log counts, masked pixels at the mean of the others, so that they say nothing. */
 static void log_grid(const sl_image *small, double grid[GRID][GRID]) {
     double sum = 0;

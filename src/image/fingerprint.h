@@ -1,17 +1,12 @@
-/* Which images are the same, and which nearly. */
+/* Which images are nearly the same. */
 #ifndef SL_IMAGE_FINGERPRINT_H
 #define SL_IMAGE_FINGERPRINT_H
 
-#include "base/hash.h"
-#include "image/frame.h"
+#include "base/status.h"
 #include "image/image.h"
 
 #include <stdbool.h>
 #include <stdint.h>
-
-/* SHA-256 over height, width and every value as double, all masked pixels being one: equal for the same
- * counts in any file format, number type or byte order. */
-sl_status sl_frame_content_hash(const sl_frame *frame, char out[SL_SHA256_HEX]);
 
 /* Signs of the lowest spatial frequencies (without the mean) of the log counts on a grid of 64 x 64, masked
  * pixels left out: a pattern that survives scaling of intensity and size, noise, and other number types. */

@@ -84,16 +84,6 @@ sl_status sl_intensity_fit(const sl_intensity_settings *settings, const sl_image
     return SL_OK;
 }
 
-double sl_intensity_forward(const sl_intensity_map *map, double counts) {
-    double low = transform(map, map->low), high = transform(map, map->high);
-    return 2 * (transform(map, counts) - low) / (high - low) - 1;
-}
-
-double sl_intensity_backward(const sl_intensity_map *map, double model) {
-    double low = transform(map, map->low), high = transform(map, map->high);
-    return untransform(map, low + (model + 1) / 2 * (high - low));
-}
-
 void sl_intensity_apply(sl_intensity_map *map, const sl_image *image, float *out) {
     size_t count = (size_t)image->height_px * (size_t)image->width_px;
     double low = transform(map, map->low), factor = 2 / (transform(map, map->high) - low);

@@ -63,10 +63,6 @@ void sl_intensity_apply(sl_intensity_map *map, const sl_image *image, float *out
 /* Model values, held to -1..1, back to counts. `out` may be `model`. */
 void sl_intensity_invert(const sl_intensity_map *map, const float *model, size_t count, float *out);
 
-/* One value each, in double. */
-double sl_intensity_forward(const sl_intensity_map *map, double counts); /* not clipped */
-double sl_intensity_backward(const sl_intensity_map *map, double model);
-
 json_t *sl_intensity_to_json(const sl_intensity_map *map); /* new reference */
 sl_status sl_intensity_from_json(const json_t *object, sl_intensity_map *out);
 

@@ -199,7 +199,6 @@ sl_status sl_image_crop(const sl_image *image, const sl_box *box, sl_image *out)
     return SL_OK;
 }
 
-const char sl_fit_choices[] = "crop|letterbox|stretch";
 static const char *const mode_names[] = {"crop", "letterbox", "stretch"};
 static const char *const filter_names[] = {"bilinear", "bicubic"};
 

@@ -41,8 +41,6 @@ typedef struct sl_fit {
     sl_box placed; /* in the result */
 } sl_fit;
 
-extern const char sl_fit_choices[]; /* "crop|letterbox|stretch" */
-
 sl_status sl_image_fit(const sl_image *image, sl_fit_mode mode, sl_resize_filter filter, int32_t height_px,
                        int32_t width_px, sl_image *out, sl_fit *record);
 void sl_fit_point(const sl_fit *fit, double x_px, double y_px, double *out_x_px, double *out_y_px);

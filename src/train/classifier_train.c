@@ -379,15 +379,3 @@ sl_status sl_train_classifier(sl_model *model, const sl_classifier_recipe *recip
     sl_arena_free(t.arena);
     return status;
 }
-
-json_t *sl_classifier_score_json(const sl_classifier_score *score, int64_t classes) {
-    json_t *matrix = json_array();
-    for (int64_t i = 0; i < classes; i++) {
-        json_t *row = json_array();
-        for (int64_t k = 0; k < classes; k++)
-            json_array_append_new(row, json_integer((json_int_t)score->confusion[i][k]));
-        json_array_append_new(matrix, row);
-    }
-    return json_pack("{s:I, s:f, s:f, s:o}", "count", (json_int_t)score->count, "loss", score->loss,
-                     "accuracy", score->accuracy, "confusion", matrix);
-}

@@ -40,8 +40,6 @@ sl_status sl_train_classifier(sl_model *model, const sl_classifier_recipe *recip
                               const sl_train_options *options, const sl_progress *progress,
                               sl_classifier_outcome *out);
 
-json_t *sl_classifier_score_json(const sl_classifier_score *score, int64_t classes);
-
 /* ---- a backbone that knows many attributes ---- */
 
 typedef struct sl_backbone_recipe {

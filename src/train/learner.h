@@ -1,6 +1,6 @@
 /* A graph that learns: inputs in memory of our own, models' parameters, a loss, its plan.
  *
- *     sl_learner_open(&learner, "vae");
+ *     sl_learner_open(&learner);
  *     x = sl_learner_input(&learner, "image", SL_F32, shape, &pixels);
  *     nn = sl_learner_model(&learner, "vae", params, true);  ... build ...
  *     sl_learner_finish(&learner, loss);

@@ -98,7 +98,3 @@ sl_status sl_schedule_kind_parse(const char *name, sl_schedule_kind *out) {
     }
     return sl_fail(SL_INVALID, "schedule '%s', expected constant, linear or cosine", name);
 }
-
-const char *sl_schedule_kind_name(sl_schedule_kind kind) {
-    return schedule_names[kind];
-}

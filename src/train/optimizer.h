@@ -49,6 +49,5 @@ typedef struct sl_schedule {
 
 double sl_schedule_rate(const sl_schedule *schedule, int64_t step); /* step counts from 0 */
 sl_status sl_schedule_kind_parse(const char *name, sl_schedule_kind *out);
-const char *sl_schedule_kind_name(sl_schedule_kind kind);
 
 #endif

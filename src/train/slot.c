@@ -89,12 +89,6 @@ sl_status sl_slot_set_ready(sl_slot_set *set, int moments, bool averages) {
     return SL_OK;
 }
 
-const sl_slot *sl_slot_find(const sl_slot_set *set, const char *name) {
-    for (int i = 0; i < set->count; i++)
-        if (strcmp(set->slot[i].name, name) == 0) return &set->slot[i];
-    return NULL;
-}
-
 typedef struct each_work {
     sl_slot_set *set;
     sl_slot_visit visit;

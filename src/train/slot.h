@@ -41,8 +41,7 @@ sl_status sl_slot_add(sl_slot_set *set, const char *name, const sl_shape *shape,
  * values. After this no slot can be added. */
 sl_status sl_slot_set_ready(sl_slot_set *set, int moments, bool averages);
 
-int64_t sl_slot_set_trained(const sl_slot_set *set);                   /* trained numbers in all */
-const sl_slot *sl_slot_find(const sl_slot_set *set, const char *name); /* NULL if absent */
+int64_t sl_slot_set_trained(const sl_slot_set *set); /* trained numbers in all */
 
 /* visit(context, slot, begin, end) over all trained numbers, in parallel pieces. */
 typedef void (*sl_slot_visit)(void *context, const sl_slot *slot, int64_t begin, int64_t end);

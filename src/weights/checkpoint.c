@@ -205,10 +205,6 @@ size_t sl_checkpoint_count(const sl_checkpoint *checkpoint) {
     return checkpoint->count;
 }
 
-const sl_weight *sl_checkpoint_at(const sl_checkpoint *checkpoint, size_t index) {
-    return &checkpoint->weights[index];
-}
-
 static int by_weight_name(const void *a, const void *b) {
     return strcmp(((const sl_weight *)a)->name, ((const sl_weight *)b)->name);
 }
@@ -221,14 +217,6 @@ const sl_weight *sl_checkpoint_find(const sl_checkpoint *checkpoint, const char 
 
 size_t sl_checkpoint_file_count(const sl_checkpoint *checkpoint) {
     return checkpoint->file_count;
-}
-
-const char *sl_checkpoint_file(const sl_checkpoint *checkpoint, size_t index) {
-    return checkpoint->file_paths[index];
-}
-
-const char *sl_checkpoint_metadata(const sl_checkpoint *checkpoint, const char *key) {
-    return checkpoint->file_count ? sl_safetensors_metadata(checkpoint->files[0], key) : NULL;
 }
 
 static bool shapes_fit(const sl_shape *a, const sl_shape *b) {

@@ -27,15 +27,8 @@ sl_status sl_checkpoint_open(const char *path, const sl_name_rules *rules, sl_ch
 void sl_checkpoint_close(sl_checkpoint *checkpoint); /* NULL is fine */
 
 size_t sl_checkpoint_count(const sl_checkpoint *checkpoint);
-const sl_weight *sl_checkpoint_at(const sl_checkpoint *checkpoint, size_t index); /* in byte order of names */
+size_t sl_checkpoint_file_count(const sl_checkpoint *checkpoint); /* shards count each */
 const sl_weight *sl_checkpoint_find(const sl_checkpoint *checkpoint, const char *name); /* NULL: not there */
-
-/* The files it came from, for provenance. */
-size_t sl_checkpoint_file_count(const sl_checkpoint *checkpoint);
-const char *sl_checkpoint_file(const sl_checkpoint *checkpoint, size_t index);
-
-/* A string of the first file's metadata; NULL where absent. */
-const char *sl_checkpoint_metadata(const sl_checkpoint *checkpoint, const char *key);
 
 /* What a model wants of a checkpoint. */
 typedef struct sl_weight_want {

@@ -2,6 +2,7 @@
 #include "test.h"
 
 #include "base/json.h"
+#include "base/limits.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -62,9 +63,28 @@ static void what_is_no_json_is_refused_with_its_place(void **state) {
     char deep[2 * 2049];
     memset(deep, '[', 2049);
     memset(deep + 2049, ']', 2049);
+    assert_null(json_loadb(deep, 2 * 2049, JSON_DECODE_ANY, NULL));
+    json_t *value = json_loadb(deep + 1, 2 * 2048, JSON_DECODE_ANY, NULL);
+    assert_non_null(value);
+    json_decref(value);
+}
+
+static void what_is_too_deep_is_refused(void **state) {
+    (void)state;
+    enum { MOST = SL_LIMIT_JSON_DEPTH };
+    char deep[2 * (MOST + 1)];
+    memset(deep, '[', MOST + 1);
+    memset(deep + MOST + 1, ']', MOST + 1);
     json_t *value;
-    assert_status(sl_json_parse(deep, 2 * 2049, "text", &value), SL_FORMAT);
-    assert_ok(sl_json_parse(deep + 1, 2 * 2048, "text", &value));
+    assert_status(sl_json_parse(deep, sizeof deep, "request body", &value), SL_LIMIT);
+    assert_string_equal(sl_error_message(), "request body: JSON more than 64 levels deep");
+    assert_ok(sl_json_parse(deep + 1, sizeof deep - 2, "text", &value));
+    json_decref(value);
+    /* in texts they are none */
+    char quoted[4 * MOST + 8] = "[\"\\\"";
+    memset(quoted + 4, '[', 3 * MOST);
+    memcpy(quoted + 4 + 3 * MOST, "\"]", 3);
+    assert_ok(sl_json_parse(quoted, strlen(quoted), "text", &value));
     json_decref(value);
 }
 
@@ -164,6 +184,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_read_is_written_again),
         cmocka_unit_test(what_is_no_json_is_refused_with_its_place),
+        cmocka_unit_test(what_is_too_deep_is_refused),
         cmocka_unit_test(values_are_packed_and_written),
         cmocka_unit_test(objects_keep_their_members_in_order),
         cmocka_unit_test(numbers_are_told_apart),

@@ -183,6 +183,7 @@ static void the_text_encoder_makes_room(void **state) {
     sl_bundle *bundle = small_bundle();
     size_t plenty = guarded_device_total_bytes, text_bytes, both_bytes;
     const sl_pipeline_options options = {.dtype = SL_F32};
+    const sl_sampler_step step = {.guided = true};
     sl_programs *programs;
     sl_program *program;
     int64_t length = sl_bundle_clip(bundle)->max_position_embeddings;
@@ -190,7 +191,7 @@ static void the_text_encoder_makes_room(void **state) {
     assert_ok(sl_programs_new(bundle, &options, &programs));
     assert_ok(sl_programs_get(programs, SL_PART_TEXT, 1, length, 0, &program));
     text_bytes = guarded_device.live_bytes;
-    assert_ok(sl_programs_get(programs, SL_PART_DENOISE, 1, 8, 8, &program));
+    assert_ok(sl_programs_get_step(programs, &step, 1, 8, 8, &program));
     both_bytes = guarded_device.live_bytes;
     sl_programs_free(programs);
     guarded_device_end();
@@ -198,7 +199,7 @@ static void the_text_encoder_makes_room(void **state) {
     guarded_device_use();
     assert_ok(sl_programs_new(bundle, &options, &programs));
     assert_ok(sl_programs_get(programs, SL_PART_TEXT, 1, length, 0, &program));
-    assert_ok(sl_programs_get(programs, SL_PART_DENOISE, 1, 8, 8, &program));
+    assert_ok(sl_programs_get_step(programs, &step, 1, 8, 8, &program));
     assert_int_equal(guarded_device.live_bytes, both_bytes - text_bytes);
     /* and for prompts that are new the denoiser goes */
     assert_ok(sl_programs_get(programs, SL_PART_TEXT, 1, length, 0, &program));

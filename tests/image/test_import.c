@@ -108,41 +108,6 @@ static void frames_of_a_scan_share_a_group(void **state) {
     sl_arena_free(arena);
 }
 
-/* A frame of the same numbers in another type. */
-static sl_frame frame_of(sl_dtype dtype, const double *values, int height, int width) {
-    sl_frame frame = {.format = "NPY", .header = {.dtype = dtype, .height_px = height, .width_px = width}};
-    size_t count = (size_t)(height * width);
-    assert_ok(sl_alloc(&frame.data, count, sl_dtype_bytes(dtype)));
-    sl_convert(SL_F64, values, dtype, frame.data, count);
-    return frame;
-}
-
-static void content_hash_sees_numbers_only(void **state) {
-    (void)state;
-    static const double values[6] = {0, 1, 2, 300, 40000, -1}, others[6] = {0, 1, 2, 300, 40000, 5};
-    static const sl_dtype types[] = {SL_I32, SL_F32, SL_F64, SL_I64};
-    char first[SL_SHA256_HEX], hash[SL_SHA256_HEX];
-    for (size_t i = 0; i < 4; i++) {
-        sl_frame frame = frame_of(types[i], values, 2, 3);
-        assert_ok(sl_frame_content_hash(&frame, i ? hash : first));
-        if (i) assert_string_equal(hash, first);
-        sl_frame_free(&frame);
-    }
-    sl_frame frame = frame_of(SL_I32, others, 2, 3);
-    assert_ok(sl_frame_content_hash(&frame, hash));
-    assert_string_not_equal(hash, first);
-    sl_frame_free(&frame);
-    frame = frame_of(SL_I32, values, 3, 2);
-    assert_ok(sl_frame_content_hash(&frame, hash));
-    assert_string_not_equal(hash, first);
-    sl_frame_free(&frame);
-    static const double codes[6] = {0, 1, 2, 300, 40000, 4294967295.0};
-    frame = frame_of(SL_U32, codes, 2, 3); /* another code for the same masked pixel */
-    assert_ok(sl_frame_content_hash(&frame, hash));
-    assert_string_equal(hash, first);
-    sl_frame_free(&frame);
-}
-
 static sl_image load(const char *name) {
     char path[256];
     snprintf(path, sizeof path, "data/experimental/%s", name);
@@ -208,7 +173,6 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(faulty_lines_are_named),
     cmocka_unit_test(labels_come_from_folders),
     cmocka_unit_test(frames_of_a_scan_share_a_group),
-    cmocka_unit_test(content_hash_sees_numbers_only),
     cmocka_unit_test(altered_copies_are_near_and_others_far),
 };
 

@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/random.h"
+#include "image/frame.h"
 #include "loop/job.h"
 #include "loop/pixels.h"
 #include "loop/workspace.h"
@@ -26,6 +27,48 @@ static sl_image make_image(uint32_t item, int32_t height_px, int32_t width_px) {
             }
         }
     return image;
+}
+
+/* A frame of the same numbers in another type. */
+static sl_frame frame_of(sl_dtype dtype, const double *values, int height, int width) {
+    sl_frame frame = {.format = "NPY", .header = {.dtype = dtype, .height_px = height, .width_px = width}};
+    size_t count = (size_t)(height * width);
+    assert_ok(sl_alloc(&frame.data, count, sl_dtype_bytes(dtype)));
+    sl_convert(SL_F64, values, dtype, frame.data, count);
+    return frame;
+}
+
+static void hash_of(const sl_frame *frame, char out[SL_SHA256_HEX]) {
+    sl_image image;
+    assert_ok(sl_frame_to_image(frame, &image));
+    sl_pixels_hash(&image, out);
+    sl_image_free(&image);
+}
+
+static void content_hash_sees_numbers_only(void **state) {
+    (void)state;
+    static const double values[6] = {0, 1, 2, 300, 40000, -1}, others[6] = {0, 1, 2, 300, 40000, 5};
+    static const sl_dtype types[] = {SL_I32, SL_F32, SL_F64, SL_I64};
+    char first[SL_SHA256_HEX], hash[SL_SHA256_HEX];
+    for (size_t i = 0; i < 4; i++) {
+        sl_frame frame = frame_of(types[i], values, 2, 3);
+        hash_of(&frame, i ? hash : first);
+        if (i) assert_string_equal(hash, first);
+        sl_frame_free(&frame);
+    }
+    sl_frame frame = frame_of(SL_I32, others, 2, 3);
+    hash_of(&frame, hash);
+    assert_string_not_equal(hash, first);
+    sl_frame_free(&frame);
+    frame = frame_of(SL_I32, values, 3, 2);
+    hash_of(&frame, hash);
+    assert_string_not_equal(hash, first);
+    sl_frame_free(&frame);
+    static const double codes[6] = {0, 1, 2, 300, 40000, 4294967295.0};
+    frame = frame_of(SL_U32, codes, 2, 3); /* another code for the same masked pixel */
+    hash_of(&frame, hash);
+    assert_string_equal(hash, first);
+    sl_frame_free(&frame);
 }
 
 static void pixels_come_back_exactly(void **state) {
@@ -143,8 +186,8 @@ static void jobs_leave_a_record(void **state) {
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, scratch_open, scratch_close)
 static const struct CMUnitTest tests[] = {
-    TEST(pixels_come_back_exactly),    TEST(a_workspace_is_found_from_below),
-    TEST(splits_keep_groups_together), TEST(images_are_stored_with_their_pixels),
-    TEST(jobs_leave_a_record),
+    TEST(content_hash_sees_numbers_only),      TEST(pixels_come_back_exactly),
+    TEST(a_workspace_is_found_from_below),     TEST(splits_keep_groups_together),
+    TEST(images_are_stored_with_their_pixels), TEST(jobs_leave_a_record),
 };
 TEST_MAIN(tests)

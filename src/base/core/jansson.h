@@ -101,7 +101,6 @@ int json_object_update_new(json_t *object, json_t *other);
 void *json_object_iter(json_t *object);
 void *json_object_iter_next(json_t *object, void *iter);
 const char *json_object_iter_key(void *iter);
-size_t json_object_iter_key_len(void *iter);
 json_t *json_object_iter_value(void *iter);
 
 #define json_object_foreach(object, key, value)                                                              \

@@ -175,10 +175,6 @@ const char *json_object_iter_key(void *iter) {
     return iter ? ((const json_member *)iter)->key : NULL;
 }
 
-size_t json_object_iter_key_len(void *iter) {
-    return iter ? ((const json_member *)iter)->bytes : 0;
-}
-
 json_t *json_object_iter_value(void *iter) {
     return iter ? ((const json_member *)iter)->value : NULL;
 }

@@ -236,7 +236,7 @@ void fault_bend_horizon(fault *f) {
     }
 }
 
-/* Too flat a decay beyond a radius, a tilted plane, or a step at a radius. */
+/* Round patches that belong to nothing. */
 void fault_add_blobs(fault *f) {
     sl_sim_sample *s = f->sample;
     int count = 1 + (int)(f->severity * sl_random_range(&f->random, 4, 20));

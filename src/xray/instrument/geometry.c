@@ -2,14 +2,6 @@
 
 #include <math.h>
 
-sl_geometry sl_geometry_of_view(const sl_geometry *detector, const sl_view *view) {
-    sl_geometry geometry = *detector;
-    geometry.poni1_m -= view->row0 * detector->pixel_m;
-    geometry.poni2_m -= view->column0 * detector->pixel_m;
-    geometry.pixel_m *= view->scale;
-    return geometry;
-}
-
 /* t = R3 R2 R1 (d1, d2, L): pyFAI's convention, the angles left-handed about axes 1 and 2. */
 sl_projection sl_projection_of(const sl_geometry *geometry) {
     double c1 = cos(geometry->rotation_rad[0]), s1 = sin(geometry->rotation_rad[0]);

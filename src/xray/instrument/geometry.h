@@ -29,9 +29,6 @@ typedef struct sl_view {
     double row0, column0, scale;
 } sl_view;
 
-/* The geometry of an image that shows `view` of a detector with geometry `detector`. */
-sl_geometry sl_geometry_of_view(const sl_geometry *detector, const sl_view *view);
-
 /* A geometry made ready for use pixel by pixel. */
 typedef struct sl_projection {
     sl_geometry geometry;

@@ -109,14 +109,3 @@ double sl_dwba_square_buried(double k0, double sin_incidence, double sin_exit, s
     return volume * volume * square_of(in.down) * square_of(out.down) * plane_square(p, q) *
            square_of(vertical(p, q, creal(in.kappa + out.kappa)));
 }
-
-/* n^2 - 1 */
-static double complex susceptibility(sl_refraction medium) {
-    return -2 * medium.delta + medium.delta * medium.delta - medium.beta * medium.beta +
-           2 * I * medium.beta * (1 - medium.delta);
-}
-
-double sl_dwba_contrast(double k0, sl_refraction particle, sl_refraction medium) {
-    double scale = k0 * k0 / (4 * M_PI);
-    return scale * scale * square_of(susceptibility(particle) - susceptibility(medium));
-}

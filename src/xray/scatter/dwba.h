@@ -49,7 +49,4 @@ double sl_dwba_square_apart(const sl_dwba_waves *waves, const sl_dwba_particle *
 double sl_dwba_square_buried(double k0, double sin_incidence, double sin_exit, sl_refraction medium,
                              const sl_dwba_particle *particle, double q_parallel, double *seen);
 
-/* Cross-section per |A|^2: (k0^2 / 4 pi)^2 |n_particle^2 - n_medium^2|^2. */
-double sl_dwba_contrast(double k0, sl_refraction particle, sl_refraction medium);
-
 #endif

@@ -73,8 +73,7 @@ static float *image_workspace(void *workspace, const layout *l, int64_t image) {
     return (float *)workspace + image * l->image_floats;
 }
 
-/* The shift of a channel: its first pixel in the image. Kept in the last row of the image's workspace until
- * the join. */
+/* The shift of a channel: its first pixel in the image. */
 static void forward_sums(const void *arguments, const layout *l, int64_t image, int64_t part) {
     const sl_cpu_group_norm *g = arguments;
     int64_t c = g->channels, at = image * g->pixels * c;

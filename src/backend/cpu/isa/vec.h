@@ -55,9 +55,6 @@ SL_INLINE vf vf_max(vf a, vf b) {
 SL_INLINE vf vf_min(vf a, vf b) {
     return _mm512_min_ps(a, b);
 }
-SL_INLINE vf vf_sqrt(vf a) {
-    return _mm512_sqrt_ps(a);
-}
 SL_INLINE vf vf_round(vf a) {
     return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }
@@ -172,9 +169,6 @@ SL_INLINE vf vf_max(vf a, vf b) {
 }
 SL_INLINE vf vf_min(vf a, vf b) {
     return _mm256_min_ps(a, b);
-}
-SL_INLINE vf vf_sqrt(vf a) {
-    return _mm256_sqrt_ps(a);
 }
 SL_INLINE vf vf_round(vf a) {
     return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);

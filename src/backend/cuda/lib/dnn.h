@@ -2,7 +2,7 @@
  * chosen and a plan made.
  *
  *     sl_cuda_dnn_new(&graph)
- *     sl_cuda_dnn_tensor(graph, 1, ...), sl_cuda_dnn_operation(graph, kind, &operation), sl_cuda_dnn_set(...)
+ *     sl_cuda_dnn_tensor(graph, 1, ...), sl_cuda_dnn_make(graph, kind, &operation), sl_cuda_dnn_set(...)
  *     sl_cuda_dnn_finish(context, graph, dtype)   without a context: the descriptors alone are checked
  *     sl_cuda_dnn_run(context, graph, uids, addresses, count, workspace)
  *     sl_cuda_dnn_free(graph) */

@@ -19,10 +19,6 @@ static inline int sl_cuda_alignment(int64_t step_bytes) {
     return alignment;
 }
 
-static inline size_t sl_cuda_bytes_of(const sl_operand *operand) {
-    return (size_t)sl_operand_count(operand) * sl_dtype_bytes(operand->dtype);
-}
-
 /* The next `bytes` of scratch memory; *room moves past them. */
 static inline void *sl_cuda_take(char **room, size_t bytes) {
     char *taken = *room;
