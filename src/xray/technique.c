@@ -19,3 +19,7 @@ sl_technique sl_technique_of_caption(const char *caption) {
         if (strcasestr(caption, names[order[k]])) return order[k];
     return SL_TECHNIQUE_UNKNOWN;
 }
+
+bool sl_technique_shows_nothing(const char *caption) {
+    return caption && strcasestr(caption, "background only") != NULL;
+}

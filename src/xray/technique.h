@@ -18,6 +18,9 @@ const char *sl_technique_name(sl_technique technique); /* "SAXS"; "unknown" */
  * is an empty caption. */
 sl_technique sl_technique_of_caption(const char *caption);
 
+/* Whether a caption says that there is nothing but background, which has laws of its own. */
+bool sl_technique_shows_nothing(const char *caption);
+
 /* Whether the beam meets the sample's surface at a grazing angle, so that there is a horizon. */
 static inline bool sl_technique_is_grazing(sl_technique technique) {
     return technique == SL_TECHNIQUE_GISAXS || technique == SL_TECHNIQUE_GIWAXS;

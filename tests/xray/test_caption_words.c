@@ -73,9 +73,10 @@ static void places_are_read(void **state) {
         {NULL, false, false, 1, 1}};
     for (size_t k = 0; k < sizeof cases / sizeof cases[0]; k++) {
         const sl_caption_place place = sl_caption_place_of(cases[k].caption);
-        if (place.said != cases[k].said || place.outside != cases[k].outside || place.row != cases[k].row ||
-            place.column != cases[k].column)
-            fail_msg("%s: %d %d %d %d", cases[k].caption, place.said, place.outside, place.row, place.column);
+        if (sl_caption_place_said(&place) != cases[k].said || place.outside != cases[k].outside ||
+            place.row != cases[k].row || place.column != cases[k].column)
+            fail_msg("%s: %d %d %d %d", cases[k].caption, sl_caption_place_said(&place), place.outside,
+                     place.row, place.column);
     }
     const sl_caption_place corner = sl_caption_place_of(cases[0].caption),
                            away = sl_caption_place_of(cases[3].caption),

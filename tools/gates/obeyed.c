@@ -64,7 +64,7 @@ static bool tells_rings(const char *caption) {
 
 static int place_says(int claim, const char *caption) {
     const sl_caption_place place = sl_caption_place_of(caption);
-    if (!place.said) return 0;
+    if (!sl_caption_place_said(&place)) return 0;
     if (claims[claim].kind == OUTSIDE) return place.outside ? 1 : -1;
     if (place.outside) return 0;
     return (claims[claim].kind == ROW ? place.row : place.column) == claims[claim].value ? 1 : -1;

@@ -25,8 +25,9 @@ static bool contradicts(const char *caption, const sl_sim_sample *s) {
     const sl_caption_place place = sl_caption_place_of(caption);
     for (int w = SL_CAPTION_WIDE + 1; w < SL_CAPTION_WORD_COUNT; w++)
         if (sl_caption_says(caption, (sl_caption_word)w) && !(s->attribute[seen[w]] > 0)) return true;
-    return place.said && !sl_caption_place_fits(&place, s->beam_row_px / s->size_px,
-                                                s->beam_column_px / s->size_px, SL_CAPTION_PLACE_SLACK);
+    return sl_caption_place_said(&place) &&
+           !sl_caption_place_fits(&place, s->beam_row_px / s->size_px, s->beam_column_px / s->size_px,
+                                  SL_CAPTION_PLACE_SLACK);
 }
 
 /* Up to severity 0.33 the caption of an image of the same technique, up to 0.67 of one with the other angles,

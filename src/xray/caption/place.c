@@ -42,7 +42,6 @@ sl_caption_place sl_caption_place_of(const char *caption) {
             out.in_third = true, out.row = found.row, out.column = found.column;
         out.outside |= starts(at + 1, "outside");
     }
-    out.said = out.in_third || out.outside;
     return out;
 }
 
@@ -61,7 +60,7 @@ bool sl_caption_place_fits(const sl_caption_place *place, double row, double col
 }
 
 double sl_caption_place_probability(const sl_caption_place *place, const sl_caption_beam *beam) {
-    if (!place->said || !(beam->probability > 0)) return NAN;
+    if (!sl_caption_place_said(place) || !(beam->probability > 0)) return NAN;
     /* elsewhere, it is in any of nine thirds */
     double p = (1 - beam->probability) / 9;
     if (sl_caption_place_fits(place, beam->row, beam->column, SL_CAPTION_PLACE_SLACK)) p += beam->probability;

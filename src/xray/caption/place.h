@@ -7,13 +7,17 @@
 /* "with a beamstop at the bottom left", "beam outside", or both: thirds of the frame, counted from the top
  * left one. */
 typedef struct sl_caption_place {
-    bool said;       /* one of the two that follow */
     bool outside;    /* the beam is outside of the frame */
     bool in_third;   /* the beam, or its beamstop, is in this third; the first that is named */
     int row, column; /* 0, 1, 2; 1 where no third is named */
 } sl_caption_place;
 
 sl_caption_place sl_caption_place_of(const char *caption);
+
+/* Whether it says anything. */
+static inline bool sl_caption_place_said(const sl_caption_place *place) {
+    return place->in_third || place->outside;
+}
 
 /* The beam's place in shares of height and width, and the probability that it is there; 0: nobody knows. */
 typedef struct sl_caption_beam {

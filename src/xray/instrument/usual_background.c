@@ -3,7 +3,6 @@
 #include "xray/log_map.h"
 
 #include <math.h>
-#include <string.h>
 
 /* Shares of the level below this look alike in the log map: models draw no finer. */
 static const float alike = 0.01f;
@@ -35,7 +34,7 @@ double sl_usual_empty_background(double level_counts, sl_random *random) {
 double sl_usual_background_of_picture(const char *caption, double level_counts, double darkest_counts,
                                       sl_random *random) {
     background_law law =
-        strcasestr(caption, "background only") ? empty_law : law_of(sl_technique_of_caption(caption));
+        sl_technique_shows_nothing(caption) ? empty_law : law_of(sl_technique_of_caption(caption));
     float darkest = (float)darkest_counts, place, brightest;
     if (darkest_counts >= law.at_all + level_counts * law.least) return 0;
     sl_log_map_encode(&darkest, 1, level_counts, &place);

@@ -130,7 +130,7 @@ const sl_detector *sl_usual_detector_of_caption(const char *caption, sl_random *
 
 double sl_usual_level_of_caption(const char *caption, const sl_detector *detector, sl_random *random) {
     bool high = says(caption, "noise high"), low = says(caption, "noise low");
-    if (says(caption, "background only")) return sl_usual_empty_level_counts(random);
+    if (sl_technique_shows_nothing(caption)) return sl_usual_empty_level_counts(random);
     for (int i = 0; i < TRIES; i++) {
         double level = sl_usual_level_counts(detector, random);
         bool is_high = level<SL_USUAL_NOISE_HIGH_BELOW, is_low = level> SL_USUAL_NOISE_LOW_ABOVE;
@@ -157,7 +157,7 @@ double sl_usual_level_of_picture(const char *caption, double map_mean, const sl_
     enum { LEVELS = 64 };
     sl_technique technique = sl_technique_of_caption(caption);
     double level[LEVELS], suits[LEVELS], best = -INFINITY, sum = 0;
-    if (technique == SL_TECHNIQUE_UNKNOWN || says(caption, "background only"))
+    if (technique == SL_TECHNIQUE_UNKNOWN || sl_technique_shows_nothing(caption))
         return sl_usual_level_of_caption(caption, detector, random);
     const struct level_law *law = &level_laws[technique];
     for (int i = 0; i < LEVELS; i++) {
