@@ -25,7 +25,6 @@ typedef struct work {
     double *values;     /* [technique, image, stratum, test]; NaN where the test does not apply */
     uint8_t *technique; /* [technique, image] of the sample: crystals have no technique of their own */
     sl_sim_sample sample[SL_LIMIT_THREADS];
-    char failed[256]; /* the first message of an image that could not be made or judged */
 } work;
 
 static double *place_of(work *w, int technique, int image, int stratum) {
@@ -60,7 +59,7 @@ static sl_status judge(work *w, int technique, int image, sl_sim_sample *sample,
     return SL_OK;
 }
 
-static void look(void *context, int64_t task, int worker) {
+static sl_status look(void *context, int64_t task, int worker) {
     work *w = context;
     int technique = (int)(task % TECHNIQUES), image = (int)(task / TECHNIQUES);
     sl_sim_sample *sample = &w->sample[worker];
@@ -72,9 +71,9 @@ static void look(void *context, int64_t task, int worker) {
     if (!status) status = sl_alloc(&no_mask, (size_t)sample->size_px * (size_t)sample->size_px, 1);
     if (!status) status = sl_alloc(&rgb, (size_t)sample->size_px * (size_t)sample->size_px, 3);
     if (!status) status = judge(w, technique, image, sample, no_mask, rgb);
-    if (status) snprintf(w->failed, sizeof w->failed, "%s", sl_error_message());
     sl_free(no_mask);
     sl_free(rgb);
+    return status;
 }
 
 /* How many of n clean values may lie above the limit so that, with nine in ten such sets, at most 1 % of all
@@ -134,9 +133,8 @@ int main(int argc, char **argv) {
     if (w.images < 1 || sl_threads_set(argc > 2 ? atoi(argv[2]) : 0)) return 2;
     w.values = malloc(sizeof(double) * TECHNIQUES * (size_t)w.images * SL_STRATUM_COUNT * TESTS);
     w.technique = calloc(TECHNIQUES * (size_t)w.images, 1);
-    sl_parallel_for((int64_t)TECHNIQUES * w.images, look, &w);
-    if (w.failed[0]) {
-        fprintf(stderr, "calibrate-physical: %s\n", w.failed);
+    if (sl_parallel_try((int64_t)TECHNIQUES * w.images, look, &w)) {
+        fprintf(stderr, "calibrate-physical: %s\n", sl_error_message());
         return 1;
     }
     printf("/* SL_CALIBRATION(what is known, technique, test, clean images it applied to, limit, median "

@@ -35,7 +35,6 @@ typedef struct work {
     example *all;
     int images;
     double model[FOLDS + 1][W][F + 1]; /* the last: of all images */
-    char failed[256];
 } work;
 
 static void tell_truth(const sl_sim_sample *s, example *out) {
@@ -51,7 +50,7 @@ static void tell_truth(const sl_sim_sample *s, example *out) {
     memcpy(out->caption, s->caption, sizeof out->caption);
 }
 
-static void collect(void *context, int64_t task, int worker) {
+static sl_status collect(void *context, int64_t task, int worker) {
     work *w = context;
     sl_sim_sample sample = {0};
     sl_sim_options options = SL_SIM_OPTIONS_DEFAULT;
@@ -59,11 +58,9 @@ static void collect(void *context, int64_t task, int worker) {
     options.measure = true;
     sl_status status = sl_sim_sample_make(seed, (uint32_t)task, &options, &sample);
     if (!status) status = sl_caption_evidence(&sample.measured, w->all[task].feature);
-    if (status)
-        snprintf(w->failed, sizeof w->failed, "%s", sl_error_message());
-    else
-        tell_truth(&sample, &w->all[task]);
+    if (!status) tell_truth(&sample, &w->all[task]);
     sl_sim_sample_free(&sample);
+    return status;
 }
 
 /* Brings every feature to mean 0 and spread 1, missing ones to 0, and writes what is usual. */
@@ -195,9 +192,8 @@ int main(int argc, char **argv) {
     if (w.images < 2 * FOLDS || sl_threads_set(argc > 2 ? atoi(argv[2]) : 0)) return 2;
     w.all = calloc((size_t)w.images, sizeof *w.all);
     if (!w.all) return 2;
-    sl_parallel_for(w.images, collect, &w);
-    if (w.failed[0]) {
-        fprintf(stderr, "caption-model: %s\n", w.failed);
+    if (sl_parallel_try(w.images, collect, &w)) {
+        fprintf(stderr, "caption-model: %s\n", sl_error_message());
         return 1;
     }
     printf("/* SL_CAPTION_FEATURE(index, mean, spread): what is usual of a feature; SL_CAPTION_MODEL(word, "

@@ -14,10 +14,10 @@
 
 static const uint64_t seed = 7301; /* far from the seeds of training data and of the measuring tools */
 
-enum { TECHNIQUES = SL_TECHNIQUE_UNKNOWN, FAILED = -1 };
+enum { TECHNIQUES = SL_TECHNIQUE_UNKNOWN };
 
 typedef struct point {
-    int technique; /* SL_TECHNIQUE_UNKNOWN: shows nothing; FAILED */
+    int technique; /* SL_TECHNIQUE_UNKNOWN: shows nothing */
     double decades, mean;
 } point;
 
@@ -26,19 +26,16 @@ typedef struct work {
     sl_sim_sample *sample; /* a thread's own */
 } work;
 
-static void look(void *context, int64_t index, int worker) {
+static sl_status look(void *context, int64_t index, int worker) {
     work *w = context;
     sl_sim_sample *s = &w->sample[worker];
-    if (sl_sim_sample_make(seed, (uint32_t)index, &SL_SIM_OPTIONS_DEFAULT, s)) {
-        fprintf(stderr, "%s\n", sl_error_message());
-        w->point[index].technique = FAILED;
-        return;
-    }
+    SL_TRY(sl_sim_sample_make(seed, (uint32_t)index, &SL_SIM_OPTIONS_DEFAULT, s));
     int64_t pixels = (int64_t)s->size_px * s->size_px;
     double sum = 0;
     for (int64_t p = 0; p < pixels; p++) sum += (double)s->log_map[p];
     sl_technique shown = s->class_id == SL_SIM_EMPTY ? SL_TECHNIQUE_UNKNOWN : s->technique;
     w->point[index] = (point){(int)shown, log10(s->level_counts), sum / (double)pixels};
+    return SL_OK;
 }
 
 static void print_law(const point *all, int count, sl_technique technique) {
@@ -57,7 +54,6 @@ static void print_law(const point *all, int count, sl_technique technique) {
 int main(int argc, char **argv) {
     int images = argc > 1 ? atoi(argv[1]) : 2000;
     work w = {0};
-    bool failed = false;
     if (images < 100 || argc > 2) {
         fprintf(stderr, "usage: level-fit [IMAGES, at least 100]\n");
         return 1;
@@ -66,9 +62,10 @@ int main(int argc, char **argv) {
     if (sl_alloc(&w.point, (size_t)images, sizeof *w.point) ||
         sl_alloc(&w.sample, (size_t)threads, sizeof *w.sample))
         return 1;
-    sl_parallel_for(images, look, &w);
-    for (int i = 0; i < images; i++) failed |= w.point[i].technique == FAILED;
-    if (!failed) {
+    bool failed = sl_parallel_try(images, look, &w) != SL_OK;
+    if (failed) {
+        fprintf(stderr, "level-fit: %s\n", sl_error_message());
+    } else {
         printf(
             "/* SL_LEVEL_LAW(technique, mean of the log map at one count, more of it a decade, deviation),\n"
             " * made by level-fit %d from simulator version %d. */\n",

@@ -42,7 +42,6 @@ typedef struct work {
     double snr[BATCH];
     sl_technique technique[BATCH];
     sl_physical_result result[BATCH][TESTS];
-    char failed[256];
 } work;
 
 /* Every second image has severity 1, the others take turns. */
@@ -97,16 +96,15 @@ static sl_status make(work *w, int64_t index, int task, int worker) {
     return sl_physical_tests_run(&input, w->result[task]);
 }
 
-static void look(void *context, int64_t task, int worker) {
+static sl_status look(void *context, int64_t task, int worker) {
     work *w = context;
-    if (make(w, w->first + task, (int)task, worker))
-        snprintf(w->failed, sizeof w->failed, "%s", sl_error_message());
+    return make(w, w->first + task, (int)task, worker);
 }
 
 static bool next_batch(work *w, int count) {
-    sl_parallel_for(count, look, w);
+    sl_status status = sl_parallel_try(count, look, w);
     w->first += count;
-    return !w->failed[0];
+    return status == SL_OK;
 }
 
 /* "12 (3.4 %: 1.2-5.6)" of n, without the count where `short_form`. */
@@ -320,6 +318,6 @@ int main(int argc, char **argv) {
         if (!faults || is_among(faults, fault_id(kind))) done = fault_row(&w, kind, images);
     for (int k = 0; k < SL_LIMIT_THREADS; k++)
         sl_sim_sample_free(&w.sample[k]), visibility_free(&w.before[k]);
-    if (!done) fprintf(stderr, "physical-power: %s\n", w.failed);
+    if (!done) fprintf(stderr, "physical-power: %s\n", sl_error_message());
     return !done;
 }

@@ -5,9 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MESSAGE_CAPACITY = 2048 };
-
-static _Thread_local char message[MESSAGE_CAPACITY];
+static _Thread_local char message[SL_ERROR_MESSAGE_BYTES];
 
 static const struct {
     const char *name, *text;
@@ -19,7 +17,7 @@ static const struct {
 };
 
 sl_status sl_fail(sl_status code, const char *format, ...) {
-    char text[MESSAGE_CAPACITY]; /* the arguments may point into `message` */
+    char text[SL_ERROR_MESSAGE_BYTES]; /* the arguments may point into `message` */
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
@@ -47,7 +45,7 @@ static sl_status status_of_errno(int number) {
 
 sl_status sl_fail_errno(const char *format, ...) {
     int number = errno;
-    char text[MESSAGE_CAPACITY];
+    char text[SL_ERROR_MESSAGE_BYTES];
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
@@ -57,7 +55,7 @@ sl_status sl_fail_errno(const char *format, ...) {
 
 sl_status sl_context(sl_status code, const char *format, ...) {
     if (code == SL_OK) return code;
-    char text[MESSAGE_CAPACITY];
+    char text[SL_ERROR_MESSAGE_BYTES];
     va_list args;
     va_start(args, format);
     int used = vsnprintf(text, sizeof text, format, args);

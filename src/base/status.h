@@ -31,6 +31,8 @@ sl_status sl_fail_errno(const char *format, ...) SL_PRINTF(1, 2);
  * `code`. */
 sl_status sl_context(sl_status code, const char *format, ...) SL_PRINTF(2, 3);
 
+enum { SL_ERROR_MESSAGE_BYTES = 2048 }; /* longer messages are cut */
+
 /* The message of the last failure in this thread; "" when there was none. Valid until the next sl_fail. */
 const char *sl_error_message(void);
 void sl_error_clear(void);

@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdio.h>
 
 /* Workers wait for the job number to change: they spin for a moment, since the next operation of a graph
  * usually follows within microseconds, then sleep. The gate holds the number of the job, whether it is
@@ -162,4 +163,34 @@ void sl_parallel_for(int64_t tasks, sl_task_fn run, void *context) {
     run_tasks(0);
     if (shared) close_job();
     pthread_mutex_unlock(&pool.caller_lock);
+}
+
+/* ---- tasks that can fail ---- */
+
+typedef struct trial {
+    sl_try_fn run;
+    void *context;
+    pthread_mutex_t lock;
+    int64_t failed; /* the first task in order that did so far; -1: none */
+    sl_status status;
+    char message[SL_ERROR_MESSAGE_BYTES];
+} trial;
+
+static void try_task(void *context, int64_t task, int worker) {
+    trial *t = context;
+    sl_status status = t->run(t->context, task, worker);
+    if (status == SL_OK) return;
+    pthread_mutex_lock(&t->lock);
+    if (t->failed < 0 || task < t->failed) {
+        t->failed = task;
+        t->status = status;
+        snprintf(t->message, sizeof t->message, "%s", sl_error_message());
+    }
+    pthread_mutex_unlock(&t->lock);
+}
+
+sl_status sl_parallel_try(int64_t tasks, sl_try_fn run, void *context) {
+    trial t = {.run = run, .context = context, .lock = PTHREAD_MUTEX_INITIALIZER, .failed = -1};
+    sl_parallel_for(tasks, try_task, &t);
+    return t.failed < 0 ? SL_OK : sl_fail(t.status, "%s", t.message);
 }

@@ -20,4 +20,9 @@ int sl_threads_count(void);
 typedef void (*sl_task_fn)(void *context, int64_t task, int worker);
 void sl_parallel_for(int64_t tasks, sl_task_fn run, void *context);
 
+/* The same for tasks that can fail: all of them run, then the failure of the first in order is returned with
+ * its message, which does not depend on the number of threads. */
+typedef sl_status (*sl_try_fn)(void *context, int64_t task, int worker);
+sl_status sl_parallel_try(int64_t tasks, sl_try_fn run, void *context);
+
 #endif

@@ -5,7 +5,6 @@
 #include "base/random.h"
 #include "base/threads.h"
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,33 +21,23 @@ typedef struct many_work {
     const int64_t *items;
     float *images;
     sl_feed_about *about;
-    atomic_int failed; /* 0, or 1 + the place of a failed item */
 } many_work;
 
-static sl_status get_one(const many_work *work, int64_t place) {
+static sl_status get_task(void *context, int64_t place, int worker) {
+    (void)worker;
+    const many_work *work = context;
     const sl_feed *feed = work->feed;
     int64_t pixels = (int64_t)feed->height_px * feed->width_px * feed->channels;
-    return sl_feed_get(feed, work->items[place], work->images ? work->images + place * pixels : NULL,
-                       work->about ? &work->about[place] : NULL);
-}
-
-static void get_task(void *context, int64_t task, int worker) {
-    (void)worker;
-    many_work *work = context;
-    int none = 0;
-    if (get_one(work, task) != SL_OK) atomic_compare_exchange_strong(&work->failed, &none, (int)task + 1);
+    return sl_context(sl_feed_get(feed, work->items[place],
+                                  work->images ? work->images + place * pixels : NULL,
+                                  work->about ? &work->about[place] : NULL),
+                      "training image %lld", (long long)work->items[place]);
 }
 
 sl_status sl_feed_get_many(const sl_feed *feed, const int64_t *items, int count, float *images,
                            sl_feed_about *about) {
     many_work work = {.feed = feed, .items = items, .images = images, .about = about};
-    sl_parallel_for(count, get_task, &work);
-    int failed = atomic_load(&work.failed);
-    if (!failed) return SL_OK;
-    /* Once more in this thread: messages belong to the thread that failed. */
-    sl_status status = get_one(&work, failed - 1);
-    if (status == SL_OK) return sl_feed_get_many(feed, items, count, images, about);
-    return sl_context(status, "training image %lld", (long long)items[failed - 1]);
+    return sl_parallel_try(count, get_task, &work);
 }
 
 /* ---- splits ---- */

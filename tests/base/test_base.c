@@ -196,6 +196,28 @@ static void every_task_runs_once(void **state) {
     assert_status(sl_threads_set(-1), SL_INVALID);
 }
 
+static sl_status fail_some(void *context, int64_t task, int worker) {
+    (void)worker;
+    ((int *)context)[task]++;
+    return task % 7 == 3 ? sl_fail(task == 3 ? SL_FORMAT : SL_IO, "task %d", (int)task) : SL_OK;
+}
+
+/* Whatever the threads: all tasks run, and it is the first failure in order that is told. */
+static void the_first_failure_in_order_is_told(void **state) {
+    (void)state;
+    enum { TASKS = 300 };
+    for (int threads = 1; threads <= 4; threads++) {
+        int runs[TASKS] = {0};
+        assert_ok(sl_threads_set(threads));
+        for (int round = 0; round < 20; round++) {
+            assert_status(sl_parallel_try(TASKS, fail_some, runs), SL_FORMAT);
+            assert_string_equal(sl_error_message(), "task 3");
+        }
+        for (int i = 0; i < TASKS; i++) assert_int_equal(runs[i], 20);
+        assert_ok(sl_parallel_try(3, fail_some, runs));
+    }
+}
+
 static void halves_round_trip(void **state) {
     (void)state;
     for (uint32_t bits = 0; bits < 0x10000; bits++) {
@@ -214,12 +236,12 @@ static void halves_round_trip(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(status_builds_a_chain),       cmocka_unit_test(sizes_are_checked),
-        cmocka_unit_test(files_are_whole_or_absent),   cmocka_unit_test(hashes_take_data_in_pieces),
-        cmocka_unit_test(json_getters_name_the_key),   cmocka_unit_test(blocks_are_philox),
-        cmocka_unit_test(random_numbers_are_philox),   cmocka_unit_test(normals_have_their_moments),
-        cmocka_unit_test(every_task_runs_once),        cmocka_unit_test(halves_round_trip),
-        cmocka_unit_test(links_to_files_are_followed),
+        cmocka_unit_test(status_builds_a_chain),     cmocka_unit_test(sizes_are_checked),
+        cmocka_unit_test(files_are_whole_or_absent), cmocka_unit_test(hashes_take_data_in_pieces),
+        cmocka_unit_test(json_getters_name_the_key), cmocka_unit_test(blocks_are_philox),
+        cmocka_unit_test(random_numbers_are_philox), cmocka_unit_test(normals_have_their_moments),
+        cmocka_unit_test(every_task_runs_once),      cmocka_unit_test(the_first_failure_in_order_is_told),
+        cmocka_unit_test(halves_round_trip),         cmocka_unit_test(links_to_files_are_followed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) ? 1 : 0;
 }

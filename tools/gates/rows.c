@@ -53,8 +53,6 @@ typedef struct work {
     image_row *row;
     sl_sim_sample sample[SL_LIMIT_THREADS];
     float input[BATCH][BACKBONE_PX * BACKBONE_PX];
-    sl_status status[BATCH];
-    char message[BATCH][256];
 } work;
 
 /* ---- where images come from ---- */
@@ -65,20 +63,20 @@ static sl_status simulate_one(work *w, int64_t index, int worker, bool measured)
                               &w->sample[worker]);
 }
 
-static void fill_map_task(void *context, int64_t task, int worker) {
+static sl_status fill_map_task(void *context, int64_t task, int worker) {
     work *w = context;
     float *map = w->decoded + task * PIXELS;
-    w->status[task] = simulate_one(w, w->first + task, worker, false);
-    for (int k = 0; k < PIXELS && !w->status[task]; k++) map[k] = 2 * w->sample[worker].log_map[k] - 1;
+    SL_TRY(simulate_one(w, w->first + task, worker, false));
+    for (int k = 0; k < PIXELS; k++) map[k] = 2 * w->sample[worker].log_map[k] - 1;
+    return SL_OK;
 }
 
 /* What the model's autoencoder leaves of the batch's log maps. It runs outside of tasks, since it makes some
  * of its own. */
 static sl_status decode_batch(work *w, int64_t tasks) {
-    sl_parallel_for(tasks, fill_map_task, w);
+    SL_TRY(sl_parallel_try(tasks, fill_map_task, w));
     for (int64_t task = 0; task < tasks; task++) {
         float *map = w->decoded + task * PIXELS;
-        if (w->status[task]) return sl_fail(w->status[task], "an expectation could not be simulated");
         SL_TRY(sl_vae_round_trip(w->coder, map, 1, map));
         SL_TRY(sl_deblock(&w->g->deblocking, map, SIDE_PX, SIDE_PX, 1));
         for (int k = 0; k < PIXELS; k++) map[k] = fminf(fmaxf(0.5f + 0.5f * map[k], 0), 1);
@@ -184,7 +182,8 @@ static sl_status measure(work *w, int64_t task, const sl_image *measured, const 
     return set->measured ? describe_measured(measured, expectation, &blind, row, w->input[task]) : SL_OK;
 }
 
-static sl_status make(work *w, int64_t task, int worker) {
+static sl_status make_task(void *context, int64_t task, int worker) {
+    work *w = context;
     sl_image measured = {0}, expectation = {0};
     int64_t index = w->first + task;
     sl_status status = w->samples ? load(w, index, &w->row[index], &measured, &expectation)
@@ -192,13 +191,7 @@ static sl_status make(work *w, int64_t task, int worker) {
     if (!status) status = measure(w, task, &measured, &expectation);
     sl_image_free(&measured);
     sl_image_free(&expectation);
-    return status;
-}
-
-static void make_task(void *context, int64_t task, int worker) {
-    work *w = context;
-    w->status[task] = make(w, task, worker);
-    if (w->status[task]) snprintf(w->message[task], sizeof w->message[task], "%s", sl_error_message());
+    return sl_context(status, "%s image %lld", about[w->set].name, (long long)index);
 }
 
 static sl_status run_backbone(const work *w, sl_predictor *predictor, int count) {
@@ -274,11 +267,7 @@ static sl_status measure_batches(work *w, sl_predictor *predictor, const char *p
         int64_t tasks = count - w->first < BATCH ? count - w->first : BATCH;
         SL_TRY(sl_progress_check(w->g->progress));
         if (w->coder) SL_TRY(decode_batch(w, tasks));
-        sl_parallel_for(tasks, make_task, w);
-        for (int64_t k = 0; k < tasks; k++)
-            if (w->status[k])
-                return sl_fail(w->status[k], "%s image %lld: %s", about[w->set].name,
-                               (long long)(w->first + k), w->message[k]);
+        SL_TRY(sl_parallel_try(tasks, make_task, w));
         SL_TRY(run_backbone(w, predictor, (int)tasks));
         SL_TRY(append(path, now, out->row, w->first, tasks));
         out->count = w->first + tasks;

@@ -55,26 +55,19 @@ typedef struct work {
     const transfer_plan *plan;
     picture *item;
     bool (*applies)[SL_ARTEFACT_COUNT];
-    sl_status *status;
 } work;
 
-static void make_task(void *context, int64_t task, int worker) {
+static sl_status make_task(void *context, int64_t task, int worker) {
     const work *w = context;
     (void)worker;
-    w->status[task] = make_picture(w->plan, &w->item[task], w->applies ? w->applies[task] : NULL);
-    if (w->status[task]) fprintf(stderr, "transfer: image %lld: %s\n", (long long)task, sl_error_message());
+    return sl_context(make_picture(w->plan, &w->item[task], w->applies ? w->applies[task] : NULL),
+                      "image %lld", (long long)task);
 }
 
 static sl_status make_all(const transfer_plan *plan, picture *item, int64_t count,
                           bool (*applies)[SL_ARTEFACT_COUNT]) {
-    work w = {plan, item, applies, NULL};
-    SL_TRY(sl_alloc(&w.status, (size_t)count, sizeof *w.status));
-    sl_parallel_for(count, make_task, &w);
-    sl_status status = SL_OK;
-    for (int64_t k = 0; k < count && !status; k++)
-        if (w.status[k]) status = sl_fail(w.status[k], "image %lld could not be made", (long long)k);
-    sl_free(w.status);
-    return status;
+    work w = {plan, item, applies};
+    return sl_parallel_try(count, make_task, &w);
 }
 
 /* Half of the faults for testing are strong (0.5 to 1), half weaker (from 0.1); the others are all visible.

@@ -114,8 +114,8 @@ static sl_status score_chunk(const ensemble *e, const sl_workspace *workspace, c
 
 /* The physical tests of all images, recorded where they apply. */
 static sl_status test_chunk(const sl_workspace *workspace, const sl_image_record *records, int64_t count,
-                            sl_arena *arena, sl_physics *physics) {
-    SL_TRY(sl_physics_judge_many(workspace, records, count, arena, physics));
+                            sl_physics *physics) {
+    SL_TRY(sl_physics_judge_many(workspace, records, count, physics));
     for (int64_t i = 0; i < count; i++) {
         sl_test_result results[SL_PHYSICAL_COUNT];
         int count_applicable = sl_physics_records(&physics[i], records[i].id, results);
@@ -158,7 +158,7 @@ static sl_status judge_chunk(const ensemble *e, const sl_classify_settings *sett
     sl_physics *physics = SL_NEW(arena, sl_physics, count);
     for (int64_t i = 0; i < count; i++)
         items[i] = (sl_feed_item){.image = records[i].id, .label = -1, .split = SL_FEED_TEST};
-    SL_TRY(test_chunk(workspace, records, count, arena, physics));
+    SL_TRY(test_chunk(workspace, records, count, physics));
     SL_TRY(score_chunk(e, workspace, items, count, physics, opinions));
     for (int64_t i = 0; i < count; i++) {
         verdicts[i] = conclude(settings, e->threshold, &opinions[i], &physics[i], arena);

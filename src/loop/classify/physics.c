@@ -5,7 +5,6 @@
 #include "loop/recorded.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 static const char tests_version[] = "4";
@@ -101,26 +100,18 @@ typedef struct many {
     const sl_workspace *workspace;
     const sl_image_record *records;
     sl_physics *out;
-    sl_status *status;
-    char (*message)[256];
 } many;
 
-static void judge_one(void *context, int64_t task, int worker) {
+static sl_status judge_one(void *context, int64_t task, int worker) {
     const many *m = context;
     (void)worker;
-    m->status[task] = sl_physics_judge(m->workspace, &m->records[task], &m->out[task]);
-    /* messages belong to threads: keep it for the caller's */
-    if (m->status[task]) snprintf(m->message[task], sizeof m->message[task], "%s", sl_error_message());
+    return sl_physics_judge(m->workspace, &m->records[task], &m->out[task]);
 }
 
 sl_status sl_physics_judge_many(const sl_workspace *workspace, const sl_image_record *records, int64_t count,
-                                sl_arena *arena, sl_physics *out) {
-    many m = {workspace, records, out, SL_NEW(arena, sl_status, count),
-              sl_arena_alloc(arena, (size_t)count, 256)};
-    sl_parallel_for(count, judge_one, &m);
-    for (int64_t i = 0; i < count; i++)
-        if (m.status[i]) return sl_fail(m.status[i], "%s", m.message[i]);
-    return SL_OK;
+                                sl_physics *out) {
+    many m = {workspace, records, out};
+    return sl_parallel_try(count, judge_one, &m);
 }
 
 int sl_physics_records(const sl_physics *physics, sl_id image, sl_test_result *out) {

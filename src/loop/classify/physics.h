@@ -24,9 +24,9 @@ void sl_physics_summarise(sl_physics *physics);
  * (loop/recorded.h); all else is estimated. */
 sl_status sl_physics_judge(const sl_workspace *workspace, const sl_image_record *record, sl_physics *out);
 
-/* Many at once, each by a thread, into out[count]; the arena takes scratch. */
+/* Many at once, each by a thread, into out[count]. */
 sl_status sl_physics_judge_many(const sl_workspace *workspace, const sl_image_record *records, int64_t count,
-                                sl_arena *arena, sl_physics *out);
+                                sl_physics *out);
 
 /* How odd the tests together find it: -log10 of the family-wise p, from 0 to 6; 0 where none applies. */
 double sl_physics_oddness(const sl_physics *physics);

@@ -66,7 +66,7 @@ static sl_status see_chunk(const sl_workspace *workspace, const sl_feed_item *it
     sl_physics *physics = SL_NEW(arena, sl_physics, count);
     for (int64_t i = 0; i < count; i++)
         SL_TRY(sl_store_image_get(workspace->store, items[i].image, arena, &records[i]));
-    SL_TRY(sl_physics_judge_many(workspace, records, count, arena, physics));
+    SL_TRY(sl_physics_judge_many(workspace, records, count, physics));
     for (int64_t i = 0; i < count; i++) oddness[i] = sl_physics_oddness(&physics[i]);
     return SL_OK;
 }

@@ -29,15 +29,13 @@ typedef struct work {
     sl_rows reference, candidate;
     const double *deviation; /* of each column in the reference */
     double *shift;           /* [draws][columns] */
-    sl_status *status;
 } work;
 
-static void draw_shift(void *context, int64_t task, int worker) {
+static sl_status draw_shift(void *context, int64_t task, int worker) {
     const work *w = context;
     (void)worker;
     int64_t n = w->reference.count, m = w->candidate.count, *room;
-    w->status[task] = sl_alloc(&room, 2 * (size_t)(n + m) + 1, sizeof *room);
-    if (w->status[task]) return;
+    SL_TRY(sl_alloc(&room, 2 * (size_t)(n + m) + 1, sizeof *room));
     sl_rows a = {room, 0}, b = {room + n, 0}, other = {room + 2 * n, 0}, rest = {room + 2 * n + m, 0};
     sl_random random = sl_random_stream(w->settings->seed, SL_STREAM_BOOTSTRAP, 3000000 + (uint32_t)task);
     sl_status status = sl_halves_draw(&w->reference, w->c->group, &random, &a, &b);
@@ -46,8 +44,8 @@ static void draw_shift(void *context, int64_t task, int worker) {
         w->shift[task * SL_IMAGE_FEATURE_COUNT + f] =
             (column_mean(&w->c->raw, f, &other, NULL, NULL) - column_mean(&w->c->raw, f, &a, NULL, NULL)) /
             w->deviation[f];
-    w->status[task] = status;
     sl_free(room);
+    return status;
 }
 
 static int by_p(const void *a, const void *b) {
@@ -78,10 +76,7 @@ static sl_status draw_shifts(work *w, sl_column_difference *out) {
     int64_t draws = w->settings->draws, n = w->reference.count;
     double *column;
     SL_TRY(sl_alloc(&column, (size_t)draws, sizeof *column));
-    sl_parallel_for(draws, draw_shift, w);
-    sl_status status = SL_OK;
-    for (int64_t d = 0; d < draws && !status; d++)
-        if (w->status[d]) status = sl_fail(w->status[d], "half-sample %lld failed", (long long)d);
+    sl_status status = sl_parallel_try(draws, draw_shift, w);
     for (int f = 0; f < SL_IMAGE_FEATURE_COUNT && !status; f++) {
         for (int64_t d = 0; d < draws; d++) column[d] = w->shift[d * SL_IMAGE_FEATURE_COUNT + f];
         out[f].shift = sl_estimate_of_draws(column, draws, n / 2, "half-samples");
@@ -101,7 +96,6 @@ sl_status sl_compare_columns(const sl_comparison *comparison, const sl_compare_s
     SL_GUARD(status, sl_alloc(&room, (size_t)(n + m), sizeof *room), done);
     SL_GUARD(status, sl_alloc(&w.shift, (size_t)(settings->draws * SL_IMAGE_FEATURE_COUNT), sizeof *w.shift),
              done);
-    SL_GUARD(status, sl_alloc(&w.status, (size_t)settings->draws, sizeof *w.status), done);
     for (int64_t i = 0; i < n + m; i++) room[i] = i;
     w.reference = (sl_rows){room, n};
     w.candidate = (sl_rows){room + n, m};
@@ -111,6 +105,5 @@ sl_status sl_compare_columns(const sl_comparison *comparison, const sl_compare_s
 done:
     sl_free(room);
     sl_free(w.shift);
-    sl_free(w.status);
     return status;
 }

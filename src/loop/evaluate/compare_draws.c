@@ -11,7 +11,6 @@ enum { FIRST = SL_SET_NUMBER_KID, END = SL_SET_NUMBER_AUC_NEAREST, NUMBERS = END
 typedef struct drawn {
     double number[SIDES][NUMBERS];
     int64_t size; /* images a side */
-    sl_status status;
 } drawn;
 
 typedef struct work {
@@ -75,15 +74,14 @@ static sl_status draw_once(const work *w, int64_t index, int64_t *room, drawn *o
     return SL_OK;
 }
 
-static void draw_task(void *context, int64_t task, int worker) {
+static sl_status draw_task(void *context, int64_t task, int worker) {
     const work *w = context;
     (void)worker;
     int64_t *room;
-    drawn *out = &w->draw[w->first + task];
-    out->status = sl_alloc(&room, 2 * (size_t)(w->reference->count + w->candidate->count) + 1, sizeof *room);
-    if (out->status) return;
-    out->status = draw_once(w, w->first + task, room, out);
+    SL_TRY(sl_alloc(&room, 2 * (size_t)(w->reference->count + w->candidate->count) + 1, sizeof *room));
+    sl_status status = draw_once(w, w->first + task, room, &w->draw[w->first + task]);
     sl_free(room);
+    return status;
 }
 
 static void gather(const work *w, double *room, sl_set_number *numbers) {
@@ -134,13 +132,11 @@ sl_status sl_compare_draws(const sl_comparison *comparison, const sl_rows *refer
     for (int64_t at = 0; at < settings->draws && !status; at += CHUNK) {
         SL_GUARD(status, sl_progress_check(progress), done);
         w.first = at;
-        sl_parallel_for(least(CHUNK, settings->draws - at), draw_task, &w);
+        SL_GUARD(status, sl_parallel_try(least(CHUNK, settings->draws - at), draw_task, &w), done);
         sl_progress_tell(progress, "comparing", "draw", least(at + CHUNK, settings->draws), settings->draws,
                          NULL);
     }
-    for (int64_t d = 0; d < settings->draws; d++)
-        if (w.draw[d].status) status = sl_fail(w.draw[d].status, "half-sample %lld failed", (long long)d);
-    if (!status) gather(&w, room, numbers);
+    gather(&w, room, numbers);
 done:
     sl_free(group);
     sl_free(room);

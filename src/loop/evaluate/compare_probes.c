@@ -83,7 +83,6 @@ typedef struct split_work {
     bool nearest;
     uint64_t seed;
     double auc[2][SPLITS]; /* floor, ceiling */
-    sl_status status[SPLITS];
 } split_work;
 
 static sl_status auc_between(const split_work *w, const sl_rows *a, const sl_rows *b, double *out) {
@@ -104,26 +103,23 @@ static sl_status auc_between(const split_work *w, const sl_rows *a, const sl_row
     return status == SL_INVALID ? SL_OK : status; /* halves with too few groups: no number */
 }
 
-static void split_task(void *context, int64_t task, int worker) {
+static sl_status split_task(void *context, int64_t task, int worker) {
     split_work *w = context;
     (void)worker;
     int64_t *room, n = w->reference->count;
     sl_random random = sl_random_stream(w->seed, SL_STREAM_BOOTSTRAP, 2000000 + (uint32_t)task);
-    w->status[task] = sl_alloc(&room, 2 * (size_t)n + 1, sizeof *room);
-    if (w->status[task]) return;
+    SL_TRY(sl_alloc(&room, 2 * (size_t)n + 1, sizeof *room));
     sl_rows a = {room, 0}, b = {room + n, 0};
     sl_status status = sl_halves_draw(w->reference, w->group, &random, &a, &b);
     if (!status) status = auc_between(w, &a, &b, &w->auc[0][task]);
     for (int64_t i = 0; i < b.count; i++) b.row[i] += sl_comparison_shuffled(w->c);
     if (!status) status = auc_between(w, &a, &b, &w->auc[1][task]);
     sl_free(room);
-    w->status[task] = status;
+    return status;
 }
 
 static sl_status measure_splits(split_work *w, sl_set_number *number) {
-    sl_parallel_for(SPLITS, split_task, w);
-    for (int i = 0; i < SPLITS; i++)
-        if (w->status[i]) return sl_fail(w->status[i], "a split of the reference failed");
+    SL_TRY(sl_parallel_try(SPLITS, split_task, w));
     int64_t half = w->reference->count / 2;
     number->floor = sl_estimate_of_draws(w->auc[0], SPLITS, half, "20 splits");
     number->ceiling = sl_estimate_of_draws(w->auc[1], SPLITS, half, "20 splits");
