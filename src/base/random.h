@@ -41,6 +41,7 @@ typedef enum sl_stream {
 /* One block of the generator itself: four words of a key and a counter. */
 void sl_random_block(uint64_t key, const uint32_t counter[4], uint32_t out[4]);
 
+/* The beginning of the stream with that name. It owns nothing: a copy draws the same numbers again. */
 sl_random sl_random_stream(uint64_t seed, sl_stream purpose, uint32_t item);
 void sl_random_refill(sl_random *random); /* the next block of four numbers */
 /* In line, since a detector draws some for every pixel. */

@@ -40,6 +40,8 @@ typedef struct sl_noise_schedule {
     float *alpha_bar; /* a_t for t = 0..train_steps-1 */
 } sl_noise_schedule;
 
+/* *out is the caller's (sl_noise_schedule_free). SL_INVALID for betas that are not 0 <= first <= last < 1, or
+ * fewer than one or too many timesteps. */
 sl_status sl_noise_schedule_new(const sl_noise_schedule_settings *settings, sl_noise_schedule *out);
 void sl_noise_schedule_free(sl_noise_schedule *schedule);
 

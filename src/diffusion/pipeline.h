@@ -62,6 +62,10 @@ typedef struct sl_generated {
     int cut_prompts;   /* prompts longer than the text encoder takes, which lost their end */
 } sl_generated;
 
+/* Images from noise, `count` of them in batches; the same noise for an image whatever the batch. *out is the
+ * caller's (sl_generated_free), and as it was on failure: SL_INVALID for a request that makes no sense (a
+ * side that is no multiple of the bundle's reduction, a share outside 0..1), SL_LIMIT for a batch or side
+ * that is too large, SL_CANCELLED between steps, SL_MEMORY. */
 sl_status sl_pipeline_generate(sl_pipeline *pipeline, const sl_generation *generation, sl_generated *out);
 void sl_generated_free(sl_generated *generated);
 

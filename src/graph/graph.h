@@ -207,7 +207,8 @@ sl_value sl_combine(sl_graph *graph, sl_value weights, const sl_value *terms, in
 /* x F32 [2N,...,C], outputs without and then with their prompts -> [N,...,C]. guidance F64 [3]: the scale,
  * its rescale, and the scale for the mean of the first channel, which tells how bright an image is. */
 sl_value sl_guide(sl_graph *graph, sl_value x, sl_value guidance);
-/* key I32 [6] -> F32 [N,H,W,C] */
+/* key I32 [6]: seed (low word, high word), purpose and first item of the stream, counter (low, high), as
+ * sl_noise_key gives them -> F32 [N,H,W,C], item by item */
 sl_value sl_random_noise(sl_graph *graph, sl_value key, sl_shape shape);
 
 /* Losses: a scalar F32. */

@@ -41,6 +41,9 @@ typedef struct sl_fit {
     sl_box placed; /* in the result */
 } sl_fit;
 
+/* The image brought to height_px x width_px; what it does not cover is masked SL_MASK_INVALID. *out is the
+ * caller's (sl_image_free); *record, where it is not NULL, tells where pixels went. SL_INVALID for sizes
+ * below 1, SL_MEMORY. */
 sl_status sl_image_fit(const sl_image *image, sl_fit_mode mode, sl_resize_filter filter, int32_t height_px,
                        int32_t width_px, sl_image *out, sl_fit *record);
 void sl_fit_point(const sl_fit *fit, double x_px, double y_px, double *out_x_px, double *out_y_px);

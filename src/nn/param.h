@@ -59,6 +59,7 @@ sl_status sl_params_declare(sl_params *params, const char *name, const sl_shape 
 
 sl_param *sl_params_find(const sl_params *params, const char *name); /* NULL when there is none */
 int sl_params_count(const sl_params *params);
+/* In the order in which they were declared; 0 <= index < count. */
 sl_param *sl_params_at(const sl_params *params, int index);
 
 /* Number of values in all parameters (without buffers), or in those that train. */

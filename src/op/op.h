@@ -53,6 +53,7 @@ typedef struct sl_op_desc {
     const char *source;
 } sl_op_desc;
 
+/* Every operation of ops.def has one. */
 const sl_op_desc *sl_op_describe(sl_op op);
 
 /* The shape rule with the checks that all ops share; messages name the op. */

@@ -91,6 +91,7 @@ sl_status sl_store_verdicts_add(sl_store *store, const sl_verdict *verdicts, int
 sl_status sl_store_verdicts(sl_store *store, sl_id round, sl_id image, sl_arena *arena, sl_verdict **out,
                             int64_t *out_count);
 
+/* What is true of simulated images; replaces what was said of them before. */
 sl_status sl_store_truths_add(sl_store *store, const sl_truth *truths, int count);
 /* *out_known tells whether there is one. */
 sl_status sl_store_truth(sl_store *store, sl_id image, sl_arena *arena, sl_truth *out, bool *out_known);

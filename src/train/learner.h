@@ -58,6 +58,7 @@ sl_status sl_learner_tell(const sl_learner *learner, const char *what, size_t mo
 sl_status sl_learner_run(sl_learner *learner, double *out_loss);
 /* The loss alone, for models that keep no running statistics: no gradient changes. */
 sl_status sl_learner_evaluate(sl_learner *learner, double *out_loss);
+/* An output of the last run: count values of F32 into out[]. */
 sl_status sl_learner_read(sl_learner *learner, sl_value output, float *out, int64_t count);
 
 /* Packed weights are stale: a frozen store was given other values. */

@@ -29,6 +29,7 @@ enum { SL_EVIDENCE_IMAGES_MIN = 20 };
 sl_status sl_evidence_fit(const double *logit, const double *oddness, const bool *label, int64_t n,
                           sl_evidence *out);
 
+/* Probability that an image is real, by the formula above, whether or not it is used. */
 double sl_evidence_apply(const sl_evidence *evidence, double logit, double oddness);
 
 json_t *sl_evidence_to_json(const sl_evidence *evidence); /* null where it is not used */
