@@ -34,10 +34,9 @@ sl_status sheet_place(sheet *s, const sl_image *image) {
     int32_t shorter = image->height_px > image->width_px ? image->width_px : image->height_px;
     sl_fit_mode mode = longer <= 1.5 * shorter ? SL_FIT_CROP : SL_FIT_LETTERBOX;
     sl_image small;
-    sl_fit record;
     sl_intensity_map map;
     sl_display_settings settings = {SL_COLORMAP_INFERNO, {0, 0, 0}};
-    SL_TRY(sl_image_fit(image, mode, SL_RESIZE_BILINEAR, s->cell_px, s->cell_px, &small, &record));
+    SL_TRY(sl_image_fit(image, mode, s->cell_px, s->cell_px, &small));
     uint8_t *rgb = NULL;
     sl_status status;
     SL_GUARD(status, sl_intensity_fit(&sl_intensity_default, &small, &map), done);

@@ -47,7 +47,7 @@ static void low_frequencies(double grid[GRID][GRID], double out[FREQUENCIES][FRE
 sl_status sl_image_fingerprint(const sl_image *image, sl_fingerprint *out) {
     sl_image small;
     double grid[GRID][GRID], frequency[FREQUENCIES][FREQUENCIES];
-    SL_TRY(sl_image_resize(image, GRID, GRID, SL_RESIZE_BILINEAR, &small));
+    SL_TRY(sl_image_resize(image, GRID, GRID, &small));
     log_grid(&small, grid);
     sl_image_free(&small);
     low_frequencies(grid, frequency);

@@ -53,7 +53,7 @@ sl_status sl_picture_thumbnail(const sl_image *image, int32_t side_px, void **ou
     int32_t height = (int32_t)((int64_t)image->height_px * side_px / longest);
     int32_t width = (int32_t)((int64_t)image->width_px * side_px / longest);
     sl_image small;
-    SL_TRY(sl_image_resize(image, height ? height : 1, width ? width : 1, SL_RESIZE_BILINEAR, &small));
+    SL_TRY(sl_image_resize(image, height ? height : 1, width ? width : 1, &small));
     sl_status status = encode_colour(&small, out, out_bytes);
     sl_image_free(&small);
     return status;

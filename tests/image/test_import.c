@@ -148,8 +148,7 @@ static void altered_copies_are_near_and_others_far(void **state) {
                 fmaxf(0, 1.3F * copy.value[k] + sqrtf(copy.value[k]) * (float)sl_random_normal(&random));
         int far = distance(&images[i], &copy);
         if (far > farthest_copy) farthest_copy = far;
-        assert_ok(sl_image_resize(&copy, copy.height_px * 2 / 3, copy.width_px * 2 / 3, SL_RESIZE_BILINEAR,
-                                  &smaller));
+        assert_ok(sl_image_resize(&copy, copy.height_px * 2 / 3, copy.width_px * 2 / 3, &smaller));
         far = distance(&images[i], &smaller);
         if (far > farthest_copy) farthest_copy = far;
         sl_image_free(&smaller);

@@ -88,7 +88,7 @@ static void shrinking_keeps_the_mean(void **state) {
     sl_image image = counts(60, 90, 1000), small;
     double sum = 0, small_sum = 0;
     for (int i = 0; i < 60 * 90; i++) sum += (double)image.value[i];
-    assert_ok(sl_image_resize(&image, 20, 30, SL_RESIZE_BILINEAR, &small));
+    assert_ok(sl_image_resize(&image, 20, 30, &small));
     for (int i = 0; i < 20 * 30; i++) small_sum += (double)small.value[i];
     assert_true(fabs(small_sum * 9 / sum - 1) < 1e-6);
     double block = 0;
@@ -96,7 +96,7 @@ static void shrinking_keeps_the_mean(void **state) {
         for (int x = 0; x < 3; x++) block += (double)image.value[y * 90 + x] / 9;
     assert_true(fabs((double)small.value[0] - block) < 1e-4 * (1 + block));
     sl_image_free(&small);
-    assert_ok(sl_image_resize(&image, 37, 53, SL_RESIZE_BILINEAR, &small)); /* no whole ratio */
+    assert_ok(sl_image_resize(&image, 37, 53, &small)); /* no whole ratio */
     small_sum = 0;
     for (int i = 0; i < 37 * 53; i++) small_sum += (double)small.value[i];
     assert_true(fabs(small_sum / (37 * 53) / (sum / (60 * 90)) - 1) < 1e-5);
@@ -115,7 +115,7 @@ static void masked_pixels_do_not_leak(void **state) {
             image.mask[y * 8 + x] = SL_MASK_GAP;
         }
     }
-    assert_ok(sl_image_resize(&image, 4, 4, SL_RESIZE_BILINEAR, &small));
+    assert_ok(sl_image_resize(&image, 4, 4, &small));
     for (int y = 0; y < 4; y++) {
         assert_int_equal(small.mask[y * 4 + 1], 0); /* half its pixels are good */
         assert_true(fabsf(small.value[y * 4 + 1] - 100) < 1e-3F);
@@ -132,45 +132,44 @@ static void enlarging_follows_a_plane(void **state) {
     assert_ok(sl_image_new(10, 12, &image));
     for (int y = 0; y < 10; y++)
         for (int x = 0; x < 12; x++) image.value[y * 12 + x] = (float)(3 * y + 2 * x + 5);
-    for (int filter = 0; filter < 2; filter++) {
-        assert_ok(sl_image_resize(&image, 25, 30, (sl_resize_filter)filter, &large));
-        for (int y = 6; y < 19; y++) {
-            for (int x = 6; x < 24; x++) {
-                double wanted = 3 * ((y + 0.5) * 10 / 25 - 0.5) + 2 * ((x + 0.5) * 12 / 30 - 0.5) + 5;
-                assert_true(fabs((double)large.value[y * 30 + x] - wanted) < 1e-4);
-            }
+    assert_ok(sl_image_resize(&image, 25, 30, &large));
+    for (int y = 6; y < 19; y++) {
+        for (int x = 6; x < 24; x++) {
+            double wanted = 3 * ((y + 0.5) * 10 / 25 - 0.5) + 2 * ((x + 0.5) * 12 / 30 - 0.5) + 5;
+            assert_true(fabs((double)large.value[y * 30 + x] - wanted) < 1e-4);
         }
-        sl_image_free(&large);
     }
-    assert_ok(sl_image_resize(&image, 10, 12, SL_RESIZE_BICUBIC, &large));
+    sl_image_free(&large);
+    assert_ok(sl_image_resize(&image, 10, 12, &large));
     assert_memory_equal(large.value, image.value, 120 * sizeof(float));
     sl_image_free(&large);
     sl_image_free(&image);
     assert_ok(sl_image_new(1, 1, &image));
     image.value[0] = 7;
-    assert_ok(sl_image_resize(&image, 3, 5, SL_RESIZE_BICUBIC, &large));
+    assert_ok(sl_image_resize(&image, 3, 5, &large));
     for (int i = 0; i < 15; i++) assert_true(large.value[i] == 7);
     sl_image_free(&large);
     sl_image_free(&image);
 }
 
-static void fitting_is_recorded(void **state) {
+/* The middle stays the middle, and nothing is distorted. */
+static void frames_of_any_shape_fit(void **state) {
     (void)state;
-    sl_image image = counts(195, 487, 100), fitted;
-    for (int mode = SL_FIT_CROP; mode <= SL_FIT_STRETCH; mode++) {
-        sl_fit fit, reread;
-        assert_ok(sl_image_fit(&image, (sl_fit_mode)mode, SL_RESIZE_BICUBIC, 256, 256, &fitted, &fit));
+    sl_image image, fitted;
+    assert_ok(sl_image_new(195, 487, &image));
+    for (int y = 0; y < 195; y++)
+        for (int x = 0; x < 487; x++) image.value[y * 487 + x] = (float)(x + 1000 * y);
+    for (int letterbox = 0; letterbox < 2; letterbox++) {
+        assert_ok(sl_image_fit(&image, letterbox ? SL_FIT_LETTERBOX : SL_FIT_CROP, 256, 256, &fitted));
         assert_true(fitted.height_px == 256 && fitted.width_px == 256);
-        double x, y;
-        sl_fit_point(&fit, 243.5, 97.5, &x, &y); /* the centre stays the centre */
-        assert_true(fabs(x - 128) <= 1 && fabs(y - 128) <= 1);
-        int bars = 0;
+        int bars = 0, middle = 128 * 256 + 128;
         for (int i = 0; i < 256 * 256; i++) bars += fitted.mask[i] == SL_MASK_INVALID;
-        assert_int_equal(bars, mode == SL_FIT_LETTERBOX ? 256 * (256 - 103) : 0);
-        json_t *record = sl_fit_to_json(&fit);
-        assert_ok(sl_fit_from_json(record, &reread));
-        assert_memory_equal(&fit, &reread, sizeof fit);
-        json_decref(record);
+        assert_int_equal(bars, letterbox ? 256 * (256 - 103) : 0);
+        double across = (double)(fitted.value[middle + 20] - fitted.value[middle]) / 20,
+               down = (double)(fitted.value[middle + 20 * 256] - fitted.value[middle]) / 20000;
+        double step = letterbox ? 487 / 256.0 : 195 / 256.0;
+        assert_true(fabs(across - step) < 0.1 && fabs(down - step) < 0.1);
+        assert_true(fabs((double)fitted.value[middle] - (1000 * 97.0 + 243)) < 2500);
         sl_image_free(&fitted);
     }
     sl_image_free(&image);
@@ -210,7 +209,7 @@ static void displays_span_their_range(void **state) {
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(every_map_can_be_undone),   cmocka_unit_test(odd_images_get_a_map),
     cmocka_unit_test(shrinking_keeps_the_mean),  cmocka_unit_test(masked_pixels_do_not_leak),
-    cmocka_unit_test(enlarging_follows_a_plane), cmocka_unit_test(fitting_is_recorded),
+    cmocka_unit_test(enlarging_follows_a_plane), cmocka_unit_test(frames_of_any_shape_fit),
     cmocka_unit_test(displays_span_their_range),
 };
 

@@ -22,7 +22,7 @@ struct sl_workspace_feed {
 sl_status sl_prepare_image(const sl_image *image, int32_t size_px, float *out) {
     sl_image fitted;
     sl_intensity_map map;
-    SL_TRY(sl_image_fit(image, SL_FIT_LETTERBOX, SL_RESIZE_BILINEAR, size_px, size_px, &fitted, NULL));
+    SL_TRY(sl_image_fit(image, SL_FIT_LETTERBOX, size_px, size_px, &fitted));
     sl_status status = sl_intensity_fit(&sl_intensity_default, &fitted, &map);
     if (!status) sl_intensity_apply(&map, &fitted, out);
     sl_image_free(&fitted);

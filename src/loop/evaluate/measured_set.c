@@ -17,7 +17,7 @@ sl_status sl_image_average_down(const sl_image *image, int32_t side_px, sl_image
     double scale = (double)side_px / longer;
     int32_t height = (int32_t)fmax(1, round(image->height_px * scale)),
             width = (int32_t)fmax(1, round(image->width_px * scale));
-    return sl_image_resize(image, height, width, SL_RESIZE_BILINEAR, out);
+    return sl_image_resize(image, height, width, out);
 }
 
 sl_status sl_image_shuffle(sl_image *image, sl_random *random) {

@@ -41,7 +41,7 @@ typedef struct sl_expert_answer {
     int64_t active_ms;
 } sl_expert_answer;
 
-/* How likely it finds the image unreal, 0..1, before it slips, tires or follows a score. */
+/* How likely it finds the image unreal, 0..1, before it slips, doubts or follows a score. */
 double sl_expert_chance_unreal(const sl_expert *expert, const sl_expert_view *view);
 /* What it says of the image, and how long it takes: by seed and assignment alone. */
 sl_expert_answer sl_expert_judge(const sl_expert *expert, const sl_expert_view *view, sl_id assignment);

@@ -33,7 +33,7 @@ static sl_status map_observed(const sl_bundle *bundle, const sl_image *image, fl
 
 sl_status sl_lora_prepare(const sl_bundle *bundle, const sl_image *image, int32_t size_px, float *out) {
     sl_image fitted;
-    SL_TRY(sl_image_fit(image, SL_FIT_CROP, SL_RESIZE_BILINEAR, size_px, size_px, &fitted, NULL));
+    SL_TRY(sl_image_fit(image, SL_FIT_CROP, size_px, size_px, &fitted));
     sl_status status = bundle->space == SL_SPACE_EXPECTATION ? map_expectation(&fitted, out)
                                                              : map_observed(bundle, &fitted, out);
     sl_image_free(&fitted);
