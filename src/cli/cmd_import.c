@@ -43,6 +43,13 @@ static void print_look_alikes(const sl_cli *cli, const json_t *list) {
         "workspace.");
 }
 
+static void print_origins(const sl_cli *cli, const json_t *origins) {
+    long long simulated = number(origins, "simulated"), generated = number(origins, "generated");
+    if (simulated + generated == 0) return;
+    sl_cli_print(cli, "of these %lld experimental, %lld simulated, %lld generated",
+                 number(origins, "experimental"), simulated, generated);
+}
+
 /* With few groups all may fall to one side; then the loop has nothing to calibrate or to measure on. */
 static void print_empty_splits(sl_cli *cli, const json_t *splits) {
     bool calibrates = number(splits, "calibration") > 0, tests = number(splits, "test") > 0;
@@ -66,6 +73,7 @@ static sl_status run(sl_cli *cli, void *settings) {
     sl_cli_print(cli, "%lld images found, %lld added, %lld known already, in %lld groups",
                  number(result, "found"), number(result, "added"), number(result, "known"),
                  number(result, "groups"));
+    print_origins(cli, json_object_get(result, "origins"));
     sl_cli_print(cli, "the workspace's splits now: %lld train, %lld calibration, %lld test",
                  number(splits, "train"), number(splits, "calibration"), number(splits, "test"));
     print_empty_splits(cli, splits);
@@ -87,18 +95,21 @@ static sl_status run(sl_cli *cli, void *settings) {
 
 const sl_command sl_command_import = {
     .name = "import",
-    .summary = "add measured images to the workspace",
+    .summary = "add images from files to the workspace",
     .arguments = "PATH...",
     .description = "Reads EDF, TIFF, CBF, HDF5/NeXus, NPY, PNG and JPEG by content. Captions come from a "
                    "metadata.jsonl\n"
                    "beside or above the images (\"file_name\", \"text\", and \"group\" if you like), else "
                    "from --caption.\n"
-                   "Images of one group (sample or scan) are never divided between training and test.",
-    .examples =
-        "  scatterloop import frames/\n"
-        "  scatterloop import --caption \"GISAXS data showing peaks\" --group film-7 scan7/*.cbf\n"
-        "  scatterloop import --origin generated --labels-by anna sorted/   # real/ and fake/ below it\n"
-        "  scatterloop import --all-frames stack.h5::entry/data/data\n",
+                   "Images of one group (sample or scan) are never divided between training and test.\n"
+                   "Simulated and generated images are known by their rows or by the record in their files, "
+                   "and never\n"
+                   "pass for measured ones.",
+    .examples = "  scatterloop import frames/\n"
+                "  scatterloop import --caption \"GISAXS data showing peaks\" --group film-7 scan7/*.cbf\n"
+                "  scatterloop import --origin generated --labels-by anna sorted/   # made by others; real/ "
+                "and fake/ below it\n"
+                "  scatterloop import --all-frames stack.h5::entry/data/data\n",
     .arguments_min = 1,
     .arguments_max = -1,
     .options = sl_import_options,

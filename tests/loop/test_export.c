@@ -6,6 +6,7 @@
 #include "image/captions.h"
 #include "image/frame.h"
 #include "loop/export/export.h"
+#include "loop/import/import.h"
 #include "loop/pixels.h"
 
 #include <stdlib.h>
@@ -161,6 +162,30 @@ static void an_image_folder_reads_back(void **state) {
     assert_int_equal(check_split(&settings, "test"), r.split[SL_SPLIT_TEST]);
 }
 
+/* Into another workspace. */
+static void imported_images_keep_their_origin(void **state) {
+    (void)state;
+    sl_export_settings settings = settings_for("given");
+    sl_export_result r;
+    sl_workspace *other;
+    json_t *result;
+    const char *root = sl_arena_printf(arena, "%s/other", folder);
+    assert_ok(sl_export(workspace, &settings, NULL, &r));
+    assert_ok(sl_workspace_init(root, 1));
+    assert_ok(sl_workspace_open(root, &other));
+    assert_ok(sl_import(other, &(sl_list){&settings.out, 1}, &(sl_import_settings){0}, NULL, &result));
+    assert_int_equal(json_integer_value(json_object_get(result, "added")), r.images);
+    json_decref(result);
+    for (int origin = 0; origin < SL_ORIGIN_COUNT; origin++) {
+        sl_image_filter filter = SL_IMAGE_FILTER_ALL;
+        int64_t count;
+        filter.origin = origin;
+        assert_ok(sl_store_image_count(other->store, &filter, &count));
+        assert_int_equal(count, r.origin[origin]);
+    }
+    sl_workspace_close(other);
+}
+
 static void sums_hold_for_every_file(void **state) {
     (void)state;
     static const char *const names[] = {"s0", "s1", "s2", "s3"};
@@ -278,6 +303,7 @@ static void a_folder_that_is_there_stays_as_it_is(void **state) {
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(labels_come_from_who_knows),
     cmocka_unit_test(an_image_folder_reads_back),
+    cmocka_unit_test(imported_images_keep_their_origin),
     cmocka_unit_test(sums_hold_for_every_file),
     cmocka_unit_test(the_hash_names_images_labels_and_splits_alone),
     cmocka_unit_test(classes_hold_what_is_labelled),

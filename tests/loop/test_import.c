@@ -3,7 +3,10 @@
 #include "shared.h"
 
 #include "base/file.h"
+#include "image/write.h"
+#include "loop/classify/labels.h"
 #include "loop/import/import.h"
+#include "loop/picture.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -161,6 +164,73 @@ static void faults_are_named_before_anything_is_added(void **state) {
     assert_status(import_with("/no/such/place.npy", (sl_import_settings){0}, &result), SL_NOT_FOUND);
 }
 
+/* A file of our own whose pixels depend on `k`, with this record. */
+static void write_ours(const char *name, const char *record, int k) {
+    enum { SIDE = 16 };
+    json_t *provenance = json_loads(record, 0, NULL);
+    const sl_write_info info = {.provenance = provenance, .synthetic = true};
+    sl_image image;
+    assert_non_null(provenance);
+    assert_ok(sl_image_new(SIDE, SIDE, &image));
+    for (int i = 0; i < SIDE * SIDE; i++) image.value[i] = (float)(i * k % 97);
+    write_text(name, "");
+    if (strstr(name, ".png"))
+        assert_ok(sl_picture_write_png(path_of(name), &image, &info));
+    else
+        assert_ok(sl_image_write(path_of(name), strstr(name, ".h5") ? SL_WRITE_HDF5 : SL_WRITE_TIFF, &image,
+                                 &info));
+    sl_image_free(&image);
+    json_decref(provenance);
+}
+
+static void made_images_never_pass_for_measured(void **state) {
+    (void)state;
+    json_t *result;
+    sl_image_label said;
+    write_npy("ok/row.npy", 1);
+    write_npy("ok/plain.npy", 2);
+    write_npy("ok/foreign.npy", 3);
+    write_ours("ok/generated.tif", "{\"origin\": \"generated\"}", 4);
+    write_ours("ok/picture.png", "{\"origin\": \"generated\"}", 5);
+    write_ours("ok/simulated.h5", "{\"generator\": \"scatterloop simulate\"}", 6);
+    write_ours("ok/again.tif", "{\"imported_as\": \"simulated\"}", 7);
+    write_text("ok/metadata.jsonl", "{\"file_name\": \"row.npy\", \"origin\": \"generated\"}\n"
+                                    "{\"file_name\": \"foreign.npy\", \"origin\": \"ESRF\"}\n");
+    assert_ok(import_with(path_of("ok"), (sl_import_settings){0}, &result));
+    assert_int_equal(number(result, "added"), 7);
+    assert_int_equal(number(json_object_get(result, "origins"), "generated"), 3);
+    json_decref(result);
+    assert_int_equal(image_from("row")->origin, SL_ORIGIN_GENERATED);
+    assert_int_equal(image_from("generated.tif")->origin, SL_ORIGIN_GENERATED);
+    assert_int_equal(image_from("picture")->origin, SL_ORIGIN_GENERATED);
+    assert_int_equal(image_from("simulated.h5")->origin, SL_ORIGIN_SIMULATED);
+    assert_int_equal(image_from("again")->origin, SL_ORIGIN_SIMULATED);
+    assert_int_equal(image_from("plain")->origin, SL_ORIGIN_EXPERIMENTAL);
+    assert_int_equal(image_from("foreign")->origin, SL_ORIGIN_EXPERIMENTAL);
+    assert_ok(sl_image_label_get(workspace, image_from("generated.tif"), arena, &said));
+    assert_int_equal(said.source, SL_LABEL_BY_NOBODY);
+
+    write_npy("odd/synthetic.npy", 8);
+    write_npy("odd/plain.npy", 9);
+    write_ours("odd/two_words.tif", "{\"origin\": \"generated\"}", 10);
+    write_ours("odd/told.tif", "{\"origin\": \"simulated\"}", 11);
+    write_text("odd/metadata.jsonl", "{\"file_name\": \"synthetic.npy\", \"synthetic\": true}\n"
+                                     "{\"file_name\": \"two_words.tif\", \"origin\": \"experimental\"}\n");
+    sl_import_settings settings = {.origin = 1 + SL_ORIGIN_EXPERIMENTAL};
+    assert_ok(import_with(path_of("odd"), settings, &result));
+    assert_int_equal(number(result, "added"), 1);
+    assert_int_equal(json_array_size(json_object_get(result, "errors")), 3);
+    char *errors = json_dumps(json_object_get(result, "errors"), 0);
+    assert_non_null(strstr(errors, "told.tif': the file itself says that it is simulated, --origin"));
+    free(errors);
+    json_decref(result);
+    settings.origin = 1 + SL_ORIGIN_SIMULATED;
+    assert_ok(import_with(path_of("odd"), settings, &result));
+    assert_int_equal(number(result, "added"), 2);
+    json_decref(result);
+    assert_int_equal(image_from("synthetic")->origin, SL_ORIGIN_SIMULATED);
+}
+
 static void a_run_tells_of_the_import(void **state) {
     (void)state;
     json_t *result;
@@ -239,7 +309,7 @@ static sl_label label_of(const char *part) {
 static void labels_come_with_folders_and_tables(void **state) {
     (void)state;
     json_t *result;
-    sl_import_settings settings = {.labels_by = "anna", .origin = SL_ORIGIN_GENERATED};
+    sl_import_settings settings = {.labels_by = "anna", .origin = 1 + SL_ORIGIN_GENERATED};
     write_npy("sorted/real/r.npy", 1);
     write_npy("sorted/Fake/f.npy", 2);
     write_npy("sorted/other/o.npy", 3);
@@ -275,12 +345,9 @@ static void labels_come_with_folders_and_tables(void **state) {
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, scratch_open, scratch_close)
 static const struct CMUnitTest tests[] = {
-    TEST(a_folder_with_everything_in_it),
-    TEST(groups_come_from_where_they_are_told),
-    TEST(labels_come_with_folders_and_tables),
-    TEST(faults_are_named_before_anything_is_added),
-    TEST(a_run_tells_of_the_import),
-    TEST(one_scan_under_two_names_is_told),
-    TEST(measured_images_keep_their_groups_apart),
+    TEST(a_folder_with_everything_in_it),      TEST(groups_come_from_where_they_are_told),
+    TEST(labels_come_with_folders_and_tables), TEST(faults_are_named_before_anything_is_added),
+    TEST(made_images_never_pass_for_measured), TEST(a_run_tells_of_the_import),
+    TEST(one_scan_under_two_names_is_told),    TEST(measured_images_keep_their_groups_apart),
 };
 TEST_MAIN(tests)

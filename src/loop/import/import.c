@@ -7,6 +7,7 @@
 #include "image/intensity_map.h"
 #include "loop/import/import_labels.h"
 #include "loop/import/import_names.h"
+#include "loop/import/import_origin.h"
 #include "loop/import/look_alikes.h"
 #include "loop/job.h"
 
@@ -27,8 +28,10 @@ const sl_option sl_import_options[] = {
     SL_OPTION_CHOICE(
         SETTINGS, group_by, "group-by", 0, "series", "series|folder|file",
         "what makes a group otherwise: names that differ in their last number, the folder, each file"),
-    SL_OPTION_CHOICE(SETTINGS, origin, "origin", 0, "experimental", "experimental|simulated|generated",
-                     "where the images come from"),
+    SL_OPTION_CHOICE(
+        SETTINGS, origin, "origin", 0, "auto", "auto|experimental|simulated|generated",
+        "where the images come from; auto: as column 'origin' of metadata.jsonl or the file itself "
+        "says, else experimental. What they say otherwise is an error"),
     SL_OPTION_TEXT(
         SETTINGS, labels_by, "labels-by", 0, NULL, "REVIEWER",
         "take labels from the column 'label' of metadata.jsonl, or from folders named real and fake, as "
@@ -59,7 +62,7 @@ typedef struct importer {
     int count, capacity;
     const char *root; /* of the walk under way */
     json_t *result, *duplicates, *errors, *skipped;
-    int64_t added, known;
+    int64_t added, known, origins[SL_ORIGIN_COUNT];
     json_t *groups; /* a set */
     sl_id reviewer; /* who gave the labels; 0: none are wanted */
     int64_t labels[SL_LABEL_COUNT];
@@ -164,10 +167,11 @@ static sl_status describe(item *each, const sl_frame *frame, const sl_image *ima
     json_t *map;
     SL_TRY(intensity_map(image, &map));
     json_t *object = json_pack(
-        "{s:s, s:s, s:s, s:s, s:I, s:o, s:O?, s:o, s:s}", "source", frame->source, "format", frame->format,
-        "dtype", sl_dtype_name(frame->header.dtype), "dataset", frame->header.dataset, "frame",
+        "{s:s, s:s, s:s, s:s, s:I, s:o, s:O?, s:o, s:s, s:s}", "source", frame->source, "format",
+        frame->format, "dtype", sl_dtype_name(frame->header.dtype), "dataset", frame->header.dataset, "frame",
         (json_int_t)frame->header.frame, "geometry", geometry_to_json(&frame->header.geometry), "metadata",
-        frame->header.metadata, "intensity_map", map, "imported_by", "scatterloop " SL_VERSION);
+        frame->header.metadata, "intensity_map", map, "imported_by", "scatterloop " SL_VERSION,
+        SL_IMPORTED_AS, sl_origin_name(each->record.origin));
     if (object && each->row) json_object_set(object, "row", each->row);
     char *text = object ? sl_json_canonical(object) : NULL;
     json_decref(object);
@@ -187,9 +191,12 @@ static sl_status read_item(importer *in, item *each) {
             sl_import_label_find(each->row, each->root, each->path, &each->has_label, &each->label), "'%s'",
             each->path));
     SL_TRY(sl_frame_read(each->path, &each->request, NULL, &frame));
-    sl_status status = sl_frame_to_image(&frame, &image);
+    sl_status status = sl_context(sl_import_origin_find(in->settings->origin, each->row,
+                                                        json_object_get(frame.header.metadata, "provenance"),
+                                                        &each->record.origin),
+                                  "'%s'", each->path);
+    if (!status) status = sl_frame_to_image(&frame, &image);
     if (!status) {
-        each->record.origin = (sl_origin)in->settings->origin;
         each->record.source = sl_arena_strdup(each->arena, frame.source);
         each->record.dtype = sl_dtype_name(frame.header.dtype);
         status = sl_workspace_put_image(in->workspace, &image, each->arena, &each->record);
@@ -242,6 +249,7 @@ static sl_status add_record(importer *in, item *each) {
     SL_TRY(sl_store_images_add(in->workspace->store, &each->record, 1, true, &added));
     json_object_set_new(in->groups, each->record.group_key, json_true());
     in->added += added;
+    in->origins[each->record.origin]++;
     if (each->has_label) {
         SL_TRY(
             sl_import_label_add(in->workspace->store, &each->record, in->reviewer, each->label, each->arena));
@@ -280,22 +288,50 @@ static sl_status import_all(importer *in, const sl_progress *progress) {
     return status;
 }
 
+/* The splits of the origins that were imported, since images of others say nothing about these; of all where
+ * none was. */
+static sl_status count_splits(const importer *in, json_t *splits) {
+    bool any = false;
+    for (int origin = 0; origin < SL_ORIGIN_COUNT; origin++) any |= in->origins[origin] > 0;
+    for (int split = 0; split < SL_SPLIT_COUNT; split++) {
+        int64_t sum = 0;
+        for (int origin = 0; origin < SL_ORIGIN_COUNT; origin++) {
+            sl_image_filter filter = SL_IMAGE_FILTER_ALL;
+            int64_t count;
+            if (any && !in->origins[origin]) continue;
+            filter.split = split;
+            filter.origin = origin;
+            SL_TRY(sl_store_image_count(in->workspace->store, &filter, &count));
+            sum += count;
+        }
+        json_object_set_new(splits, sl_split_name((sl_split)split), json_integer(sum));
+    }
+    return SL_OK;
+}
+
+static sl_status list_look_alikes(const importer *in, json_t *list) {
+    for (int origin = 0; origin < SL_ORIGIN_COUNT; origin++) {
+        json_t *alike;
+        if (!in->origins[origin]) continue;
+        SL_TRY(sl_look_alikes(in->workspace, (sl_origin)origin, &alike));
+        json_array_extend(list, alike);
+        json_decref(alike);
+    }
+    return SL_OK;
+}
+
 static sl_status fill_result(importer *in) {
-    json_t *splits = json_object();
+    json_t *splits = json_object(), *origins = json_object();
     json_object_set_new(in->result, "found",
                         json_integer((json_int_t)((size_t)in->count - json_array_size(in->skipped))));
     json_object_set_new(in->result, "added", json_integer(in->added));
     json_object_set_new(in->result, "known", json_integer(in->known));
     json_object_set_new(in->result, "groups", json_integer((json_int_t)json_object_size(in->groups)));
+    json_object_set_new(in->result, "origins", origins);
+    for (int origin = 0; origin < SL_ORIGIN_COUNT; origin++)
+        json_object_set_new(origins, sl_origin_name((sl_origin)origin), json_integer(in->origins[origin]));
     json_object_set_new(in->result, "splits", splits);
-    for (int split = 0; split < SL_SPLIT_COUNT; split++) {
-        sl_image_filter filter = SL_IMAGE_FILTER_ALL;
-        int64_t count;
-        filter.split = split;
-        filter.origin = in->settings->origin;
-        SL_TRY(sl_store_image_count(in->workspace->store, &filter, &count));
-        json_object_set_new(splits, sl_split_name((sl_split)split), json_integer(count));
-    }
+    SL_TRY(count_splits(in, splits));
     if (in->reviewer) {
         json_t *labels = json_object();
         json_object_set_new(in->result, "labels", labels);
@@ -318,9 +354,9 @@ static sl_status run_import(importer *in, const sl_list *paths, const sl_progres
     for (int i = 0; i < paths->count; i++) SL_TRY(collect_one(in, paths->item[i]));
     list_missing(in);
     SL_TRY(import_all(in, progress));
-    json_t *alike;
-    SL_TRY(sl_look_alikes(in->workspace, (sl_origin)in->settings->origin, &alike));
+    json_t *alike = json_array();
     json_object_set_new(in->result, "look_alikes", alike);
+    SL_TRY(list_look_alikes(in, alike));
     return fill_result(in);
 }
 

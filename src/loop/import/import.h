@@ -10,7 +10,7 @@ typedef struct sl_import_settings {
     const char *caption, *group, *labels_by;
     sl_list groups;
     int group_by; /* sl_import_grouping */
-    int origin;   /* sl_origin */
+    int origin;   /* 0: as the images say; else 1 + sl_origin */
     bool all_frames, folder_captions;
 } sl_import_settings;
 
@@ -27,10 +27,10 @@ extern const sl_option sl_import_options[];
  * that are no images are passed over.
  *
  * *out: {"found", "added", "known", "duplicates": [{"file", "same_as"}], "errors": [{"file", "error",
- * "message"}], "skipped": [file], "splits": {"train", "calibration", "test"}, "groups",
- * "labels": {"real", "unreal", "unsure"}, "look_alikes": see look_alikes.h} (new reference).
- * Fails when nothing could be imported and something went wrong, and on a faulty metadata.jsonl (with its
- * line), before anything is added. */
+ * "message"}], "skipped": [file], "origins": {origin: images read}, "splits": {"train", "calibration",
+ * "test"} (all of the workspace that are of these origins), "groups", "labels": {"real", "unreal", "unsure"},
+ * "look_alikes": see look_alikes.h} (new reference). Fails when nothing could be imported and something went
+ * wrong, and on a faulty metadata.jsonl (with its line), before anything is added. */
 sl_status sl_import(const sl_workspace *workspace, const sl_list *paths, const sl_import_settings *settings,
                     const sl_progress *progress, json_t **out);
 

@@ -4,6 +4,7 @@
 #include "base/hash.h"
 #include "image/captions.h"
 #include "image/write.h"
+#include "loop/origin.h"
 
 #include <string.h>
 
@@ -11,8 +12,8 @@ static sl_status group_of(sl_arena *arena, const sl_caption *row, const char **o
     json_t *provenance = NULL;
     sl_status status = sl_image_provenance_read(row->path, &provenance);
     if (status && status != SL_NOT_FOUND) return status;
-    const char *origin = json_string_value(json_object_get(provenance, "origin"));
-    bool simulated = origin && strcmp(origin, "simulated") == 0;
+    sl_origin origin;
+    bool simulated = sl_origin_of_made(provenance, &origin) && origin == SL_ORIGIN_SIMULATED;
     json_decref(provenance);
     if (simulated)
         *out = sl_arena_strdup(arena, row->path);

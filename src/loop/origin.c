@@ -1,0 +1,9 @@
+#include "loop/origin.h"
+
+bool sl_origin_of_made(const json_t *provenance, sl_origin *out) {
+    const char *word = json_string_value(json_object_get(provenance, "origin"));
+    if (word) return sl_origin_parse(word, out) == SL_OK && *out != SL_ORIGIN_EXPERIMENTAL;
+    /* the simulator's truth, which a workspace keeps as the record, names the program */
+    *out = SL_ORIGIN_SIMULATED;
+    return json_object_get(provenance, "simulator") || json_object_get(provenance, "generator");
+}
