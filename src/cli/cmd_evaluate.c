@@ -14,6 +14,9 @@ static void print_set(const sl_cli *cli, const char *role, const sl_evaluated_se
                  (long long)each->technique[3]);
     if (each->set.found > each->set.count)
         sl_cli_print(cli, "           drawn from %lld (--max)", (long long)each->set.found);
+    if (each->set.companions)
+        sl_cli_print(cli, "           %lld pictures and expectations of images beside them were passed over",
+                     (long long)each->set.companions);
     for (size_t i = 0; i < json_array_size(each->set.errors); i++) {
         const json_t *error = json_array_get(each->set.errors, i);
         sl_cli_print(cli, "           not usable: %s: %s", json_string_value(json_object_get(error, "file")),

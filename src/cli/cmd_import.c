@@ -88,6 +88,9 @@ static sl_status run(sl_cli *cli, void *settings) {
     if (json_array_size(json_object_get(result, "skipped")))
         sl_cli_print(cli, "%zu files that are no images were passed over",
                      json_array_size(json_object_get(result, "skipped")));
+    if (json_array_size(json_object_get(result, "companions")))
+        sl_cli_print(cli, "%zu pictures and expectations of images beside them were passed over",
+                     json_array_size(json_object_get(result, "companions")));
     json_object_update(cli->result, result);
     json_decref(result);
     return SL_OK;
@@ -104,7 +107,8 @@ const sl_command sl_command_import = {
                    "Images of one group (sample or scan) are never divided between training and test.\n"
                    "Simulated and generated images are known by their rows or by the record in their files, "
                    "and never\n"
-                   "pass for measured ones.",
+                   "pass for measured ones. Of a folder that generate or simulate wrote, counts are taken, and\n"
+                   "pictures beside them passed over.",
     .examples = "  scatterloop import frames/\n"
                 "  scatterloop import --caption \"GISAXS data showing peaks\" --group film-7 scan7/*.cbf\n"
                 "  scatterloop import --origin generated --labels-by anna sorted/   # made by others; real/ "

@@ -108,6 +108,11 @@ static void make_one(void *context, int64_t task, int worker) {
     if (status) snprintf(r->message[task], sizeof r->message[task], "%s", sl_error_message());
 }
 
+/* Each image is made by itself and is a group of its own, in a workspace as in a folder. */
+static void group_of(const run *r, int64_t index, char out[64]) {
+    snprintf(out, 64, "simulated:%lld:%lld", (long long)r->settings->seed, (long long)index);
+}
+
 static sl_status record_image(run *r, const sl_sim_sample *sample) {
     json_t *truth = sl_sim_sample_truth(sample);
     if (truth) json_object_del(truth, "masks"); /* the pixels' own mask says the same */
@@ -120,10 +125,11 @@ static sl_status record_image(run *r, const sl_sim_sample *sample) {
         free(text);
         return status;
     }
+    char group[64];
+    group_of(r, sample->index, group);
     sl_image_record record = {
         .origin = SL_ORIGIN_SIMULATED,
-        .group_key = sl_arena_printf(arena, "simulated:%lld:%lld", (long long)r->settings->seed,
-                                     (long long)sample->index),
+        .group_key = group,
         .caption = sample->caption,
         .run = r->run,
         .run_index = sample->index,
@@ -146,10 +152,11 @@ done:
 }
 
 static sl_status add_metadata(run *r, const sl_sim_sample *sample) {
-    char name[64];
+    char name[64], group[64];
     snprintf(name, sizeof name, "image_%06lld.%s", (long long)sample->index,
              sl_simulated_suffix(r->settings));
-    json_t *row = json_pack("{s:s, s:s}", "file_name", name, "text", sample->caption);
+    group_of(r, sample->index, group);
+    json_t *row = json_pack("{s:s, s:s, s:s}", "file_name", name, "text", sample->caption, "group", group);
     char *line = row ? sl_json_canonical(row) : NULL;
     json_decref(row);
     if (!line) return sl_fail(SL_MEMORY, "out of memory");

@@ -193,6 +193,28 @@ static const char *simulated_folder(const char *name) {
     return simulate.out;
 }
 
+static void a_written_folder_has_one_image_and_group_each(void **state) {
+    (void)state;
+    sl_simulate_settings simulate;
+    sl_simulate_result made;
+    sl_image_set set;
+    assert_ok(sl_options_default(sl_simulate_options, arena, &simulate));
+    simulate.count = 12;
+    simulate.size_px = 64;
+    simulate.expectation = true;
+    simulate.out = sl_arena_printf(arena, "%s/written", folder);
+    assert_ok(sl_simulate(&simulate, NULL, NULL, &made));
+    const sl_image_set_settings plain = {.most = 100};
+    assert_ok(sl_image_set_open(simulate.out, NULL, &plain, arena, &set));
+    assert_int_equal(set.count, 12);
+    assert_int_equal(set.companions, 24);
+    for (int64_t i = 0; i < set.count; i++) {
+        assert_string_equal(set.image[i].group, sl_arena_printf(arena, "simulated:0:%lld", (long long)i));
+        assert_non_null(set.image[i].technique);
+    }
+    sl_image_set_close(&set);
+}
+
 /* A copy in another group is a copy: distance 0, Z far below -2. */
 static void copies_in_other_groups_are_found(void **state) {
     (void)state;
@@ -248,10 +270,15 @@ static void small_sets_get_no_numbers(void **state) {
 }
 
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(equal_sets_lie_at_the_floor),  cmocka_unit_test(threads_change_nothing),
-    cmocka_unit_test(noise_is_far_from_scattering), cmocka_unit_test(features_can_be_left_out),
-    cmocka_unit_test(images_of_a_workspace),        cmocka_unit_test(copies_in_other_groups_are_found),
-    cmocka_unit_test(wrong_sets_are_refused),       cmocka_unit_test(small_sets_get_no_numbers),
+    cmocka_unit_test(equal_sets_lie_at_the_floor),
+    cmocka_unit_test(threads_change_nothing),
+    cmocka_unit_test(noise_is_far_from_scattering),
+    cmocka_unit_test(features_can_be_left_out),
+    cmocka_unit_test(images_of_a_workspace),
+    cmocka_unit_test(copies_in_other_groups_are_found),
+    cmocka_unit_test(a_written_folder_has_one_image_and_group_each),
+    cmocka_unit_test(wrong_sets_are_refused),
+    cmocka_unit_test(small_sets_get_no_numbers),
 };
 
 TEST_MAIN_WITH(tests, scratch_open, scratch_close)

@@ -7,6 +7,7 @@
 #include "loop/classify/labels.h"
 #include "loop/import/import.h"
 #include "loop/picture.h"
+#include "loop/simulate.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -231,6 +232,34 @@ static void made_images_never_pass_for_measured(void **state) {
     assert_int_equal(image_from("synthetic")->origin, SL_ORIGIN_SIMULATED);
 }
 
+static void a_simulated_folder_has_one_image_and_group_each(void **state) {
+    (void)state;
+    json_t *result;
+    sl_simulate_settings simulate;
+    sl_simulate_result made;
+    assert_ok(sl_options_default(sl_simulate_options, arena, &simulate));
+    simulate.count = 12;
+    simulate.size_px = 32;
+    simulate.expectation = true;
+    simulate.out = path_of("made");
+    assert_ok(sl_simulate(&simulate, NULL, NULL, &made));
+    /* measured ones that are called the same are two images */
+    write_npy("made/scan.npy", 1);
+    write_ours("made/scan.png", "{\"source\": \"a detector\"}", 2);
+    assert_ok(import_with(simulate.out, (sl_import_settings){0}, &result));
+    assert_int_equal(number(result, "found"), 14);
+    assert_int_equal(number(result, "added"), 14);
+    assert_int_equal(number(result, "groups"), 13);
+    assert_int_equal(number(json_object_get(result, "origins"), "simulated"), 12);
+    assert_int_equal(json_array_size(json_object_get(result, "companions")), 24);
+    json_decref(result);
+    assert_string_equal(image_from("image_000007")->group_key, "simulated:0:7");
+    /* who names a picture means it */
+    assert_ok(import_with(path_of("made/image_000003.png"), (sl_import_settings){0}, &result));
+    assert_int_equal(number(result, "added"), 1);
+    json_decref(result);
+}
+
 static void a_run_tells_of_the_import(void **state) {
     (void)state;
     json_t *result;
@@ -345,9 +374,14 @@ static void labels_come_with_folders_and_tables(void **state) {
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, scratch_open, scratch_close)
 static const struct CMUnitTest tests[] = {
-    TEST(a_folder_with_everything_in_it),      TEST(groups_come_from_where_they_are_told),
-    TEST(labels_come_with_folders_and_tables), TEST(faults_are_named_before_anything_is_added),
-    TEST(made_images_never_pass_for_measured), TEST(a_run_tells_of_the_import),
-    TEST(one_scan_under_two_names_is_told),    TEST(measured_images_keep_their_groups_apart),
+    TEST(a_folder_with_everything_in_it),
+    TEST(groups_come_from_where_they_are_told),
+    TEST(labels_come_with_folders_and_tables),
+    TEST(faults_are_named_before_anything_is_added),
+    TEST(made_images_never_pass_for_measured),
+    TEST(a_simulated_folder_has_one_image_and_group_each),
+    TEST(a_run_tells_of_the_import),
+    TEST(one_scan_under_two_names_is_told),
+    TEST(measured_images_keep_their_groups_apart),
 };
 TEST_MAIN(tests)

@@ -10,6 +10,7 @@
 #include "loop/classify/train_classifier.h"
 #include "loop/generate/generate.h"
 #include "loop/report/report.h"
+#include "image/captions.h"
 #include "image/frame.h"
 #include "image/write.h"
 #include "loop/simulate.h"
@@ -134,6 +135,10 @@ static void an_image_depends_on_seed_and_index_alone(void **state) {
         assert_ok(sl_generate(&settings, prompts, 2, NULL, 0, NULL, &made));
     }
     for (int i = 0; i < 5; i++) assert_same_image(whole, parts, i, 1e-4);
+    sl_captions *rows;
+    assert_ok(sl_captions_read(sl_path_join(arena, whole, "metadata.jsonl"), &rows));
+    assert_string_equal(sl_captions_at(rows, 3)->group, "generated:11:3");
+    sl_captions_free(rows);
     json_t *provenance;
     assert_ok(sl_image_provenance_read(sl_path_join(arena, whole, "image_000003.tif"), &provenance));
     assert_string_equal(json_string_value(json_object_get(provenance, "prompt")), "the saxs pattern");

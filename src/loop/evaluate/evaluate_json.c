@@ -25,10 +25,10 @@ static json_t *set_to_json(const sl_evaluated_set *each) {
     json_t *technique = json_object();
     for (int t = 0; t < SL_EVALUATE_TECHNIQUES; t++)
         json_object_set_new(technique, names[t], json_integer(each->technique[t]));
-    return json_pack("{s:s, s:I, s:I, s:I, s:I, s:o, s:O}", "set", each->set.words, "found",
+    return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:o, s:O}", "set", each->set.words, "found",
                      (json_int_t)each->set.found, "images", (json_int_t)each->measured.count, "groups",
-                     (json_int_t)each->groups, "others", (json_int_t)each->set.others, "techniques",
-                     technique, "errors", each->set.errors);
+                     (json_int_t)each->groups, "others", (json_int_t)each->set.others, "companions",
+                     (json_int_t)each->set.companions, "techniques", technique, "errors", each->set.errors);
 }
 
 static json_t *columns_to_json(const sl_column_difference *column) {

@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/random.h"
+#include "loop/import/companion.h"
 #include "loop/import/import_names.h"
 #include "xray/simulate.h"
 
@@ -15,6 +16,7 @@ typedef struct lister {
     sl_arena *arena;
     sl_import_names names;
     const char *root;
+    bool listed; /* files come from a folder, nobody named them */
     int64_t capacity;
 } lister;
 
@@ -67,7 +69,9 @@ static sl_status visit(void *context, const char *path) {
         return SL_OK;
     }
     const sl_frame_header *h = &frame.header;
-    if (!is_too_small(in->set, path, h->height_px, h->width_px)) {
+    if (in->listed && sl_is_companion(path, json_object_get(h->metadata, "provenance"))) {
+        in->set->companions++;
+    } else if (!is_too_small(in->set, path, h->height_px, h->width_px)) {
         bool known = isfinite(h->geometry.beam_x_px) && isfinite(h->geometry.beam_y_px);
         *add_image(in) = (sl_set_image){
             .name = sl_arena_strdup(in->arena, path),
@@ -87,6 +91,7 @@ static sl_status list_files(lister *in, const char *path) {
     for (size_t n = strlen(plain); n > 1 && plain[n - 1] == '/'; n--) plain[n - 1] = '\0';
     const char *slash = strrchr(plain, '/');
     bool folder = sl_path_is_folder(plain);
+    in->listed = folder;
     in->root = folder ? plain : slash ? sl_arena_strndup(in->arena, plain, (size_t)(slash - plain)) : ".";
     sl_status status = sl_import_names_open(&in->settings->names, &in->names);
     if (!status) status = folder ? sl_folder_walk(plain, visit, in) : visit(in, plain);

@@ -30,6 +30,7 @@ typedef struct sl_image_set {
     int64_t count;
     int64_t found;            /* before it was thinned out to the most that are wanted */
     int64_t others;           /* files of a folder that are no images */
+    int64_t companions;       /* pictures and expectations beside the counts of an image */
     json_t *errors;           /* [{"file", "message"}] of files that cannot be read */
     uint64_t simulation_seed; /* of simulated sets */
     int32_t simulation_px;

@@ -280,6 +280,11 @@ static sl_status read_mask(run *r) {
     return SL_OK;
 }
 
+/* Each image is made by itself and is a group of its own, in a workspace as in a folder. */
+static const char *group_of(const run *r, int64_t index) {
+    return sl_arena_printf(r->arena, "generated:%lld:%lld", (long long)r->settings->seed, (long long)index);
+}
+
 static sl_status write_files(run *r, const sl_image *image, int64_t index, const char *prompt,
                              const json_t *provenance) {
     const char *folder = r->settings->out;
@@ -290,7 +295,8 @@ static sl_status write_files(run *r, const sl_image *image, int64_t index, const
     char *display = sl_arena_printf(r->arena, "%s/image_%06lld.png", folder, (long long)index);
     SL_TRY(sl_image_write(counts, format, image, &info));
     SL_TRY(sl_picture_write_png(display, image, &info));
-    json_t *row = json_pack("{s:s, s:s}", "file_name", sl_path_base(counts), "text", prompt);
+    json_t *row = json_pack("{s:s, s:s, s:s}", "file_name", sl_path_base(counts), "text", prompt, "group",
+                            group_of(r, index));
     char *line = sl_json_canonical(row);
     json_decref(row);
     if (!line) return sl_fail(SL_MEMORY, "out of memory");
@@ -315,8 +321,7 @@ static sl_status record_image(run *r, const sl_image *image, int64_t index, cons
     if (!text) return sl_fail(SL_MEMORY, "out of memory");
     sl_image_record record = {
         .origin = SL_ORIGIN_GENERATED,
-        .group_key =
-            sl_arena_printf(r->arena, "generated:%lld:%lld", (long long)r->settings->seed, (long long)index),
+        .group_key = group_of(r, index),
         .caption = prompt,
         .run = r->run,
         .round = r->round,

@@ -5,6 +5,7 @@
 #include "base/threads.h"
 #include "image/frame.h"
 #include "image/intensity_map.h"
+#include "loop/import/companion.h"
 #include "loop/import/import_labels.h"
 #include "loop/import/import_names.h"
 #include "loop/import/import_origin.h"
@@ -46,7 +47,8 @@ typedef struct item {
     bool listed; /* found in a folder, not named by the user: may be no image at all */
     sl_arena *arena;
     sl_image_record record;
-    json_t *row; /* what metadata.jsonl says, a copy; NULL: nothing */
+    bool companion; /* of another image, see companion.h: passed over */
+    json_t *row;    /* what metadata.jsonl says, a copy; NULL: nothing */
     bool has_label;
     sl_label label;
     sl_status status;
@@ -61,7 +63,7 @@ typedef struct importer {
     item *items;
     int count, capacity;
     const char *root; /* of the walk under way */
-    json_t *result, *duplicates, *errors, *skipped;
+    json_t *result, *duplicates, *errors, *skipped, *companions;
     int64_t added, known, origins[SL_ORIGIN_COUNT];
     json_t *groups; /* a set */
     sl_id reviewer; /* who gave the labels; 0: none are wanted */
@@ -181,28 +183,33 @@ static sl_status describe(item *each, const sl_frame *frame, const sl_image *ima
     return SL_OK;
 }
 
+static sl_status keep_frame(importer *in, item *each, const sl_frame *frame) {
+    sl_image image;
+    const json_t *provenance = json_object_get(frame->header.metadata, "provenance");
+    each->companion = each->listed && sl_is_companion(each->path, provenance);
+    if (each->companion) return SL_OK;
+    SL_TRY(
+        sl_context(sl_import_origin_find(in->settings->origin, each->row, provenance, &each->record.origin),
+                   "'%s'", each->path));
+    SL_TRY(sl_frame_to_image(frame, &image));
+    each->record.source = sl_arena_strdup(each->arena, frame->source);
+    each->record.dtype = sl_dtype_name(frame->header.dtype);
+    sl_status status = sl_workspace_put_image(in->workspace, &image, each->arena, &each->record);
+    if (!status) status = describe(each, frame, &image);
+    sl_image_free(&image);
+    return status;
+}
+
 /* Decodes one image and writes its pixels; the record is added later, in order. */
 static sl_status read_item(importer *in, item *each) {
     sl_frame frame;
-    sl_image image;
     SL_TRY(sl_arena_new(&each->arena));
     if (in->reviewer)
         SL_TRY(sl_context(
             sl_import_label_find(each->row, each->root, each->path, &each->has_label, &each->label), "'%s'",
             each->path));
     SL_TRY(sl_frame_read(each->path, &each->request, NULL, &frame));
-    sl_status status = sl_context(sl_import_origin_find(in->settings->origin, each->row,
-                                                        json_object_get(frame.header.metadata, "provenance"),
-                                                        &each->record.origin),
-                                  "'%s'", each->path);
-    if (!status) status = sl_frame_to_image(&frame, &image);
-    if (!status) {
-        each->record.source = sl_arena_strdup(each->arena, frame.source);
-        each->record.dtype = sl_dtype_name(frame.header.dtype);
-        status = sl_workspace_put_image(in->workspace, &image, each->arena, &each->record);
-        if (!status) status = describe(each, &frame, &image);
-        sl_image_free(&image);
-    }
+    sl_status status = keep_frame(in, each, &frame);
     sl_frame_free(&frame);
     return status;
 }
@@ -243,6 +250,10 @@ static sl_status add_record(importer *in, item *each) {
         return sl_fail(each->status, "%s", each->message);
     if (each->status) {
         add_error(in, each->path, each->status, each->message);
+        return SL_OK;
+    }
+    if (each->companion) {
+        json_array_append_new(in->companions, json_string(each->path));
         return SL_OK;
     }
     int added;
@@ -322,8 +333,8 @@ static sl_status list_look_alikes(const importer *in, json_t *list) {
 
 static sl_status fill_result(importer *in) {
     json_t *splits = json_object(), *origins = json_object();
-    json_object_set_new(in->result, "found",
-                        json_integer((json_int_t)((size_t)in->count - json_array_size(in->skipped))));
+    size_t passed_over = json_array_size(in->skipped) + json_array_size(in->companions);
+    json_object_set_new(in->result, "found", json_integer((json_int_t)((size_t)in->count - passed_over)));
     json_object_set_new(in->result, "added", json_integer(in->added));
     json_object_set_new(in->result, "known", json_integer(in->known));
     json_object_set_new(in->result, "groups", json_integer((json_int_t)json_object_size(in->groups)));
@@ -378,6 +389,7 @@ sl_status sl_import(const sl_workspace *workspace, const sl_list *paths, const s
     json_object_set_new(in.result, "duplicates", in.duplicates = json_array());
     json_object_set_new(in.result, "errors", in.errors = json_array());
     json_object_set_new(in.result, "skipped", in.skipped = json_array());
+    json_object_set_new(in.result, "companions", in.companions = json_array());
     status = sl_arena_new(&in.arena);
     if (!status) status = sl_import_names_open(settings, &in.names);
     if (!status && settings->labels_by)
