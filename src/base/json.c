@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/limits.h"
+#include "base/text.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -65,6 +66,39 @@ sl_status sl_json_write(const char *path, const json_t *value) {
 
 char *sl_json_canonical(const json_t *value) {
     return json_dumps(value, JSON_SORT_KEYS | JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(17));
+}
+
+/* Bytes of the UTF-8 character at `at`; 0: there is none. */
+static size_t character_bytes(const char *at) {
+    for (size_t n = 1; n <= 4 && at[n - 1]; n++) {
+        json_t *character = json_stringn(at, n);
+        json_decref(character);
+        if (character) return n;
+    }
+    return 0;
+}
+
+bool sl_is_utf8(const char *text) {
+    for (size_t n; *text; text += n)
+        if (!(n = character_bytes(text))) return false;
+    return true;
+}
+
+json_t *sl_json_text(const char *text) {
+    json_t *plain = json_string(text);
+    if (plain || sl_is_utf8(text)) return plain;
+    sl_text shown = SL_TEXT_INIT;
+    while (*text) {
+        size_t n = character_bytes(text);
+        if (n)
+            sl_text_add_bytes(&shown, text, n);
+        else
+            sl_text_printf(&shown, "\\x%02x", (unsigned char)*text);
+        text += n ? n : 1;
+    }
+    json_t *out = shown.failed ? NULL : json_string(sl_text_get(&shown));
+    sl_text_free(&shown);
+    return out;
 }
 
 static const char *type_name(const json_t *value) {

@@ -22,6 +22,11 @@ sl_status sl_json_write(const char *path, const json_t *value); /* the same into
  * when out of memory. */
 char *sl_json_canonical(const json_t *value);
 
+/* JSON holds UTF-8 alone; names of files, and messages with such names, may be anything. */
+bool sl_is_utf8(const char *text);
+/* `text` as a string; bytes that are not UTF-8 stand as "\\xfc". NULL when out of memory. */
+json_t *sl_json_text(const char *text);
+
 /* Members of an object. The *_or forms return the fallback where the key is absent or null, and fail on a
  * wrong type; the others fail when it is absent. Strings stay owned by the object. */
 sl_status sl_json_int(const json_t *object, const char *key, int64_t low, int64_t high, int64_t *out);

@@ -86,7 +86,7 @@ static sl_status run(sl_cli *cli, void *settings) {
     print_list(cli, json_object_get(result, "errors"), "could not be read", "file", ": ", "message");
     print_look_alikes(cli, json_object_get(result, "look_alikes"));
     if (json_array_size(json_object_get(result, "skipped")))
-        sl_cli_print(cli, "%zu files that are no images were passed over",
+        sl_cli_print(cli, "%zu files of no known format were passed over",
                      json_array_size(json_object_get(result, "skipped")));
     if (json_array_size(json_object_get(result, "companions")))
         sl_cli_print(cli, "%zu pictures and expectations of images beside them were passed over",
@@ -100,15 +100,16 @@ const sl_command sl_command_import = {
     .name = "import",
     .summary = "add images from files to the workspace",
     .arguments = "PATH...",
-    .description = "Reads EDF, TIFF, CBF, HDF5/NeXus, NPY, PNG and JPEG by content. Captions come from a "
-                   "metadata.jsonl\n"
-                   "beside or above the images (\"file_name\", \"text\", and \"group\" if you like), else "
-                   "from --caption.\n"
-                   "Images of one group (sample or scan) are never divided between training and test.\n"
-                   "Simulated and generated images are known by their rows or by the record in their files, "
-                   "and never\n"
-                   "pass for measured ones. Of a folder that generate or simulate wrote, counts are taken, and\n"
-                   "pictures beside them passed over.",
+    .description =
+        "Reads EDF, TIFF, CBF, HDF5/NeXus, NPY, PNG and JPEG by content. Captions come from a "
+        "metadata.jsonl\n"
+        "beside or above the images (\"file_name\", \"text\", and \"group\" if you like), else "
+        "from --caption.\n"
+        "Images of one group (sample or scan) are never divided between training and test.\n"
+        "Simulated and generated images are known by their rows or by the record in their files, "
+        "and never\n"
+        "pass for measured ones. Of a folder that generate or simulate wrote, counts are taken, and\n"
+        "pictures beside them passed over.",
     .examples = "  scatterloop import frames/\n"
                 "  scatterloop import --caption \"GISAXS data showing peaks\" --group film-7 scan7/*.cbf\n"
                 "  scatterloop import --origin generated --labels-by anna sorted/   # made by others; real/ "

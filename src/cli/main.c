@@ -195,7 +195,8 @@ static bool wants_json(int count, char *const words[]) {
 static void print_failure(sl_status status, bool as_json) {
     fprintf(stderr, "scatterloop: %s\n", sl_error_message());
     if (!as_json) return;
-    json_t *line = json_pack("{s:s, s:s}", "error", sl_status_name(status), "message", sl_error_message());
+    json_t *line =
+        json_pack("{s:s, s:o}", "error", sl_status_name(status), "message", sl_json_text(sl_error_message()));
     char *text = line ? json_dumps(line, JSON_COMPACT) : NULL;
     if (text) puts(text);
     free(text);

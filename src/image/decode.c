@@ -249,6 +249,11 @@ static sl_status decode_in_child(const sl_source *source, const sl_frame_request
     return take_result(map, with_pixels, name, out);
 }
 
+static const char *format_name(int index) {
+    const sl_format *format = sl_format_at(index);
+    return format ? format->name : NULL;
+}
+
 /* Time for the first try. The address sanitizer's allocator, unlike the C library's, is not made for fork: a
  * lock that another thread held stays locked in the child, which then sleeps for ever. There the time is
  * short at first and doubles up to `wall_s`. */
@@ -277,6 +282,7 @@ static sl_status read_source(const sl_source *source, const char *name, const sl
         const sl_decode_limits now = {.memory_bytes = used.memory_bytes, .wall_s = wall_s};
         status = decode_in_child(source, request, with_pixels, &now, map, name, out);
     }
+    if (status == SL_UNSUPPORTED) out->format = format_name(map->format);
     munmap(map, shared_bytes);
     return sl_context(status, "reading image '%s'", name);
 }

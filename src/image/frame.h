@@ -59,7 +59,8 @@ sl_status sl_frame_locate(sl_arena *arena, const char *location, const char **ou
                           sl_frame_request *out);
 
 /* Reads one image. The format is found by content, and gzip is seen through. `request` may be NULL (first
- * image), `limits` too. SL_FORMAT, SL_UNSUPPORTED, SL_LIMIT, SL_TIMEOUT name the file. Free with
+ * image), `limits` too. SL_FORMAT, SL_UNSUPPORTED, SL_LIMIT, SL_TIMEOUT name the file. After SL_UNSUPPORTED
+ * out->format, alone, tells which format the file has: NULL for one that we do not know at all. Free with
  * sl_frame_free. */
 sl_status sl_frame_read(const char *path, const sl_frame_request *request, const sl_decode_limits *limits,
                         sl_frame *out);

@@ -42,7 +42,7 @@ sl_status sl_job_end(sl_job *job, sl_status status, json_t *result) {
     char message[512];
     snprintf(message, sizeof message, "%s", sl_error_message());
     if (status && !result)
-        result = json_pack("{s:s, s:s}", "error", sl_status_name(status), "message", message);
+        result = json_pack("{s:s, s:o}", "error", sl_status_name(status), "message", sl_json_text(message));
     char *text = result ? sl_json_canonical(result) : NULL;
     json_decref(result);
     sl_status recorded = sl_store_run_finish(job->store, job->run, state, text);

@@ -180,9 +180,24 @@ static void numbers_are_told_apart(void **state) {
     json_decref(list);
 }
 
+static void texts_of_any_bytes_can_be_held(void **state) {
+    (void)state;
+    static const char *const cases[][2] = {{"m\xc3\xbcller \xf0\x9f\x94\xac", NULL},
+                                           {"m\374ller\xc3", "m\\xfcller\\xc3"},
+                                           {"\xed\xa0\x80", "\\xed\\xa0\\x80"},
+                                           {"", NULL}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        json_t *text = sl_json_text(cases[i][0]);
+        assert_int_equal(sl_is_utf8(cases[i][0]), cases[i][1] == NULL);
+        assert_string_equal(json_string_value(text), cases[i][1] ? cases[i][1] : cases[i][0]);
+        json_decref(text);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_read_is_written_again),
+        cmocka_unit_test(texts_of_any_bytes_can_be_held),
         cmocka_unit_test(what_is_no_json_is_refused_with_its_place),
         cmocka_unit_test(what_is_too_deep_is_refused),
         cmocka_unit_test(values_are_packed_and_written),

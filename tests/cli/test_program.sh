@@ -59,6 +59,9 @@ if SL_ISA=avx2 "$program" doctor | grep -q '(avx2)'; then
     unset SL_ISA
 fi
 
+# a name that is not UTF-8 is told all the same
+expect 3 --json inspect "/nowhere/$(printf 'm\374ller.edf')" -- 'm\\xfcller.edf'
+
 # the same images by one process and by three shards
 folder=$(mktemp -d)
 "$program" simulate -n 6 --size 64 --seed 3 --unreal 0.5 --out "$folder/all" -q || failed=1

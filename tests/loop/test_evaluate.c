@@ -100,6 +100,13 @@ static void noise_is_far_from_scattering(void **state) {
     char *broken = sl_arena_printf(arena, "%s/broken.tiff", noise);
     assert_ok(sl_file_write_atomic(broken, "II*\0\b\0\0\0damaged", 15));
     assert_ok(sl_file_write_atomic(sl_arena_printf(arena, "%s/notes.txt", noise), "no image", 8));
+    assert_ok(sl_file_write_atomic(sl_arena_printf(arena, "%s/packed.npy", noise),
+                                   "\x93NUMPY\x09\0\x06\0{    \n", 16));
+    sl_image named;
+    assert_ok(sl_image_new(64, 64, &named));
+    assert_ok(
+        sl_image_write(sl_arena_printf(arena, "%s/m\374ller.tiff", noise), SL_WRITE_TIFF, &named, NULL));
+    sl_image_free(&named);
     use_sets("simulated:30:1", noise);
     settings.report = sl_arena_printf(arena, "%s/report.html", folder);
     settings.thumbnails = 3;
@@ -107,7 +114,7 @@ static void noise_is_far_from_scattering(void **state) {
     assert_int_equal(e.sets[1].measured.count, 24);
     assert_int_equal(e.sets[1].groups, 24);
     assert_int_equal(e.sets[1].set.others, 1);
-    assert_int_equal(json_array_size(e.sets[1].set.errors), 1);
+    assert_int_equal(json_array_size(e.sets[1].set.errors), 3);
     assert_true(e.number[SL_SET_NUMBER_KID].value.low > e.number[SL_SET_NUMBER_KID].floor.high);
     assert_between(e.number[SL_SET_NUMBER_AUC_LOGISTIC].value.value, 0.97, 1);
     assert_between(e.number[SL_SET_NUMBER_COVERAGE].value.value, 0, 0.4);

@@ -119,6 +119,32 @@ static void a_folder_with_everything_in_it(void **state) {
     json_decref(result);
 }
 
+static void what_cannot_be_read_is_named(void **state) {
+    (void)state;
+    json_t *result;
+    write_npy("good.npy", 1);
+    write_npy("m\374ller.npy", 2);
+    write_text("n\366.txt", "no image at all");
+    write_text("packed.edf",
+               "{\nHeaderID = EH:000001 ;\nDim_1 = 4 ;\nDim_2 = 4 ;\nDataType = UnsignedShort ;\n"
+               "Compression = GZIP ;\n}\n");
+    assert_ok(import_with(path_of(""), (sl_import_settings){0}, &result));
+    assert_int_equal(number(result, "added"), 1);
+    assert_int_equal(number(result, "found"), 3);
+    assert_string_equal(json_string_value(json_array_get(json_object_get(result, "skipped"), 0)),
+                        path_of("n\\xf6.txt"));
+    const json_t *errors = json_object_get(result, "errors");
+    assert_int_equal(json_array_size(errors), 2);
+    const json_t *name = json_array_get(errors, 0), *packed = json_array_get(errors, 1);
+    assert_string_equal(json_string_value(json_object_get(name, "file")), path_of("m\\xfcller.npy"));
+    assert_string_equal(json_string_value(json_object_get(name, "error")), "INVALID");
+    assert_string_equal(json_string_value(json_object_get(packed, "error")), "UNSUPPORTED");
+    assert_non_null(strstr(json_string_value(json_object_get(packed, "message")), "Compression 'GZIP'"));
+    json_decref(result);
+    assert_status(import_with(path_of("m\374ller.npy"), (sl_import_settings){0}, &result), SL_INVALID);
+    assert_non_null(strstr(sl_error_message(), "m\\xfcller.npy' is not UTF-8"));
+}
+
 static void groups_come_from_where_they_are_told(void **state) {
     (void)state;
     json_t *result;
@@ -375,6 +401,7 @@ static void labels_come_with_folders_and_tables(void **state) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, scratch_open, scratch_close)
 static const struct CMUnitTest tests[] = {
     TEST(a_folder_with_everything_in_it),
+    TEST(what_cannot_be_read_is_named),
     TEST(groups_come_from_where_they_are_told),
     TEST(labels_come_with_folders_and_tables),
     TEST(faults_are_named_before_anything_is_added),

@@ -32,7 +32,8 @@ static sl_set_image *add_image(lister *in) {
 }
 
 static void add_error(sl_image_set *set, const char *name, const char *message) {
-    json_array_append_new(set->errors, json_pack("{s:s, s:s}", "file", name, "message", message));
+    json_array_append_new(
+        set->errors, json_pack("{s:o, s:o}", "file", sl_json_text(name), "message", sl_json_text(message)));
 }
 
 static const char *technique_of(const char *caption) {
@@ -55,12 +56,12 @@ static bool is_too_small(sl_image_set *set, const char *name, int64_t height_px,
 
 static sl_status visit(void *context, const char *path) {
     lister *in = context;
-    sl_frame frame;
+    sl_frame frame = {0};
     if (strcmp(sl_path_base(path), "metadata.jsonl") == 0) return SL_OK;
     SL_TRY(sl_import_names_look(&in->names, in->root, path));
     sl_status status = sl_frame_read_header(path, NULL, NULL, &frame);
     if (status == SL_MEMORY || status == SL_CANCELLED) return status;
-    if (status == SL_UNSUPPORTED) {
+    if (status == SL_UNSUPPORTED && !frame.format && in->listed) {
         in->set->others++;
         return SL_OK;
     }
@@ -71,6 +72,8 @@ static sl_status visit(void *context, const char *path) {
     const sl_frame_header *h = &frame.header;
     if (in->listed && sl_is_companion(path, json_object_get(h->metadata, "provenance"))) {
         in->set->companions++;
+    } else if (!sl_is_utf8(path)) {
+        add_error(in->set, path, "the name is not UTF-8: rename it");
     } else if (!is_too_small(in->set, path, h->height_px, h->width_px)) {
         bool known = isfinite(h->geometry.beam_x_px) && isfinite(h->geometry.beam_y_px);
         *add_image(in) = (sl_set_image){

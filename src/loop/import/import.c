@@ -47,6 +47,7 @@ typedef struct item {
     bool listed; /* found in a folder, not named by the user: may be no image at all */
     sl_arena *arena;
     sl_image_record record;
+    bool unknown;   /* no format of ours */
     bool companion; /* of another image, see companion.h: passed over */
     json_t *row;    /* what metadata.jsonl says, a copy; NULL: nothing */
     bool has_label;
@@ -83,8 +84,8 @@ static void add_item(importer *in, const char *path, const sl_frame_request *req
 }
 
 static void add_error(importer *in, const char *file, sl_status status, const char *message) {
-    json_array_append_new(in->errors, json_pack("{s:s, s:s, s:s}", "file", file, "error",
-                                                sl_status_name(status), "message", message));
+    json_array_append_new(in->errors, json_pack("{s:o, s:s, s:o}", "file", sl_json_text(file), "error",
+                                                sl_status_name(status), "message", sl_json_text(message)));
 }
 
 /* All frames of a stack, or the one asked for. */
@@ -188,6 +189,9 @@ static sl_status keep_frame(importer *in, item *each, const sl_frame *frame) {
     const json_t *provenance = json_object_get(frame->header.metadata, "provenance");
     each->companion = each->listed && sl_is_companion(each->path, provenance);
     if (each->companion) return SL_OK;
+    if (!sl_is_utf8(each->path))
+        return sl_fail(SL_INVALID, "the name '%s' is not UTF-8, and a record holds nothing else: rename it",
+                       each->path);
     SL_TRY(
         sl_context(sl_import_origin_find(in->settings->origin, each->row, provenance, &each->record.origin),
                    "'%s'", each->path));
@@ -202,14 +206,16 @@ static sl_status keep_frame(importer *in, item *each, const sl_frame *frame) {
 
 /* Decodes one image and writes its pixels; the record is added later, in order. */
 static sl_status read_item(importer *in, item *each) {
-    sl_frame frame;
+    sl_frame frame = {0};
     SL_TRY(sl_arena_new(&each->arena));
     if (in->reviewer)
         SL_TRY(sl_context(
             sl_import_label_find(each->row, each->root, each->path, &each->has_label, &each->label), "'%s'",
             each->path));
-    SL_TRY(sl_frame_read(each->path, &each->request, NULL, &frame));
-    sl_status status = keep_frame(in, each, &frame);
+    sl_status status = sl_frame_read(each->path, &each->request, NULL, &frame);
+    each->unknown = status == SL_UNSUPPORTED && !frame.format;
+    SL_TRY(status);
+    status = keep_frame(in, each, &frame);
     sl_frame_free(&frame);
     return status;
 }
@@ -242,8 +248,8 @@ static sl_status note_duplicate(importer *in, const item *each) {
 }
 
 static sl_status add_record(importer *in, item *each) {
-    if (each->status == SL_UNSUPPORTED && each->listed) {
-        json_array_append_new(in->skipped, json_string(each->path));
+    if (each->unknown && each->listed) {
+        json_array_append_new(in->skipped, sl_json_text(each->path));
         return SL_OK;
     }
     if (each->status == SL_FULL || each->status == SL_MEMORY)
@@ -253,7 +259,7 @@ static sl_status add_record(importer *in, item *each) {
         return SL_OK;
     }
     if (each->companion) {
-        json_array_append_new(in->companions, json_string(each->path));
+        json_array_append_new(in->companions, sl_json_text(each->path));
         return SL_OK;
     }
     int added;
@@ -377,7 +383,7 @@ sl_status sl_import(const sl_workspace *workspace, const sl_list *paths, const s
         .workspace = workspace, .settings = settings, .result = json_object(), .groups = json_object()};
     sl_job job;
     json_t *config = sl_options_to_json(sl_import_options, settings), *list = json_array();
-    for (int i = 0; i < paths->count; i++) json_array_append_new(list, json_string(paths->item[i]));
+    for (int i = 0; i < paths->count; i++) json_array_append_new(list, sl_json_text(paths->item[i]));
     json_object_set_new(config, "paths", list);
     sl_status status = sl_job_begin(workspace, "import", config, 0, 0, progress, &job);
     json_decref(config);
