@@ -79,11 +79,11 @@ static sl_status run(sl_cli *cli, void *settings) {
     print_empty_splits(cli, splits);
     const json_t *labels = json_object_get(result, "labels");
     if (labels)
-        sl_cli_print(cli, "labels: %lld real, %lld unreal, %lld unsure", number(labels, "real"),
-                     number(labels, "unreal"), number(labels, "unsure"));
+        sl_cli_print(cli, "labels that count now: %lld real, %lld unreal, %lld unsure",
+                     number(labels, "real"), number(labels, "unreal"), number(labels, "unsure"));
     print_list(cli, json_object_get(result, "duplicates"), "duplicates left out", "file", " is the same as ",
                "same_as");
-    print_list(cli, json_object_get(result, "errors"), "could not be read", "file", ": ", "message");
+    print_list(cli, json_object_get(result, "errors"), "errors", "file", ": ", "message");
     print_look_alikes(cli, json_object_get(result, "look_alikes"));
     if (json_array_size(json_object_get(result, "skipped")))
         sl_cli_print(cli, "%zu files of no known format were passed over",

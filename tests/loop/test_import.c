@@ -398,12 +398,70 @@ static void labels_come_with_folders_and_tables(void **state) {
     assert_non_null(strstr(sl_error_message(), "maybe"));
 }
 
+static void write_labels(const char *label) {
+    write_text("metadata.jsonl", sl_arena_printf(arena,
+                                                 "{\"file_name\": \"a.npy\", \"label\": \"%s\"}\n"
+                                                 "{\"file_name\": \"b.npy\", \"label\": \"%s\"}\n",
+                                                 label, label));
+}
+
+static void import_labels(int64_t real, int64_t unreal, size_t errors) {
+    json_t *result;
+    assert_ok(import_with(path_of(""), (sl_import_settings){.labels_by = "anna"}, &result));
+    assert_int_equal(number(json_object_get(result, "labels"), "real"), real);
+    assert_int_equal(number(json_object_get(result, "labels"), "unreal"), unreal);
+    assert_int_equal(json_array_size(json_object_get(result, "errors")), errors);
+    json_decref(result);
+}
+
+static void assert_decisions(int64_t count) {
+    sl_store_summary summary;
+    assert_ok(sl_store_summarise(workspace->store, &summary));
+    assert_int_equal(summary.decisions, count);
+    assert_ok(sl_store_check(workspace->store, &count));
+}
+
+static void corrected_labels_supersede(void **state) {
+    (void)state;
+    write_npy("a.npy", 1);
+    write_npy("b.npy", 2);
+    write_labels("real");
+    import_labels(2, 0, 0);
+    write_labels("unreal");
+    for (int again = 0; again < 2; again++) import_labels(0, 2, 0);
+    assert_int_equal(label_of("a.npy"), SL_LABEL_UNREAL);
+    assert_decisions(4);
+    write_labels("real");
+    import_labels(2, 0, 0);
+    assert_int_equal(label_of("a.npy"), SL_LABEL_REAL);
+    assert_decisions(6);
+    /* what she says elsewhere later stands, whoever imports the old table again */
+    sl_decision later = {.client_uuid = "01234567-0123-4123-8123-0123456789ab",
+                         .image = image_from("a.npy")->id,
+                         .label = SL_LABEL_UNSURE};
+    assert_ok(sl_store_reviewer(workspace->store, "anna", false, &later.reviewer));
+    assert_ok(sl_store_decide(workspace->store, arena, &later));
+    import_labels(1, 0, 0);
+    assert_int_equal(label_of("a.npy"), SL_LABEL_UNSURE);
+    assert_decisions(7);
+}
+
+static void copies_with_different_labels_are_told(void **state) {
+    (void)state;
+    write_npy("fake/a.npy", 1);
+    write_npy("real/copy.npy", 1);
+    for (int again = 0; again < 2; again++) import_labels(0, 1, 1);
+    assert_decisions(1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, scratch_open, scratch_close)
 static const struct CMUnitTest tests[] = {
     TEST(a_folder_with_everything_in_it),
     TEST(what_cannot_be_read_is_named),
     TEST(groups_come_from_where_they_are_told),
     TEST(labels_come_with_folders_and_tables),
+    TEST(corrected_labels_supersede),
+    TEST(copies_with_different_labels_are_told),
     TEST(faults_are_named_before_anything_is_added),
     TEST(made_images_never_pass_for_measured),
     TEST(a_simulated_folder_has_one_image_and_group_each),

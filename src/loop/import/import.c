@@ -36,7 +36,7 @@ const sl_option sl_import_options[] = {
     SL_OPTION_TEXT(
         SETTINGS, labels_by, "labels-by", 0, NULL, "REVIEWER",
         "take labels from the column 'label' of metadata.jsonl, or from folders named real and fake, as "
-        "decisions of this reviewer"),
+        "decisions of this reviewer; what differs from this reviewer's label supersedes it"),
     SL_OPTION_FLAG(SETTINGS, all_frames, "all-frames", 0, "take every frame of a stack, not only the first"),
     {0}};
 
@@ -69,6 +69,7 @@ typedef struct importer {
     json_t *groups; /* a set */
     sl_id reviewer; /* who gave the labels; 0: none are wanted */
     int64_t labels[SL_LABEL_COUNT];
+    json_t *labelled; /* image number -> the label that this import gives */
 } importer;
 
 static void add_item(importer *in, const char *path, const sl_frame_request *request, bool listed) {
@@ -247,6 +248,24 @@ static sl_status note_duplicate(importer *in, const item *each) {
     return SL_OK;
 }
 
+/* The first word counts where copies of one image say different things: an import again changes nothing. */
+static sl_status add_label(importer *in, const item *each) {
+    const char *key = sl_arena_printf(each->arena, "%lld", (long long)each->record.id);
+    const char *given = json_string_value(json_object_get(in->labelled, key));
+    const char *name = sl_label_name(each->label);
+    sl_label counting;
+    if (given && strcmp(given, name) != 0)
+        add_error(in, each->path, SL_MISMATCH,
+                  sl_arena_printf(each->arena, "label '%s', but a copy of the image is called '%s' here",
+                                  name, given));
+    if (given) return SL_OK;
+    json_object_set_new(in->labelled, key, json_string(name));
+    SL_TRY(sl_import_label_add(in->workspace->store, &each->record, in->reviewer, each->label, each->arena,
+                               &counting));
+    in->labels[counting]++;
+    return SL_OK;
+}
+
 static sl_status add_record(importer *in, item *each) {
     if (each->unknown && each->listed) {
         json_array_append_new(in->skipped, sl_json_text(each->path));
@@ -267,11 +286,7 @@ static sl_status add_record(importer *in, item *each) {
     json_object_set_new(in->groups, each->record.group_key, json_true());
     in->added += added;
     in->origins[each->record.origin]++;
-    if (each->has_label) {
-        SL_TRY(
-            sl_import_label_add(in->workspace->store, &each->record, in->reviewer, each->label, each->arena));
-        in->labels[each->label]++;
-    }
+    if (each->has_label) SL_TRY(add_label(in, each));
     return added ? SL_OK : note_duplicate(in, each);
 }
 
@@ -379,8 +394,11 @@ static sl_status run_import(importer *in, const sl_list *paths, const sl_progres
 
 sl_status sl_import(const sl_workspace *workspace, const sl_list *paths, const sl_import_settings *settings,
                     const sl_progress *progress, json_t **out) {
-    importer in = {
-        .workspace = workspace, .settings = settings, .result = json_object(), .groups = json_object()};
+    importer in = {.workspace = workspace,
+                   .settings = settings,
+                   .result = json_object(),
+                   .groups = json_object(),
+                   .labelled = json_object()};
     sl_job job;
     json_t *config = sl_options_to_json(sl_import_options, settings), *list = json_array();
     for (int i = 0; i < paths->count; i++) json_array_append_new(list, sl_json_text(paths->item[i]));
@@ -390,6 +408,7 @@ sl_status sl_import(const sl_workspace *workspace, const sl_list *paths, const s
     if (status) {
         json_decref(in.result);
         json_decref(in.groups);
+        json_decref(in.labelled);
         return status;
     }
     json_object_set_new(in.result, "duplicates", in.duplicates = json_array());
@@ -404,6 +423,7 @@ sl_status sl_import(const sl_workspace *workspace, const sl_list *paths, const s
     sl_import_names_close(&in.names);
     sl_arena_free(in.arena);
     json_decref(in.groups);
+    json_decref(in.labelled);
     status = sl_job_end(&job, status, status ? NULL : json_incref(in.result));
     if (status) {
         json_decref(in.result);

@@ -30,9 +30,9 @@ extern const sl_option sl_import_options[];
  * *out: {"found", "added", "known", "duplicates": [{"file", "same_as"}], "errors": [{"file", "error",
  * "message"}], "skipped": [file], "companions": [file], "origins": {origin: images read}, "splits": {"train",
  * "calibration", "test"} (all of the workspace that are of these origins), "groups", "labels": {"real",
- * "unreal", "unsure"}, "look_alikes": see look_alikes.h} (new reference). Fails when nothing could be
- * imported and something went wrong, and on a faulty metadata.jsonl (with its line), before anything is
- * added. */
+ * "unreal", "unsure"} (of the named images, as they count now), "look_alikes": see look_alikes.h} (new
+ * reference). Fails when nothing could be imported and something went wrong, and on a faulty metadata.jsonl
+ * (with its line), before anything is added. */
 sl_status sl_import(const sl_workspace *workspace, const sl_list *paths, const sl_import_settings *settings,
                     const sl_progress *progress, json_t **out);
 

@@ -37,22 +37,63 @@ sl_status sl_import_label_find(const json_t *row, const char *root, const char *
     return word ? label_of_word(word, out) : SL_OK;
 }
 
-/* The same for the same image and reviewer, in the form of a version 4 name. */
-static const char *uuid_of(const sl_image_record *image, sl_id reviewer, sl_arena *arena) {
+static const char note[] = "imported with the image";
+
+/* What a reviewer has said of an image so far. */
+typedef struct past {
+    sl_id newest;                /* of all decisions; 0: there is none */
+    const sl_decision *counting; /* the newest that counts, NULL: none */
+    const sl_decision *imported; /* the newest that came by import, whether it counts or not; NULL: none */
+} past;
+
+static sl_status look_back(sl_store *store, sl_id image, sl_id reviewer, sl_arena *arena, past *out) {
+    sl_decision_filter filter = SL_DECISION_FILTER_ALL;
+    sl_decision *decisions;
+    int count;
+    *out = (past){0};
+    filter.image = image;
+    filter.reviewer = reviewer;
+    SL_TRY(sl_store_decisions(store, &filter, arena, &decisions, &count));
+    for (int i = 0; i < count; i++) {
+        out->newest = decisions[i].id;
+        if (decisions[i].note && strcmp(decisions[i].note, note) == 0) out->imported = &decisions[i];
+    }
+    filter.counting = true;
+    SL_TRY(sl_store_decisions(store, &filter, arena, &decisions, &count));
+    if (count) out->counting = &decisions[count - 1];
+    return SL_OK;
+}
+
+/* The same for the same image, reviewer and past, in the form of a version 4 name. */
+static const char *uuid_of(const sl_image_record *image, sl_id reviewer, sl_id newest, sl_arena *arena) {
     char hash[SL_SHA256_HEX];
-    const char *text = sl_arena_printf(arena, "import %s %lld", image->content_hash, (long long)reviewer);
+    const char *text = sl_arena_printf(arena, "import %s %lld after %lld", image->content_hash,
+                                       (long long)reviewer, (long long)newest);
     sl_sha256_hex(text, strlen(text), hash);
     return sl_arena_printf(arena, "%.8s-%.4s-4%.3s-8%.3s-%.12s", hash, hash + 8, hash + 12, hash + 15,
                            hash + 18);
 }
 
+/* Whether what is imported says something that the reviewer has not said, nor taken back since. */
+static bool is_new(const past *before, sl_label label) {
+    if (before->counting && before->counting->label == label) return false;
+    return !before->imported || before->imported->label != label;
+}
+
 sl_status sl_import_label_add(sl_store *store, const sl_image_record *image, sl_id reviewer, sl_label label,
-                              sl_arena *arena) {
-    sl_decision decision = {.client_uuid = uuid_of(image, reviewer, arena),
+                              sl_arena *arena, sl_label *out) {
+    past before;
+    SL_TRY(look_back(store, image->id, reviewer, arena, &before));
+    *out = before.counting ? before.counting->label : SL_LABEL_WITHDRAWN;
+    if (!is_new(&before, label)) return SL_OK;
+    sl_decision decision = {.client_uuid = uuid_of(image, reviewer, before.newest, arena),
                             .image = image->id,
                             .reviewer = reviewer,
                             .label = label,
-                            .note = "imported with the image",
+                            .note = note,
                             .decided_ms = sl_clock_unix_ms()};
+    /* the answer to an assignment stays: an audit rests on it, and the newest decision is the label anyway */
+    if (before.counting && !before.counting->assignment) decision.supersedes = before.counting->id;
+    *out = label;
     return sl_store_decide(store, arena, &decision);
 }

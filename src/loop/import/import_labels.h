@@ -13,8 +13,10 @@ sl_status sl_import_label_find(const json_t *row, const char *root, const char *
                                sl_label *out);
 
 /* Adds it as a decision of the reviewer, without an assignment: it counts as a label, never in a blind audit.
- * Importing the same again adds nothing. */
+ * Where the reviewer's label is another one, the decision supersedes it; importing the same again adds
+ * nothing, and so does not undo what the reviewer has said since. *out: the label that counts now, withdrawn:
+ * none. */
 sl_status sl_import_label_add(sl_store *store, const sl_image_record *image, sl_id reviewer, sl_label label,
-                              sl_arena *arena);
+                              sl_arena *arena, sl_label *out);
 
 #endif
