@@ -11,6 +11,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char *path_of(const char *name) {
     return sl_arena_printf(arena, "%s/data/%s", folder, name);
@@ -165,6 +166,32 @@ static void groups_come_from_where_they_are_told(void **state) {
     const char *wrong = path_of("one_film/scan_1.npy");
     settings.groups = (sl_list){&wrong, 1};
     assert_status(import_with(path_of(""), settings, &result), SL_FORMAT);
+}
+
+static void a_folder_is_one_group_however_it_is_named(void **state) {
+    (void)state;
+    static const char *const names[] = {"s.npy",    "./s.npy",       "../scan7/s.npy",
+                                        "../scan7", "../link/s.npy", NULL};
+    enum { NAMES = sizeof names / sizeof *names };
+    json_t *result;
+    char here[4096];
+    write_npy("scan7/s.npy", 1);
+    assert_int_equal(symlink("scan7", path_of("link")), 0);
+    assert_non_null(getcwd(here, sizeof here));
+    assert_int_equal(chdir(path_of("scan7")), 0);
+    const char *const groups[] = {[SL_GROUP_BY_SERIES] = "scan7/s",
+                                  [SL_GROUP_BY_FOLDER] = path_of("scan7"),
+                                  [SL_GROUP_BY_FILE] = path_of("scan7/s.npy")};
+    for (int k = 0, count = 0; k < 3 * NAMES; k++) {
+        sl_import_settings settings = {.group_by = k / NAMES};
+        write_npy("scan7/s.npy", 1 + k);
+        const char *name = names[k % NAMES];
+        assert_ok(import_with(name ? name : path_of("scan7/s.npy"), settings, &result));
+        assert_int_equal(number(result, "added"), 1);
+        json_decref(result);
+        assert_string_equal(all_images(&count)[k].group_key, groups[k / NAMES]);
+    }
+    assert_int_equal(chdir(here), 0);
 }
 
 static void faults_are_named_before_anything_is_added(void **state) {
@@ -459,6 +486,7 @@ static const struct CMUnitTest tests[] = {
     TEST(a_folder_with_everything_in_it),
     TEST(what_cannot_be_read_is_named),
     TEST(groups_come_from_where_they_are_told),
+    TEST(a_folder_is_one_group_however_it_is_named),
     TEST(labels_come_with_folders_and_tables),
     TEST(corrected_labels_supersede),
     TEST(copies_with_different_labels_are_told),

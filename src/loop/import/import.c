@@ -28,7 +28,9 @@ const sl_option sl_import_options[] = {
                    "table with columns 'file' and 'group' (tabs or commas) that names the groups"),
     SL_OPTION_CHOICE(
         SETTINGS, group_by, "group-by", 0, "series", "series|folder|file",
-        "what makes a group otherwise: names that differ in their last number, the folder, each file"),
+        "what makes a group otherwise: names in a folder of one name that differ in their last number, the "
+        "folder, each file. Folders go by their absolute path, links followed: it is one group however it is "
+        "named"),
     SL_OPTION_CHOICE(
         SETTINGS, origin, "origin", 0, "auto", "auto|experimental|simulated|generated",
         "where the images come from; auto: as column 'origin' of metadata.jsonl or the file itself "

@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum { TABLE_LIMIT_BYTES = 256 << 20 };
@@ -62,9 +63,21 @@ const char *sl_import_names_caption(const sl_import_names *names, const char *ro
     return words;
 }
 
+/* The folder of a file by one name, from wherever it is named: absolute, links followed. Group keys are
+ * texts: what is not UTF-8 is written out. */
+static const char *whole_folder_of(sl_arena *arena, const char *path) {
+    const char *folder = folder_of(arena, path);
+    char *absolute = realpath(folder[0] ? folder : "/", NULL);
+    json_t *text = sl_json_text(absolute ? absolute : folder);
+    const char *out = sl_arena_strdup(arena, json_string_value(text));
+    json_decref(text);
+    free(absolute);
+    return out;
+}
+
 /* Folder and name of the file alone: the same group wherever the data lie. */
 static const char *series_of(sl_arena *arena, const char *path) {
-    const char *folder = sl_path_base(folder_of(arena, path));
+    const char *folder = sl_path_base(whole_folder_of(arena, path));
     return sl_group_of_path(arena, sl_path_join(arena, folder, sl_path_base(path)));
 }
 
@@ -77,9 +90,9 @@ const char *sl_import_names_group(const sl_import_names *names, const char *path
     if (row && row->group) return row->group;
     switch ((sl_import_grouping)settings->group_by) {
     case SL_GROUP_BY_FOLDER:
-        return folder_of(names->arena, path);
+        return whole_folder_of(names->arena, path);
     case SL_GROUP_BY_FILE:
-        return path;
+        return sl_path_join(names->arena, whole_folder_of(names->arena, path), sl_path_base(path));
     case SL_GROUP_BY_SERIES:
         break;
     }

@@ -32,7 +32,8 @@ const sl_caption *sl_import_names_row(const sl_import_names *names, const char *
 /* NULL: none. In order: its row, --caption, the name of its folder below `root` with --folder-captions. */
 const char *sl_import_names_caption(const sl_import_names *names, const char *root, const char *path);
 
-/* In order: --group, the --groups tables, its row, then by --group-by. */
+/* In order: --group, the --groups tables, its row, then by --group-by. One folder or file is one group from
+ * wherever it is named. */
 const char *sl_import_names_group(const sl_import_names *names, const char *path);
 
 #endif
