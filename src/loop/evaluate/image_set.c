@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/random.h"
 #include "loop/import/companion.h"
+#include "loop/recorded.h"
 #include "loop/import/import_names.h"
 #include "xray/simulate.h"
 
@@ -175,19 +176,12 @@ static sl_status parse_filter(sl_arena *arena, const char *words, sl_image_filte
 
 static sl_beam_place recorded_beam(const sl_workspace *workspace, sl_id id, sl_arena *arena) {
     const char *text = NULL;
-    sl_beam_place out = {0};
-    if (sl_store_image_provenance(workspace->store, id, arena, &text) || !text) return out;
-    json_t *provenance = json_loads(text, 0, NULL);
-    const json_t *beam = json_object_get(provenance, "beam"), *file = json_object_get(provenance, "geometry");
-    const json_t *row = json_object_get(beam, "row_px"), *column = json_object_get(beam, "column_px");
-    if (!json_is_number(row) || !json_is_number(column)) {
-        row = json_object_get(file, "beam_y_px");
-        column = json_object_get(file, "beam_x_px");
-    }
-    if (json_is_number(row) && json_is_number(column))
-        out = (sl_beam_place){true, json_number_value(row), json_number_value(column), false};
+    json_t *provenance = NULL;
+    if (!sl_store_image_provenance(workspace->store, id, arena, &text) && text)
+        (void)sl_json_parse(text, strlen(text), "provenance", &provenance);
+    sl_beam_place place = sl_recorded_beam(provenance);
     json_decref(provenance);
-    return out;
+    return place;
 }
 
 static void add_record(lister *in, const sl_image_record *record) {
