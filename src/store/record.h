@@ -110,8 +110,8 @@ typedef struct sl_image_record {
     const char *caption;   /* prompt of a generated image; NULL: none */
     const char *source;    /* file (and frame) it came from; NULL for generated ones */
     sl_id run, round, parent;
-    int64_t run_index; /* k-th image of its run; with run it names the image, so adding it again changes
-                          nothing */
+    int64_t run_index; /* k-th image of its run and its round; with either it names the image, so adding it
+                          again changes nothing */
     uint64_t seed;
     sl_id generator, lora; /* models */
     int64_t steps;

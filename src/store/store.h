@@ -41,9 +41,9 @@ sl_status sl_store_setting_get(sl_store *store, const char *key, sl_arena *arena
 
 /* --- images --- */
 
-/* Fills in the ids. A record whose (run, run_index) is there already gets the id of that image; so does one
- * whose content is there with unique_content. *out_added (may be NULL) counts the new ones. created_ms 0
- * means now. */
+/* Fills in the ids. A record whose (run, run_index) or (round, run_index) is there already gets the id of
+ * that image; so does one whose content is there with unique_content. *out_added (may be NULL) counts the new
+ * ones. created_ms 0 means now. */
 sl_status sl_store_images_add(sl_store *store, sl_image_record *records, int count, bool unique_content,
                               int *out_added);
 sl_status sl_store_image_get(sl_store *store, sl_id image, sl_arena *arena, sl_image_record *out);

@@ -48,7 +48,7 @@ static sl_status add_image(sl_round *round, int64_t k, sl_id run) {
         .width_px = 1,
         .dtype = "F32",
     };
-    SL_TRY(sl_store_images_add(round->workspace->store, &image, 1, true, NULL));
+    SL_TRY(sl_store_images_add(round->workspace->store, &image, 1, false, NULL));
     sl_truth truth = {
         .image = image.id, .real = k < IMAGES / 2, .artefact = k < IMAGES / 2 ? NULL : "A1", .strength = 0.9};
     return sl_store_truths_add(round->workspace->store, &truth, 1);

@@ -61,6 +61,28 @@ static void run_and_index_name_an_image(void **state) {
     assert_status(sl_store_images_add(in->store, pair, 1, false, NULL), SL_NOT_FOUND);
 }
 
+/* A round keeps its images where another round, or none, has the same pixels. */
+static void round_and_index_name_an_image(void **state) {
+    fixture *in = *state;
+    sl_image_record images[2] = {fixture_image(in->arena, 1), fixture_image(in->arena, 1)};
+    int added;
+    fixture_add_image(in, 1);
+    for (int i = 0; i < 2; i++) {
+        sl_round_record round = {.config = "{}"};
+        assert_ok(sl_store_round_start(in->store, &round));
+        images[i].round = round.id;
+    }
+    assert_ok(sl_store_images_add(in->store, images, 2, false, &added));
+    assert_int_equal(added, 2);
+    sl_id second = images[1].id;
+    sl_run_record run = {.kind = "generate", .config = "{}"};
+    assert_ok(sl_store_run_start(in->store, &run));
+    images[1].run = run.id; /* a further run for the same round */
+    assert_ok(sl_store_images_add(in->store, &images[1], 1, false, &added));
+    assert_int_equal(added, 0);
+    assert_int_equal(images[1].id, second);
+}
+
 static void a_list_that_fails_adds_none(void **state) {
     fixture *in = *state;
     sl_image_record images[3] = {fixture_image(in->arena, 1), fixture_image(in->arena, 2),
@@ -461,6 +483,28 @@ static void the_revision_tells_of_writes(void **state) {
     assert_null(value);
 }
 
+/* Those of the first version lack an index. */
+static void an_older_file_is_brought_up_to_date(void **state) {
+    fixture *in = *state;
+    sqlite3 *raw;
+    sqlite3_stmt *found;
+    fixture_add_image(in, 1);
+    sl_store_close(in->store);
+    assert_int_equal(sqlite3_open(in->path, &raw), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(raw, "DROP INDEX image_of_round; PRAGMA user_version=1", NULL, NULL, NULL),
+                     SQLITE_OK);
+    assert_ok(sl_store_open(in->path, false, &in->store));
+    assert_int_equal(sqlite3_prepare_v2(raw, "SELECT 1 FROM sqlite_schema WHERE name = 'image_of_round'", -1,
+                                        &found, NULL),
+                     SQLITE_OK);
+    assert_int_equal(sqlite3_step(found), SQLITE_ROW);
+    sqlite3_finalize(found);
+    sqlite3_close(raw);
+    int64_t count;
+    assert_ok(sl_store_image_count(in->store, &SL_IMAGE_FILTER_ALL, &count));
+    assert_int_equal(count, 1);
+}
+
 static void opening_says_what_is_wrong(void **state) {
     fixture *in = *state;
     sl_store *other;
@@ -523,6 +567,7 @@ static void objects_are_named_by_their_bytes(void **state) {
 static const struct CMUnitTest tests[] = {
     TEST(images_come_back_whole),
     TEST(run_and_index_name_an_image),
+    TEST(round_and_index_name_an_image),
     TEST(a_list_that_fails_adds_none),
     TEST(filters_and_pages),
     TEST(a_replayed_decision_changes_nothing),
@@ -535,6 +580,7 @@ static const struct CMUnitTest tests[] = {
     TEST(a_dead_process_leaves_an_interrupted_run),
     TEST(many_writers_lose_nothing),
     TEST(the_revision_tells_of_writes),
+    TEST(an_older_file_is_brought_up_to_date),
     TEST(opening_says_what_is_wrong),
     TEST(summary_counts),
     TEST(objects_are_named_by_their_bytes),

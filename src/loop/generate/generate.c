@@ -335,9 +335,8 @@ static sl_status record_image(run *r, const sl_image *image, int64_t index, cons
     };
     int added = 0;
     sl_status status = sl_workspace_put_image(r->workspace, image, r->arena, &record);
-    /* an interrupted call for the same round has made it already */
-    bool unique = r->round != 0;
-    if (!status) status = sl_store_images_add(r->workspace->store, &record, 1, unique, &added);
+    /* not unique by content: a round has its own images, whatever others look the same */
+    if (!status) status = sl_store_images_add(r->workspace->store, &record, 1, false, &added);
     free(text);
     r->result->added += added;
     return status;

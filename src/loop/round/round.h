@@ -42,7 +42,7 @@ typedef struct sl_round {
     sl_arena *arena; /* of this call */
     sl_id id;
     int64_t number;
-    uint64_t seed; /* of this round: differs from that of every other */
+    uint64_t seed; /* of this round: differs from that of every other with the same --seed */
     bool waiting;  /* a step sets it when somebody else has to act first; the round then stops here for now */
 } sl_round;
 

@@ -71,10 +71,9 @@ static sl_status generate_settings(sl_round *round, sl_generate_settings *out) {
     return SL_OK;
 }
 
-/* Which images of the round are there already: there[k]. */
-static sl_status find_made(sl_round *round, bool *there, int64_t *out_made) {
+/* Which images of the round are there: there[k]. Those that were not known to be are added to *made. */
+static sl_status find_made(sl_round *round, bool *there, int64_t *made) {
     sl_image_filter filter = SL_IMAGE_FILTER_ALL;
-    *out_made = 0;
     filter.round = round->id;
     filter.origin = SL_ORIGIN_GENERATED;
     for (;;) {
@@ -85,7 +84,7 @@ static sl_status find_made(sl_round *round, bool *there, int64_t *out_made) {
             int64_t k = page[i].run_index;
             if (k < 0 || k >= round->settings->count || there[k]) continue;
             there[k] = true;
-            (*out_made)++;
+            (*made)++;
         }
         if (count == 0) return SL_OK;
         filter.after = page[count - 1].id;
@@ -127,9 +126,12 @@ static sl_status step_generate(sl_round *round, json_t *result) {
     int64_t made = 0;
     SL_TRY(sl_alloc(&there, (size_t)round->settings->count, sizeof *there));
     sl_status status = find_made(round, there, &made);
-    if (!status && made < round->settings->count) status = generate_missing(round, there, result);
+    if (!status && made < round->settings->count) {
+        status = generate_missing(round, there, result);
+        if (!status) status = find_made(round, there, &made);
+    }
     sl_free(there);
-    json_object_set_new(result, "images", json_integer(round->settings->count));
+    json_object_set_new(result, "images", json_integer(made));
     return status;
 }
 

@@ -48,6 +48,9 @@ static sl_status find_known(sl_db *db, const sl_image_record *record, bool uniqu
     if (record->run)
         SL_TRY(sl_db_number(db, "SELECT id FROM image WHERE run = ? AND run_index = ?",
                             SL_VALUES(SL_INT(record->run), SL_INT(record->run_index)), out, out_found));
+    if (!*out_found && record->round)
+        SL_TRY(sl_db_number(db, "SELECT id FROM image WHERE round = ? AND run_index = ? LIMIT 1",
+                            SL_VALUES(SL_INT(record->round), SL_INT(record->run_index)), out, out_found));
     if (!*out_found && unique_content)
         SL_TRY(sl_db_number(db, "SELECT id FROM image WHERE content_hash = ? LIMIT 1",
                             SL_VALUES(SL_TEXT(record->content_hash)), out, out_found));

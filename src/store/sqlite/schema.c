@@ -112,5 +112,9 @@ static const char *const first[] = {
     " FROM last_decision GROUP BY image)",
     NULL};
 
-const char *const *const sl_schema_steps[] = {first};
+/* Not unique: older programs may have put two images at a place of a round. */
+static const char *const image_of_round[] = {
+    "CREATE INDEX image_of_round ON image(round, run_index) WHERE round IS NOT NULL", NULL};
+
+const char *const *const sl_schema_steps[] = {first, image_of_round};
 const int sl_schema_version = (int)(sizeof sl_schema_steps / sizeof *sl_schema_steps);
