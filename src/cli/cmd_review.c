@@ -81,8 +81,8 @@ const sl_command sl_command_review = {
     .summary = "serve the review page on this machine",
     .arguments = "",
     .description =
-        "The page shows the open queue of the newest round: native pixels, one key a decision, unbounded "
-        "undo.\n"
+        "The page shows the newest queue with undecided images: native pixels, one key a decision, "
+        "unbounded undo.\n"
         "It is served on 127.0.0.1 only, and asks nothing of any other host. The address carries a token\n"
         "that changes with every start.",
     .examples = "  scatterloop review\n"

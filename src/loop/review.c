@@ -120,19 +120,22 @@ static sl_status current_decision(visit *v, sl_id assignment, json_t **out) {
     return SL_OK;
 }
 
-/* The round whose queue is open for this reviewer: the newest that has assignments. 0: none. */
+/* The round whose queue is open for this reviewer: the newest with undecided assignments that was not
+ * abandoned; else the newest with any. 0: none. */
 static sl_status open_round(sl_review *review, visit *v, sl_id *out) {
     sl_round_record *rounds;
     int count;
     SL_TRY(sl_store_rounds(v->store, v->arena, &rounds, &count));
     *out = 0;
-    for (int i = count - 1; i >= 0 && !*out; i--) {
+    for (int i = count - 1; i >= 0; i--) {
         sl_assignment_filter filter = SL_ASSIGNMENT_FILTER_ALL;
         filter.reviewer = review->reviewer;
         filter.round = rounds[i].id;
         int64_t total, decided;
         SL_TRY(sl_store_assignment_count(v->store, &filter, &total, &decided));
-        if (total) *out = rounds[i].id;
+        bool open = decided < total && rounds[i].state != SL_RUN_CANCELLED;
+        if (open || (total && !*out)) *out = rounds[i].id;
+        if (open) return SL_OK;
     }
     return SL_OK;
 }

@@ -35,6 +35,7 @@ typedef struct sl_store_methods {
     sl_status (*reviewer)(sl_store *store, const char *name, bool simulated, sl_id *out);
     sl_status (*reviewers)(sl_store *store, sl_arena *arena, sl_reviewer **out, int *out_count);
     sl_status (*assignments_add)(sl_store *store, sl_assignment_record *records, int count);
+    sl_status (*queue_add)(sl_store *store, sl_round_record *round, sl_assignment_record *records, int count);
     sl_status (*assignment_get)(sl_store *store, sl_id assignment, sl_assignment_record *out);
     sl_status (*assignments)(sl_store *store, const sl_assignment_filter *filter, sl_arena *arena,
                              sl_assignment_record **out, int *out_count);

@@ -115,6 +115,11 @@ sl_status sl_store_assignments_add(sl_store *store, sl_assignment_record *record
     return count ? store->methods->assignments_add(store, records, count) : SL_OK;
 }
 
+sl_status sl_store_queue_add(sl_store *store, sl_round_record *round, sl_assignment_record *records,
+                             int count) {
+    return store->methods->queue_add(store, round, records, count);
+}
+
 sl_status sl_store_assignment_get(sl_store *store, sl_id assignment, sl_assignment_record *out) {
     return store->methods->assignment_get(store, assignment, out);
 }

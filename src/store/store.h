@@ -109,6 +109,10 @@ sl_status sl_store_reviewers(sl_store *store, sl_arena *arena, sl_reviewer **out
 
 /* Fills in the ids. One whose (round, reviewer, position) is there already gets that id. */
 sl_status sl_store_assignments_add(sl_store *store, sl_assignment_record *records, int count);
+/* A round that only groups these assignments and is done from the start. `round` as sl_store_round_start has
+ * it; the records get its id. */
+sl_status sl_store_queue_add(sl_store *store, sl_round_record *round, sl_assignment_record *records,
+                             int count);
 sl_status sl_store_assignment_get(sl_store *store, sl_id assignment, sl_assignment_record *out);
 typedef struct sl_assignment_filter {
     sl_id reviewer, round, image; /* 0: any */

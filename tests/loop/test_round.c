@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "loop/review.h"
 #include "loop/round/round.h"
 
 #include <signal.h>
@@ -133,6 +134,24 @@ static void a_simulated_round_runs_through(void **state) {
     assert_true(reviewers[0].simulated);
 }
 
+/* A person answers all that is asked in the round; returns how much that is. */
+static int decide_all(sl_id round) {
+    sl_assignment_filter filter = SL_ASSIGNMENT_FILTER_ALL;
+    sl_assignment_record *open;
+    int count;
+    filter.round = round;
+    assert_ok(sl_store_assignments(workspace->store, &filter, arena, &open, &count));
+    for (int i = 0; i < count; i++) {
+        sl_decision decision = {.client_uuid = sl_arena_printf(arena, "%018lld%018d", (long long)round, i),
+                                .assignment = open[i].id,
+                                .image = open[i].image,
+                                .reviewer = open[i].reviewer,
+                                .label = SL_LABEL_REAL};
+        assert_ok(sl_store_decide(workspace->store, arena, &decision));
+    }
+    return count;
+}
+
 static void a_person_is_waited_for(void **state) {
     (void)state;
     sl_round_settings settings = settings_of(SL_EXPERT_PERSON);
@@ -141,20 +160,7 @@ static void a_person_is_waited_for(void **state) {
     assert_string_equal(json_string_value(json_object_get(result, "waiting")), "review");
     sl_id round = number(result, "round");
     json_decref(result);
-    sl_assignment_filter filter = SL_ASSIGNMENT_FILTER_ALL;
-    sl_assignment_record *open;
-    int count;
-    filter.round = round;
-    assert_ok(sl_store_assignments(workspace->store, &filter, arena, &open, &count));
-    assert_int_equal(count, QUEUE);
-    for (int i = 0; i < count; i++) {
-        sl_decision decision = {.client_uuid = sl_arena_printf(arena, "%036d", i),
-                                .assignment = open[i].id,
-                                .image = open[i].image,
-                                .reviewer = open[i].reviewer,
-                                .label = SL_LABEL_REAL};
-        assert_ok(sl_store_decide(workspace->store, arena, &decision));
-    }
+    assert_int_equal(decide_all(round), QUEUE);
     settings.count = 1; /* a round goes on with what it was started with */
     assert_ok(sl_round_run(workspace, &settings, rules, NULL, &result));
     assert_int_equal(number(result, "round"), round);
@@ -303,6 +309,79 @@ static void labels_can_come_first(void **state) {
     assert_int_equal(count, 11);
 }
 
+/* The round whose queue the page shows. */
+static sl_id shown_queue(sl_review *review) {
+    json_t *items;
+    assert_ok(sl_review_items(review, &items));
+    const char *queue = json_string_value(json_object_get(items, "queue"));
+    sl_id id = queue ? strtoll(queue, NULL, 10) : 0;
+    json_decref(items);
+    return id;
+}
+
+static void assert_waits(const sl_round_settings *settings, int64_t expected, bool resumed) {
+    json_t *result;
+    assert_ok(sl_round_run(workspace, settings, rules, NULL, &result));
+    assert_int_equal(number(result, "number"), expected);
+    assert_int_equal(json_is_true(json_object_get(result, "resumed")), resumed);
+    assert_string_equal(json_string_value(json_object_get(result, "waiting")), "review");
+    json_decref(result);
+}
+
+static void a_label_queue_leaves_the_round_under_way(void **state) {
+    (void)state;
+    sl_round_settings settings = settings_of(SL_EXPERT_PERSON);
+    sl_review *review;
+    sl_id queue;
+    int64_t count, abandoned;
+    assert_waits(&settings, 1, false);
+    assert_ok(sl_review_open(scratch_root, "anna", &review));
+    assert_ok(sl_label_queue_new(workspace, "anna", 1, SL_ANY, 1, &queue, &count));
+    assert_waits(&settings, 1, true);
+    assert_int_equal(shown_queue(review), queue);
+    assert_int_equal(decide_all(queue), 1);
+    assert_int_equal(shown_queue(review), 1);
+    assert_ok(sl_round_abandon(workspace, &abandoned));
+    assert_int_equal(abandoned, 1);
+    assert_int_equal(shown_queue(review), queue); /* nobody waits for what was abandoned */
+    sl_review_close(review);
+}
+
+/* A label queue cut off while it was made in several writes, as older programs did. */
+static void half_a_label_queue_is_no_round(void **state) {
+    (void)state;
+    sl_round_settings settings = settings_of(SL_EXPERT_PERSON);
+    sl_round_record half = {.config = sl_label_queue_config};
+    int64_t abandoned;
+    assert_ok(sl_store_round_start(workspace->store, &half));
+    assert_ok(sl_round_abandon(workspace, &abandoned));
+    assert_int_equal(abandoned, 0);
+    assert_waits(&settings, 2, false);
+}
+
+/* The second of two rounds is number 3 then. */
+static void a_label_queue_is_no_round_of_a_loop(void **state) {
+    (void)state;
+    sl_round_settings settings = settings_of(SL_EXPERT_PERSON);
+    sl_id queue;
+    int64_t count;
+    json_t *result;
+    settings.rounds = 2;
+    assert_ok(sl_loop_run(workspace, &settings, rules, NULL, &result));
+    json_decref(result);
+    assert_ok(sl_label_queue_new(workspace, "anna", 1, SL_ANY, 1, &queue, &count));
+    assert_int_equal(decide_all(1), QUEUE);
+    assert_ok(sl_loop_run(workspace, &settings, rules, NULL, &result));
+    const json_t *rounds = json_object_get(result, "rounds");
+    assert_int_equal(json_array_size(rounds), 2);
+    assert_int_equal(number(json_array_get(rounds, 1), "number"), 3);
+    json_decref(result);
+    assert_int_equal(decide_all(3), QUEUE);
+    assert_ok(sl_loop_run(workspace, &settings, rules, NULL, &result));
+    assert_int_equal(json_array_size(json_object_get(result, "rounds")), 1);
+    json_decref(result);
+}
+
 static int ready[2];
 
 /* Tells that the round is under way, then works until it is killed. */
@@ -340,7 +419,14 @@ static void one_process_at_a_time(void **state) {
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_quietly, scratch_close)
 static const struct CMUnitTest tests[] = {
-    TEST(a_simulated_round_runs_through), TEST(a_person_is_waited_for), TEST(a_failed_step_is_tried_again),
-    TEST(a_killed_loop_ends_the_same),    TEST(labels_can_come_first),  TEST(one_process_at_a_time),
+    TEST(a_simulated_round_runs_through),
+    TEST(a_person_is_waited_for),
+    TEST(a_failed_step_is_tried_again),
+    TEST(a_killed_loop_ends_the_same),
+    TEST(labels_can_come_first),
+    TEST(one_process_at_a_time),
+    TEST(a_label_queue_leaves_the_round_under_way),
+    TEST(half_a_label_queue_is_no_round),
+    TEST(a_label_queue_is_no_round_of_a_loop),
 };
 TEST_MAIN(tests)

@@ -346,6 +346,36 @@ static void evidence_is_replaced_not_doubled(void **state) {
     assert_status(sl_store_embedding_get(in->store, image, model.id, got, 2), SL_MISMATCH);
 }
 
+static void a_queue_is_there_whole_or_not_at_all(void **state) {
+    fixture *in = *state;
+    sl_round_record round = {.config = "{}"}, *rounds;
+    sl_assignment_record records[2];
+    int count;
+    for (int k = 0; k < 2; k++)
+        records[k] = (sl_assignment_record){.image = fixture_add_image(in, k),
+                                            .reviewer = in->reviewer,
+                                            .queue = SL_QUEUE_AUDIT_POOL,
+                                            .propensity = 1,
+                                            .position = k + 1};
+    sl_id image = records[1].image;
+    records[1].image = 99;
+    assert_status(sl_store_queue_add(in->store, &round, records, 2), SL_NOT_FOUND);
+    assert_ok(sl_store_rounds(in->store, in->arena, &rounds, &count));
+    assert_int_equal(count, 0);
+    records[1].image = image;
+    assert_ok(sl_store_queue_add(in->store, &round, records, 2));
+    assert_int_equal(records[1].round, round.id);
+    assert_ok(sl_store_rounds(in->store, in->arena, &rounds, &count));
+    assert_int_equal(count, 1);
+    assert_int_equal(rounds[0].state, SL_RUN_DONE);
+    assert_true(rounds[0].finished_ms > 0);
+    sl_assignment_filter filter = SL_ASSIGNMENT_FILTER_ALL;
+    sl_assignment_record *open;
+    filter.round = round.id;
+    assert_ok(sl_store_assignments(in->store, &filter, in->arena, &open, &count));
+    assert_int_equal(count, 2);
+}
+
 static void runs_and_rounds_keep_their_state(void **state) {
     fixture *in = *state;
     sl_round_record round = {.config = "{\"n\":2}", .seed = 5}, second = {.config = "{}"};
@@ -576,6 +606,7 @@ static const struct CMUnitTest tests[] = {
     TEST(assignments_open_until_decided),
     TEST(the_log_cannot_be_changed_unseen),
     TEST(evidence_is_replaced_not_doubled),
+    TEST(a_queue_is_there_whole_or_not_at_all),
     TEST(runs_and_rounds_keep_their_state),
     TEST(a_dead_process_leaves_an_interrupted_run),
     TEST(many_writers_lose_nothing),

@@ -71,17 +71,24 @@ static sl_status lock_rounds(const sl_workspace *workspace, int *out_lock) {
     return status;
 }
 
-/* The newest round; id 0 when there is none. */
-static sl_status newest_round(const sl_workspace *workspace, sl_arena *arena, sl_round_record *out) {
+/* The rounds that are turns of the loop; those of label queues are not. Of no round, the id is 0. */
+typedef struct turns {
+    sl_round_record newest, unfinished; /* unfinished: the newest of these */
+    int64_t count;
+} turns;
+
+static sl_status find_turns(const sl_workspace *workspace, sl_arena *arena, turns *out) {
     sl_round_record *rounds;
     int count;
+    *out = (turns){0};
     SL_TRY(sl_store_rounds(workspace->store, arena, &rounds, &count));
-    *out = count ? rounds[count - 1] : (sl_round_record){.state = SL_RUN_DONE};
+    for (int i = 0; i < count; i++) {
+        if (strcmp(rounds[i].config, sl_label_queue_config) == 0) continue;
+        out->count++;
+        out->newest = rounds[i];
+        if (rounds[i].state == SL_RUN_RUNNING) out->unfinished = rounds[i];
+    }
     return SL_OK;
-}
-
-static bool is_unfinished(const sl_round_record *round) {
-    return round->id && round->state == SL_RUN_RUNNING;
 }
 
 static sl_status start_round(sl_round *round, const sl_round_record *before) {
@@ -175,11 +182,11 @@ static sl_status run_steps(sl_round *round, const sl_round_rule *rules, json_t *
 }
 
 static sl_status run_locked(sl_round *round, const sl_round_rule *rules, json_t *out) {
-    sl_round_record newest;
+    turns so_far;
     sl_round_settings recorded;
-    SL_TRY(newest_round(round->workspace, round->arena, &newest));
-    bool resumed = is_unfinished(&newest);
-    SL_TRY(resumed ? resume_round(round, &newest, &recorded) : start_round(round, &newest));
+    SL_TRY(find_turns(round->workspace, round->arena, &so_far));
+    bool resumed = so_far.unfinished.id != 0;
+    SL_TRY(resumed ? resume_round(round, &so_far.unfinished, &recorded) : start_round(round, &so_far.newest));
     round->seed = (uint64_t)round->settings->seed + (uint64_t)round->number;
     json_object_set_new(out, "resumed", json_boolean(resumed));
     return run_steps(round, rules, out);
@@ -205,53 +212,50 @@ sl_status sl_round_run(const sl_workspace *workspace, const sl_round_settings *s
 
 /* --- several rounds --- */
 
-static const char loop_end_key[] = "loop-end"; /* number of the last round of the loop under way */
+static const char loop_end_key[] = "loop-end"; /* how many rounds there are when the loop under way ends */
 
-static sl_status set_loop_end(const sl_workspace *workspace, int64_t number) {
+static sl_status set_loop_end(const sl_workspace *workspace, int64_t count) {
     char text[24];
-    snprintf(text, sizeof text, "%" PRId64, number);
+    snprintf(text, sizeof text, "%" PRId64, count);
     return sl_store_setting_set(workspace->store, loop_end_key, text);
 }
 
-/* The number of the last round to be done: that of an interrupted loop, else `count` from now; 0: none. */
-static sl_status find_loop_end(const sl_workspace *workspace, int64_t count, int64_t *out) {
+/* The rounds still to be done, one under way among them: those of an interrupted loop, else `count`. */
+static sl_status find_rounds_left(const sl_workspace *workspace, int64_t count, int64_t *out) {
     sl_arena *arena;
     SL_TRY(sl_arena_new(&arena));
-    sl_round_record newest;
+    turns so_far;
     const char *text = NULL;
-    sl_status status = newest_round(workspace, arena, &newest);
+    sl_status status = find_turns(workspace, arena, &so_far);
     if (!status) status = sl_store_setting_get(workspace->store, loop_end_key, arena, &text);
     int64_t end = text ? strtoll(text, NULL, 10) : 0;
     sl_arena_free(arena);
     SL_TRY(status);
-    bool unfinished = is_unfinished(&newest);
-    if (end > 0) {
-        /* killed after its last round and before it could say so: nothing is left to be done */
-        bool complete = newest.number >= end && !unfinished;
-        if (!complete) sl_info("going on with a loop that ends with round %lld", (long long)end);
-        *out = complete ? 0 : end;
-        return SL_OK;
-    }
-    *out = newest.number + count - (unfinished ? 1 : 0);
-    return set_loop_end(workspace, *out);
+    int64_t under_way = so_far.unfinished.id != 0, done = so_far.count - under_way;
+    *out = count;
+    if (end <= 0) return set_loop_end(workspace, done + count);
+    /* none: killed after its last round and before it could say so */
+    *out = end - done > under_way ? end - done : under_way;
+    if (*out) sl_info("going on with a loop: rounds to be done, %" PRId64, *out);
+    return SL_OK;
 }
 
 sl_status sl_loop_run(const sl_workspace *workspace, const sl_round_settings *settings,
                       const sl_round_rule *rules, const sl_progress *progress, json_t **out) {
-    int64_t end;
-    SL_TRY(find_loop_end(workspace, settings->rounds, &end));
+    int64_t left;
+    SL_TRY(find_rounds_left(workspace, settings->rounds, &left));
     json_t *rounds = json_array();
     sl_status status = SL_OK;
-    if (end == 0) status = set_loop_end(workspace, 0);
-    for (bool more = end > 0; more && !status;) {
+    bool waits = false;
+    while (left > 0 && !waits && !status) {
         json_t *round;
         status = sl_round_run(workspace, settings, rules, progress, &round);
         if (status) break;
         json_array_append_new(rounds, round);
-        bool waits = json_is_string(json_object_get(round, "waiting"));
-        more = !waits && json_integer_value(json_object_get(round, "number")) < end;
-        if (!more && !waits) status = set_loop_end(workspace, 0);
+        waits = json_is_string(json_object_get(round, "waiting"));
+        left -= !waits;
     }
+    if (!left && !status) status = set_loop_end(workspace, 0);
     if (status) {
         json_decref(rounds);
         return status;
@@ -261,11 +265,12 @@ sl_status sl_loop_run(const sl_workspace *workspace, const sl_round_settings *se
 }
 
 static sl_status abandon_locked(const sl_workspace *workspace, sl_arena *arena, int64_t *out_number) {
-    sl_round_record newest;
-    SL_TRY(newest_round(workspace, arena, &newest));
+    turns so_far;
+    SL_TRY(find_turns(workspace, arena, &so_far));
     SL_TRY(set_loop_end(workspace, 0));
-    *out_number = is_unfinished(&newest) ? newest.number : 0;
-    return *out_number ? sl_store_round_finish(workspace->store, newest.id, SL_RUN_CANCELLED, NULL) : SL_OK;
+    sl_id id = so_far.unfinished.id;
+    *out_number = so_far.unfinished.number;
+    return id ? sl_store_round_finish(workspace->store, id, SL_RUN_CANCELLED, NULL) : SL_OK;
 }
 
 sl_status sl_round_abandon(const sl_workspace *workspace, int64_t *out_number) {

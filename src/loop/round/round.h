@@ -85,9 +85,12 @@ sl_status sl_round_reviewer(const sl_round *round, sl_id *out);
 
 /* --- labelling before there is anything to sort by --- */
 
+/* The settings recorded of a round that only groups a label queue, which tell it from a turn of the loop. */
+extern const char sl_label_queue_config[];
+
 /* A queue of `count` images drawn at random from those of `origin` (sl_origin or SL_ANY) that the reviewer
- * has not decided. *out_round: the id that groups it; *out_count: how many there were. SL_NOT_FOUND when none
- * is left. */
+ * has not decided; there whole or not at all, and no matter to a round under way. *out_round: the id that
+ * groups it; *out_count: how many there were. SL_NOT_FOUND when none is left. */
 sl_status sl_label_queue_new(const sl_workspace *workspace, const char *reviewer, int64_t count, int origin,
                              uint64_t seed, sl_id *out_round, int64_t *out_count);
 

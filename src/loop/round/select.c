@@ -284,35 +284,44 @@ static sl_status load_undecided(selection *in, int origin, id_list *out) {
     }
 }
 
+const char sl_label_queue_config[] = "{\"kind\":\"labels\"}";
+
+/* A stream of its own for every queue. */
+static sl_status start_draw(const selection *in, uint64_t seed, sl_random *out) {
+    sl_round_record *rounds;
+    int count;
+    SL_TRY(sl_store_rounds(in->round->workspace->store, in->round->arena, &rounds, &count));
+    sl_id next = count ? rounds[count - 1].id + 1 : 1;
+    *out = sl_random_stream(seed, SL_STREAM_AUDIT, (uint32_t)(1000 + next));
+    return SL_OK;
+}
+
 static sl_status draw_labels(selection *in, const char *reviewer, int64_t count, int origin, uint64_t seed,
                              id_list *undecided, sl_id *out_round, int64_t *out_count) {
     sl_store *store = in->round->workspace->store;
+    sl_random random;
     SL_TRY(sl_store_reviewer(store, reviewer, false, &in->reviewer));
     SL_TRY(load_decided(in->round->workspace, in->reviewer, in->round->arena, &in->decided));
     SL_TRY(load_undecided(in, origin, undecided));
     int64_t total = undecided->count;
     if (total == 0) return sl_fail(SL_NOT_FOUND, "'%s' has decided every image there is", reviewer);
     if (count > total) count = total;
-    sl_round_record round = {.config = "{\"kind\":\"labels\"}", .seed = seed};
+    SL_TRY(start_draw(in, seed, &random));
+    sl_round_record round = {.config = sl_label_queue_config, .seed = seed};
     sl_assignment_record *records;
     SL_TRY(sl_alloc(&records, (size_t)count, sizeof *records));
-    sl_status status = sl_store_round_start(store, &round);
-    sl_random random = sl_random_stream(seed, SL_STREAM_AUDIT, (uint32_t)(1000 + round.id));
-    for (int64_t i = 0; i < count && !status; i++) {
+    for (int64_t i = 0; i < count; i++) {
         int64_t other = i + sl_random_below(&random, (uint32_t)(total - i));
         sl_id drawn = undecided->id[other];
         undecided->id[other] = undecided->id[i];
-        records[i] = (sl_assignment_record){.round = round.id,
-                                            .image = drawn,
+        records[i] = (sl_assignment_record){.image = drawn,
                                             .reviewer = in->reviewer,
                                             .queue = SL_QUEUE_AUDIT_POOL,
                                             .propensity = (double)count / (double)total,
                                             .blind = true,
                                             .position = i + 1};
     }
-    if (!status) status = sl_store_assignments_add(store, records, (int)count);
-    /* nothing of it is left to be run: it only groups its assignments */
-    if (!status) status = sl_store_round_finish(store, round.id, SL_RUN_DONE, NULL);
+    sl_status status = sl_store_queue_add(store, &round, records, (int)count);
     sl_free(records);
     *out_round = round.id;
     *out_count = count;

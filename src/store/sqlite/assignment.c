@@ -76,6 +76,25 @@ sl_status sl_sqlite_assignments_add(sl_store *store, sl_assignment_record *recor
     return sl_sqlite_write(store, add_assignments, &(batch){records, count});
 }
 
+typedef struct queue_arguments {
+    sl_round_record *round;
+    batch batch;
+} queue_arguments;
+
+static sl_status add_queue(sl_db *db, void *context) {
+    queue_arguments *in = context;
+    SL_TRY(sl_sqlite_start_round(db, in->round));
+    for (int i = 0; i < in->batch.count; i++) in->batch.records[i].round = in->round->id;
+    SL_TRY(add_assignments(db, &in->batch));
+    in->round->state = SL_RUN_DONE;
+    return sl_sqlite_finish_round(db, in->round);
+}
+
+sl_status sl_sqlite_queue_add(sl_store *store, sl_round_record *round, sl_assignment_record *records,
+                              int count) {
+    return sl_sqlite_write(store, add_queue, &(queue_arguments){round, {records, count}});
+}
+
 #define DECISION "(SELECT max(d.id) FROM counting_decision d WHERE d.assignment = a.id)"
 
 static void read_assignment(sqlite3_stmt *row, sl_arena *arena, void *item) {

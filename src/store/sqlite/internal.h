@@ -109,6 +109,8 @@ sl_status sl_sqlite_embedding_get(sl_store *store, sl_id image, sl_id model, flo
 sl_status sl_sqlite_reviewer(sl_store *store, const char *name, bool simulated, sl_id *out);
 sl_status sl_sqlite_reviewers(sl_store *store, sl_arena *arena, sl_reviewer **out, int *out_count);
 sl_status sl_sqlite_assignments_add(sl_store *store, sl_assignment_record *records, int count);
+sl_status sl_sqlite_queue_add(sl_store *store, sl_round_record *round, sl_assignment_record *records,
+                              int count);
 sl_status sl_sqlite_assignment_get(sl_store *store, sl_id assignment, sl_assignment_record *out);
 sl_status sl_sqlite_assignments(sl_store *store, const sl_assignment_filter *filter, sl_arena *arena,
                                 sl_assignment_record **out, int *out_count);
@@ -146,6 +148,9 @@ sl_status sl_sqlite_step_set(sl_store *store, sl_id round, const char *name, sl_
                              const char *result_json);
 sl_status sl_sqlite_step_get(sl_store *store, sl_id round, const char *name, sl_arena *arena,
                              sl_round_step *out);
+/* Within a write: `round` is a sl_round_record, as for sl_store_round_start and sl_store_round_finish. */
+sl_status sl_sqlite_start_round(sl_db *db, void *round);
+sl_status sl_sqlite_finish_round(sl_db *db, void *round);
 /* check.c */
 sl_status sl_sqlite_check(sl_store *store, int64_t *out_decisions);
 sl_status sl_sqlite_summarise(sl_store *store, sl_store_summary *out);

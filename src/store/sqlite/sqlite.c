@@ -193,6 +193,7 @@ static const sl_store_methods methods = {
     .reviewer = sl_sqlite_reviewer,
     .reviewers = sl_sqlite_reviewers,
     .assignments_add = sl_sqlite_assignments_add,
+    .queue_add = sl_sqlite_queue_add,
     .assignment_get = sl_sqlite_assignment_get,
     .assignments = sl_sqlite_assignments,
     .assignment_count = sl_sqlite_assignment_count,

@@ -206,7 +206,7 @@ sl_status sl_sqlite_run_metrics(sl_store *store, sl_id run, sl_arena *arena, sl_
 
 /* --- rounds --- */
 
-static sl_status start_round(sl_db *db, void *context) {
+sl_status sl_sqlite_start_round(sl_db *db, void *context) {
     sl_round_record *record = context;
     SL_TRY(sl_db_number(db, "SELECT ifnull(max(number), 0) + 1 FROM round", SL_NO_VALUES, &record->number,
                         NULL));
@@ -223,10 +223,10 @@ static sl_status start_round(sl_db *db, void *context) {
 }
 
 sl_status sl_sqlite_round_start(sl_store *store, sl_round_record *record) {
-    return sl_sqlite_write(store, start_round, record);
+    return sl_sqlite_write(store, sl_sqlite_start_round, record);
 }
 
-static sl_status finish_round(sl_db *db, void *context) {
+sl_status sl_sqlite_finish_round(sl_db *db, void *context) {
     const sl_round_record *in = context;
     SL_TRY(sl_db_run(db,
                      "UPDATE round SET state = ?, metrics = ifnull(?, metrics), finished = ? WHERE id = ?",
@@ -236,7 +236,7 @@ static sl_status finish_round(sl_db *db, void *context) {
 }
 
 sl_status sl_sqlite_round_finish(sl_store *store, sl_id round, sl_run_state state, const char *metrics_json) {
-    return sl_sqlite_write(store, finish_round,
+    return sl_sqlite_write(store, sl_sqlite_finish_round,
                            &(sl_round_record){.id = round, .state = state, .metrics = metrics_json});
 }
 
