@@ -171,6 +171,50 @@ static void a_person_is_waited_for(void **state) {
     json_decref(result);
 }
 
+static void assert_waits(const sl_round_settings *settings, int64_t expected, bool resumed) {
+    json_t *result;
+    assert_ok(sl_round_run(workspace, settings, rules, NULL, &result));
+    assert_int_equal(number(result, "number"), expected);
+    assert_int_equal(json_is_true(json_object_get(result, "resumed")), resumed);
+    assert_string_equal(json_string_value(json_object_get(result, "waiting")), "review");
+    json_decref(result);
+}
+
+/* Whoever goes on with the round: who was asked at its start is waited for. */
+static void another_user_is_not_asked_instead(void **state) {
+    (void)state;
+    sl_round_settings settings = settings_of(SL_EXPERT_PERSON);
+    sl_round_record round;
+    settings.reviewer = NULL;
+    setenv("USER", "alice", 1);
+    assert_waits(&settings, 1, false);
+    assert_ok(sl_store_round_get(workspace->store, 1, arena, &round));
+    assert_non_null(strstr(round.config, "\"reviewer\":\"alice\""));
+    setenv("USER", "bob", 1);
+    assert_waits(&settings, 1, true);
+    assert_int_equal(decide_all(1), QUEUE);
+    json_t *result;
+    assert_ok(sl_round_run(workspace, &settings, rules, NULL, &result));
+    assert_true(json_is_null(json_object_get(result, "waiting")));
+    assert_int_equal(number(json_object_get(result, "metrics"), "decided"), QUEUE);
+    json_decref(result);
+}
+
+static sl_status ask_nobody(sl_round *round, json_t *result) {
+    (void)round;
+    (void)result;
+    return SL_OK;
+}
+
+static void a_round_that_asked_nobody_is_not_done(void **state) {
+    (void)state;
+    static const sl_round_rule unasked[] = {{"select", ask_nobody}, {"review", sl_round_review}, {0}};
+    sl_round_settings settings = settings_of(SL_EXPERT_PERSON);
+    json_t *result;
+    assert_status(sl_round_run(workspace, &settings, unasked, NULL, &result), SL_NOT_FOUND);
+    assert_non_null(strstr(sl_error_message(), "nobody was asked"));
+}
+
 static void a_failed_step_is_tried_again(void **state) {
     (void)state;
     sl_round_settings settings = settings_of(SL_EXPERT_SIMULATED);
@@ -319,15 +363,6 @@ static sl_id shown_queue(sl_review *review) {
     return id;
 }
 
-static void assert_waits(const sl_round_settings *settings, int64_t expected, bool resumed) {
-    json_t *result;
-    assert_ok(sl_round_run(workspace, settings, rules, NULL, &result));
-    assert_int_equal(number(result, "number"), expected);
-    assert_int_equal(json_is_true(json_object_get(result, "resumed")), resumed);
-    assert_string_equal(json_string_value(json_object_get(result, "waiting")), "review");
-    json_decref(result);
-}
-
 static void a_label_queue_leaves_the_round_under_way(void **state) {
     (void)state;
     sl_round_settings settings = settings_of(SL_EXPERT_PERSON);
@@ -425,6 +460,8 @@ static const struct CMUnitTest tests[] = {
     TEST(a_killed_loop_ends_the_same),
     TEST(labels_can_come_first),
     TEST(one_process_at_a_time),
+    TEST(another_user_is_not_asked_instead),
+    TEST(a_round_that_asked_nobody_is_not_done),
     TEST(a_label_queue_leaves_the_round_under_way),
     TEST(half_a_label_queue_is_no_round),
     TEST(a_label_queue_is_no_round_of_a_loop),

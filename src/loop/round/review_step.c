@@ -14,15 +14,11 @@
 
 static const char simulated_name[] = "simulated expert";
 
-sl_status sl_round_reviewer(const sl_round *round, sl_id *out) {
-    const sl_round_settings *settings = round->settings;
-    bool simulated = settings->expert == SL_EXPERT_SIMULATED;
+const char *sl_round_reviewer_name(const sl_round_settings *settings) {
     const char *user = getenv("USER");
-    const char *name = settings->reviewer ? settings->reviewer
-                       : simulated        ? simulated_name
-                       : user && user[0]  ? user
-                                          : "expert";
-    return sl_store_reviewer(round->workspace->store, name, simulated, out);
+    if (settings->reviewer) return settings->reviewer;
+    if (settings->expert == SL_EXPERT_SIMULATED) return simulated_name;
+    return user && user[0] ? user : "expert";
 }
 
 /* Of a generated image: tests of the mean counts behind it, which no classifier and no test of the loop sees;
@@ -136,9 +132,9 @@ sl_status sl_round_review(sl_round *round, json_t *result) {
     sl_store *store = round->workspace->store;
     sl_assignment_filter filter = SL_ASSIGNMENT_FILTER_ALL;
     int64_t total, decided;
-    filter.round = round->id;
-    SL_TRY(sl_round_reviewer(round, &filter.reviewer));
+    filter.round = round->id; /* whoever was asked: who resumes the round may be somebody else */
     SL_TRY(sl_store_assignment_count(store, &filter, &total, &decided));
+    if (!total) return sl_fail(SL_NOT_FOUND, "nobody was asked about any image of the round");
     filter.decided = 0;
     if (decided < total && round->settings->expert == SL_EXPERT_SIMULATED) {
         SL_TRY(review_simulated(round, &filter, total, decided));

@@ -92,7 +92,9 @@ static sl_status find_turns(const sl_workspace *workspace, sl_arena *arena, turn
 }
 
 static sl_status start_round(sl_round *round, const sl_round_record *before) {
-    json_t *config = sl_options_to_json(sl_round_options, round->settings);
+    sl_round_settings settings = *round->settings;
+    settings.reviewer = sl_round_reviewer_name(&settings);
+    json_t *config = sl_options_to_json(sl_round_options, &settings);
     char *text = config ? sl_json_canonical(config) : NULL;
     json_decref(config);
     if (!text) return sl_fail(SL_MEMORY, "out of memory recording the settings of a round");

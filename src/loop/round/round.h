@@ -80,8 +80,8 @@ sl_status sl_round_review(sl_round *round, json_t *result);
 /* The metrics of the round into `result`; they become the round's own. */
 sl_status sl_round_measure(sl_round *round, json_t *result);
 
-/* The reviewer of this round, made if new. */
-sl_status sl_round_reviewer(const sl_round *round, sl_id *out);
+/* Who is asked by these settings; recorded with the round, since the user's name may be another later. */
+const char *sl_round_reviewer_name(const sl_round_settings *settings);
 
 /* --- labelling before there is anything to sort by --- */
 

@@ -250,7 +250,9 @@ static sl_status store_queue(selection *in, json_t *result) {
 }
 
 static sl_status run_selection(selection *in, json_t *result) {
-    SL_TRY(sl_round_reviewer(in->round, &in->reviewer));
+    const sl_round_settings *settings = in->round->settings;
+    SL_TRY(sl_store_reviewer(in->round->workspace->store, sl_round_reviewer_name(settings),
+                             settings->expert == SL_EXPERT_SIMULATED, &in->reviewer));
     SL_TRY(load_decided(in->round->workspace, in->reviewer, in->round->arena, &in->decided));
     SL_TRY(load_evidence(in));
     SL_TRY(load_pool(in));
