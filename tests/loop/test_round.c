@@ -116,12 +116,14 @@ static void a_simulated_round_runs_through(void **state) {
     (void)state;
     sl_round_settings settings = settings_of(SL_EXPERT_SIMULATED);
     json_t *result;
+    settings.confidence = 0.9;
     assert_ok(sl_round_run(workspace, &settings, rules, NULL, &result));
     assert_int_equal(number(result, "number"), 1);
     assert_true(json_is_null(json_object_get(result, "waiting")));
     json_t *metrics = json_object_get(result, "metrics");
     assert_int_equal(number(metrics, "decided"), QUEUE);
     assert_int_equal(number(metrics, "pool"), IMAGES);
+    assert_true(json_real_value(json_object_get(metrics, "confidence")) == 0.9);
     assert_true(json_is_true(json_object_get(metrics, "simulated_expert")));
     json_decref(result);
     sl_round_record *rounds;

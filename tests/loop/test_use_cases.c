@@ -9,6 +9,7 @@
 #include "loop/classify/labels.h"
 #include "loop/classify/train_classifier.h"
 #include "loop/generate/generate.h"
+#include "loop/judge/round_metrics.h"
 #include "loop/report/report.h"
 #include "image/captions.h"
 #include "image/frame.h"
@@ -182,18 +183,46 @@ static void generated_images_are_recorded_with_the_run(void **state) {
     assert_int_equal(count, 5);
 }
 
-static void the_report_stands_alone(void **state) {
-    (void)state;
+static char *write_report(void) {
     const sl_report_settings settings = {.thumbnails = 4};
     const char *path;
     char *page;
     size_t bytes;
     assert_ok(sl_report_write(workspace, &settings, NULL, arena, &path));
     assert_ok(sl_file_read(path, 1 << 24, &page, &bytes));
+    return page;
+}
+
+static void the_report_stands_alone(void **state) {
+    (void)state;
+    char *page = write_report();
     assert_non_null(strstr(page, "data:image/png;base64,"));
     assert_non_null(strstr(page, "Models and where they come from"));
     assert_null(strstr(page, "src=\"http"));
     assert_null(strstr(page, "<script"));
+    sl_free(page);
+}
+
+static void finish_round(double confidence) {
+    sl_round_record round = {.config = "{}"};
+    sl_round_metrics metrics;
+    assert_ok(sl_store_round_start(workspace->store, &round));
+    assert_ok(sl_round_metrics_measure(workspace, round.id, confidence, &metrics));
+    json_t *object = sl_round_metrics_to_json(&metrics);
+    char *text = sl_json_canonical(object);
+    assert_ok(sl_store_round_finish(workspace->store, round.id, SL_RUN_DONE, text));
+    free(text);
+    json_decref(object);
+}
+
+static void the_report_says_what_intervals_are_for(void **state) {
+    (void)state;
+    finish_round(0.9);
+    finish_round(0.995);
+    char *page = write_report();
+    assert_non_null(strstr(page, "<td class=n>90 %</td>"));
+    assert_non_null(strstr(page, "<td class=n>99.5 %</td>"));
+    assert_null(strstr(page, "95 % intervals"));
     sl_free(page);
 }
 
@@ -216,6 +245,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(an_image_depends_on_seed_and_index_alone),
     cmocka_unit_test(generated_images_are_recorded_with_the_run),
     cmocka_unit_test(the_report_stands_alone),
+    cmocka_unit_test(the_report_says_what_intervals_are_for),
 };
 
 TEST_MAIN_WITH(tests, scratch_open, scratch_close)

@@ -113,7 +113,10 @@ static sl_status measure_scores(const sl_reviewed *reviewed, int64_t count, sl_r
 
 sl_status sl_round_metrics_compute(const sl_reviewed *reviewed, int64_t count, int64_t pool, int64_t accepted,
                                    double confidence, uint64_t seed, sl_round_metrics *out) {
-    *out = (sl_round_metrics){.pool = pool, .accepted = accepted, .decided = count};
+    *out = (sl_round_metrics){.pool = pool,
+                              .accepted = accepted,
+                              .decided = count,
+                              .confidence = confidence > 0 ? confidence : 0.95};
     sl_audit audit = count_audit(reviewed, count, pool, accepted);
     out->audited = audit.accepted_seen + audit.rejected_seen;
     measure_gold(reviewed, count, confidence, &audit, out);
@@ -263,6 +266,7 @@ json_t *sl_round_metrics_to_json(const sl_round_metrics *in) {
     json_t *out = json_pack("{s:I, s:I, s:I, s:I, s:b}", "pool", (json_int_t)in->pool, "accepted",
                             (json_int_t)in->accepted, "decided", (json_int_t)in->decided, "audited",
                             (json_int_t)in->audited, "simulated_expert", in->simulated);
+    set_number(out, "confidence", in->confidence);
     set_estimate(out, "accepted_rate", &in->audit.accepted_rate);
     set_estimate(out, "precision", &in->audit.precision);
     set_estimate(out, "precision_corrected", &in->audit.precision_corrected);

@@ -28,7 +28,8 @@ typedef struct sl_round_metrics {
     int64_t pool, accepted, decided, audited;
     int64_t reasons[SL_REASON_COUNT]; /* among all answers unreal */
     double active_s, decisions_per_minute, seconds_median;
-    bool simulated; /* an expert that is none took part */
+    double confidence; /* of all intervals */
+    bool simulated;    /* an expert that is none took part */
 } sl_round_metrics;
 
 /* Unsure counts as not real: the expert would not take the image. `pool` and `accepted` count the machine's

@@ -62,6 +62,14 @@ static void write_head(writer *w) {
             "them show that the loop works, not what a person would say.</p>\n");
 }
 
+/* Every round has its own, and older ones did not tell. */
+static void write_confidence(writer *w, const json_t *confidence) {
+    if (json_is_number(confidence))
+        sl_text_printf(&w->page, "<td class=n>%.4g %%</td>", 100 * json_number_value(confidence));
+    else
+        sl_text_add(&w->page, "<td class=n>–</td>");
+}
+
 static void write_round_row(writer *w, const sl_round_record *round) {
     json_t *m = parse_or_null(round->metrics);
     sl_text_printf(&w->page, "<tr><td>%lld</td><td>%s</td>", (long long)round->number,
@@ -73,6 +81,7 @@ static void write_round_row(writer *w, const sl_round_record *round) {
     sl_page_estimate_cell(&w->page, json_object_get(m, "yield"), true);
     sl_page_estimate_cell(&w->page, json_object_get(m, "naive_precision"), true);
     sl_page_number_cell(&w->page, json_object_get(m, "roc_auc"), 3);
+    write_confidence(w, json_object_get(m, "confidence"));
     sl_page_number_cell(&w->page, json_object_get(m, "decisions_per_minute"), 0);
     sl_text_add(&w->page, "</tr>\n");
     json_decref(m);
@@ -88,15 +97,14 @@ static void write_rounds(writer *w) {
         &w->page,
         "<table><tr><th>round<th>state<th class=n>pool<th class=n>accepted<th class=n>precision of the "
         "accepted<th class=n>recall<th class=n>yield<th class=n>naive precision<th class=n>ROC "
-        "AUC<th class=n>decisions a minute</tr>\n");
+        "AUC<th class=n>intervals<th class=n>decisions a minute</tr>\n");
     for (int i = 0; i < w->round_count; i++) write_round_row(w, &w->rounds[i]);
     sl_text_add(
         &w->page,
         "</table>\n<p class=dim>Precision, recall and yield come from blind random samples of the accepted "
-        "and "
-        "of the whole pool (95 % intervals, n images judged). \"Naive\" is the share of real among all "
-        "reviewed and accepted images, whatever queue they came from: it is shown for comparison "
-        "only.</p>\n");
+        "and of the whole pool (n images judged, intervals of the confidence that the row states). "
+        "\"Naive\" is the share of real among all reviewed and accepted images, whatever queue they came "
+        "from: it is shown for comparison only.</p>\n");
 }
 
 /* Why images were called unreal: all rounds together. */
