@@ -51,7 +51,3 @@ sl_status sl_job_end(sl_job *job, sl_status status, json_t *result) {
     if (status) return sl_fail(status, "%s", message);
     return recorded;
 }
-
-sl_status sl_job_metric(sl_job *job, const char *name, int64_t step, double value) {
-    return sl_store_run_metrics_add(job->store, &(sl_run_metric){job->run, name, step, value}, 1);
-}

@@ -33,7 +33,4 @@ sl_status sl_job_begin(const sl_workspace *workspace, const char *kind, const js
  * Returns `status`, or the failure to record it. */
 sl_status sl_job_end(sl_job *job, sl_status status, json_t *result);
 
-/* A point of a curve of this job. */
-sl_status sl_job_metric(sl_job *job, const char *name, int64_t step, double value);
-
 #endif

@@ -59,9 +59,6 @@ typedef struct sl_store_methods {
     sl_status (*run_get)(sl_store *store, sl_id run, sl_arena *arena, sl_run_record *out);
     sl_status (*runs)(sl_store *store, const sl_run_filter *filter, sl_arena *arena, sl_run_record **out,
                       int *out_count);
-    sl_status (*run_metrics_add)(sl_store *store, const sl_run_metric *metrics, int count);
-    sl_status (*run_metrics)(sl_store *store, sl_id run, sl_arena *arena, sl_run_metric **out,
-                             int *out_count);
     sl_status (*round_start)(sl_store *store, sl_round_record *record);
     sl_status (*round_finish)(sl_store *store, sl_id round, sl_run_state state, const char *metrics_json);
     sl_status (*round_get)(sl_store *store, sl_id round, sl_arena *arena, sl_round_record *out);

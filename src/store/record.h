@@ -231,14 +231,6 @@ typedef struct sl_run_record {
     const char *version; /* of the program */
 } sl_run_record;
 
-/* One point of a curve of a run: loss, hold-out loss, accuracy. */
-typedef struct sl_run_metric {
-    sl_id run;
-    const char *name;
-    int64_t step;
-    double value;
-} sl_run_metric;
-
 typedef struct sl_round_record {
     sl_id id, parent;
     int64_t number;     /* 1.. */

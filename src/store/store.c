@@ -221,15 +221,6 @@ sl_status sl_store_runs(sl_store *store, const sl_run_filter *filter, sl_arena *
     return store->methods->runs(store, filter, arena, out, out_count);
 }
 
-sl_status sl_store_run_metrics_add(sl_store *store, const sl_run_metric *metrics, int count) {
-    return count ? store->methods->run_metrics_add(store, metrics, count) : SL_OK;
-}
-
-sl_status sl_store_run_metrics(sl_store *store, sl_id run, sl_arena *arena, sl_run_metric **out,
-                               int *out_count) {
-    return store->methods->run_metrics(store, run, arena, out, out_count);
-}
-
 sl_status sl_store_round_start(sl_store *store, sl_round_record *record) {
     return store->methods->round_start(store, record);
 }

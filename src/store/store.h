@@ -184,11 +184,6 @@ typedef struct sl_run_filter {
 #define SL_RUN_FILTER_ALL ((sl_run_filter){.state = SL_ANY})
 sl_status sl_store_runs(sl_store *store, const sl_run_filter *filter, sl_arena *arena, sl_run_record **out,
                         int *out_count);
-/* Replaces earlier points of the same (run, name, step). */
-sl_status sl_store_run_metrics_add(sl_store *store, const sl_run_metric *metrics, int count);
-/* By name, then step. */
-sl_status sl_store_run_metrics(sl_store *store, sl_id run, sl_arena *arena, sl_run_metric **out,
-                               int *out_count);
 
 /* Starts a round from config, seed, dataset_hash, parent; fills in id, number and created_ms. */
 sl_status sl_store_round_start(sl_store *store, sl_round_record *record);

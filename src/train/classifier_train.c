@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "train/augment.h"
+#include "train/history.h"
 #include "train/learner.h"
 
 #include <math.h>
@@ -280,18 +281,17 @@ static void changed(void *context) {
 /* The epochs of history.jsonl as history.json, in the form that the paper's tools write. */
 static sl_status write_history(const classifier_task *t) {
     static const char *const keys[4] = {"epoch_loss", "epoch_acc", "holdout", "holdout_acc"};
-    char path[SL_LIMIT_PATH_BYTES], *text;
-    size_t bytes;
+    char path[SL_LIMIT_PATH_BYTES];
+    json_t *lines, *line;
+    size_t at;
     snprintf(path, sizeof path, "%s/history.jsonl", t->folder);
-    SL_TRY(sl_file_read(path, SL_LIMIT_JSON_BYTES, &text, &bytes));
+    SL_TRY(sl_history_read(path, &lines));
     json_t *lists[4] = {json_array(), json_array(), json_array(), json_array()};
-    for (char *line = text, *end; (end = strchr(line, '\n')) != NULL; line = end + 1) {
-        json_t *value = json_loadb(line, (size_t)(end - line), 0, NULL);
-        for (int k = 0; k < 4 && json_object_get(value, "epoch_loss"); k++)
-            json_array_append(lists[k], json_object_get(value, keys[k]));
-        json_decref(value);
+    json_array_foreach(lines, at, line) {
+        for (int k = 0; k < 4 && json_object_get(line, "epoch_loss"); k++)
+            json_array_append(lists[k], json_object_get(line, keys[k]));
     }
-    sl_free(text);
+    json_decref(lines);
     json_t *out = json_pack("{s:{s:o, s:o}, s:{s:o, s:o}}", "train", "loss", lists[0], "acc", lists[1],
                             "validation", "loss", lists[2], "acc", lists[3]);
     snprintf(path, sizeof path, "%s/history.json", t->folder);

@@ -51,6 +51,20 @@ sl_status sl_history_add(sl_history *history, json_t *line) {
     return status;
 }
 
+sl_status sl_history_read(const char *path, json_t **out) {
+    char *data;
+    size_t bytes;
+    SL_TRY(sl_file_read(path, SL_LIMIT_JSON_BYTES, &data, &bytes));
+    *out = json_array();
+    for (const char *line = data, *end; (end = strchr(line, '\n')) != NULL; line = end + 1) {
+        json_t *value;
+        if (sl_json_parse(line, (size_t)(end - line), path, &value) == SL_OK)
+            json_array_append_new(*out, value);
+    }
+    sl_free(data);
+    return *out ? SL_OK : sl_fail(SL_MEMORY, "no memory for the history '%s'", path);
+}
+
 void sl_history_close(sl_history *history) {
     if (history->stream) fclose(history->stream);
     history->stream = NULL;

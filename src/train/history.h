@@ -19,6 +19,8 @@ typedef struct sl_history {
  * state, which will be written again. A last line that was cut off is dropped too. */
 sl_status sl_history_open(sl_history *history, const char *path, int64_t step);
 sl_status sl_history_add(sl_history *history, json_t *line); /* takes the reference */
+/* All lines of the file as an array (new reference); a last one that was cut off is left out. */
+sl_status sl_history_read(const char *path, json_t **out);
 void sl_history_close(sl_history *history);
 
 #endif

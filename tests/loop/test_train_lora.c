@@ -3,6 +3,7 @@
 #include "scratch_workspace.h"
 
 #include "base/file.h"
+#include "loop/report/report.h"
 #include "loop/simulate.h"
 #include "loop/train/lora.h"
 #include "model/lora_file.h"
@@ -69,6 +70,24 @@ static void an_adapter_is_trained_and_recorded(void **state) {
     json_decref(result);
 }
 
+/* Three runs went on with one another: they share a history. */
+static void the_report_draws_its_curve_once(void **state) {
+    (void)state;
+    if (!shared_path("golden/dev/pipe")) skip_because("no golden/dev/pipe; set SL_SHARED");
+    const sl_report_settings settings = {.thumbnails = 1};
+    const char *path;
+    char *page;
+    size_t bytes;
+    assert_ok(sl_report_write(workspace, &settings, NULL, arena, &path));
+    assert_ok(sl_file_read(path, 1 << 24, &page, &bytes));
+    const char *plot = strstr(page, "<svg");
+    assert_non_null(plot);
+    assert_null(strstr(plot + 1, "<svg"));
+    assert_non_null(strstr(plot, "train lora, run "));
+    assert_non_null(strstr(plot, ">holdout</text>"));
+    sl_free(page);
+}
+
 static void a_folder_does_as_well(void **state) {
     (void)state;
     const char *model = shared_path("golden/dev/pipe");
@@ -112,6 +131,7 @@ static void without_images_it_says_so(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_adapter_is_trained_and_recorded),
+        cmocka_unit_test(the_report_draws_its_curve_once),
         cmocka_unit_test(a_folder_does_as_well),
         cmocka_unit_test(without_images_it_says_so),
     };

@@ -203,6 +203,21 @@ static void the_report_stands_alone(void **state) {
     sl_free(page);
 }
 
+static void the_report_draws_what_was_trained(void **state) {
+    (void)state;
+    sl_run_record untold = {.kind = "train lora", .config = "{}"};
+    assert_ok(sl_store_run_start(workspace->store, &untold));
+    assert_ok(sl_store_run_finish(workspace->store, untold.id, SL_RUN_FAILED, NULL));
+    char *page = write_report();
+    const char *plot = strstr(page, "train classifier, run ");
+    assert_non_null(plot);
+    assert_non_null(strstr(plot, "<polyline"));
+    assert_non_null(strstr(plot, ">loss</text>"));
+    assert_non_null(strstr(page, "(failed): no curve."));
+    assert_null(strstr(page, "No training was run"));
+    sl_free(page);
+}
+
 static void finish_round(double confidence) {
     sl_round_record round = {.config = "{}"};
     sl_round_metrics metrics;
@@ -245,6 +260,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(an_image_depends_on_seed_and_index_alone),
     cmocka_unit_test(generated_images_are_recorded_with_the_run),
     cmocka_unit_test(the_report_stands_alone),
+    cmocka_unit_test(the_report_draws_what_was_trained),
     cmocka_unit_test(the_report_says_what_intervals_are_for),
 };
 

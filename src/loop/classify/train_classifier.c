@@ -254,6 +254,7 @@ sl_status sl_train_classifier_run(const sl_train_classifier_settings *settings, 
     status = sl_arena_new(&t.arena);
     if (!status) status = work(&t, round, out_model);
     if (!status && result) json_object_update(result, t.result);
+    json_object_set_new(t.result, "history", json_sprintf("runs/%lld/history.jsonl", (long long)job.run));
     sl_fit_end(&t.fit);
     sl_arena_free(t.arena);
     return sl_job_end(&job, status, t.result);

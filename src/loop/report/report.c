@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "loop/picture.h"
 #include "loop/report/page.h"
+#include "train/history.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -199,38 +200,66 @@ static sl_status write_round_sheet(writer *w, const sl_round_record *round) {
     return status;
 }
 
-/* All curves of a run with the same first word ("loss", "loss holdout") in one plot. */
-static sl_status write_run_curves(writer *w, const sl_run_record *run) {
-    enum { CURVES = 4 };
-    sl_run_metric *points;
-    int count, at = 0;
-    SL_TRY(sl_store_run_metrics(w->workspace->store, run->id, w->arena, &points, &count));
-    if (count < 2) return SL_OK;
-    double *x = SL_NEW(w->arena, double, count), *y = SL_NEW(w->arena, double, count);
-    for (int i = 0; i < count; i++) x[i] = (double)points[i].step, y[i] = points[i].value;
-    sl_page_curve curves[CURVES];
-    int used = 0;
-    while (at < count && used < CURVES) {
-        int end = at;
-        while (end < count && strcmp(points[end].name, points[at].name) == 0) end++;
-        curves[used++] = (sl_page_curve){points[at].name, x + at, y + at, end - at};
-        at = end;
+/* Where the history of a run lies; NULL: it left none. */
+static const char *history_of(writer *w, const sl_run_record *run) {
+    json_t *result = parse_or_null(run->result);
+    const char *path = json_string_value(json_object_get(result, "history"));
+    if (path) path = sl_workspace_path(w->workspace, w->arena, path);
+    json_decref(result);
+    return path && sl_file_exists(path) ? path : NULL;
+}
+
+/* The lines that have a number of this name. */
+static sl_page_curve read_curve(writer *w, const json_t *lines, const char *name) {
+    size_t count = json_array_size(lines), at;
+    double *x = SL_NEW(w->arena, double, count + 1), *y = SL_NEW(w->arena, double, count + 1);
+    sl_page_curve curve = {name, x, y, 0};
+    json_t *line;
+    json_array_foreach(lines, at, line) {
+        const json_t *value = json_object_get(line, name);
+        if (!json_is_number(value)) continue;
+        x[curve.count] = json_number_value(json_object_get(line, "step"));
+        y[curve.count++] = json_number_value(value);
     }
+    return curve;
+}
+
+static sl_status write_history(writer *w, const sl_run_record *run, const char *path) {
+    json_t *lines;
+    SL_TRY(sl_history_read(path, &lines));
+    const sl_page_curve curves[] = {read_curve(w, lines, "loss"), read_curve(w, lines, "holdout")};
+    json_decref(lines);
     sl_page_plot(&w->page, sl_arena_printf(w->arena, "%s, run %lld", run->kind, (long long)run->id), "step",
-                 curves, used, false);
+                 curves, curves[1].count ? 2 : 1, false);
     return SL_OK;
+}
+
+/* A training that goes on with an earlier one writes on in its history: the later run shows it. */
+static bool is_continued(writer *w, const sl_run_record *later, int count, const char *path) {
+    for (int i = 0; i < count; i++) {
+        const char *other = history_of(w, &later[i]);
+        if (other && strcmp(other, path) == 0) return true;
+    }
+    return false;
 }
 
 static sl_status write_curves(writer *w) {
     sl_run_record *runs;
-    int count;
+    int count, trainings = 0;
     sl_run_filter filter = SL_RUN_FILTER_ALL;
     SL_TRY(sl_store_runs(w->workspace->store, &filter, w->arena, &runs, &count));
     open_section(w, "Training");
-    size_t length = w->page.length;
-    for (int i = count - 1; i >= 0; i--)
-        if (strncmp(runs[i].kind, "train", 5) == 0) SL_TRY(write_run_curves(w, &runs[i]));
-    if (w->page.length == length) sl_text_add(&w->page, "<p>No training was run in this workspace.</p>\n");
+    for (int i = count - 1; i >= 0; i--) {
+        if (strncmp(runs[i].kind, "train", 5) != 0) continue;
+        const char *path = history_of(w, &runs[i]);
+        trainings++;
+        if (!path)
+            sl_text_printf(&w->page, "<p>%s, run %lld (%s): no curve.</p>\n", runs[i].kind,
+                           (long long)runs[i].id, sl_run_state_name(runs[i].state));
+        else if (!is_continued(w, runs, i, path))
+            SL_TRY(write_history(w, &runs[i], path));
+    }
+    if (!trainings) sl_text_add(&w->page, "<p>No training was run in this workspace.</p>\n");
     return SL_OK;
 }
 

@@ -401,6 +401,9 @@ static sl_status work_to_end(tuning *t, sl_id run, sl_id round, json_t *result, 
     if (status == SL_OK && t->settings->images) status = sl_folder_make(t->settings->out);
     if (status == SL_OK) status = work(t, run, round, out_model);
     if (status == SL_OK && result) json_object_update(result, t->result);
+    if (t->folder && !t->settings->images)
+        json_object_set_new(t->result, "history",
+                            json_sprintf("runs/%s/history.jsonl", sl_path_base(t->folder)));
     for (int part = 0; part < 2; part++) sl_lora_data_free(&t->data[part]);
     sl_lora_free(t->lora);
     json_decref(t->recorded);

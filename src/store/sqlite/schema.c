@@ -116,5 +116,8 @@ static const char *const first[] = {
 static const char *const image_of_round[] = {
     "CREATE INDEX image_of_round ON image(round, run_index) WHERE round IS NOT NULL", NULL};
 
-const char *const *const sl_schema_steps[] = {first, image_of_round};
+/* Never filled: the curve of a training is its history (train/history.h). */
+static const char *const no_run_metric[] = {"DROP TABLE run_metric", NULL};
+
+const char *const *const sl_schema_steps[] = {first, image_of_round, no_run_metric};
 const int sl_schema_version = (int)(sizeof sl_schema_steps / sizeof *sl_schema_steps);

@@ -1,4 +1,4 @@
-/* Models, runs with their curves, rounds with their steps. */
+/* Models, runs, rounds with their steps. */
 #include "store/sqlite/internal.h"
 
 #include "base/clock.h"
@@ -165,43 +165,6 @@ sl_status sl_sqlite_runs(sl_store *store, const sl_run_filter *filter, sl_arena 
     if (filter->round) sl_query_where(&query, "round = ?", SL_INT(filter->round));
     sl_query_order(&query, "id DESC", filter->limit);
     return sl_sqlite_list(store, &query, read_run, sizeof **out, arena, out, out_count);
-}
-
-typedef struct metric_batch {
-    const sl_run_metric *metrics;
-    int count;
-} metric_batch;
-
-static sl_status add_metrics(sl_db *db, void *context) {
-    const metric_batch *in = context;
-    for (int i = 0; i < in->count; i++) {
-        const sl_run_metric *each = &in->metrics[i];
-        SL_TRY(sl_db_run(
-            db, "INSERT OR REPLACE INTO run_metric(run, name, step, value) VALUES(?,?,?,?)",
-            SL_VALUES(SL_INT(each->run), SL_TEXT(each->name), SL_INT(each->step), SL_REAL(each->value))));
-    }
-    return SL_OK;
-}
-
-sl_status sl_sqlite_run_metrics_add(sl_store *store, const sl_run_metric *metrics, int count) {
-    return sl_sqlite_write(store, add_metrics, &(metric_batch){metrics, count});
-}
-
-static void read_metric(sqlite3_stmt *row, sl_arena *arena, void *item) {
-    *(sl_run_metric *)item = (sl_run_metric){
-        .run = sqlite3_column_int64(row, 0),
-        .name = sl_db_text(row, 1, arena),
-        .step = sqlite3_column_int64(row, 2),
-        .value = sqlite3_column_double(row, 3),
-    };
-}
-
-sl_status sl_sqlite_run_metrics(sl_store *store, sl_id run, sl_arena *arena, sl_run_metric **out,
-                                int *out_count) {
-    sl_query query = sl_query_start("SELECT run, name, step, value FROM run_metric");
-    sl_query_where(&query, "run = ?", SL_INT(run));
-    sl_query_order(&query, "name, step", 0);
-    return sl_sqlite_list(store, &query, read_metric, sizeof **out, arena, out, out_count);
 }
 
 /* --- rounds --- */
