@@ -6,9 +6,10 @@
 static void print_estimate(sl_cli *cli, const char *name, const json_t *e) {
     const json_t *value = json_object_get(e, "value");
     if (!json_is_number(value)) return;
-    sl_cli_print(cli, "  %-10s %.3f  [%.3f, %.3f], n %lld", name, json_number_value(value),
+    sl_cli_print(cli, "  %-10s %.3f  [%.3f, %.3f], n %lld in %lld groups", name, json_number_value(value),
                  json_number_value(json_object_get(e, "low")), json_number_value(json_object_get(e, "high")),
-                 (long long)json_integer_value(json_object_get(e, "n")));
+                 (long long)json_integer_value(json_object_get(e, "n")),
+                 (long long)json_integer_value(json_object_get(e, "groups")));
 }
 
 static void print_evidence(sl_cli *cli) {
@@ -54,7 +55,7 @@ const sl_command sl_command_train_classifier = {
         "on the\n"
         "reviewed images, each scored by a fit that has not seen it. The numbers printed are those of the "
         "test\n"
-        "split, with 95 % intervals.",
+        "split, with 95 % intervals over its groups: frames of one group are no independent observations.",
     .examples = "  scatterloop train classifier\n"
                 "  scatterloop train classifier --architecture resnet50 --begin-from resnet50.safetensors\n",
     .options = sl_train_classifier_options,

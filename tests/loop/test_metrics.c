@@ -198,6 +198,34 @@ static void groups_stay_together(void **state) {
     assert_in_range(covered, RUNS * 90 / 100, RUNS * 98 / 100);
 }
 
+/* Frames of a group are equal: three groups say as much as three frames. */
+static void equal_frames_of_a_group_are_one_observation(void **state) {
+    (void)state;
+    enum { FRAMES = 40, N = 3 * FRAMES };
+    bool label[N];
+    int64_t group[N], single[N], groups;
+    sl_estimate e, all, plain;
+    for (int i = 0; i < N; i++) label[i] = i >= FRAMES, group[i] = 7 * (i / FRAMES), single[i] = i;
+    assert_ok(sl_proportion_grouped(label, group, N, 0.95, 1, &e, &groups));
+    assert_int_equal(groups, 3);
+    assert_int_equal(e.n, N);
+    assert_near(e.value, 2.0 / 3, 1e-12);
+    assert_true(e.high - e.low > 0.8);
+    for (int i = 0; i < N; i++) label[i] = true;
+    assert_ok(sl_proportion_grouped(label, group, N, 0.95, 1, &all, &groups));
+    assert_true(all.value == 1 && all.high == 1);
+    assert_near(all.low, sl_clopper_pearson(3, 3, 0.95).low, 1e-12);
+    /* in groups of their own they are N observations */
+    for (int i = 0; i < N; i++) label[i] = i % 3 > 0;
+    plain = sl_proportion(N * 2 / 3, N, 0, 0.95);
+    assert_ok(sl_proportion_grouped(label, single, N, 0.95, 1, &e, &groups));
+    assert_int_equal(groups, N);
+    assert_near(e.low, plain.low, 0.03);
+    assert_near(e.high, plain.high, 0.03);
+    assert_ok(sl_proportion_grouped(label, single, 0, 0.95, 1, &e, &groups));
+    assert_true(isnan(e.value) && groups == 0);
+}
+
 static void repeats_tell_the_error_rate(void **state) {
     (void)state;
     sl_estimate error = sl_repeat_error(19, 200, 0.95); /* d = 2 e (1 - e) with e = 0.05 */
@@ -273,6 +301,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(the_experts_errors_are_taken_out),
     cmocka_unit_test(scores_are_measured),
     cmocka_unit_test(groups_stay_together),
+    cmocka_unit_test(equal_frames_of_a_group_are_one_observation),
     cmocka_unit_test(repeats_tell_the_error_rate),
     cmocka_unit_test(calibration_finds_the_law),
     cmocka_unit_test(thresholds_keep_their_promise),

@@ -20,7 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SIMULATED = 60 };
+enum { SIMULATED = 60, FRAMES = 3 };
 
 static void simulated_images_bring_their_truth(void **state) {
     (void)state;
@@ -56,6 +56,21 @@ static void labels_are_split_by_group(void **state) {
     }
 }
 
+/* Measured frames of one sample, for the test split. */
+static void add_frames(void) {
+    const char *group = group_in(SL_SPLIT_TEST, 1000);
+    for (int i = 0; i < FRAMES; i++) {
+        sl_image image;
+        sl_image_record record = {
+            .origin = SL_ORIGIN_EXPERIMENTAL, .group_key = group, .dtype = "F32", .provenance = "{}"};
+        assert_ok(sl_image_new(64, 64, &image));
+        for (int p = 0; p < 64 * 64; p++) image.value[p] = (float)(p % 17 + i);
+        assert_ok(sl_workspace_put_image(workspace, &image, arena, &record));
+        assert_ok(sl_store_images_add(workspace->store, &record, 1, true, NULL));
+        sl_image_free(&image);
+    }
+}
+
 static void a_classifier_is_trained_and_recorded(void **state) {
     (void)state;
     sl_train_classifier_settings settings;
@@ -65,12 +80,15 @@ static void a_classifier_is_trained_and_recorded(void **state) {
     assert_ok(sl_options_default(sl_train_classifier_options, arena, &settings));
     settings.size_px = 32;
     settings.epochs = 1;
+    add_frames();
     assert_ok(sl_train_classifier_run(&settings, workspace, 0, NULL, result, &model));
     assert_ok(sl_store_model_get(workspace->store, model, arena, &record));
     assert_string_equal(record.kind, "classifier");
     json_t *accuracy = json_object_get(json_object_get(result, "test"), "accuracy");
     assert_non_null(accuracy);
-    assert_true(json_integer_value(json_object_get(accuracy, "n")) > 0);
+    int64_t n = json_integer_value(json_object_get(accuracy, "n"));
+    assert_true(n > 0);
+    assert_int_equal(json_integer_value(json_object_get(accuracy, "groups")), n - FRAMES + 1);
     json_decref(result);
 }
 
@@ -81,7 +99,7 @@ static void classifying_gives_every_image_a_probability(void **state) {
     assert_ok(sl_options_default(sl_classify_options, arena, &settings));
     settings.origin = 1;
     assert_ok(sl_classify(&settings, workspace, 0, NULL, &made));
-    assert_int_equal(made.images, SIMULATED);
+    assert_int_equal(made.images, SIMULATED + FRAMES);
     sl_prediction *predictions;
     int count;
     assert_ok(sl_store_predictions(workspace->store, 1, arena, &predictions, &count));

@@ -143,24 +143,39 @@ static sl_status calibrate(training *t) {
     return status;
 }
 
-static json_t *describe_test(const sl_scores *s, double threshold) {
-    int64_t right = 0, accepted = 0, good = 0, real = 0;
-    for (int64_t i = 0; i < s->count; i++) {
-        bool accepts = s->p_real[i] >= threshold;
-        right += accepts == s->label[i];
-        accepted += accepts;
-        good += accepts && s->label[i];
-        real += s->label[i];
+/* The share of true among the `counted` test images (NULL: all) into test[name]; groups stay together. */
+static sl_status describe_share(const training *t, const char *name, const bool *label, const bool *counted,
+                                json_t *test) {
+    int64_t most = t->labels.test_count, n = 0, groups;
+    int64_t *group = SL_NEW(t->arena, int64_t, most + 1);
+    bool *taken = SL_NEW(t->arena, bool, most + 1);
+    sl_estimate share;
+    for (int64_t i = 0; i < most; i++) {
+        if (counted && !counted[i]) continue;
+        group[n] = (int64_t)t->labels.test[i].group;
+        taken[n++] = label[i];
     }
-    sl_estimate accuracy = sl_proportion(right, s->count, 0, 0),
-                precision = sl_proportion(good, accepted, 0, 0), recall = sl_proportion(good, real, 0, 0);
-    json_t *test = json_pack("{s:I, s:o, s:o, s:o}", "n", (json_int_t)s->count, "accuracy",
-                             sl_estimate_to_json(&accuracy), "precision", sl_estimate_to_json(&precision),
-                             "recall", sl_estimate_to_json(&recall));
+    SL_TRY(sl_proportion_grouped(taken, group, n, 0, (uint64_t)t->settings->seed, &share, &groups));
+    json_t *told = sl_estimate_to_json(&share);
+    json_object_set_new(told, "groups", json_integer(groups));
+    json_object_set_new(test, name, told);
+    return SL_OK;
+}
+
+static sl_status describe_test(const training *t, const sl_scores *s, json_t *test) {
+    bool *accepted = SL_NEW(t->arena, bool, s->count + 1), *right = SL_NEW(t->arena, bool, s->count + 1);
+    for (int64_t i = 0; i < s->count; i++) {
+        accepted[i] = s->p_real[i] >= t->fit.classifier.threshold;
+        right[i] = accepted[i] == s->label[i];
+    }
+    json_object_set_new(test, "n", json_integer(s->count));
+    SL_TRY(describe_share(t, "accuracy", right, NULL, test));
+    SL_TRY(describe_share(t, "precision", s->label, accepted, test));
+    SL_TRY(describe_share(t, "recall", accepted, s->label, test));
     json_t *rank = ranking(s);
     json_object_update(test, rank);
     json_decref(rank);
-    return test;
+    return SL_OK;
 }
 
 /* The numbers that may be quoted: test split, calibrated, at the chosen threshold; with evidence also those
@@ -177,9 +192,11 @@ static sl_status measure(training *t) {
         json_object_set_new(t->result, "test_without_evidence", ranking(&s));
     }
     sl_scores_judge(&s, c);
-    json_object_set_new(t->result, "test", describe_test(&s, c->threshold));
+    json_t *test = json_object();
+    json_object_set_new(t->result, "test", test);
+    sl_status status = describe_test(t, &s, test);
     sl_scores_free(&s);
-    return SL_OK;
+    return status;
 }
 
 static void describe(training *t) {

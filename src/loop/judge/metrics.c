@@ -377,6 +377,39 @@ sl_status sl_bootstrap_grouped(sl_statistic statistic, const void *context, cons
     return status;
 }
 
+static double share_of_true(const void *context, const int64_t *index, int64_t count) {
+    const bool *label = context;
+    int64_t found = 0;
+    for (int64_t i = 0; i < count; i++) found += label[index[i]];
+    return (double)found / (double)count;
+}
+
+static sl_status count_groups(const int64_t *group, int64_t n, int64_t *out) {
+    members in;
+    sl_status status = collect_members(group, n, &in);
+    *out = in.groups;
+    sl_free(in.item);
+    sl_free(in.first);
+    return status;
+}
+
+sl_status sl_proportion_grouped(const bool *label, const int64_t *group, int64_t n, double confidence,
+                                uint64_t seed, sl_estimate *out, int64_t *out_groups) {
+    enum { DRAWS = 2000 };
+    *out = unknown("bootstrap");
+    *out_groups = 0;
+    if (n < 1) return SL_OK;
+    SL_TRY(count_groups(group, n, out_groups));
+    SL_TRY(sl_bootstrap_grouped(share_of_true, label, group, n, DRAWS, confidence, seed, out));
+    if (out->low < out->high) return SL_OK;
+    /* resamples of groups that are alike are alike, however few they are */
+    sl_estimate alike = sl_proportion(llround(out->value * (double)*out_groups), *out_groups, 0, confidence);
+    out->low = fmin(out->value, alike.low);
+    out->high = fmax(out->value, alike.high);
+    out->method = alike.method;
+    return SL_OK;
+}
+
 /* --- noise of the expert --- */
 
 static double repeat_rate(double differing_share) {

@@ -78,6 +78,12 @@ typedef double (*sl_statistic)(const void *context, const int64_t *index, int64_
 sl_status sl_bootstrap_grouped(sl_statistic statistic, const void *context, const int64_t *group, int64_t n,
                                int draws, double confidence, uint64_t seed, sl_estimate *out);
 
+/* The share of true where items of one group[] value are no independent observations (frames of one sample):
+ * sl_bootstrap_grouped, and where all groups say the same, sl_proportion with as many observations as groups.
+ * n counts items. NAN without items. */
+sl_status sl_proportion_grouped(const bool *label, const int64_t *group, int64_t n, double confidence,
+                                uint64_t seed, sl_estimate *out, int64_t *out_groups);
+
 /* --- noise of the expert --- */
 
 /* Error rate from pairs judged twice, of which `differing` differ: e = (1 - sqrt(1 - 2 d)) / 2. */
