@@ -4,7 +4,6 @@
 #include "loop/classify/scores.h"
 #include "loop/job.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,12 +68,6 @@ static sl_status load_ensemble(const sl_classify_settings *settings, const sl_wo
     return SL_OK;
 }
 
-/* Entropy of the mean, in bits: 1 where the ensemble does not know at all. */
-static double entropy(double p) {
-    if (p <= 0 || p >= 1) return 0;
-    return -(p * log2(p) + (1 - p) * log2(1 - p));
-}
-
 /* What the ensemble makes of an image: means over its members. */
 typedef struct opinion {
     double p_real; /* that the verdict rests on */
@@ -104,7 +97,7 @@ static sl_status score_chunk(const ensemble *e, const sl_workspace *workspace, c
                                              .model = e->id[m],
                                              .p_real = scores.p_real[i],
                                              .logit = scores.logit[i],
-                                             .uncertainty = entropy(scores.p_real[i])};
+                                             .uncertainty = sl_scores_entropy(scores.p_real[i])};
         }
         sl_scores_free(&scores);
         SL_TRY(sl_store_predictions_add(workspace->store, predictions, (int)count));

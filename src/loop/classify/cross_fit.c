@@ -14,7 +14,7 @@ typedef struct crossing {
 } crossing;
 
 /* Independent of who is held out (labels.c), which is told by the lowest byte. */
-static int fold_of(const sl_feed_item *item) {
+int sl_cross_fold(const sl_feed_item *item) {
     return (int)((item->group >> 8 & 0xffff) % SL_CROSS_FOLDS);
 }
 
@@ -22,14 +22,14 @@ static int fold_of(const sl_feed_item *item) {
 static int64_t take_fold(const crossing *c, int fold) {
     int64_t count = 0;
     for (int64_t i = 0; i < c->reviewed_count; i++)
-        if (fold_of(&c->reviewed[i]) == fold) c->room[count++] = c->reviewed[i];
+        if (sl_cross_fold(&c->reviewed[i]) == fold) c->room[count++] = c->reviewed[i];
     return count;
 }
 
 static sl_status train_without(const crossing *c, int fold, sl_fit *fit) {
     int64_t count = 0;
     for (int64_t i = 0; i < c->all_count; i++)
-        if (!c->all[i].reviewed || fold_of(&c->all[i]) != fold) c->room[count++] = c->all[i];
+        if (!c->all[i].reviewed || sl_cross_fold(&c->all[i]) != fold) c->room[count++] = c->all[i];
     const char *folder = sl_arena_printf(c->arena, "%s/fold-%d", c->folder, fold);
     SL_TRY(sl_folder_make(folder));
     return sl_fit_train(fit, c->room, count, folder, &c->quiet);
@@ -42,7 +42,7 @@ static sl_status score_fold(const crossing *c, int fold, const sl_classifier_mod
     int64_t count = take_fold(c, fold), at = 0;
     SL_TRY(sl_scores_compute(classifier, c->like->workspace, c->room, count, &part));
     for (int64_t i = 0; i < c->reviewed_count; i++) {
-        if (fold_of(&c->reviewed[i]) != fold) continue;
+        if (sl_cross_fold(&c->reviewed[i]) != fold) continue;
         out->logit[i] = part.logit[at];
         out->label[i] = part.label[at++];
     }

@@ -9,6 +9,9 @@
 
 enum { SL_CROSS_FOLDS = 5 };
 
+/* The fold of an item, 0 to SL_CROSS_FOLDS - 1: whose fit has not seen it. */
+int sl_cross_fold(const sl_feed_item *item);
+
 /* SL_CROSS_FOLDS fits as `like`, each without the reviewed groups of its fold, on the training and the
  * calibration part (the test part is not touched). *out_items (arena) and *out (sl_scores_free): the reviewed
  * images of both parts and their scores. Checkpoints in folder/fold-N. SL_INVALID where a fold leaves too

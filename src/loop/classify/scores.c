@@ -3,6 +3,8 @@
 #include "loop/classify/physics.h"
 #include "train/classifier.h"
 
+#include <math.h>
+
 enum { BATCH = 16, CHUNK = 128 };
 
 sl_status sl_scores_new(int64_t count, sl_scores *out) {
@@ -58,6 +60,11 @@ sl_status sl_scores_compute(const sl_classifier_model *classifier, const sl_work
 void sl_scores_apply(sl_scores *scores, const sl_calibration *calibration) {
     for (int64_t i = 0; i < scores->count && scores->p_real; i++)
         scores->p_real[i] = sl_calibration_apply(calibration, scores->logit[i]);
+}
+
+double sl_scores_entropy(double p) {
+    if (p <= 0 || p >= 1) return 0;
+    return -(p * log2(p) + (1 - p) * log2(1 - p));
 }
 
 static sl_status see_chunk(const sl_workspace *workspace, const sl_feed_item *items, int64_t count,

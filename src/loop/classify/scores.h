@@ -24,6 +24,9 @@ sl_status sl_scores_compute(const sl_classifier_model *classifier, const sl_work
                             const sl_feed_item *items, int64_t count, sl_scores *out);
 void sl_scores_apply(sl_scores *scores, const sl_calibration *calibration);
 
+/* Entropy of a P(real) in bits: 1 where nothing is known. */
+double sl_scores_entropy(double p_real);
+
 /* Runs the physical tests on the same items: oddness. */
 sl_status sl_scores_see_physics(sl_scores *scores, const sl_workspace *workspace, const sl_feed_item *items);
 /* p_real becomes what verdicts rest on. */

@@ -64,6 +64,9 @@ typedef struct training {
     sl_fit fit;
     const char *folder; /* of the run */
     const char *calibrated_on;
+    const sl_feed_item *unseen; /* images that have not spoilt their scores */
+    sl_scores unseen_scores;
+    bool crossed; /* scored by fits of their own each fold, and calibrated by these */
     sl_job *job;
     json_t *result;
 } training;
@@ -105,17 +108,20 @@ static json_t *ranking(const sl_scores *s) {
 }
 
 /* Scores that training has not spoilt: of the reviewed images by cross-fitting, where the labels come from
- * reviews, else of the calibration split. `items` gets what they are of. */
-static sl_status score_unseen(training *t, const sl_feed_item **items, sl_scores *out) {
+ * reviews, else of the calibration split. */
+static sl_status score_unseen(training *t) {
     const sl_labelled *l = &t->labels;
     if (l->from_reviews && t->fit.head_only) {
-        sl_status status = sl_cross_fit(&t->fit, l, t->arena, t->folder, &t->job->progress, items, out);
+        sl_status status =
+            sl_cross_fit(&t->fit, l, t->arena, t->folder, &t->job->progress, &t->unseen, &t->unseen_scores);
         if (!status) t->calibrated_on = "reviewed images, each scored by a fit that had not seen its group";
+        t->crossed = !status;
         if (status != SL_INVALID) return status;
     }
-    *items = l->calibration;
+    t->unseen = l->calibration;
     t->calibrated_on = "calibration split";
-    return sl_scores_compute(&t->fit.classifier, t->workspace, l->calibration, l->calibration_count, out);
+    return sl_scores_compute(&t->fit.classifier, t->workspace, l->calibration, l->calibration_count,
+                             &t->unseen_scores);
 }
 
 /* Probabilities, evidence and threshold from images that taught the classifier nothing; where they have not
@@ -123,24 +129,40 @@ static sl_status score_unseen(training *t, const sl_feed_item **items, sl_scores
  * offset is fitted as well. */
 static sl_status calibrate(training *t) {
     sl_classifier_model *c = &t->fit.classifier;
-    sl_scores scores = {0};
-    const sl_feed_item *items;
-    SL_TRY(score_unseen(t, &items, &scores));
+    sl_scores *scores = &t->unseen_scores;
+    SL_TRY(score_unseen(t));
     sl_status status =
         sl_calibration_fit(t->labels.from_reviews ? SL_CALIBRATE_PLATT : SL_CALIBRATE_TEMPERATURE,
-                           scores.logit, scores.label, scores.count, &c->calibration);
+                           scores->logit, scores->label, scores->count, &c->calibration);
     if (status == SL_INVALID) {
         json_object_set_new(t->result, "calibration",
                             json_sprintf("not possible: the %s lacks one of the labels", t->calibrated_on));
-        sl_scores_free(&scores);
+        t->crossed = false;
         return SL_OK;
     }
+    SL_TRY(status);
     json_object_set_new(t->result, "calibrated_on", json_string(t->calibrated_on));
-    if (!status) status = weigh_evidence(t, items, &scores);
-    if (!status) status = choose_threshold(t, &scores);
-    if (!status) json_object_set_new(t->result, "calibration_ranking", ranking(&scores));
-    sl_scores_free(&scores);
-    return status;
+    SL_TRY(weigh_evidence(t, t->unseen, scores));
+    SL_TRY(choose_threshold(t, scores));
+    json_object_set_new(t->result, "calibration_ranking", ranking(scores));
+    return SL_OK;
+}
+
+/* What the fits that had not seen them say of reviewed images, as predictions of the classifier with their
+ * fold: a label that contradicts them may be a slip of the reviewer. */
+static sl_status record_crossed(training *t, sl_id model) {
+    sl_scores *s = &t->unseen_scores;
+    if (!t->crossed) return SL_OK;
+    sl_prediction *predictions = SL_NEW(t->arena, sl_prediction, s->count + 1);
+    sl_scores_apply(s, &t->fit.classifier.calibration);
+    for (int64_t i = 0; i < s->count; i++)
+        predictions[i] = (sl_prediction){.image = t->unseen[i].image,
+                                         .model = model,
+                                         .fold = 1 + sl_cross_fold(&t->unseen[i]),
+                                         .p_real = s->p_real[i],
+                                         .logit = s->logit[i],
+                                         .uncertainty = sl_scores_entropy(s->p_real[i])};
+    return sl_store_predictions_add(t->workspace->store, predictions, (int)s->count);
 }
 
 /* The share of true among the `counted` test images (NULL: all) into test[name]; groups stay together. */
@@ -255,7 +277,8 @@ static sl_status work(training *t, sl_id round, sl_id *out_model) {
     SL_TRY(calibrate(t));
     SL_TRY(measure(t));
     describe(t);
-    return record(t, round, out_model);
+    SL_TRY(record(t, round, out_model));
+    return record_crossed(t, *out_model);
 }
 
 sl_status sl_train_classifier_run(const sl_train_classifier_settings *settings, const sl_workspace *workspace,
@@ -273,6 +296,7 @@ sl_status sl_train_classifier_run(const sl_train_classifier_settings *settings, 
     if (!status && result) json_object_update(result, t.result);
     json_object_set_new(t.result, "history", json_sprintf("runs/%lld/history.jsonl", (long long)job.run));
     sl_fit_end(&t.fit);
+    sl_scores_free(&t.unseen_scores);
     sl_arena_free(t.arena);
     return sl_job_end(&job, status, t.result);
 }

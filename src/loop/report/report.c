@@ -164,7 +164,8 @@ static sl_status describe_verdict(writer *w, const sl_verdict *verdict, char **o
     const char *why = verdict->reasons && verdict->reasons[0] ? verdict->reasons : "", *alone = "";
     SL_TRY(sl_store_predictions(w->workspace->store, verdict->image, w->arena, &predictions, &count));
     for (int i = 0; i < count; i++)
-        if (predictions[i].model == verdict->model && fabs(predictions[i].p_real - verdict->p_real) >= 0.005)
+        if (predictions[i].model == verdict->model && !predictions[i].fold &&
+            fabs(predictions[i].p_real - verdict->p_real) >= 0.005)
             alone = sl_arena_printf(w->arena, " (classifier alone %.2f)", predictions[i].p_real);
     *out = sl_arena_printf(w->arena, "P(real) %.2f%s%s%s", verdict->p_real, alone, why[0] ? " · " : "", why);
     return SL_OK;

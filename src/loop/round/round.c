@@ -41,7 +41,7 @@ const sl_option sl_round_options[] = {
     SL_OPTION_REAL(SETTINGS, audit_accepted, "audit-accepted", 0, "0.15", 0, 1, NULL,
                    "share of the queue: blind random sample of the accepted"),
     SL_OPTION_REAL(SETTINGS, suspect, "suspect", 0, "0.1", 0, 1, NULL,
-                   "share of the queue: earlier labels that the classifier contradicts"),
+                   "share of the queue: earlier labels that classifiers contradict which have not seen them"),
     SL_OPTION_REAL(SETTINGS, repeat, "repeat", 0, "0.05", 0, 1, NULL,
                    "share of the queue: images of earlier rounds, to measure the reviewer's own noise"),
     SL_OPTION_REAL(SETTINGS, gold, "gold", 0, "0.05", 0, 1, NULL,

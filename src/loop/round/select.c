@@ -69,6 +69,7 @@ static void end_selection(selection *in) {
     }
 FIND_BY_IMAGE(sl_verdict, verdict)
 FIND_BY_IMAGE(sl_prediction, score)
+FIND_BY_IMAGE(sl_consensus, label)
 
 static int compare_ids(const void *a, const void *b) {
     sl_id x = *(const sl_id *)a, y = *(const sl_id *)b;
@@ -164,16 +165,18 @@ static int worst_first(const void *a, const void *b) {
     return (x->image > y->image) - (x->image < y->image);
 }
 
-/* Labels that the classifier holds for rather wrong, the worst first. */
+/* Labels that the classifier holds for rather wrong, the worst first. Only fits that have not seen a label
+ * can contradict it. */
 static sl_status load_suspects(selection *in) {
     doubt *doubts;
     int64_t count = 0;
-    SL_TRY(sl_alloc(&doubts, in->label_count ? (size_t)in->label_count : 1, sizeof *doubts));
-    for (int64_t i = 0; i < in->label_count; i++) {
-        const sl_prediction *score = find_score(in->scores, in->score_count, in->labels[i].image);
-        if (!score || in->labels[i].label > SL_LABEL_UNREAL) continue;
-        double contradiction = fabs((in->labels[i].label == SL_LABEL_REAL) - score->p_real);
-        if (contradiction > 0.5) doubts[count++] = (doubt){in->labels[i].image, contradiction};
+    SL_TRY(sl_alloc(&doubts, in->score_count ? (size_t)in->score_count : 1, sizeof *doubts));
+    for (int64_t i = 0; i < in->score_count; i++) {
+        const sl_prediction *score = &in->scores[i];
+        const sl_consensus *label = find_label(in->labels, in->label_count, score->image);
+        if (!score->fold || !label || label->label > SL_LABEL_UNREAL) continue;
+        double contradiction = fabs((label->label == SL_LABEL_REAL) - score->p_real);
+        if (contradiction > 0.5) doubts[count++] = (doubt){score->image, contradiction};
     }
     qsort(doubts, (size_t)count, sizeof *doubts, worst_first);
     sl_status status = SL_OK;
