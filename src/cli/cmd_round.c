@@ -36,8 +36,12 @@ static void print_round(const sl_cli *cli, const json_t *round) {
     const char *path = json_string_value(json_object_get(report, "path"));
     long long number = (long long)json_integer_value(json_object_get(round, "number"));
     if (waiting) {
-        sl_cli_print(cli, "Round %lld waits for the %s: run 'scatterloop review', then this command again.",
-                     number, waiting);
+        const char *reviewer = json_string_value(json_object_get(round, "reviewer"));
+        sl_cli_print(
+            cli,
+            "Round %lld waits for the %s by %s: run 'scatterloop review --reviewer \"%s\"', then this "
+            "command again.",
+            number, waiting, reviewer, reviewer);
         return;
     }
     sl_cli_print(cli, "Round %lld is done.", number);

@@ -41,8 +41,11 @@ sl_status sl_job_end(sl_job *job, sl_status status, json_t *result) {
                                                   : SL_RUN_FAILED;
     char message[512];
     snprintf(message, sizeof message, "%s", sl_error_message());
-    if (status && !result)
-        result = json_pack("{s:s, s:o}", "error", sl_status_name(status), "message", sl_json_text(message));
+    if (status) {
+        if (!result) result = json_object();
+        json_object_set_new(result, "error", json_string(sl_status_name(status)));
+        json_object_set_new(result, "message", sl_json_text(message));
+    }
     char *text = result ? sl_json_canonical(result) : NULL;
     json_decref(result);
     sl_status recorded = sl_store_run_finish(job->store, job->run, state, text);

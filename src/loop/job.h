@@ -29,8 +29,8 @@ typedef struct sl_job {
 sl_status sl_job_begin(const sl_workspace *workspace, const char *kind, const json_t *config, uint64_t seed,
                        sl_id round, const sl_progress *outer, sl_job *out);
 
-/* Records DONE, CANCELLED or FAILED (with the message) by `status`, and the result (taken; may be NULL).
- * Returns `status`, or the failure to record it. */
+/* Records DONE, CANCELLED or FAILED by `status`, and the result (taken; may be NULL), with "error" and
+ * "message" in it where there is no DONE. Returns `status`, or the failure to record it. */
 sl_status sl_job_end(sl_job *job, sl_status status, json_t *result);
 
 #endif

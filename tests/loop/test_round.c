@@ -158,8 +158,10 @@ static void a_person_is_waited_for(void **state) {
     (void)state;
     sl_round_settings settings = settings_of(SL_EXPERT_PERSON);
     json_t *result;
+    settings.reviewer = "jane";
     assert_ok(sl_round_run(workspace, &settings, rules, NULL, &result));
     assert_string_equal(json_string_value(json_object_get(result, "waiting")), "review");
+    assert_string_equal(json_string_value(json_object_get(result, "reviewer")), "jane");
     sl_id round = number(result, "round");
     json_decref(result);
     assert_int_equal(decide_all(round), QUEUE);

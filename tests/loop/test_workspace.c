@@ -181,6 +181,11 @@ static void jobs_leave_a_record(void **state) {
     assert_ok(sl_store_run_get(workspace->store, job.run, arena, &run));
     assert_int_equal(run.state, SL_RUN_FAILED);
     assert_non_null(strstr(run.result, "loss is NaN"));
+    /* beside what was done until then */
+    assert_ok(sl_job_begin(workspace, "train lora", NULL, 9, 0, NULL, &job));
+    assert_status(sl_job_end(&job, sl_fail(SL_FULL, "no room"), json_pack("{s:i}", "steps", 12)), SL_FULL);
+    assert_ok(sl_store_run_get(workspace->store, job.run, arena, &run));
+    assert_string_equal(run.result, "{\"error\":\"FULL\",\"message\":\"no room\",\"steps\":12}");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, scratch_open, scratch_close)

@@ -14,10 +14,11 @@
 
 #define SETTINGS sl_round_settings
 const sl_option sl_round_options[] = {
-    SL_OPTION_LIST(SETTINGS, prompts, "prompt", 'p', "TEXT",
-                   "what to generate, taken in turn (default: the captions of the measured training images)"),
+    SL_OPTION_LIST(
+        SETTINGS, prompts, "prompt", 'p', "TEXT",
+        "what to generate, taken in turn (default: the first 64 captions of the measured training images)"),
     SL_OPTION_INT(SETTINGS, rounds, "rounds", 'n', "1", 1, 1000, "N",
-                  "rounds to run; one under way counts as the first"),
+                  "of 'loop': rounds to run; one under way counts as the first"),
     SL_OPTION_INT(SETTINGS, count, "images", 'i', "200", 1, 1e6, "images", "images to generate in a round"),
     SL_OPTION_INT(SETTINGS, seed, "seed", 's', "0", 0, 9007199254740992.0, "N", "each round adds its number"),
     SL_OPTION_INT(SETTINGS, steps, "steps", 0, "30", 1, 1000, "steps", "denoising steps"),
@@ -173,6 +174,7 @@ static sl_status run_steps(sl_round *round, const sl_round_rule *rules, json_t *
         SL_TRY(run_step(round, rule, steps));
         if (!round->waiting) continue;
         json_object_set_new(out, "waiting", json_string(rule->name));
+        json_object_set_new(out, "reviewer", sl_json_text(sl_round_reviewer_name(round->settings)));
         return SL_OK;
     }
     json_t *metrics = json_object_get(steps, "measure");

@@ -56,8 +56,8 @@ typedef struct sl_round_rule {
 extern const sl_round_rule sl_round_rules[];
 
 /* Goes on with the unfinished round, or starts one. *out (new reference): {"round", "number", "resumed",
- * "waiting": null or the step that waits, "steps": {name: result}, "metrics"}. SL_BUSY when another process
- * is at work on a round of this workspace. */
+ * "waiting": null or the step that waits, then "reviewer": for whom, "steps": {name: result}, "metrics"}.
+ * SL_BUSY when another process is at work on a round of this workspace. */
 sl_status sl_round_run(const sl_workspace *workspace, const sl_round_settings *settings,
                        const sl_round_rule *rules, const sl_progress *progress, json_t **out);
 
