@@ -33,6 +33,19 @@ static int scratch_close(void **state) {
     return system(command);
 }
 
+/* Rows like `model`, which have no pixels but contents of their own; the last of them is row `count` - 1. */
+static inline void scratch_add_rows(sl_image_record model, int count) {
+    sl_image_record *rows = SL_NEW(arena, sl_image_record, count);
+    for (int k = 0; k < count; k++) {
+        rows[k] = model;
+        rows[k].content_hash = rows[k].object_hash =
+            sl_arena_printf(arena, "%02x%062x", (unsigned)model.origin, (unsigned)k);
+        rows[k].height_px = rows[k].width_px = 64;
+        rows[k].dtype = "F32";
+    }
+    assert_ok(sl_store_images_add(workspace->store, rows, count, false, NULL));
+}
+
 /* A group that `split` takes, a new one for each `number`. */
 static inline const char *group_in(sl_split split, int number) {
     for (int k = 0;; k++) {

@@ -151,32 +151,30 @@ char *sl_workspace_path(const sl_workspace *workspace, sl_arena *arena, const ch
                               : sl_path_join(arena, workspace->root, relative);
 }
 
-static sl_status check_page(const sl_workspace *workspace, sl_image_filter *filter, int64_t *images,
-                            bool *out_more) {
-    sl_arena *arena;
-    sl_image_record *page;
-    int count;
-    SL_TRY(sl_arena_new(&arena));
-    sl_status status = sl_store_images(workspace->store, filter, arena, &page, &count);
-    for (int i = 0; !status && i < count; i++) {
-        if (!sl_file_exists(sl_object_path(arena, workspace->objects, page[i].object_hash)))
-            status = sl_fail(SL_FORMAT, "image %lld has lost its pixels (object %s)", (long long)page[i].id,
-                             page[i].object_hash);
-        filter->after = page[i].id;
-    }
-    *images += status ? 0 : count;
-    *out_more = !status && count > 0;
-    sl_arena_free(arena);
-    return status;
+typedef struct pixel_check {
+    const sl_workspace *workspace;
+    int64_t images;
+} pixel_check;
+
+static sl_status check_page(void *context, const sl_image_page *page) {
+    pixel_check *in = context;
+    const char *objects = in->workspace->objects;
+    for (int i = 0; i < page->count; i++)
+        if (!sl_file_exists(sl_object_path(page->arena, objects, page->record[i].object_hash)))
+            return sl_fail(SL_FORMAT, "image %lld has lost its pixels (object %s)",
+                           (long long)page->record[i].id, page->record[i].object_hash);
+    in->images += page->count;
+    return SL_OK;
 }
 
 sl_status sl_workspace_check(const sl_workspace *workspace, sl_workspace_report *out) {
     sl_workspace_report report = {0};
     sl_object_check objects;
+    pixel_check pixels = {workspace, 0};
     SL_TRY(sl_store_check(workspace->store, &report.decisions));
     SL_TRY(sl_objects_check(workspace->objects, &objects));
-    sl_image_filter filter = SL_IMAGE_FILTER_ALL;
-    for (bool more = true; more;) SL_TRY(check_page(workspace, &filter, &report.images, &more));
+    SL_TRY(sl_store_image_pages(workspace->store, &SL_IMAGE_FILTER_ALL, check_page, &pixels));
+    report.images = pixels.images;
     report.objects = objects.objects;
     report.bytes = objects.bytes;
     report.leftovers = objects.leftovers;

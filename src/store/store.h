@@ -5,8 +5,8 @@
  * disk (SL_OK means that neither kill -9 nor a power cut can undo it); writes of many threads share one
  * transaction. Functions that add many records add all or none. Reading lists: rows come in the order of
  * their ids unless said otherwise, at most `limit` of them (0: SL_STORE_LIST_MAX), after the id given as
- * `after`, so that a page costs the same anywhere in the list. No list touches pixels, embeddings or
- * provenance.
+ * `after`, so that a page costs the same anywhere in the list; all images: sl_store_image_pages. No list
+ * touches pixels, embeddings or provenance.
  *
  * Besides what is named with each function: SL_BUSY after 10 s of another process' long transaction, SL_FULL,
  * SL_IO, SL_FORMAT for a damaged file, SL_NOT_FOUND where an id names nothing. */
@@ -68,6 +68,21 @@ sl_status sl_store_images(sl_store *store, const sl_image_filter *filter, sl_are
                           sl_image_record **out, int *out_count);
 sl_status sl_store_image_count(sl_store *store, const sl_image_filter *filter,
                                int64_t *out); /* after, limit unused */
+
+/* A part of the images of a filter. The records and their texts end with the visit, and so does the arena,
+ * which is for what else the visit needs. */
+typedef struct sl_image_page {
+    const sl_image_record *record;
+    int count;
+    int64_t first, total; /* images before these, and in all pages */
+    sl_arena *arena;
+} sl_image_page;
+typedef sl_status (*sl_image_visit)(void *context, const sl_image_page *page);
+/* Visits all images of the filter, however many, by their ids: limit of them at a time (0: SL_STORE_LIST_MAX;
+ * after is unused), none that is added meanwhile. No image, no visit. Ends with the status of the first visit
+ * that fails. */
+sl_status sl_store_image_pages(sl_store *store, const sl_image_filter *filter, sl_image_visit visit,
+                               void *context);
 
 /* --- evidence about images --- */
 

@@ -3,9 +3,11 @@
 #include "shared.h"
 
 #include "base/file.h"
+#include "image/fingerprint.h"
 #include "image/write.h"
 #include "loop/classify/labels.h"
 #include "loop/import/import.h"
+#include "loop/import/look_alikes.h"
 #include "loop/picture.h"
 #include "loop/simulate.h"
 
@@ -382,6 +384,28 @@ static void one_scan_under_two_names_is_told(void **state) {
     }
 }
 
+static void add_look(const char *group, sl_split split, uint64_t bits, int count) {
+    char text[SL_FINGERPRINT_TEXT];
+    const sl_fingerprint print = {{bits, bits, bits, bits}};
+    sl_fingerprint_to_text(&print, text);
+    scratch_add_rows((sl_image_record){.group_key = group, .split = split, .fingerprint = text}, count);
+}
+
+/* Not the first ones of the store: what was just imported is what is asked about. */
+static void the_newest_images_are_compared(void **state) {
+    (void)state;
+    json_t *alike;
+    add_look("forgotten", SL_SPLIT_TRAIN, 0, 1);
+    add_look("many", SL_SPLIT_TRAIN, UINT64_MAX, SL_LOOK_ALIKES_MAX - 1);
+    add_look("train", SL_SPLIT_TRAIN, 0, 1);
+    add_look("test", SL_SPLIT_TEST, 0, 1);
+    assert_ok(sl_look_alikes(workspace, SL_ORIGIN_EXPERIMENTAL, &alike));
+    assert_int_equal(json_array_size(alike), 1);
+    assert_string_equal(json_string_value(json_object_get(json_array_get(alike, 0), "group")), "test");
+    assert_string_equal(json_string_value(json_object_get(json_array_get(alike, 0), "like")), "train");
+    json_decref(alike);
+}
+
 static sl_label label_of(const char *part) {
     sl_consensus consensus;
     assert_ok(sl_store_consensus(workspace->store, image_from(part)->id, &consensus));
@@ -496,5 +520,6 @@ static const struct CMUnitTest tests[] = {
     TEST(a_run_tells_of_the_import),
     TEST(one_scan_under_two_names_is_told),
     TEST(measured_images_keep_their_groups_apart),
+    TEST(the_newest_images_are_compared),
 };
 TEST_MAIN(tests)

@@ -128,12 +128,30 @@ static void without_images_it_says_so(void **state) {
     assert_non_null(strstr(sl_error_message(), "no image of the training split"));
 }
 
+/* Images beyond the first page of the store, and among others. */
+static void all_images_are_learnt_from(void **state) {
+    (void)state;
+    sl_lora_settings settings = settings_for("/nonexistent", 4);
+    sl_text said = SL_TEXT_INIT;
+    sl_image_record row = {.origin = SL_ORIGIN_GENERATED, .split = SL_SPLIT_TRAIN, .group_key = "g"};
+    scratch_add_rows(row, SL_STORE_LIST_MAX);
+    row.origin = SL_ORIGIN_EXPERIMENTAL;
+    row.caption = "SAXS data showing rings";
+    scratch_add_rows(row, 300);
+    settings.origin = 0; /* experimental */
+    settings.holdout = 0;
+    assert_ok(sl_train_lora_preview(&settings, workspace, &said));
+    assert_non_null(strstr(sl_text_get(&said), "300 images to learn from, 0 held out"));
+    sl_text_free(&said);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_adapter_is_trained_and_recorded),
         cmocka_unit_test(the_report_draws_its_curve_once),
         cmocka_unit_test(a_folder_does_as_well),
         cmocka_unit_test(without_images_it_says_so),
+        cmocka_unit_test(all_images_are_learnt_from),
     };
     return cmocka_run_group_tests(tests, set_up, scratch_close) ? 1 : 0;
 }

@@ -123,6 +123,46 @@ static void filters_and_pages(void **state) {
     assert_int_equal(total, 11);
 }
 
+typedef struct visits {
+    fixture *in;
+    sl_id last;
+    int64_t pages, images, total;
+} visits;
+
+static sl_status visit(void *context, const sl_image_page *page) {
+    visits *seen = context;
+    assert_int_equal(page->first, seen->images);
+    for (int i = 0; i < page->count; i++) {
+        assert_int_equal(page->record[i].origin, SL_ORIGIN_SIMULATED);
+        assert_true(page->record[i].id > seen->last);
+        seen->last = page->record[i].id;
+    }
+    fixture_add_image(seen->in, 1000 + 3 * seen->pages + SL_ORIGIN_SIMULATED); /* comes too late */
+    seen->pages++;
+    seen->images += page->count;
+    seen->total = page->total;
+    return seen->pages == 4 ? sl_fail(SL_CANCELLED, "enough") : SL_OK;
+}
+
+static void pages_reach_every_image(void **state) {
+    fixture *in = *state;
+    visits seen = {.in = in};
+    sl_image_filter filter = SL_IMAGE_FILTER_ALL;
+    filter.origin = SL_ORIGIN_SIMULATED;
+    filter.limit = 3;
+    assert_ok(sl_store_image_pages(in->store, &filter, visit, &seen));
+    assert_int_equal(seen.pages, 0);
+    for (int k = 0; k < 24; k++) fixture_add_image(in, k);
+    assert_ok(sl_store_image_pages(in->store, &filter, visit, &seen));
+    assert_int_equal(seen.pages, 3);
+    assert_int_equal(seen.images, 8);
+    assert_int_equal(seen.total, 8);
+    seen = (visits){.in = in};
+    filter.limit = 2;
+    assert_status(sl_store_image_pages(in->store, &filter, visit, &seen), SL_CANCELLED);
+    assert_int_equal(seen.pages, 4);
+}
+
 static void a_replayed_decision_changes_nothing(void **state) {
     fixture *in = *state;
     sl_id image = fixture_add_image(in, 1);
@@ -599,6 +639,7 @@ static const struct CMUnitTest tests[] = {
     TEST(round_and_index_name_an_image),
     TEST(a_list_that_fails_adds_none),
     TEST(filters_and_pages),
+    TEST(pages_reach_every_image),
     TEST(a_replayed_decision_changes_nothing),
     TEST(undo_is_a_further_decision),
     TEST(reviewers_agree_or_not),

@@ -119,26 +119,28 @@ static sl_status check_record(const checker *c, const sl_image_record *record) {
     return sl_context(status, "%s", checked.name);
 }
 
-static sl_status check_run(const checker *c, const sl_progress *progress) {
-    enum { CHUNK = 64 };
-    sl_image_filter filter = SL_IMAGE_FILTER_ALL;
-    int64_t total;
-    filter.run = c->settings->run;
-    filter.limit = CHUNK;
-    SL_TRY(sl_store_image_count(c->workspace->store, &filter, &total));
-    if (total == 0) return sl_fail(SL_NOT_FOUND, "run %lld has no images", (long long)filter.run);
-    while (true) {
-        sl_image_record *records;
-        int count;
-        SL_TRY(sl_store_images(c->workspace->store, &filter, c->arena, &records, &count));
-        if (count == 0) return SL_OK;
-        for (int k = 0; k < count; k++) {
-            SL_TRY(sl_progress_check(progress));
-            SL_TRY(check_record(c, &records[k]));
-            sl_progress_tell(progress, "checking", "image", c->result->images, total, NULL);
-        }
-        filter.after = records[count - 1].id;
+typedef struct run_check {
+    const checker *checker;
+    const sl_progress *progress;
+} run_check;
+
+static sl_status check_page(void *context, const sl_image_page *page) {
+    const run_check *in = context;
+    for (int k = 0; k < page->count; k++) {
+        SL_TRY(sl_progress_check(in->progress));
+        SL_TRY(check_record(in->checker, &page->record[k]));
+        sl_progress_tell(in->progress, "checking", "image", page->first + k + 1, page->total, NULL);
     }
+    return SL_OK;
+}
+
+static sl_status check_run(const checker *c, const sl_progress *progress) {
+    sl_image_filter filter = SL_IMAGE_FILTER_ALL;
+    run_check in = {c, progress};
+    filter.run = c->settings->run;
+    SL_TRY(sl_store_image_pages(c->workspace->store, &filter, check_page, &in));
+    if (c->result->images) return SL_OK;
+    return sl_fail(SL_NOT_FOUND, "run %lld has no images", (long long)filter.run);
 }
 
 static sl_status check_all(const checker *c, const sl_list *files, const sl_progress *progress) {

@@ -163,29 +163,37 @@ static sl_status judge_chunk(const ensemble *e, const sl_classify_settings *sett
     return round ? sl_store_verdicts_add(workspace->store, verdicts, (int)count) : SL_OK;
 }
 
+typedef struct classifying {
+    const sl_classify_settings *settings;
+    const sl_workspace *workspace;
+    sl_id round;
+    const sl_progress *progress;
+    const ensemble *ensemble;
+    sl_classify_result *result;
+} classifying;
+
+static sl_status classify_page(void *context, const sl_image_page *page) {
+    const classifying *in = context;
+    SL_TRY(sl_progress_check(in->progress));
+    SL_TRY(judge_chunk(in->ensemble, in->settings, in->workspace, in->round, page->record, page->count,
+                       page->arena, in->result));
+    sl_progress_tell(in->progress, "classifying", "image", in->result->images, page->total, NULL);
+    return SL_OK;
+}
+
 static sl_status classify_all(const sl_classify_settings *settings, const sl_workspace *workspace,
                               sl_id round, const sl_progress *progress, sl_arena *arena,
                               sl_classify_result *result) {
     ensemble e = {0};
+    classifying in = {settings, workspace, round, progress, &e, result};
     sl_image_filter filter = SL_IMAGE_FILTER_ALL;
-    int64_t total;
     if (settings->origin == 0) filter.origin = SL_ORIGIN_GENERATED;
     filter.run = settings->run;
     filter.round = round;
-    sl_status status = sl_store_image_count(workspace->store, &filter, &total);
-    if (!status) status = load_ensemble(settings, workspace, arena, &e);
-    result->threshold = e.threshold;
     filter.limit = CHUNK;
-    while (!status) {
-        sl_image_record *records;
-        int count;
-        status = sl_progress_check(progress);
-        if (!status) status = sl_store_images(workspace->store, &filter, arena, &records, &count);
-        if (status || !count) break;
-        status = judge_chunk(&e, settings, workspace, round, records, count, arena, result);
-        filter.after = records[count - 1].id;
-        sl_progress_tell(progress, "classifying", "image", result->images, total, NULL);
-    }
+    sl_status status = load_ensemble(settings, workspace, arena, &e);
+    result->threshold = e.threshold;
+    if (!status) status = sl_store_image_pages(workspace->store, &filter, classify_page, &in);
     free_ensemble(&e);
     return status;
 }

@@ -132,27 +132,34 @@ static sl_status check_enough(const sl_labelled *l) {
         (long long)of[0][1], (long long)of[0][0], (long long)(of[1][0] + of[1][1]));
 }
 
-sl_status sl_labels_collect(const sl_workspace *workspace, sl_arena *arena, sl_labelled *out) {
-    *out = (sl_labelled){0};
-    int64_t total;
-    sl_image_filter filter = SL_IMAGE_FILTER_ALL;
-    SL_TRY(sl_store_image_count(workspace->store, &filter, &total));
-    out->train = SL_NEW(arena, sl_feed_item, total + 1);
-    out->calibration = SL_NEW(arena, sl_feed_item, total + 1);
-    out->test = SL_NEW(arena, sl_feed_item, total + 1);
-    for (;;) {
-        sl_image_record *records;
-        int count;
-        SL_TRY(sl_store_images(workspace->store, &filter, arena, &records, &count));
-        for (int i = 0; i < count; i++) {
-            int32_t label;
-            int64_t before = out->counts.reviewed;
-            SL_TRY(label_of(workspace, arena, &records[i], &out->counts, &label));
-            if (label >= 0) place(&records[i], label, out->counts.reviewed > before, out);
-        }
-        if (!count) break;
-        filter.after = records[count - 1].id;
+typedef struct collector {
+    const sl_workspace *workspace;
+    sl_arena *arena;
+    sl_labelled *out;
+} collector;
+
+static void make_room(const collector *in, int64_t total) {
+    in->out->train = SL_NEW(in->arena, sl_feed_item, total);
+    in->out->calibration = SL_NEW(in->arena, sl_feed_item, total);
+    in->out->test = SL_NEW(in->arena, sl_feed_item, total);
+}
+
+static sl_status collect_page(void *context, const sl_image_page *page) {
+    const collector *in = context;
+    if (page->first == 0) make_room(in, page->total);
+    for (int i = 0; i < page->count; i++) {
+        int32_t label;
+        int64_t before = in->out->counts.reviewed;
+        SL_TRY(label_of(in->workspace, page->arena, &page->record[i], &in->out->counts, &label));
+        if (label >= 0) place(&page->record[i], label, in->out->counts.reviewed > before, in->out);
     }
+    return SL_OK;
+}
+
+sl_status sl_labels_collect(const sl_workspace *workspace, sl_arena *arena, sl_labelled *out) {
+    collector in = {workspace, arena, out};
+    *out = (sl_labelled){0};
+    SL_TRY(sl_store_image_pages(workspace->store, &SL_IMAGE_FILTER_ALL, collect_page, &in));
     choose(out);
     return check_enough(out);
 }

@@ -43,11 +43,12 @@ typedef struct key {
 typedef struct exporter {
     const sl_workspace *workspace;
     const sl_export_settings *settings;
+    const sl_progress *progress;
     sl_export_writer writer;
     sl_export_result *result;
     sl_text decisions;
     key *keys;
-    int64_t key_count, key_capacity;
+    int64_t key_count, key_capacity, looked_at;
     sl_export_item item[BATCH];
     sl_status status[BATCH];
     char message[BATCH][256];
@@ -167,37 +168,25 @@ static sl_status export_batch(exporter *e, const sl_image_record *records, int n
     return status;
 }
 
-static sl_status export_page(exporter *e, const sl_progress *progress, sl_image_filter *filter, int64_t *done,
-                             int64_t total, int *count_out) {
-    sl_image_record *records;
-    sl_arena *arena;
-    SL_TRY(sl_arena_new(&arena));
-    sl_status status = sl_store_images(e->workspace->store, filter, arena, &records, count_out);
-    for (int at = 0; !status && at < *count_out; at += BATCH) {
-        int n = *count_out - at < BATCH ? *count_out - at : BATCH;
-        status = sl_progress_check(progress);
-        if (!status) status = export_batch(e, records + at, n, arena);
-        *done += n;
-        if (!status) sl_progress_tell(progress, "exporting", "image", *done, total, NULL);
-    }
-    if (!status && *count_out) filter->after = records[*count_out - 1].id;
-    sl_arena_free(arena);
-    return status;
+static sl_status export_page(void *context, const sl_image_page *page) {
+    exporter *e = context;
+    SL_TRY(sl_progress_check(e->progress));
+    SL_TRY(export_batch(e, page->record, page->count, page->arena));
+    e->looked_at += page->count;
+    sl_progress_tell(e->progress, "exporting", "image", e->looked_at, page->total, NULL);
+    return SL_OK;
 }
 
-static sl_status export_all(exporter *e, const sl_progress *progress) {
+static sl_status export_all(exporter *e) {
     sl_image_filter filter = filter_of(e->settings);
-    int64_t done = 0, total;
-    int count;
-    SL_TRY(sl_store_image_count(e->workspace->store, &filter, &total));
-    do SL_TRY(export_page(e, progress, &filter, &done, total, &count));
-    while (count);
+    filter.limit = BATCH;
+    SL_TRY(sl_store_image_pages(e->workspace->store, &filter, export_page, e));
     if (e->result->images) return SL_OK;
     return sl_fail(
         SL_NOT_FOUND,
         "no image of the workspace is what was asked for (%lld looked at); 'scatterloop list' shows "
         "what there is",
-        (long long)total);
+        (long long)e->looked_at);
 }
 
 static int compare_keys(const void *a, const void *b) {
@@ -233,12 +222,12 @@ static sl_status finish(exporter *e) {
     return status;
 }
 
-static sl_status write_folder(exporter *e, const sl_progress *progress) {
+static sl_status write_folder(exporter *e) {
     sl_export_writer *w = &e->writer;
     SL_TRY(sl_folder_make(w->root));
     SL_TRY(sl_store_reviewers(w->workspace->store, w->arena, &w->reviewers, &w->reviewer_count));
     sl_export_decisions_heading(&e->decisions);
-    sl_status status = export_all(e, progress);
+    sl_status status = export_all(e);
     if (!status) status = finish(e);
     if (status) {
         sl_export_discard(w);
@@ -257,7 +246,8 @@ static sl_status run_as_job(exporter *e, const sl_progress *progress) {
     json_decref(config);
     SL_TRY(status);
     e->result->run = job.run;
-    status = write_folder(e, &job.progress);
+    e->progress = &job.progress;
+    status = write_folder(e);
     json_t *result = json_pack("{s:I, s:I, s:s}", "images", (json_int_t)e->result->images, "decisions",
                                (json_int_t)e->result->decisions, "set_sha256", e->result->hash);
     return sl_job_end(&job, status, result);

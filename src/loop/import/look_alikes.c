@@ -25,26 +25,38 @@ static int number_of(json_t *numbers, const char *group) {
     return number;
 }
 
-static sl_status collect(const sl_workspace *workspace, sl_origin origin, sl_arena *arena, looks *out) {
-    sl_image_filter filter = SL_IMAGE_FILTER_ALL;
-    sl_image_record *records;
-    int count;
-    filter.origin = (int)origin;
-    SL_TRY(sl_store_images(workspace->store, &filter, arena, &records, &count));
-    int first = count > SL_LOOK_ALIKES_MAX ? count - SL_LOOK_ALIKES_MAX : 0;
-    json_t *numbers = json_object();
-    out->item = SL_NEW(arena, look, count + 1);
-    for (int i = first; i < count; i++) {
-        look *each = &out->item[out->count];
-        if (!records[i].group_key || !sl_fingerprint_parse(records[i].fingerprint, &each->print)) continue;
-        each->group = records[i].group_key;
-        each->group_number = number_of(numbers, each->group);
-        each->split = records[i].split;
-        out->count++;
-    }
-    out->counted = SL_NEW(arena, int, json_object_size(numbers) + 1);
-    json_decref(numbers);
+typedef struct collector {
+    looks *out;
+    json_t *numbers; /* of groups */
+    sl_arena *arena;
+} collector;
+
+static void collect(collector *in, const sl_image_record *record) {
+    look *each = &in->out->item[in->out->count];
+    if (!record->group_key || !sl_fingerprint_parse(record->fingerprint, &each->print)) return;
+    each->group = sl_arena_strdup(in->arena, record->group_key);
+    each->group_number = number_of(in->numbers, each->group);
+    each->split = record->split;
+    in->out->count++;
+}
+
+static sl_status collect_page(void *context, const sl_image_page *page) {
+    int64_t newest = page->total - SL_LOOK_ALIKES_MAX; /* index of the first one that counts */
+    for (int i = 0; i < page->count; i++)
+        if (page->first + i >= newest) collect(context, &page->record[i]);
     return SL_OK;
+}
+
+static sl_status collect_newest(const sl_workspace *workspace, sl_origin origin, sl_arena *arena,
+                                looks *out) {
+    sl_image_filter filter = SL_IMAGE_FILTER_ALL;
+    collector in = {out, json_object(), arena};
+    filter.origin = (int)origin;
+    out->item = SL_NEW(arena, look, SL_LOOK_ALIKES_MAX);
+    sl_status status = sl_store_image_pages(workspace->store, &filter, collect_page, &in);
+    out->counted = SL_NEW(arena, int, json_object_size(in.numbers) + 1);
+    json_decref(in.numbers);
+    return status;
 }
 
 /* Counts one image for each group of another split that holds its like. `pairs`: "number number" to entry. */
@@ -74,7 +86,7 @@ sl_status sl_look_alikes(const sl_workspace *workspace, sl_origin origin, json_t
     sl_arena *arena;
     looks all = {0};
     SL_TRY(sl_arena_new(&arena));
-    sl_status status = collect(workspace, origin, arena, &all);
+    sl_status status = collect_newest(workspace, origin, arena, &all);
     if (!status) {
         json_t *pairs = json_object(), *entry;
         const char *key;

@@ -22,18 +22,30 @@ static bool is_listed(const char *const *list, int count, const char *text) {
     return false;
 }
 
+typedef struct caption_list {
+    const char **item; /* [PROMPTS_MAX] */
+    int count;
+    sl_arena *arena;
+} caption_list;
+
+static sl_status add_captions(void *context, const sl_image_page *page) {
+    caption_list *out = context;
+    for (int i = 0; i < page->count && out->count < PROMPTS_MAX; i++) {
+        const char *caption = page->record[i].caption;
+        if (caption && !is_listed(out->item, out->count, caption))
+            out->item[out->count++] = sl_arena_strdup(out->arena, caption);
+    }
+    return SL_OK;
+}
+
 /* The captions of the measured images that models may learn from, each once. */
 static sl_status captions_of_training(sl_round *round, const char **out, int *out_count) {
     sl_image_filter filter = SL_IMAGE_FILTER_ALL;
-    sl_image_record *images;
-    int count;
+    caption_list found = {out, 0, round->arena};
     filter.origin = SL_ORIGIN_EXPERIMENTAL;
     filter.split = SL_SPLIT_TRAIN;
-    *out_count = 0;
-    SL_TRY(sl_store_images(round->workspace->store, &filter, round->arena, &images, &count));
-    for (int i = 0; i < count && *out_count < PROMPTS_MAX; i++)
-        if (images[i].caption && !is_listed(out, *out_count, images[i].caption))
-            out[(*out_count)++] = images[i].caption;
+    SL_TRY(sl_store_image_pages(round->workspace->store, &filter, add_captions, &found));
+    *out_count = found.count;
     if (*out_count) return SL_OK;
     return sl_fail(SL_NOT_FOUND,
                    "no prompt: name one with --prompt, or import measured images with captions");
@@ -71,24 +83,31 @@ static sl_status generate_settings(sl_round *round, sl_generate_settings *out) {
     return SL_OK;
 }
 
+typedef struct presence {
+    bool *there;
+    int64_t wanted, made;
+} presence;
+
+static sl_status mark_made(void *context, const sl_image_page *page) {
+    presence *out = context;
+    for (int i = 0; i < page->count; i++) {
+        int64_t k = page->record[i].run_index;
+        if (k < 0 || k >= out->wanted || out->there[k]) continue;
+        out->there[k] = true;
+        out->made++;
+    }
+    return SL_OK;
+}
+
 /* Which images of the round are there: there[k]. Those that were not known to be are added to *made. */
 static sl_status find_made(sl_round *round, bool *there, int64_t *made) {
     sl_image_filter filter = SL_IMAGE_FILTER_ALL;
+    presence out = {there, round->settings->count, *made};
     filter.round = round->id;
     filter.origin = SL_ORIGIN_GENERATED;
-    for (;;) {
-        sl_image_record *page;
-        int count;
-        SL_TRY(sl_store_images(round->workspace->store, &filter, round->arena, &page, &count));
-        for (int i = 0; i < count; i++) {
-            int64_t k = page[i].run_index;
-            if (k < 0 || k >= round->settings->count || there[k]) continue;
-            there[k] = true;
-            (*made)++;
-        }
-        if (count == 0) return SL_OK;
-        filter.after = page[count - 1].id;
-    }
+    sl_status status = sl_store_image_pages(round->workspace->store, &filter, mark_made, &out);
+    *made = out.made;
+    return status;
 }
 
 static bool is_complete(const bool *there, int64_t first, int64_t end) {

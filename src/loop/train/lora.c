@@ -93,10 +93,11 @@ typedef struct tuning {
 
 /* ---- images ---- */
 
-static bool wanted(const sl_lora_settings *s, const sl_image_record *r) {
-    if (r->split != SL_SPLIT_TRAIN || r->origin == SL_ORIGIN_GENERATED) return false;
-    if (s->origin == ORIGIN_ALL) return true;
-    return r->origin == (s->origin ? SL_ORIGIN_SIMULATED : SL_ORIGIN_EXPERIMENTAL);
+static sl_image_filter filter_of(const sl_lora_settings *s) {
+    sl_image_filter filter = SL_IMAGE_FILTER_ALL;
+    filter.split = SL_SPLIT_TRAIN;
+    if (s->origin != ORIGIN_ALL) filter.origin = s->origin ? SL_ORIGIN_SIMULATED : SL_ORIGIN_EXPERIMENTAL;
+    return filter;
 }
 
 static sl_lora_item item_of(const tuning *t, const char *caption, const char *hash) {
@@ -107,28 +108,39 @@ static sl_lora_item item_of(const tuning *t, const char *caption, const char *ha
 
 /* All that may be learnt from, with the group of each. */
 typedef struct choice {
+    const tuning *tuning;
     sl_lora_item *item;
     const char **group;
     int64_t count;
 } choice;
 
 static void make_room(const tuning *t, int64_t count, choice *out) {
-    *out = (choice){SL_NEW(t->arena, sl_lora_item, count + 1), SL_NEW(t->arena, const char *, count + 1), 0};
+    *out =
+        (choice){t, SL_NEW(t->arena, sl_lora_item, count + 1), SL_NEW(t->arena, const char *, count + 1), 0};
+}
+
+static char *keep(const tuning *t, const char *text) {
+    return text ? sl_arena_strdup(t->arena, text) : NULL;
+}
+
+static sl_status choose_page(void *context, const sl_image_page *page) {
+    choice *out = context;
+    const tuning *t = out->tuning;
+    if (page->first == 0) make_room(t, page->total, out);
+    for (int i = 0; i < page->count; i++) {
+        const sl_image_record *r = &page->record[i];
+        if (r->origin == SL_ORIGIN_GENERATED) continue; /* --origin all: no model learns from a model */
+        out->group[out->count] = r->group_key ? keep(t, r->group_key) : "";
+        out->item[out->count] = item_of(t, keep(t, r->caption), keep(t, r->object_hash));
+        out->item[out->count++].image = r->id;
+    }
+    return SL_OK;
 }
 
 static sl_status choose_from_workspace(const tuning *t, choice *out) {
-    sl_image_record *records;
-    int all;
-    sl_image_filter filter = SL_IMAGE_FILTER_ALL;
-    SL_TRY(sl_store_images(t->workspace->store, &filter, t->arena, &records, &all));
-    make_room(t, all, out);
-    for (int i = 0; i < all; i++) {
-        const sl_image_record *r = &records[i];
-        if (!wanted(t->settings, r)) continue;
-        out->group[out->count] = r->group_key ? r->group_key : "";
-        out->item[out->count] = item_of(t, r->caption, r->object_hash);
-        out->item[out->count++].image = r->id;
-    }
+    sl_image_filter filter = filter_of(t->settings);
+    *out = (choice){.tuning = t};
+    SL_TRY(sl_store_image_pages(t->workspace->store, &filter, choose_page, out));
     if (out->count) return SL_OK;
     return sl_fail(SL_NOT_FOUND,
                    "no image of the training split to learn from: import some, or choose another --origin");
