@@ -1,8 +1,10 @@
 #include "loop/model_folder.h"
 
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/limits.h"
 #include "diffusion/bundle.h"
+#include "weights/checkpoint.h"
 
 #include <stdio.h>
 
@@ -85,5 +87,25 @@ sl_status sl_model_folder_convert(const char *from, const char *to, sl_dtype dty
     sl_status status = sl_model_save(model, to, dtype);
     *out_parameters = sl_params_values(model->params, false);
     sl_model_free(model);
+    return status;
+}
+
+static sl_status hash_file(const char *part, const char *path, json_t *out) {
+    char hash[SL_SHA256_HEX], key[SL_LIMIT_PATH_BYTES];
+    snprintf(key, sizeof key, "%s/%s", part, sl_path_base(path));
+    SL_TRY(sl_sha256_file_hex(path, hash));
+    return json_object_set_new(out, key, json_string(hash)) ? sl_fail(SL_MEMORY, "no memory for a hash")
+                                                            : SL_OK;
+}
+
+sl_status sl_model_folder_hash(const char *folder, const char *part, json_t *out) {
+    char path[SL_LIMIT_PATH_BYTES];
+    sl_checkpoint *weights;
+    snprintf(path, sizeof path, "%s/%s", folder, part);
+    SL_TRY(sl_checkpoint_open(path, NULL, &weights));
+    sl_status status = SL_OK;
+    for (size_t i = 0; i < sl_checkpoint_file_count(weights) && !status; i++)
+        status = hash_file(part, sl_checkpoint_file(weights, i), out);
+    sl_checkpoint_close(weights);
     return status;
 }

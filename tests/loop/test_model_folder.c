@@ -48,6 +48,27 @@ static void converts_once(void **state) {
     assert_int_equal(system(command), 0);
 }
 
-static const struct CMUnitTest tests[] = {cmocka_unit_test(shows_every_part),
-                                          cmocka_unit_test(converts_once)};
+static void names_weights_by_their_bytes(void **state) {
+    (void)state;
+    char folder[] = "/tmp/sl-hash-XXXXXX", command[64];
+    int64_t parameters;
+    json_t *one = json_object(), *other = json_object();
+    static const char file[] = "unet/diffusion_pytorch_model.safetensors";
+    assert_non_null(mkdtemp(folder));
+    assert_ok(sl_model_folder_convert(fixture(), folder, SL_BF16, &parameters));
+    assert_ok(sl_model_folder_hash(fixture(), "unet", one));
+    assert_ok(sl_model_folder_hash(folder, "unet", other));
+    assert_int_equal(json_object_size(one), 1);
+    assert_int_equal(strlen(json_string_value(json_object_get(one, file))), 64);
+    assert_non_null(json_object_get(other, file));
+    assert_false(json_equal(one, other));
+    assert_status(sl_model_folder_hash(folder, "scheduler", one), SL_NOT_FOUND);
+    json_decref(one);
+    json_decref(other);
+    snprintf(command, sizeof command, "rm -rf %s", folder);
+    assert_int_equal(system(command), 0);
+}
+
+static const struct CMUnitTest tests[] = {cmocka_unit_test(shows_every_part), cmocka_unit_test(converts_once),
+                                          cmocka_unit_test(names_weights_by_their_bytes)};
 TEST_MAIN(tests)

@@ -88,6 +88,37 @@ static void the_report_draws_its_curve_once(void **state) {
     sl_free(page);
 }
 
+/* A copy of the model under PARENT/model whose denoiser has another name and, but for `weight` 0, another
+ * last weight. */
+static const char *copy_of(const char *model, const char *parent, int weight) {
+    const char *copy = sl_path_join(arena, sl_path_join(arena, folder, parent), "model");
+    const char *unet = sl_path_join(arena, copy, "unet/diffusion_pytorch_model");
+    const char *command = sl_arena_printf(
+        arena, "mkdir -p %s && cp -r %s/. %s && chmod -R u+w %s && mv %s.safetensors %s.fp16.safetensors",
+        copy, model, copy, copy, unet, unet);
+    assert_int_equal(system(command), 0);
+    FILE *file = fopen(sl_arena_printf(arena, "%s.fp16.safetensors", unet), "r+b");
+    float number = (float)weight;
+    assert_non_null(file);
+    if (weight) assert_true(fseek(file, -4, SEEK_END) == 0 && fwrite(&number, 4, 1, file) == 1);
+    assert_int_equal(fclose(file), 0);
+    return copy;
+}
+
+static void another_base_begins_anew(void **state) {
+    (void)state;
+    const char *model = shared_path("golden/dev/pipe");
+    if (!model) skip_because("no golden/dev/pipe; set SL_SHARED");
+    static const char *const parents[] = {"a", "b", "moved"};
+    sl_id id[3];
+    for (int k = 0; k < 3; k++) {
+        sl_lora_settings settings = settings_for(copy_of(model, parents[k], k == 1), 2);
+        assert_ok(sl_train_lora(&settings, workspace, 0, NULL, NULL, &id[k]));
+    }
+    assert_int_not_equal(id[0], id[1]);
+    assert_int_equal(id[0], id[2]); /* the same weights, elsewhere */
+}
+
 static void a_folder_does_as_well(void **state) {
     (void)state;
     const char *model = shared_path("golden/dev/pipe");
@@ -149,6 +180,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_adapter_is_trained_and_recorded),
         cmocka_unit_test(the_report_draws_its_curve_once),
+        cmocka_unit_test(another_base_begins_anew),
         cmocka_unit_test(a_folder_does_as_well),
         cmocka_unit_test(without_images_it_says_so),
         cmocka_unit_test(all_images_are_learnt_from),

@@ -9,6 +9,7 @@
 #include "loop/engine.h"
 #include "loop/job.h"
 #include "loop/generate/measure_decoded.h"
+#include "loop/model_folder.h"
 #include "loop/picture.h"
 #include "loop/shard.h"
 #include "loop/shipped.h"
@@ -131,20 +132,13 @@ static sl_status describe_file(const char *path, json_t *out, const char *key) {
     return SL_OK;
 }
 
-/* The denoiser's weights stand for the model: the hash of the folder's files that decide the picture. */
+/* The weights that decide the picture stand for the model. */
 static sl_status describe_model(run *r, const char *folder) {
-    static const char *const parts[] = {"unet/diffusion_pytorch_model.safetensors",
-                                        "vae/diffusion_pytorch_model.safetensors",
-                                        "text_encoder/model.safetensors"};
+    static const char *const parts[] = {"unet", "vae", "text_encoder"};
     json_t *model = json_pack("{s:s}", "name", sl_path_base(folder));
     json_object_set_new(r->common, "model", model);
-    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
-        char hash[SL_SHA256_HEX];
-        const char *path = sl_path_join(r->arena, folder, parts[i]);
-        if (!sl_file_exists(path)) continue; /* sharded or of another precision: the loader has found it */
-        SL_TRY(sl_sha256_file_hex(path, hash));
-        json_object_set_new(model, parts[i], json_string(hash));
-    }
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+        SL_TRY(sl_model_folder_hash(folder, parts[i], model));
     return SL_OK;
 }
 

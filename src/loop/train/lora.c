@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "loop/engine.h"
 #include "loop/job.h"
+#include "loop/model_folder.h"
 #include "loop/shipped.h"
 #include "loop/train/lora_data.h"
 #include "loop/train/lora_folder.h"
@@ -184,11 +185,16 @@ static sl_status find_model(tuning *t) {
 }
 
 /* A base in expectation space has an encoder of its own for measured frames, with noise and gaps. */
+static const char measured_encoder[] = "vae_measured";
+
+static bool has_measured_encoder(const tuning *t) {
+    return sl_path_is_folder(sl_path_join(t->arena, t->base, measured_encoder));
+}
+
 static sl_status load_model(tuning *t) {
     SL_TRY(sl_bundle_load(t->base, &t->bundle));
-    char measured[SL_LIMIT_PATH_BYTES];
-    snprintf(measured, sizeof measured, "%s/vae_measured", t->base);
-    if (sl_path_is_folder(measured)) SL_TRY(sl_model_load_weights(t->bundle->vae, measured));
+    if (has_measured_encoder(t))
+        SL_TRY(sl_model_load_weights(t->bundle->vae, sl_path_join(t->arena, t->base, measured_encoder)));
     int64_t reduction = sl_bundle_reduction(t->bundle), size = t->settings->size_px;
     if (!size) size = sl_bundle_side_px(t->bundle);
     if (size % reduction)
@@ -271,22 +277,12 @@ static sl_status train_on(tuning *t, const sl_noise_schedule *schedule, const js
     return t->count[1] ? sl_params_read(t->lora->params, best, "unet.") : SL_OK;
 }
 
-enum { HASHED_BYTES_MAX = 256 << 20 }; /* of a model's weights; larger ones go by their size */
-
-/* The denoiser's weights, so that another model in the same place begins anew. */
-static sl_status name_base(const tuning *t, char out[SL_SHA256_HEX]) {
-    char path[SL_LIMIT_PATH_BYTES];
-    snprintf(path, sizeof path, "%s/unet/diffusion_pytorch_model.safetensors", t->base);
-    snprintf(out, SL_SHA256_HEX, "%.60s", sl_path_base(t->base));
-    if (!sl_file_exists(path)) return SL_OK; /* shards and other names: the folder's name has to do */
-    sl_file_map map;
-    SL_TRY(sl_file_map_open(&map, path));
-    if (map.bytes <= HASHED_BYTES_MAX)
-        sl_sha256_hex(map.data, map.bytes, out);
-    else
-        snprintf(out, SL_SHA256_HEX, "%zu bytes", map.bytes);
-    sl_file_map_close(&map);
-    return SL_OK;
+/* The weights, wherever they lie, so that another model in the same place begins anew. */
+static sl_status name_base(const tuning *t, json_t *out) {
+    static const char *const parts[] = {"unet", "vae", "text_encoder"};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        SL_TRY(sl_model_folder_hash(t->base, parts[i], out));
+    return has_measured_encoder(t) ? sl_model_folder_hash(t->base, measured_encoder, out) : SL_OK;
 }
 
 static void name_images(const tuning *t, char out[SL_SHA256_HEX]) {
@@ -302,16 +298,15 @@ static void name_images(const tuning *t, char out[SL_SHA256_HEX]) {
 /* What a resumed run must share: all settings but those that say when to stop, the images, the model. */
 static sl_status recorded_settings(const tuning *t, json_t **out) {
     static const char *const free_keys[] = {"minutes", "epochs", "steps", "patience", "model", "out"};
-    char base[SL_SHA256_HEX], images[SL_SHA256_HEX];
-    SL_TRY(name_base(t, base));
-    name_images(t, images);
-    json_t *recorded = sl_options_to_json(sl_lora_options, t->settings);
-    if (!recorded) return sl_fail(SL_MEMORY, "no memory for the settings");
-    for (size_t i = 0; i < sizeof free_keys / sizeof *free_keys; i++) json_object_del(recorded, free_keys[i]);
-    json_object_set_new(recorded, "images", json_string(images));
-    json_object_set_new(recorded, "base", json_string(base));
+    char images[SL_SHA256_HEX];
+    json_t *recorded = sl_options_to_json(sl_lora_options, t->settings), *base = json_object();
+    if (!recorded || json_object_set_new(recorded, "base", base))
+        return sl_fail(SL_MEMORY, "no memory for the settings");
     *out = recorded;
-    return SL_OK;
+    for (size_t i = 0; i < sizeof free_keys / sizeof *free_keys; i++) json_object_del(recorded, free_keys[i]);
+    name_images(t, images);
+    json_object_set_new(recorded, "images", json_string(images));
+    return name_base(t, base);
 }
 
 static sl_status train(tuning *t) {
@@ -392,8 +387,8 @@ static sl_status name_folder(tuning *t) {
 static sl_status work(tuning *t, sl_id run, sl_id round, sl_id *out_model) {
     SL_TRY(choose_images(t));
     SL_TRY(find_model(t));
-    SL_TRY(name_folder(t));
     SL_TRY(load_model(t));
+    SL_TRY(name_folder(t));
     SL_TRY(compute_data(t));
     SL_TRY(train(t));
     return t->settings->images ? save_in_folder(t) : record(t, run, round, out_model);
