@@ -25,6 +25,24 @@ static void tell_machine(sl_cli *cli, const char *folder) {
     json_object_set_new(cli->result, "free_disk_gib", json_real(free_gib));
 }
 
+static void tell_truthless(sl_cli *cli, const sl_workspace_report *report) {
+    json_t *named = json_array();
+    sl_text list = SL_TEXT_INIT;
+    for (int k = 0; k < SL_TRUTHLESS_NAMED && k < report->truthless; k++) {
+        sl_text_printf(&list, "%s%lld", k ? ", " : "", (long long)report->truthless_image[k]);
+        json_array_append_new(named, json_integer((json_int_t)report->truthless_image[k]));
+    }
+    if (report->truthless)
+        sl_cli_print(
+            cli,
+            "truths       lacking for %lld simulated images (%s%s): they may have faults, and teach nothing",
+            (long long)report->truthless, sl_text_get(&list),
+            report->truthless > SL_TRUTHLESS_NAMED ? ", ..." : "");
+    sl_text_free(&list);
+    json_object_set_new(cli->result, "truthless", json_integer((json_int_t)report->truthless));
+    json_object_set_new(cli->result, "truthless_images", named);
+}
+
 static void tell_workspace(sl_cli *cli, const sl_workspace_report *report) {
     sl_cli_print(cli, "records      whole, %lld decisions with an unbroken chain of hashes",
                  (long long)report->decisions);
@@ -34,6 +52,7 @@ static void tell_workspace(sl_cli *cli, const sl_workspace_report *report) {
     if (report->leftovers)
         sl_cli_print(cli, "leftovers    %lld files of interrupted writes removed",
                      (long long)report->leftovers);
+    tell_truthless(cli, report);
     json_object_update_new(cli->result,
                            json_pack("{s:I, s:I, s:I, s:I, s:I}", "decisions", (json_int_t)report->decisions,
                                      "objects", (json_int_t)report->objects, "object_bytes",
@@ -70,7 +89,8 @@ const sl_command sl_command_doctor = {
     .arguments = "",
     .description =
         "Checks the structure of the database, the chain of hashes over all decisions, and every stored\n"
-        "file against its name. Exit status 5 when something is damaged, and what it is.",
+        "file against its name. Exit status 5 when something is damaged, and what it is. Names\n"
+        "images simulated here whose truth is not known: no classifier learns from them.",
     .examples = "  scatterloop doctor\n",
     .run = run,
 };

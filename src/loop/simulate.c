@@ -127,6 +127,10 @@ static sl_status record_image(run *r, const sl_sim_sample *sample) {
     }
     char group[64];
     group_of(r, sample->index, group);
+    bool real = sample->artefact_count == 0;
+    const sl_truth known = {.real = real,
+                            .artefact = real ? NULL : sl_artefact_id(sample->artefact[0].kind),
+                            .strength = real ? 0 : sample->artefact[0].severity};
     sl_image_record record = {
         .origin = SL_ORIGIN_SIMULATED,
         .group_key = group,
@@ -136,14 +140,11 @@ static sl_status record_image(run *r, const sl_sim_sample *sample) {
         .seed = sample->seed,
         .dtype = "F32",
         .provenance = text,
+        .truth = &known,
     };
     int added = 0;
     SL_GUARD(status, sl_workspace_put_image(r->workspace, &sample->measured, arena, &record), done);
     SL_GUARD(status, sl_store_images_add(r->workspace->store, &record, 1, false, &added), done);
-    bool real = sample->artefact_count == 0;
-    const sl_truth known = {record.id, real, real ? NULL : sl_artefact_id(sample->artefact[0].kind),
-                            real ? 0 : sample->artefact[0].severity};
-    SL_GUARD(status, sl_store_truths_add(r->workspace->store, &known, 1), done);
     r->result->added += added;
 done:
     free(text);

@@ -151,30 +151,39 @@ char *sl_workspace_path(const sl_workspace *workspace, sl_arena *arena, const ch
                               : sl_path_join(arena, workspace->root, relative);
 }
 
-typedef struct pixel_check {
+typedef struct image_check {
     const sl_workspace *workspace;
-    int64_t images;
-} pixel_check;
+    sl_workspace_report *report;
+} image_check;
+
+static sl_status check_image(const image_check *in, const sl_image_record *record, sl_arena *arena) {
+    if (!sl_file_exists(sl_object_path(arena, in->workspace->objects, record->object_hash)))
+        return sl_fail(SL_FORMAT, "image %lld has lost its pixels (object %s)", (long long)record->id,
+                       record->object_hash);
+    in->report->images++;
+    if (record->origin != SL_ORIGIN_SIMULATED || record->source) return SL_OK;
+    sl_truth truth;
+    bool known;
+    SL_TRY(sl_store_truth(in->workspace->store, record->id, arena, &truth, &known));
+    if (known) return SL_OK;
+    if (in->report->truthless < SL_TRUTHLESS_NAMED)
+        in->report->truthless_image[in->report->truthless] = record->id;
+    in->report->truthless++;
+    return SL_OK;
+}
 
 static sl_status check_page(void *context, const sl_image_page *page) {
-    pixel_check *in = context;
-    const char *objects = in->workspace->objects;
-    for (int i = 0; i < page->count; i++)
-        if (!sl_file_exists(sl_object_path(page->arena, objects, page->record[i].object_hash)))
-            return sl_fail(SL_FORMAT, "image %lld has lost its pixels (object %s)",
-                           (long long)page->record[i].id, page->record[i].object_hash);
-    in->images += page->count;
+    for (int i = 0; i < page->count; i++) SL_TRY(check_image(context, &page->record[i], page->arena));
     return SL_OK;
 }
 
 sl_status sl_workspace_check(const sl_workspace *workspace, sl_workspace_report *out) {
     sl_workspace_report report = {0};
     sl_object_check objects;
-    pixel_check pixels = {workspace, 0};
+    image_check images = {workspace, &report};
     SL_TRY(sl_store_check(workspace->store, &report.decisions));
     SL_TRY(sl_objects_check(workspace->objects, &objects));
-    SL_TRY(sl_store_image_pages(workspace->store, &SL_IMAGE_FILTER_ALL, check_page, &pixels));
-    report.images = pixels.images;
+    SL_TRY(sl_store_image_pages(workspace->store, &SL_IMAGE_FILTER_ALL, check_page, &images));
     report.objects = objects.objects;
     report.bytes = objects.bytes;
     report.leftovers = objects.leftovers;

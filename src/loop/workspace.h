@@ -43,8 +43,11 @@ sl_status sl_workspace_get_image(const sl_workspace *workspace, const char *obje
 /* "ROOT/relative"; absolute paths stay as they are. */
 char *sl_workspace_path(const sl_workspace *workspace, sl_arena *arena, const char *relative);
 
+enum { SL_TRUTHLESS_NAMED = 8 };
 typedef struct sl_workspace_report {
     int64_t decisions, images, objects, bytes, leftovers;
+    int64_t truthless; /* images simulated here of which nobody knows whether they have faults */
+    sl_id truthless_image[SL_TRUTHLESS_NAMED]; /* the first of them */
 } sl_workspace_report;
 /* Records, log of decisions, objects, and that every image has its pixels. SL_FORMAT names the first fault.
  */

@@ -123,6 +123,8 @@ typedef struct sl_image_record {
                                 duplicates; NULL: unknown */
     int64_t created_ms;
     const char *provenance; /* JSON of all the rest; only written here, read by sl_store_image_provenance */
+    const struct sl_truth *truth; /* what is known of it (its `image` is unused), so that neither is there
+                              without the other; NULL: nothing; only written here, read by sl_store_truth */
 } sl_image_record;
 
 /* What a classifier said of an image. */

@@ -3,11 +3,14 @@
 #include "base/file.h"
 #include "base/random.h"
 #include "image/frame.h"
+#include "loop/classify/labels.h"
 #include "loop/job.h"
 #include "loop/pixels.h"
+#include "loop/simulate.h"
 #include "loop/workspace.h"
 #include "store/object.h"
 
+#include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -156,6 +159,55 @@ static void images_are_stored_with_their_pixels(void **state) {
     assert_status(sl_workspace_check(workspace, &report), SL_FORMAT);
 }
 
+/* As if the program ended between an image and what is known of it. */
+static void refuse_truths(void) {
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(sl_path_join(arena, scratch_root, "scatterloop.db"), &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db,
+                                  "CREATE TRIGGER no_truth BEFORE INSERT ON truth"
+                                  " BEGIN SELECT RAISE(ABORT, 'no truths today'); END",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
+    sqlite3_close(db);
+}
+
+static void no_simulated_image_is_without_its_truth(void **state) {
+    (void)state;
+    sl_simulate_settings settings;
+    sl_simulate_result made;
+    sl_workspace_report report;
+    assert_ok(sl_options_default(sl_simulate_options, arena, &settings));
+    settings.count = 3;
+    settings.size_px = 32;
+    settings.unreal = 1;
+    assert_ok(sl_simulate(&settings, workspace, NULL, &made));
+    refuse_truths();
+    assert_int_not_equal(sl_simulate(&settings, workspace, NULL, &made), SL_OK);
+    assert_ok(sl_workspace_check(workspace, &report));
+    assert_int_equal(report.images, 3);
+    assert_int_equal(report.truthless, 0);
+}
+
+static void a_simulated_image_of_unknown_truth_is_told_and_teaches_nothing(void **state) {
+    (void)state;
+    sl_image image = make_image(3, 20, 30);
+    sl_image_record record = {.group_key = "s", .origin = SL_ORIGIN_SIMULATED};
+    sl_image_label said;
+    sl_workspace_report report;
+    assert_ok(sl_workspace_put_image(workspace, &image, arena, &record));
+    sl_image_free(&image);
+    assert_ok(sl_store_images_add(workspace->store, &record, 1, true, NULL));
+    assert_ok(sl_image_label_get(workspace, &record, arena, &said));
+    assert_int_equal(said.label, SL_LABEL_UNSURE);
+    assert_int_equal(said.source, SL_LABEL_BY_NOBODY);
+    assert_ok(sl_workspace_check(workspace, &report));
+    assert_int_equal(report.truthless, 1);
+    assert_int_equal(report.truthless_image[0], record.id);
+    record.source = "elsewhere.tif";
+    assert_ok(sl_image_label_get(workspace, &record, arena, &said));
+    assert_int_equal(said.label, SL_LABEL_REAL);
+}
+
 static void jobs_leave_a_record(void **state) {
     (void)state;
     atomic_bool cancel = false;
@@ -190,8 +242,13 @@ static void jobs_leave_a_record(void **state) {
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, scratch_open, scratch_close)
 static const struct CMUnitTest tests[] = {
-    TEST(content_hash_sees_numbers_only),      TEST(pixels_come_back_exactly),
-    TEST(a_workspace_is_found_from_below),     TEST(splits_keep_groups_together),
-    TEST(images_are_stored_with_their_pixels), TEST(jobs_leave_a_record),
+    TEST(content_hash_sees_numbers_only),
+    TEST(pixels_come_back_exactly),
+    TEST(a_workspace_is_found_from_below),
+    TEST(splits_keep_groups_together),
+    TEST(images_are_stored_with_their_pixels),
+    TEST(jobs_leave_a_record),
+    TEST(no_simulated_image_is_without_its_truth),
+    TEST(a_simulated_image_of_unknown_truth_is_told_and_teaches_nothing),
 };
 TEST_MAIN(tests)

@@ -94,6 +94,21 @@ static void a_list_that_fails_adds_none(void **state) {
     assert_int_equal(count, 0);
 }
 
+static void an_image_comes_with_its_truth(void **state) {
+    fixture *in = *state;
+    const sl_truth faulty = {.artefact = "A3", .strength = 0.5};
+    sl_image_record images[2] = {fixture_image(in->arena, 1), fixture_image(in->arena, 2)};
+    sl_truth got;
+    bool known;
+    images[0].truth = &faulty;
+    assert_ok(sl_store_images_add(in->store, images, 2, true, NULL));
+    assert_ok(sl_store_truth(in->store, images[0].id, in->arena, &got, &known));
+    assert_true(known && !got.real && got.image == images[0].id);
+    assert_string_equal(got.artefact, "A3");
+    assert_ok(sl_store_truth(in->store, images[1].id, in->arena, &got, &known));
+    assert_false(known);
+}
+
 static void filters_and_pages(void **state) {
     fixture *in = *state;
     for (int k = 0; k < 12; k++) fixture_add_image(in, k);
@@ -638,6 +653,7 @@ static const struct CMUnitTest tests[] = {
     TEST(run_and_index_name_an_image),
     TEST(round_and_index_name_an_image),
     TEST(a_list_that_fails_adds_none),
+    TEST(an_image_comes_with_its_truth),
     TEST(filters_and_pages),
     TEST(pages_reach_every_image),
     TEST(a_replayed_decision_changes_nothing),

@@ -24,6 +24,7 @@ sl_status sl_image_label_get(const sl_workspace *workspace, const sl_image_recor
         out->conflict = consensus.conflict;
     } else if (record->origin == SL_ORIGIN_SIMULATED) {
         SL_TRY(sl_store_truth(workspace->store, record->id, arena, &truth, &known));
+        if (!known && !record->source) return SL_OK; /* made here, its truth lost: it may have faults */
         out->source = SL_LABEL_BY_TRUTH;
         out->label = !known || truth.real ? SL_LABEL_REAL : SL_LABEL_UNREAL;
         out->strength = known ? truth.strength : 0;

@@ -24,8 +24,9 @@ typedef struct sl_image_label {
     bool conflict;    /* reviewers differ */
 } sl_image_label;
 
-/* What is said of one image, by the most trusted who says anything. A generated image with a known truth is
- * what simulated experts are asked about: its truth is theirs alone. */
+/* What is said of one image, by the most trusted who says anything. Simulated images from elsewhere are real,
+ * since no truth comes with them. A generated image with a known truth is what simulated experts are asked
+ * about: its truth is theirs alone. */
 sl_status sl_image_label_get(const sl_workspace *workspace, const sl_image_record *record, sl_arena *arena,
                              sl_image_label *out);
 

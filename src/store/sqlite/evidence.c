@@ -146,14 +146,16 @@ sl_status sl_sqlite_verdicts(sl_store *store, sl_id round, sl_id image, sl_arena
     return sl_sqlite_list_long(store, &query, read_verdict, sizeof **out, arena, out, out_count);
 }
 
+sl_status sl_sqlite_put_truth(sl_db *db, sl_id image, const sl_truth *truth) {
+    return sl_db_run(
+        db, "INSERT OR REPLACE INTO truth(image, is_real, artefact, strength) VALUES(?,?,?,?)",
+        SL_VALUES(SL_INT(image), SL_INT(truth->real), SL_TEXT(truth->artefact), SL_REAL(truth->strength)));
+}
+
 static sl_status add_truths(sl_db *db, void *context) {
     const batch *in = context;
     const sl_truth *each = in->records;
-    for (int i = 0; i < in->count; i++, each++)
-        SL_TRY(sl_db_run(db,
-                         "INSERT OR REPLACE INTO truth(image, is_real, artefact, strength) VALUES(?,?,?,?)",
-                         SL_VALUES(SL_INT(each->image), SL_INT(each->real), SL_TEXT(each->artefact),
-                                   SL_REAL(each->strength))));
+    for (int i = 0; i < in->count; i++, each++) SL_TRY(sl_sqlite_put_truth(db, each->image, each));
     return SL_OK;
 }
 

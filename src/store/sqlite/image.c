@@ -74,6 +74,7 @@ static sl_status insert(sl_db *db, sl_image_record *record) {
                   SL_TEXT(record->scheduler), SL_INT(record->height_px), SL_INT(record->width_px),
                   SL_TEXT(record->dtype), SL_TEXT(record->fingerprint), SL_INT(record->created_ms))));
     record->id = sqlite3_last_insert_rowid(db->handle);
+    if (record->truth) SL_TRY(sl_sqlite_put_truth(db, record->id, record->truth));
     if (!record->provenance) return SL_OK;
     return sl_db_run(db, "INSERT INTO provenance(image, json) VALUES(?,?)",
                      SL_VALUES(SL_INT(record->id), SL_TEXT(record->provenance)));

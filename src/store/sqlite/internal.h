@@ -102,6 +102,7 @@ sl_status sl_sqlite_verdicts_add(sl_store *store, const sl_verdict *verdicts, in
 sl_status sl_sqlite_verdicts(sl_store *store, sl_id round, sl_id image, sl_arena *arena, sl_verdict **out,
                              int64_t *out_count);
 sl_status sl_sqlite_truths_add(sl_store *store, const sl_truth *truths, int count);
+sl_status sl_sqlite_put_truth(sl_db *db, sl_id image, const sl_truth *truth); /* within a write */
 sl_status sl_sqlite_truth(sl_store *store, sl_id image, sl_arena *arena, sl_truth *out, bool *out_known);
 sl_status sl_sqlite_embedding_set(sl_store *store, sl_id image, sl_id model, const float *vector, int width);
 sl_status sl_sqlite_embedding_get(sl_store *store, sl_id image, sl_id model, float *out_vector, int width);
