@@ -11,6 +11,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { SIDE_PX = 24, OF_EACH = 16 };
 
@@ -261,6 +262,34 @@ static void decisions_are_all_there_and_no_formulas(void **state) {
     json_decref(list);
 }
 
+static void slashes_end_no_name(void **state) {
+    (void)state;
+    sl_export_settings settings = settings_for("slashed");
+    sl_export_result r;
+    const char *plain = settings.out;
+    settings.out = sl_arena_printf(arena, "%s//", plain);
+    assert_ok(sl_export(workspace, &settings, NULL, &r));
+    assert_true(sl_file_exists(sl_path_join(arena, plain, "SHA256SUMS")));
+    assert_false(sl_path_is_folder(sl_arena_printf(arena, "%s.partial", plain)));
+    assert_status(sl_export(workspace, &settings, NULL, &r), SL_EXISTS);
+    settings.out = "/";
+    assert_status(sl_export(workspace, &settings, NULL, &r), SL_EXISTS);
+}
+
+/* The name is free when it is looked at, and no longer when all is written. */
+static void a_name_taken_meanwhile_leaves_nothing(void **state) {
+    (void)state;
+    sl_export_settings settings = settings_for("missing/link");
+    sl_export_result r;
+    const char *link = settings.out, *target = sl_path_join(arena, folder, "nowhere");
+    assert_ok(sl_folder_make(sl_path_join(arena, folder, "missing")));
+    assert_int_equal(symlink(target, link), 0);
+    assert_status(sl_export(workspace, &settings, NULL, &r), SL_IO);
+    assert_false(sl_path_is_folder(sl_arena_printf(arena, "%s.partial", link)));
+    assert_int_equal(unlink(link), 0);
+    assert_ok(sl_export(workspace, &settings, NULL, &r));
+}
+
 static void nothing_is_left_of_a_failure(void **state) {
     (void)state;
     sl_export_settings settings = settings_for("none");
@@ -309,6 +338,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(classes_hold_what_is_labelled),
     cmocka_unit_test(decisions_are_all_there_and_no_formulas),
     cmocka_unit_test(a_folder_that_is_there_stays_as_it_is),
+    cmocka_unit_test(slashes_end_no_name),
+    cmocka_unit_test(a_name_taken_meanwhile_leaves_nothing),
     cmocka_unit_test(nothing_is_left_of_a_failure), /* last: it damages an image */
 };
 

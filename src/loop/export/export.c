@@ -212,14 +212,11 @@ static sl_status finish(exporter *e) {
     SL_TRY(sl_export_put(w, "decisions.csv", e->decisions.data, e->decisions.length));
     SL_TRY(sl_export_card(w, e->result));
     SL_TRY(sl_text_status(&w->sums));
-    char *sums = w->sums.data;
-    size_t bytes = w->sums.length;
-    w->sums = SL_TEXT_INIT; /* the list does not hold itself */
-    sl_status status = sl_export_put(w, "SHA256SUMS", sums, bytes);
-    free(sums);
-    sl_text_free(&w->sums);
+    /* its own line comes behind what is written: the list does not hold itself, and names all for a discard
+     */
+    SL_TRY(sl_export_put(w, "SHA256SUMS", w->sums.data, w->sums.length));
     e->result->bytes = w->bytes;
-    return status;
+    return SL_OK;
 }
 
 static sl_status write_folder(exporter *e) {
@@ -229,12 +226,10 @@ static sl_status write_folder(exporter *e) {
     sl_export_decisions_heading(&e->decisions);
     sl_status status = export_all(e);
     if (!status) status = finish(e);
-    if (status) {
-        sl_export_discard(w);
-        return status;
-    }
-    if (rename(w->root, e->settings->out) == 0) return SL_OK;
-    return sl_fail(SL_IO, "cannot rename '%s' to '%s': %s", w->root, e->settings->out, strerror(errno));
+    if (!status && rename(w->root, e->settings->out) != 0)
+        status = sl_fail(SL_IO, "cannot rename '%s' to '%s': %s", w->root, e->settings->out, strerror(errno));
+    if (status) sl_export_discard(w);
+    return status;
 }
 
 static sl_status run_as_job(exporter *e, const sl_progress *progress) {
@@ -253,30 +248,43 @@ static sl_status run_as_job(exporter *e, const sl_progress *progress) {
     return sl_job_end(&job, status, result);
 }
 
-static sl_status check_folder(const sl_export_settings *settings, const char *partial) {
-    if (!settings->out || !settings->out[0]) return sl_fail(SL_INVALID, "no folder named to export to");
-    if (sl_file_exists(settings->out) || sl_path_is_folder(settings->out))
-        return sl_fail(SL_EXISTS, "'%s' is there already; name a new folder", settings->out);
+static sl_status check_folder(const char *out, const char *partial) {
+    if (!out[0]) return sl_fail(SL_INVALID, "no folder named to export to");
+    if (sl_file_exists(out) || sl_path_is_folder(out))
+        return sl_fail(SL_EXISTS, "'%s' is there already; name a new folder", out);
     if (sl_path_is_folder(partial))
         return sl_fail(SL_EXISTS, "'%s' is left of an export that was interrupted; remove it and run again",
                        partial);
     return SL_OK;
 }
 
+/* The folder, and where it is written first: beside it, whatever slashes end its name. */
+static sl_status name_folders(const char *given, char out[SL_LIMIT_PATH_BYTES],
+                              char partial[SL_LIMIT_PATH_BYTES]) {
+    size_t length = given ? strlen(given) : 0;
+    while (length > 1 && given[length - 1] == '/') length--;
+    snprintf(out, SL_LIMIT_PATH_BYTES, "%.*s", (int)length, given ? given : "");
+    if (snprintf(partial, SL_LIMIT_PATH_BYTES, "%s.partial", out) >= SL_LIMIT_PATH_BYTES ||
+        length >= SL_LIMIT_PATH_BYTES)
+        return sl_fail(SL_LIMIT, "path too long: '%s'", given);
+    return SL_OK;
+}
+
 sl_status sl_export(const sl_workspace *workspace, const sl_export_settings *settings,
-                    const sl_progress *progress, sl_export_result *out) {
-    char partial[SL_LIMIT_PATH_BYTES];
-    *out = (sl_export_result){0};
-    int length = snprintf(partial, sizeof partial, "%s.partial", settings->out ? settings->out : "");
-    if (length >= (int)sizeof partial) return sl_fail(SL_LIMIT, "path too long: '%s'", settings->out);
-    SL_TRY(check_folder(settings, partial));
+                    const sl_progress *progress, sl_export_result *result) {
+    char out[SL_LIMIT_PATH_BYTES], partial[SL_LIMIT_PATH_BYTES];
+    sl_export_settings named = *settings;
+    *result = (sl_export_result){0};
+    SL_TRY(name_folders(settings->out, out, partial));
+    SL_TRY(check_folder(out, partial));
+    named.out = out;
     exporter *e;
     SL_TRY(sl_alloc(&e, 1, sizeof *e));
     e->workspace = workspace;
-    e->settings = settings;
-    e->result = out;
+    e->settings = &named;
+    e->result = result;
     e->writer = (sl_export_writer){
-        .workspace = workspace, .settings = settings, .layout = layout_of(settings), .root = partial};
+        .workspace = workspace, .settings = &named, .layout = layout_of(&named), .root = partial};
     sl_status status = sl_arena_new(&e->writer.arena);
     if (!status) status = run_as_job(e, progress);
     sl_arena_free(e->writer.arena);

@@ -37,10 +37,10 @@ typedef struct sl_export_result {
     sl_id run;
 } sl_export_result;
 
-/* SL_EXISTS where the folder is there already, or the unfinished one of an interrupted export; SL_NOT_FOUND
- * where no image fits. */
+/* Slashes at the end of the folder's name do not count. SL_EXISTS where it is there already, or the
+ * unfinished one of an interrupted export; SL_NOT_FOUND where no image fits. */
 sl_status sl_export(const sl_workspace *workspace, const sl_export_settings *settings,
-                    const sl_progress *progress, sl_export_result *out);
+                    const sl_progress *progress, sl_export_result *result);
 
 /* What would be written, in words (--dry-run). */
 sl_status sl_export_preview(const sl_workspace *workspace, const sl_export_settings *settings, sl_text *out);
