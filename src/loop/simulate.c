@@ -4,6 +4,7 @@
 #include "base/random.h"
 #include "base/threads.h"
 #include "image/write.h"
+#include "loop/image_folder.h"
 #include "loop/job.h"
 #include "loop/shard.h"
 #include "loop/simulate/output.h"
@@ -57,8 +58,9 @@ const sl_option sl_simulate_options[] = {
     SL_OPTION_FLAG(sl_simulate_settings, poni, "poni", 0, "also write the geometry as pyFAI reads it"),
     SL_OPTION_FLAG(sl_simulate_settings, expectation, "expectation", 0,
                    "also write the noise-free mean counts that were measured"),
-    SL_OPTION_PATH(sl_simulate_settings, out, "out", 'o', NULL, "DIR",
-                   "also write files here: counts, a 16-bit PNG for the eye, and the truth as JSON"),
+    SL_OPTION_PATH(
+        sl_simulate_settings, out, "out", 'o', NULL, "DIR",
+        "also write files here, one run a folder: counts, a 16-bit PNG for the eye, and the truth as JSON"),
     {0}};
 
 enum { BATCH = 32 };
@@ -255,6 +257,13 @@ static sl_status prepare(const sl_simulate_settings *settings, run *r) {
     return sl_shard_range(settings->shard, settings->count, &r->first, &r->end);
 }
 
+/* Archives are whole in themselves, and no shard makes a name of another. */
+static sl_status check_folder(const run *r) {
+    const sl_simulate_settings *s = r->settings;
+    if (!s->out || sl_simulate_is_archive(s)) return SL_OK;
+    return sl_image_folder_check(s->out, r->first, r->end, sl_simulated_suffix(s));
+}
+
 sl_status sl_simulate(const sl_simulate_settings *settings, const sl_workspace *workspace,
                       const sl_progress *progress, sl_simulate_result *out) {
     *out = (sl_simulate_result){0};
@@ -267,6 +276,7 @@ sl_status sl_simulate(const sl_simulate_settings *settings, const sl_workspace *
     r->workspace = workspace;
     r->result = out;
     sl_status status = prepare(settings, r);
+    if (!status) status = check_folder(r);
     if (!status) status = workspace ? run_as_job(r, progress) : simulate_into(r, progress);
     for (int k = 0; k < BATCH; k++) {
         sl_sim_sample_free(&r->sample[k]);

@@ -23,8 +23,8 @@ typedef struct sl_simulate_result {
 
 /* Image k depends on (simulator version, seed, k, class, domain, size, unreal, instrument,
  * content of the parameter file) alone. Written to
- * settings->out where that is set (counts, 16-bit PNG, sidecar truth, metadata.jsonl), recorded in
- * `workspace` unless it is NULL; one of the two must be there. */
+ * settings->out where that is set (counts, 16-bit PNG, sidecar truth, metadata.jsonl; see
+ * sl_image_folder_check), recorded in `workspace` unless it is NULL; one of the two must be there. */
 sl_status sl_simulate(const sl_simulate_settings *settings, const sl_workspace *workspace,
                       const sl_progress *progress, sl_simulate_result *out);
 

@@ -141,15 +141,16 @@ static void an_image_depends_on_seed_and_index_alone(void **state) {
     if (!model) skip_because("no ../shared/golden/dev/pipe (a tiny generator)");
     model = sl_arena_strdup(arena, model);
     static const char *const prompts[] = {"rings", "the saxs pattern"};
-    const char *whole = sl_path_join(arena, folder, "whole"), *parts = sl_path_join(arena, folder, "parts");
+    const char *whole = sl_path_join(arena, folder, "whole"),
+               *part[] = {sl_path_join(arena, folder, "part0"), sl_path_join(arena, folder, "part1")};
     sl_generate_result made;
     sl_generate_settings settings = generate_settings(model);
     settings.out = whole;
     assert_ok(sl_generate(&settings, prompts, 2, NULL, 0, NULL, &made));
     assert_int_equal(made.images, 5);
-    settings.out = parts;
     settings.batch = 1;
     for (int i = 0; i < 2; i++) {
+        settings.out = part[i];
         settings.shard = sl_arena_printf(arena, "%d/2", i);
         assert_ok(sl_generate(&settings, prompts, 2, NULL, 0, NULL, &made));
     }
@@ -158,6 +159,10 @@ static void an_image_depends_on_seed_and_index_alone(void **state) {
     assert_ok(sl_captions_read(sl_path_join(arena, whole, "metadata.jsonl"), &rows));
     assert_string_equal(sl_captions_at(rows, 3)->group, "generated:11:3");
     sl_captions_free(rows);
+    for (int i = 0; i < 5; i++) assert_same_image(whole, part[i >= 2], i, 1e-4);
+    settings.out = part[0]; /* captions of the other part are there */
+    assert_status(sl_generate(&settings, prompts, 2, NULL, 0, NULL, &made), SL_EXISTS);
+    settings.out = sl_path_join(arena, folder, "more");
     json_t *provenance;
     assert_ok(sl_image_provenance_read(sl_path_join(arena, whole, "image_000003.tif"), &provenance));
     assert_string_equal(json_string_value(json_object_get(provenance, "prompt")), "the saxs pattern");
@@ -172,6 +177,7 @@ static void an_image_depends_on_seed_and_index_alone(void **state) {
     settings.guidance_from = 0.75;
     settings.guidance_to = 0.25; /* no guidance, no matter */
     assert_ok(sl_generate(&settings, prompts, 2, NULL, 0, NULL, &made));
+    settings.out = sl_path_join(arena, folder, "never");
     settings.guidance = 2;
     assert_status(sl_generate(&settings, prompts, 2, NULL, 0, NULL, &made), SL_INVALID);
     assert_non_null(strstr(sl_error_message(), "guidance from 0.75 to 0.25 of the noise schedule"));
@@ -269,6 +275,36 @@ static void fp16_is_for_devices(void **state) {
     assert_string_equal(sl_engine_dtype_name(2), "fp16");
 }
 
+static sl_status simulate_into(const char *out, int64_t count, int format) {
+    sl_simulate_settings settings;
+    sl_simulate_result made;
+    assert_ok(sl_options_default(sl_simulate_options, arena, &settings));
+    settings.count = count;
+    settings.size_px = 32;
+    settings.format = format;
+    settings.out = out;
+    return sl_simulate(&settings, NULL, NULL, &made);
+}
+
+static void a_folder_holds_one_run(void **state) {
+    (void)state;
+    const char *out = sl_path_join(arena, folder, "one"),
+               *metadata = sl_path_join(arena, out, "metadata.jsonl");
+    assert_ok(sl_folder_make(out));
+    assert_ok(sl_file_write_atomic(sl_path_join(arena, out, "notes.txt"), "mine", 4));
+    assert_ok(simulate_into(out, 3, SL_WRITE_TIFF));
+    assert_status(simulate_into(out, 3, SL_WRITE_TIFF), SL_EXISTS);
+    assert_non_null(strstr(sl_error_message(), out));
+    assert_non_null(strstr(sl_error_message(), "metadata.jsonl"));
+    assert_int_equal(remove(metadata), 0); /* as if it had been killed */
+    assert_status(simulate_into(out, 2, SL_WRITE_TIFF), SL_EXISTS);
+    assert_non_null(strstr(sl_error_message(), "image_000002"));
+    assert_status(simulate_into(out, 3, SL_WRITE_NPY), SL_EXISTS);
+    assert_non_null(strstr(sl_error_message(), ".tif"));
+    assert_ok(simulate_into(out, 3, SL_WRITE_TIFF));
+    assert_true(sl_file_exists(metadata));
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(fp16_is_for_devices),
     cmocka_unit_test(simulated_images_bring_their_truth),
@@ -280,6 +316,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(the_report_stands_alone),
     cmocka_unit_test(the_report_draws_what_was_trained),
     cmocka_unit_test(the_report_says_what_intervals_are_for),
+    cmocka_unit_test(a_folder_holds_one_run),
 };
 
 TEST_MAIN_WITH(tests, scratch_open, scratch_close)

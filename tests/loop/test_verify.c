@@ -111,7 +111,8 @@ static void what_nothing_makes_again_is_told(void **state) {
     assert_int_not_equal(sl_verify_file(NULL, in_folder("absent.npy"), &plain, NULL, arena, &result), SL_OK);
 }
 
-static void generate(sl_generate_settings *settings, double eta, sl_workspace *into) {
+/* Into the folder `name`, or for NULL into the workspace. */
+static void generate(sl_generate_settings *settings, double eta, const char *name) {
     sl_generate_result result;
     const char *prompt = "SAXS data showing rings";
     assert_ok(sl_options_default(sl_generate_options, arena, settings));
@@ -121,14 +122,14 @@ static void generate(sl_generate_settings *settings, double eta, sl_workspace *i
     settings->exposure = 2;
     settings->vae_tile_px = 128;
     settings->detector = "eiger2-1m";
-    settings->out = into ? NULL : in_folder("made");
-    assert_ok(sl_generate(settings, &prompt, 1, into, 0, NULL, &result));
+    settings->out = name ? in_folder(name) : NULL;
+    assert_ok(sl_generate(settings, &prompt, 1, name ? NULL : workspace, 0, NULL, &result));
 }
 
 static void generated_files_are_made_again(void **state) {
     (void)state;
     sl_generate_settings settings;
-    generate(&settings, -1, NULL);
+    generate(&settings, -1, "made");
     assert_int_equal(differing(in_folder("made/image_000001.tif")), 0);
     assert_int_equal(differing(in_folder("made/image_000000.png")), 0);
     static const char *const kept[] = {"eta", "brightness_deviation", "level_guidance", "guidance_from"};
@@ -142,9 +143,9 @@ static void generated_files_are_made_again(void **state) {
 static void what_was_made_without_noise_is_made_again(void **state) {
     (void)state;
     sl_generate_settings settings;
-    generate(&settings, 0, NULL);
-    assert_int_equal(differing(in_folder("made/image_000001.tif")), 0);
-    assert_int_equal(differing(changed_from("made/image_000000.tif", "eta", NULL, 0)), 0);
+    generate(&settings, 0, "quiet");
+    assert_int_equal(differing(in_folder("quiet/image_000001.tif")), 0);
+    assert_int_equal(differing(changed_from("quiet/image_000000.tif", "eta", NULL, 0)), 0);
 }
 
 /* Nothing brings back how blocks were taken out then, or by which laws images were measured. */
@@ -157,9 +158,9 @@ static void other_decoding_is_told(void **state) {
         {"measurement_laws", "measured by version 1 of the usual instruments, this build has version"}};
     sl_generate_settings settings;
     sl_verify_result result;
-    generate(&settings, -1, NULL);
+    generate(&settings, -1, "other-decoding");
     for (size_t k = 0; k < sizeof without / sizeof *without; k++) {
-        const char *file = changed_from("made/image_000000.tif", without[k].key, NULL, 0);
+        const char *file = changed_from("other-decoding/image_000000.tif", without[k].key, NULL, 0);
         assert_status(sl_verify_file(NULL, file, &plain, NULL, arena, &result), SL_MISMATCH);
         assert_non_null(strstr(sl_error_message(), without[k].words));
     }
@@ -172,7 +173,7 @@ static void images_of_a_workspace_are_made_again(void **state) {
     sl_image_record *images;
     int count;
     simulate(NULL, "any", true, 0.5, NULL, workspace);
-    generate(&settings, -1, workspace);
+    generate(&settings, -1, NULL);
     assert_ok(sl_store_images(workspace->store, &SL_IMAGE_FILTER_ALL, arena, &images, &count));
     assert_int_equal(count, 5);
     for (int k = 0; k < count; k++) {

@@ -7,6 +7,7 @@
 #include "diffusion/pipeline.h"
 #include "image/frame.h"
 #include "loop/engine.h"
+#include "loop/image_folder.h"
 #include "loop/job.h"
 #include "loop/generate/measure_decoded.h"
 #include "loop/model_folder.h"
@@ -69,7 +70,7 @@ const sl_option sl_generate_options[] = {
     SL_OPTION_INT(sl_generate_settings, batch, "batch", 'b', "4", 1, 256, "images",
                   "images computed together; changes speed and memory, not the noise"),
     SL_OPTION_TEXT(sl_generate_settings, shard, "shard", 0, NULL, "I/N",
-                   "only part I (from 0) of N; all parts make the run"),
+                   "only part I (from 0) of N, each into a folder of its own; all parts make the run"),
     SL_OPTION_TEXT(sl_generate_settings, beam, "beam", 0, "auto", "PLACE",
                    "where the direct beam is, for models that take it: ROW,COLUMN in px, none to leave it to "
                    "the model, or auto: drawn as instruments have it, where the prompt says"),
@@ -87,7 +88,7 @@ const sl_option sl_generate_options[] = {
     SL_OPTION_CHOICE(sl_generate_settings, format, "format", 'f', "tiff", sl_write_choices,
                      "file format of the counts"),
     SL_OPTION_PATH(sl_generate_settings, out, "out", 'o', NULL, "DIR",
-                   "also write files here: counts, and a 16-bit PNG for the eye"),
+                   "also write files here, one run a folder: counts, and a 16-bit PNG for the eye"),
     SL_OPTION_PATH(sl_generate_settings, save_latents, "save-latents", 0, NULL, "FILE",
                    "final latents (safetensors, key latents)"),
     {0}};
@@ -519,6 +520,9 @@ sl_status sl_generate(const sl_generate_settings *settings, const char *const *p
              .round = round,
              .result = out};
     SL_TRY(sl_shard_range(settings->shard, settings->count, &r.first, &r.end));
+    if (settings->out)
+        SL_TRY(sl_image_folder_check(settings->out, r.first, r.end,
+                                     sl_write_suffix((sl_write_format)settings->format)));
     return run_all(&r, progress);
 }
 

@@ -39,8 +39,8 @@ typedef struct sl_generate_result {
 } sl_generate_result;
 
 /* Image k of the run takes prompt k % prompts, and noise of (seed, k) alone. Written to settings->out where
- * that is set, recorded in `workspace` unless it is NULL; one of the two must be there. In expectation space
- * the detector chain measures what was decoded. */
+ * that is set (sl_image_folder_check), recorded in `workspace` unless it is NULL; one of the two must be
+ * there. In expectation space the detector chain measures what was decoded. */
 sl_status sl_generate(const sl_generate_settings *settings, const char *const *prompts, int prompt_count,
                       const sl_workspace *workspace, sl_id round, const sl_progress *progress,
                       sl_generate_result *out);
