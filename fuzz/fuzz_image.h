@@ -24,8 +24,7 @@ static inline int sl_fuzz_image(const sl_format *format, const uint8_t *data, si
         sl_decode(&source, &first, sl_fuzz_room, &pixels, &format, &header);
     } else if (format->sniff(&source) && format->header(&source, &first, &header) == SL_OK &&
                sl_format_check_size(header.height_px, header.width_px) == SL_OK) {
-        size_t count = (size_t)header.height_px * (size_t)header.width_px;
-        if (sl_fuzz_room(&pixels, count * sl_dtype_bytes(header.dtype), &pixels) == SL_OK)
+        if (sl_fuzz_room(&pixels, sl_format_pixel_bytes(&header), &pixels) == SL_OK)
             format->pixels(&source, &header, pixels);
     }
     sl_free(pixels);

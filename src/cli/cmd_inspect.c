@@ -51,7 +51,9 @@ const sl_command sl_command_inspect = {
     .arguments = "FILE",
     .description =
         "Prints format, shape [height, width], number type, smallest and largest value, masked pixels\n"
-        "(negative, not finite, or at least 2^32-2), and sum, median and 99.9th percentile of the others.\n"
+        "(negative, not finite, at least 2^32-2, in 16 bits with whole rows or columns of 2^16-1 at least\n"
+        "2^16-2, or without a value by the pixel_mask of a NeXus file), and sum, median and 99.9th "
+        "percentile of the others.\n"
         "Reads EDF, TIFF, CBF, HDF5/NeXus, NPY, PNG and JPEG by content, gzipped or not.\n"
         "FILE::DATASET[N] chooses a dataset and frame of an HDF5 file, FILE::[N] a frame of any stack.",
     .examples = "  scatterloop inspect frame.edf\n"

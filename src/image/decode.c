@@ -32,7 +32,7 @@ static const double wall_default_s = 60;
 /* Processor time: far more than any image takes, since damaged files can make a library turn in circles. */
 enum { CPU_BASE_S = 10, CPU_BYTES_PER_S = 32 << 20 };
 static const int64_t memory_default_bytes = (int64_t)2 << 30;
-static const size_t pixels_limit_bytes = (size_t)SL_LIMIT_IMAGE_PX * 8;
+static const size_t pixels_limit_bytes = (size_t)SL_LIMIT_IMAGE_PX * (8 + 1); /* with a mask */
 
 /* What parent and child share. Pages are only there once written, so the room for the largest image costs
  * nothing. */
@@ -49,7 +49,7 @@ typedef struct shared {
     _Alignas(4096) uint8_t pixels[];
 } shared;
 
-static const size_t shared_bytes = sizeof(shared) + (size_t)SL_LIMIT_IMAGE_PX * 8;
+static const size_t shared_bytes = sizeof(shared) + pixels_limit_bytes;
 
 /* ---- in the child ---- */
 
@@ -187,8 +187,19 @@ static bool plausible(const sl_frame_header *header, const shared *map, bool wit
     if (sl_format_check_size(header->height_px, header->width_px)) return false;
     if (header->dataset[sizeof header->dataset - 1] || map->metadata_bytes > sizeof map->metadata)
         return false;
-    size_t bytes = (size_t)header->height_px * (size_t)header->width_px * sl_dtype_bytes(header->dtype);
+    size_t bytes = sl_format_pixel_bytes(header);
     return !with_pixels || (bytes == map->pixel_bytes && bytes <= pixels_limit_bytes);
+}
+
+static sl_status take_pixels(const shared *map, sl_frame *frame) {
+    size_t count = (size_t)frame->header.height_px * (size_t)frame->header.width_px;
+    size_t bytes = count * sl_dtype_bytes(frame->header.dtype);
+    SL_TRY(sl_alloc(&frame->data, bytes, 1));
+    memcpy(frame->data, map->pixels, bytes);
+    if (!frame->header.has_mask) return SL_OK;
+    SL_TRY(sl_alloc(&frame->mask, count, 1));
+    memcpy(frame->mask, map->pixels + bytes, count);
+    return SL_OK;
 }
 
 static char *source_name(const char *name, const sl_frame_header *header) {
@@ -211,10 +222,7 @@ static sl_status take_result(const shared *map, bool with_pixels, const char *na
     } else {
         frame.header.metadata = json_object();
     }
-    if (!status && with_pixels) {
-        status = sl_alloc(&frame.data, map->pixel_bytes, 1);
-        if (!status) memcpy(frame.data, map->pixels, map->pixel_bytes);
-    }
+    if (!status && with_pixels) status = take_pixels(map, &frame);
     if (!status && !(frame.source = source_name(name, &frame.header)))
         status = sl_fail(SL_MEMORY, "out of memory");
     if (status) {

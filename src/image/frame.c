@@ -7,20 +7,48 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Detectors mark gaps with the largest numbers of 32 bits. */
-static const double code_limit = 4294967294.0;
-
-static bool is_masked(double value) {
-    return !(value >= 0 && value < code_limit);
-}
+/* Detectors mark gaps with the largest numbers of 32 bits, or of 16. */
+static const double code_limit_32 = 4294967294.0, code_limit_16 = 65534.0;
 
 static size_t pixel_count(const sl_frame *frame) {
     return (size_t)frame->header.height_px * (size_t)frame->header.width_px;
 }
 
+/* Whether all of `count` numbers, so many apart, are the largest of 16 bits. */
+static bool is_bar(const uint16_t *value, size_t count, size_t apart) {
+    size_t i = 0;
+    while (i < count && value[i * apart] == UINT16_MAX) i++;
+    return i == count;
+}
+
+/* Whether some row or column is a bar: light saturates a spot, only a gap reaches from edge to edge. */
+static bool has_bar(const sl_frame *frame) {
+    const uint16_t *value = frame->data;
+    size_t height = (size_t)frame->header.height_px, width = (size_t)frame->header.width_px;
+    for (size_t y = 0; y < height; y++)
+        if (is_bar(value + y * width, width, 1)) return true;
+    for (size_t x = 0; x < width; x++)
+        if (is_bar(value + x, height, width)) return true;
+    return false;
+}
+
+/* Numbers from here on are codes. */
+static double code_limit_of(const sl_frame *frame) {
+    bool may_have_codes = frame->header.dtype == SL_U16 && !frame->header.is_picture;
+    return may_have_codes && has_bar(frame) ? code_limit_16 : code_limit_32;
+}
+
+/* What masks pixel i with that number. */
+static uint8_t mask_of(const sl_frame *frame, size_t i, double value, double code_limit) {
+    uint8_t bits = frame->mask ? frame->mask[i] : 0;
+    bool is_code = !(value >= 0 && value < code_limit);
+    return is_code && !(bits & SL_MASK_NO_VALUE) ? bits | SL_MASK_INVALID : bits;
+}
+
 void sl_frame_free(sl_frame *frame) {
     json_decref(frame->header.metadata);
     sl_free(frame->data);
+    sl_free(frame->mask);
     free(frame->source);
     *frame = (sl_frame){0};
 }
@@ -65,7 +93,7 @@ sl_status sl_frame_locate(sl_arena *arena, const char *location, const char **ou
 
 sl_status sl_frame_measure(const sl_frame *frame, sl_frame_statistics *out) {
     size_t count = pixel_count(frame), kept = 0;
-    double *values;
+    double *values, limit = code_limit_of(frame);
     SL_TRY(sl_alloc(&values, count, sizeof *values));
     sl_convert(frame->header.dtype, frame->data, SL_F64, values, count);
     sl_frame_statistics found = {.min = INFINITY, .max = -INFINITY};
@@ -75,7 +103,7 @@ sl_status sl_frame_measure(const sl_frame *frame, sl_frame_statistics *out) {
             found.min = fmin(found.min, value);
             found.max = fmax(found.max, value);
         }
-        if (is_masked(value)) continue;
+        if (mask_of(frame, i, value, limit) & SL_MASK_NO_VALUE) continue;
         found.sum += value;
         values[kept++] = value;
     }
@@ -92,14 +120,15 @@ sl_status sl_frame_to_image(const sl_frame *frame, sl_image *out) {
     enum { PIECE = 4096 };
     size_t count = pixel_count(frame), element = sl_dtype_bytes(frame->header.dtype);
     SL_TRY(sl_image_new(frame->header.height_px, frame->header.width_px, out));
+    double limit = code_limit_of(frame);
     double values[PIECE]; /* codes near 2^32 do not survive as float: judge them as double */
     for (size_t start = 0; start < count; start += PIECE) {
         size_t here = count - start < PIECE ? count - start : PIECE;
         sl_convert(frame->header.dtype, (const char *)frame->data + start * element, SL_F64, values, here);
         for (size_t i = 0; i < here; i++) {
-            bool masked = is_masked(values[i]);
-            out->value[start + i] = masked ? 0 : (float)values[i];
-            out->mask[start + i] = masked ? SL_MASK_INVALID : 0;
+            uint8_t mask = mask_of(frame, start + i, values[i], limit);
+            out->value[start + i] = mask & SL_MASK_NO_VALUE ? 0 : (float)values[i];
+            out->mask[start + i] = mask;
         }
     }
     return SL_OK;

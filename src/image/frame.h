@@ -29,6 +29,8 @@ typedef struct sl_frame_header {
     int32_t height_px, width_px;
     int64_t frame, frames;          /* which one this is, and how many the file or dataset has */
     char dataset[SL_DATASET_BYTES]; /* HDF5: path inside the file; else "" */
+    int has_mask;                   /* 1: the file has one of its own (sl_frame.mask) */
+    int is_picture; /* 1: made for the eye (PNG, JPEG): no number of it is a detector's code */
     sl_frame_geometry geometry;
     json_t *metadata; /* object: "text" (keys and values of the file), "provenance" (ours), format-specific
                          notes */
@@ -43,8 +45,9 @@ typedef struct sl_frame_request {
 typedef struct sl_frame {
     const char *format; /* "EDF", "TIFF", ...: a name of the formats table, never freed */
     sl_frame_header header;
-    void *data;   /* [height_px, width_px] of header.dtype; NULL when only the header was read */
-    char *source; /* where it came from: path, or path::dataset[frame] */
+    void *data;    /* [height_px, width_px] of header.dtype; NULL when only the header was read */
+    uint8_t *mask; /* [height_px, width_px] of sl_mask_bit, what the file says besides; NULL: nothing */
+    char *source;  /* where it came from: path, or path::dataset[frame] */
 } sl_frame;
 
 typedef struct sl_decode_limits {
@@ -73,7 +76,10 @@ sl_status sl_frame_read_bytes(const void *data, size_t bytes, const char *name,
 void sl_frame_free(sl_frame *frame);
 
 /* A pixel is masked when it is negative, not finite, or at least 2^32-2 (the codes of detectors for gaps,
- * dead and saturated pixels). */
+ * dead and saturated pixels), or where the file's own mask says that it holds no value. Detectors that count
+ * in 16 bits have 2^16-2 and 2^16-1 for codes, cameras have them for pixels that are saturated: they are
+ * codes where a whole row or column of the frame is at 2^16-1, as gaps between modules are, and counts
+ * elsewhere. */
 typedef struct sl_frame_statistics {
     double min, max; /* over all finite values, codes included; NAN if there are none */
     int64_t masked;
@@ -82,7 +88,8 @@ typedef struct sl_frame_statistics {
 } sl_frame_statistics;
 sl_status sl_frame_measure(const sl_frame *frame, sl_frame_statistics *out);
 
-/* Values as float, masked pixels 0 with SL_MASK_INVALID. */
+/* Values as float, masked pixels 0 with SL_MASK_INVALID, or with what the file's own mask says; its bits of
+ * pixels that do hold a value (a beamstop's) are kept with the value. */
 sl_status sl_frame_to_image(const sl_frame *frame, sl_image *out);
 
 /* Frame and statistics as `scatterloop inspect --json` prints them: format, shape [H,W], dtype (NumPy's

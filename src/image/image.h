@@ -11,8 +11,9 @@
 
 /* Bits of the mask; 0 is a good pixel. The value of a masked pixel is meaningless (readers set it to 0). */
 typedef enum sl_mask_bit {
-    SL_MASK_INVALID = 1 << 0, /* the file says so: value < 0, not finite, or >= 2^32-2 */
-    SL_MASK_GAP = 1 << 1,     /* between detector modules */
+    SL_MASK_INVALID =
+        1 << 0,           /* the file says so, by a code in place of the value (image/frame.h) or a mask */
+    SL_MASK_GAP = 1 << 1, /* between detector modules */
     SL_MASK_BEAMSTOP = 1 << 2,
     SL_MASK_ARM = 1 << 3, /* beamstop holder */
     SL_MASK_HOT = 1 << 4,

@@ -2,7 +2,7 @@
  *
  * Counts go out as float32. Pixels without a value carry detector codes: -1 for SL_MASK_INVALID and
  * SL_MASK_GAP, -2 for SL_MASK_HOT and SL_MASK_DEAD; other masked pixels (beamstop, horizon, saturated) keep
- * what was measured there. HDF5 keeps all mask bits besides, as pixel_mask. */
+ * what was measured there. HDF5 keeps all mask bits besides, as pixel_mask, which is read again. */
 #ifndef SL_IMAGE_WRITE_H
 #define SL_IMAGE_WRITE_H
 

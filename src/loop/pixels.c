@@ -105,6 +105,23 @@ sl_status sl_pixels_decode(const void *data, size_t bytes, sl_image *out) {
     return SL_OK;
 }
 
+static void hash_values(const sl_image *image, char *out) {
+    enum { PIECE = 4096 };
+    size_t count = pixel_count(image);
+    sl_sha256_state state;
+    uint8_t digest[SL_SHA256_BYTES];
+    float value[PIECE];
+    sl_sha256_begin(&state);
+    for (size_t start = 0; start < count; start += PIECE) {
+        size_t here = count - start < PIECE ? count - start : PIECE;
+        for (size_t i = 0; i < here; i++)
+            value[i] = image->mask[start + i] & SL_MASK_NO_VALUE ? 0 : image->value[start + i];
+        sl_sha256_add(&state, value, here * sizeof *value);
+    }
+    sl_sha256_end(&state, digest);
+    sl_hex(digest, sizeof digest, out);
+}
+
 void sl_pixels_hash(const sl_image *image, char out_hash[SL_SHA256_HEX]) {
     size_t count = pixel_count(image);
     unsigned char head[8];
@@ -112,7 +129,7 @@ void sl_pixels_hash(const sl_image *image, char out_hash[SL_SHA256_HEX]) {
     put_u32(head, (uint32_t)image->height_px);
     put_u32(head + 4, (uint32_t)image->width_px);
     sl_sha256_hex(head, sizeof head, parts);
-    sl_sha256_hex(image->value, count * sizeof *image->value, parts + SL_SHA256_HEX - 1);
+    hash_values(image, parts + SL_SHA256_HEX - 1);
     sl_sha256_hex(image->mask, count, parts + 2 * (SL_SHA256_HEX - 1));
     sl_sha256_hex(parts, sizeof parts - 1, out_hash);
 }

@@ -17,7 +17,8 @@ sl_status sl_pixels_encode(const sl_image *image, unsigned char **out, size_t *o
 /* SL_FORMAT when damaged. */
 sl_status sl_pixels_decode(const void *data, size_t bytes, sl_image *out);
 
-/* Hash of size, values and mask: the same for the same image from any file format. */
+/* Hash of size, values and mask: the same for the same image from any file format that keeps all of them (our
+ * HDF5). Where a pixel has no value, none counts, since no file keeps it. */
 void sl_pixels_hash(const sl_image *image, char out_hash[SL_SHA256_HEX]);
 
 #endif

@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "image/format/format.h"
+#include "image/write.h"
 #include "image/percentile.h"
 
 #include <math.h>
@@ -319,6 +320,17 @@ static void jpeg_becomes_luminance(void **state) {
     tjDestroy(handle);
 }
 
+static void hdf5_put(hid_t file, const char *name, int rank, const hsize_t *size, hid_t type,
+                     const int64_t *values) {
+    hid_t links = H5Pcreate(H5P_LINK_CREATE), space = H5Screate_simple(rank, size, NULL);
+    H5Pset_create_intermediate_group(links, 1);
+    hid_t dataset = H5Dcreate2(file, name, type, space, links, H5P_DEFAULT, H5P_DEFAULT);
+    assert_true(H5Dwrite(dataset, H5T_NATIVE_INT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) >= 0);
+    H5Dclose(dataset);
+    H5Sclose(space);
+    H5Pclose(links);
+}
+
 /* A file of one dataset, or of one link, at a path. */
 static result hdf5_with(const char *name, int rank, const hsize_t *size, hid_t type, const char *external) {
     hid_t file = H5Fcreate(temporary, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
@@ -327,14 +339,9 @@ static result hdf5_with(const char *name, int rank, const hsize_t *size, hid_t t
     if (external) {
         assert_true(H5Lcreate_external(external, "/data", file, name, links, H5P_DEFAULT) >= 0);
     } else {
-        hid_t space = H5Screate_simple(rank, size, NULL);
-        hid_t dataset = H5Dcreate2(file, name, type, space, links, H5P_DEFAULT, H5P_DEFAULT);
         int64_t values[512];
         for (int i = 0; i < 512; i++) values[i] = i + 1;
-        assert_true(H5Sget_simple_extent_npoints(space) <= 512);
-        assert_true(H5Dwrite(dataset, H5T_NATIVE_INT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) >= 0);
-        H5Dclose(dataset);
-        H5Sclose(space);
+        hdf5_put(file, name, rank, size, type, values);
     }
     H5Pclose(links);
     H5Fclose(file);
@@ -357,6 +364,101 @@ static void hdf5_images_are_found_and_others_refused(void **state) {
     assert_int_equal(r.header.frames, 4);
     check_ramp(&r, 8, 9, 1);
     assert_status(hdf5_with("table", 2, table, H5T_STD_I32LE, NULL).status, SL_NOT_FOUND);
+}
+
+/* Two frames of 8 x 9 pixels with a mask whose first pixels of a frame are `bits`. */
+static sl_image masked_frame(const char *mask, int rank, const hsize_t *size, int64_t frame,
+                             const int64_t *bits) {
+    const hsize_t stack[] = {2, 8, 9};
+    int64_t values[2 * 72] = {0};
+    sl_frame_request request = {NULL, frame};
+    sl_frame got;
+    sl_image image;
+    hid_t file = H5Fcreate(temporary, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    for (int i = 0; i < 144; i++) values[i] = i + 1;
+    hdf5_put(file, "entry/data/data", 3, stack, H5T_STD_U16LE, values);
+    memset(values, 0, sizeof values);
+    memcpy(values + (rank == 3 ? 72 : 0), bits,
+           6 * sizeof *bits); /* of the second frame where each has one */
+    hdf5_put(file, mask, rank, size, H5T_STD_U32LE, values);
+    H5Fclose(file);
+    assert_ok(sl_frame_read(temporary, &request, NULL, &got));
+    assert_ok(sl_frame_to_image(&got, &image));
+    sl_frame_free(&got);
+    return image;
+}
+
+static void nexus_masks_are_read(void **state) {
+    (void)state;
+    static const hsize_t plane[] = {8, 9}, stack[] = {2, 8, 9}, other[] = {9, 8};
+    static const int64_t bits[6] = {0, 1, 2, 8, 16, 256};
+    static const uint8_t wanted[6] = {0,           SL_MASK_GAP, SL_MASK_DEAD,
+                                      SL_MASK_HOT, SL_MASK_HOT, SL_MASK_INVALID};
+    static const struct {
+        const char *path;
+        int rank;
+        const hsize_t *size;
+        bool seen[2]; /* in each frame */
+    } cases[] = {{"entry/data/pixel_mask", 2, plane, {true, true}},
+                 {"entry/instrument/detector/pixel_mask", 2, plane, {true, true}},
+                 {"entry/instrument/detector/detectorSpecific/pixel_mask", 2, plane, {true, true}},
+                 {"entry/instrument/detector/pixel_mask", 3, stack, {false, true}},
+                 {"entry/instrument/detector/pixel_mask", 2, other, {false, false}},
+                 {"entry/elsewhere/pixel_mask", 2, plane, {false, false}}};
+    for (size_t c = 0; c < sizeof cases / sizeof cases[0]; c++)
+        for (int frame = 0; frame < 2; frame++) {
+            sl_image image = masked_frame(cases[c].path, cases[c].rank, cases[c].size, frame, bits);
+            for (int i = 0; i < 6; i++) {
+                uint8_t mask = cases[c].seen[frame] ? wanted[i] : 0;
+                if (image.mask[i] != mask) fail_msg("case %zu, pixel %d: mask %d", c, i, image.mask[i]);
+                assert_true(image.value[i] == (mask ? 0 : (float)(72 * frame + i + 1)));
+            }
+            sl_image_free(&image);
+        }
+}
+
+enum { BAR_SIDE = 7 };
+
+static void measure_bars(const uint16_t *value, bool as_picture, sl_frame_statistics *out) {
+    sl_frame frame;
+    if (as_picture) {
+        assert_ok(sl_png_write_grey16(temporary, BAR_SIDE, BAR_SIDE, value, NULL));
+    } else {
+        TIFF *tiff = TIFFOpen(temporary, "w");
+        TIFFSetField(tiff, TIFFTAG_IMAGEWIDTH, BAR_SIDE);
+        TIFFSetField(tiff, TIFFTAG_IMAGELENGTH, BAR_SIDE);
+        TIFFSetField(tiff, TIFFTAG_BITSPERSAMPLE, 16);
+        TIFFSetField(tiff, TIFFTAG_PHOTOMETRIC, PHOTOMETRIC_MINISBLACK);
+        TIFFSetField(tiff, TIFFTAG_ROWSPERSTRIP, BAR_SIDE);
+        tmsize_t bytes = BAR_SIDE * BAR_SIDE * 2;
+        assert_true(TIFFWriteEncodedStrip(tiff, 0, (void *)(uintptr_t)value, bytes) == bytes);
+        TIFFClose(tiff);
+    }
+    assert_ok(sl_frame_read(temporary, NULL, NULL, &frame));
+    assert_int_equal(frame.header.dtype, SL_U16);
+    assert_ok(sl_frame_measure(&frame, out));
+    sl_frame_free(&frame);
+}
+
+/* 65535 is a gap where it reaches from edge to edge, and a saturated pixel of a camera where it does not. */
+static void codes_of_16_bits_need_a_gap(void **state) {
+    (void)state;
+    sl_frame_statistics found;
+    uint16_t value[BAR_SIDE * BAR_SIDE];
+    for (int down = 0; down < 2; down++) {
+        for (int i = 0; i < BAR_SIDE * BAR_SIDE; i++) value[i] = (uint16_t)i;
+        for (int i = 0; i < BAR_SIDE - 1; i++) value[down ? i * BAR_SIDE + 3 : 3 * BAR_SIDE + i] = 65535;
+        value[0] = 65534;
+        measure_bars(value, false, &found);
+        assert_int_equal(found.masked, 0);
+        assert_true(found.p999 > 65000);
+        value[down ? (BAR_SIDE - 1) * BAR_SIDE + 3 : 3 * BAR_SIDE + BAR_SIDE - 1] = 65535;
+        measure_bars(value, false, &found);
+        assert_int_equal(found.masked, BAR_SIDE + 1); /* the dead pixel too */
+        assert_true(found.p999 < BAR_SIDE * BAR_SIDE);
+        measure_bars(value, true, &found);
+        assert_int_equal(found.masked, 0);
+    }
 }
 
 static int setup(void **state) {
@@ -450,6 +552,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(tiff_types_and_layouts),
     cmocka_unit_test(jpeg_becomes_luminance),
     cmocka_unit_test(hdf5_images_are_found_and_others_refused),
+    cmocka_unit_test(nexus_masks_are_read),
+    cmocka_unit_test(codes_of_16_bits_need_a_gap),
     cmocka_unit_test(gzip_is_seen_through),
     cmocka_unit_test(damaged_headers_never_crash),
     cmocka_unit_test(percentiles_match_a_sort),

@@ -15,6 +15,8 @@ static const char *in_folder(const char *name) {
     return sl_path_join(arena, folder, name);
 }
 
+static int format;
+
 static void simulate(const char *out, const char *class_id, bool held_out, double unreal,
                      const char *parameters, sl_workspace *into) {
     sl_simulate_settings settings;
@@ -26,6 +28,7 @@ static void simulate(const char *out, const char *class_id, bool held_out, doubl
     settings.domain = held_out;
     settings.unreal = unreal;
     settings.parameters = parameters;
+    settings.format = format;
     settings.out = out;
     assert_ok(sl_simulate(&settings, into, NULL, &result));
 }
@@ -52,6 +55,11 @@ static void simulated_files_are_made_again(void **state) {
             assert_int_equal(differing(in_folder(sl_arena_printf(arena, "%s/image_%06d.png", sets[set], k))),
                              0);
         }
+    format = SL_WRITE_HDF5;
+    simulate(in_folder("nexus"), "any", false, 0.5, NULL, NULL);
+    format = SL_WRITE_TIFF;
+    for (int k = 0; k < 3; k++)
+        assert_int_equal(differing(in_folder(sl_arena_printf(arena, "nexus/image_%06d.h5", k))), 0);
 }
 
 /* The image with its record, written anew after a change of either; NULL as value: without that key. */

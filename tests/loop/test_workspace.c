@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/random.h"
 #include "image/frame.h"
+#include "image/write.h"
 #include "loop/classify/labels.h"
 #include "loop/job.h"
 #include "loop/pixels.h"
@@ -159,6 +160,37 @@ static void images_are_stored_with_their_pixels(void **state) {
     assert_status(sl_workspace_check(workspace, &report), SL_FORMAT);
 }
 
+/* Bits of all kinds, and values that are kept below them. */
+static void images_come_back_from_hdf5_with_their_hash(void **state) {
+    (void)state;
+    sl_simulate_settings settings;
+    sl_simulate_result made;
+    sl_image_record *records;
+    int count, seen = 0;
+    assert_ok(sl_options_default(sl_simulate_options, arena, &settings));
+    settings.count = 6;
+    settings.size_px = 96;
+    settings.format = SL_WRITE_HDF5;
+    settings.out = sl_path_join(arena, folder, "nexus");
+    assert_ok(sl_simulate(&settings, workspace, NULL, &made));
+    assert_ok(sl_store_images(workspace->store, &SL_IMAGE_FILTER_ALL, arena, &records, &count));
+    assert_int_equal(count, 6);
+    for (int k = 0; k < count; k++) {
+        sl_frame frame;
+        sl_image image;
+        char hash[SL_SHA256_HEX];
+        assert_ok(
+            sl_frame_read(sl_arena_printf(arena, "%s/image_%06d.h5", settings.out, k), NULL, NULL, &frame));
+        assert_ok(sl_frame_to_image(&frame, &image));
+        for (int i = 0; i < image.height_px * image.width_px; i++) seen |= image.mask[i];
+        sl_pixels_hash(&image, hash);
+        assert_string_equal(hash, records[k].content_hash);
+        sl_image_free(&image);
+        sl_frame_free(&frame);
+    }
+    assert_true(seen & SL_MASK_BEAMSTOP);
+}
+
 /* As if the program ended between an image and what is known of it. */
 static void refuse_truths(void) {
     sqlite3 *db;
@@ -248,6 +280,7 @@ static const struct CMUnitTest tests[] = {
     TEST(splits_keep_groups_together),
     TEST(images_are_stored_with_their_pixels),
     TEST(jobs_leave_a_record),
+    TEST(images_come_back_from_hdf5_with_their_hash),
     TEST(no_simulated_image_is_without_its_truth),
     TEST(a_simulated_image_of_unknown_truth_is_told_and_teaches_nothing),
 };

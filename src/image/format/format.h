@@ -21,7 +21,8 @@ typedef struct sl_format {
      * geometry to NAN, frames to 1, frame to the one asked for. */
     sl_status (*header)(const sl_source *source, const sl_frame_request *request, sl_frame_header *out);
     /* The pixels of the image that `header` describes (made by the function above from the same source), in
-     * the machine's byte order, into height_px*width_px elements of header->dtype. */
+     * the machine's byte order, into height_px*width_px elements of header->dtype; behind them, where the
+     * header has_mask, as many bytes of sl_mask_bit. */
     sl_status (*pixels)(const sl_source *source, const sl_frame_header *header, void *out);
 } sl_format;
 
@@ -43,6 +44,8 @@ bool sl_gzip_sniff(const sl_source *source);
 /* The unpacked bytes in a block of the caller's (sl_free). */
 sl_status sl_gzip_unpack(const sl_source *source, sl_source *out);
 
+/* Of the pixels, and of the mask behind them where there is one. */
+size_t sl_format_pixel_bytes(const sl_frame_header *header);
 /* Height and width of an image from outside: both at least 1, within the limits. */
 sl_status sl_format_check_size(int64_t height_px, int64_t width_px);
 /* Whether `frame` is one of 0..frames-1. */

@@ -33,6 +33,11 @@ sl_status sl_format_find(const sl_source *source, const sl_format **out) {
                    head);
 }
 
+size_t sl_format_pixel_bytes(const sl_frame_header *header) {
+    size_t count = (size_t)header->height_px * (size_t)header->width_px;
+    return count * (sl_dtype_bytes(header->dtype) + (header->has_mask ? 1 : 0));
+}
+
 sl_status sl_format_check_size(int64_t height_px, int64_t width_px) {
     if (height_px < 1 || width_px < 1)
         return sl_fail(SL_FORMAT, "image of %lld x %lld pixels (height x width), expected at least 1 x 1",
@@ -76,8 +81,7 @@ static sl_status decode_unpacked(const sl_source *source, const sl_frame_request
     SL_TRY(sl_format_check_size(out->height_px, out->width_px));
     if (!allocate) return SL_OK;
     void *pixels;
-    size_t count = (size_t)out->height_px * (size_t)out->width_px;
-    SL_TRY(allocate(context, count * sl_dtype_bytes(out->dtype), &pixels));
+    SL_TRY(allocate(context, sl_format_pixel_bytes(out), &pixels));
     return sl_context(format->pixels(source, out, pixels), "%s pixels", format->name);
 }
 

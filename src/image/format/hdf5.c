@@ -1,5 +1,7 @@
 /* HDF5 and NeXus through libhdf5: finds the image (NeXus default and signal attributes, paths that are in
- * use, else the largest array), any frame of a stack, and the geometry of an NXsas-like entry. */
+ * use, else the largest array), any frame of a stack, its pixel_mask, and the geometry of an NXsas-like
+ * entry.
+ */
 #include "image/format/format.h"
 
 #include "image/format/hdf5_access.h"
@@ -274,6 +276,80 @@ static sl_status open_dataset(hid_t file, const char *path, hid_t *out, sl_hdf5_
     return SL_OK;
 }
 
+/* ---- the mask ---- */
+
+static const char mask_name[] = "pixel_mask";
+
+/* Where the mask of `dataset` may stand: beside it; for the detector's data (not an expectation, which has
+ * values in gaps), also in the detector's group. False: there is no such place. */
+static bool mask_place(const char *dataset, int which, char out[2 * SL_DATASET_BYTES]) {
+    static const char *const detector[] = {"instrument/detector", "instrument/detector/detectorSpecific"};
+    const char *base = strrchr(dataset, '/'), *end = strchr(dataset, '/');
+    base = base ? base + 1 : dataset;
+    if (strcmp(base, mask_name) == 0) return false;
+    if (which == 0) {
+        snprintf(out, 2 * SL_DATASET_BYTES, "%.*s%s", (int)(base - dataset), dataset, mask_name);
+        return true;
+    }
+    if (which > 2 || !end || strncmp(base, "data", 4) != 0) return false;
+    snprintf(out, 2 * SL_DATASET_BYTES, "%.*s/%s/%s", (int)(end - dataset), dataset, detector[which - 1],
+             mask_name);
+    return true;
+}
+
+static sl_status check_mask(const sl_hdf5_array *mask, const sl_frame_header *header) {
+    hsize_t height = mask->dim[mask->rank - 2], width = mask->dim[mask->rank - 1];
+    if (height != (hsize_t)header->height_px || width != (hsize_t)header->width_px ||
+        (mask->frames != 1 && mask->frames != header->frames))
+        return sl_fail(SL_MISMATCH, "%lld of %llu x %llu pixels, the image has %d x %d",
+                       (long long)mask->frames, (unsigned long long)height, (unsigned long long)width,
+                       header->height_px, header->width_px);
+    if (mask->dtype == SL_F32 || mask->dtype == SL_F64) return sl_fail(SL_MISMATCH, "floats, expected bits");
+    return SL_OK;
+}
+
+/* The open mask of the image, or -1: there is none, or none that fits, which metadata (may be NULL) then
+ * says. */
+static hid_t open_mask(hid_t file, const sl_frame_header *header, json_t *metadata, sl_hdf5_array *array) {
+    char path[2 * SL_DATASET_BYTES], note[512];
+    for (int which = 0; mask_place(header->dataset, which, path); which++) {
+        hid_t mask = H5Dopen2(file, path, H5P_DEFAULT);
+        if (mask < 0) continue;
+        sl_status status = sl_hdf5_array_describe(mask, array);
+        if (!status) status = check_mask(array, header);
+        if (!status) return mask;
+        H5Dclose(mask);
+        snprintf(note, sizeof note, "%.200s is not used: %.200s", path, sl_error_message());
+        if (metadata) sl_metadata_note(metadata, mask_name, note);
+    }
+    return -1;
+}
+
+/* NXdetector's bits: 0 no sensor there, 1 dead, 3 counts too much, 4 noisy; the others say little more than
+ * that the pixel is not to be used. */
+static uint8_t bits_of_nexus(uint32_t bits) {
+    enum { GAP = 1 << 0, DEAD = 1 << 1, HOT = 1 << 3 | 1 << 4 };
+    uint8_t out = 0;
+    if (bits & GAP) out |= SL_MASK_GAP;
+    if (bits & DEAD) out |= SL_MASK_DEAD;
+    if (bits & HOT) out |= SL_MASK_HOT;
+    if (bits & ~(uint32_t)(GAP | DEAD | HOT)) out |= SL_MASK_INVALID;
+    return out;
+}
+
+/* Files of ours keep the bits as they are in memory. */
+static bool is_ours(hid_t file, const char *dataset) {
+    char path[2 * SL_DATASET_BYTES], *program;
+    size_t bytes;
+    const char *slash = strchr(dataset, '/');
+    if (!slash) return false;
+    snprintf(path, sizeof path, "%.*s/process/program", (int)(slash - dataset), dataset);
+    if (!sl_hdf5_dataset_text(file, path, &program, &bytes)) return false;
+    bool ours = strcmp(program, "scatterloop") == 0;
+    sl_free(program);
+    return ours;
+}
+
 static sl_status describe(hid_t file, const sl_frame_request *request, sl_frame_header *out) {
     SL_TRY(choose(file, request->dataset, out->dataset));
     hid_t dataset = -1;
@@ -286,6 +362,9 @@ static sl_status describe(hid_t file, const sl_frame_request *request, sl_frame_
     out->height_px = (int32_t)array.dim[array.rank - 2];
     out->width_px = (int32_t)array.dim[array.rank - 1];
     read_entry(file, out->dataset, out);
+    hid_t mask = open_mask(file, out, out->metadata, &array);
+    out->has_mask = mask >= 0;
+    if (mask >= 0) H5Dclose(mask);
     return SL_OK;
 }
 
@@ -318,6 +397,22 @@ static sl_status read_frame(hid_t dataset, const sl_hdf5_array *array, int64_t f
     return status;
 }
 
+static sl_status read_mask(hid_t file, const sl_frame_header *header, uint8_t *out) {
+    size_t count = (size_t)header->height_px * (size_t)header->width_px;
+    sl_hdf5_array array;
+    uint32_t *bits;
+    hid_t mask = open_mask(file, header, NULL, &array);
+    if (mask < 0) return sl_fail(SL_FORMAT, "cannot be opened again");
+    array.dtype = SL_U32;
+    sl_status status = sl_alloc(&bits, count, sizeof *bits);
+    if (!status) status = read_frame(mask, &array, array.frames == 1 ? 0 : header->frame, bits);
+    H5Dclose(mask);
+    bool ours = !status && is_ours(file, header->dataset);
+    for (size_t i = 0; !status && i < count; i++) out[i] = ours ? (uint8_t)bits[i] : bits_of_nexus(bits[i]);
+    sl_free(bits);
+    return sl_context(status, "%s", mask_name);
+}
+
 static sl_status hdf5_pixels(const sl_source *source, const sl_frame_header *header, void *out) {
     hid_t file, dataset = -1;
     sl_hdf5_array array;
@@ -327,6 +422,8 @@ static sl_status hdf5_pixels(const sl_source *source, const sl_frame_header *hea
         status = read_frame(dataset, &array, header->frame, out);
         H5Dclose(dataset);
     }
+    size_t bytes = (size_t)header->height_px * (size_t)header->width_px * sl_dtype_bytes(header->dtype);
+    if (!status && header->has_mask) status = read_mask(file, header, (uint8_t *)out + bytes);
     H5Fclose(file);
     return sl_context(status, "%s", header->dataset);
 }

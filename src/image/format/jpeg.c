@@ -27,6 +27,7 @@ static sl_status jpeg_header(const sl_source *source, const sl_frame_request *re
         out->width_px = width;
         out->height_px = height;
         out->dtype = SL_U8;
+        out->is_picture = 1;
         if (colours != TJCS_GRAY) sl_metadata_note(out->metadata, "note", SL_LUMINANCE_NOTE);
     }
     tjDestroy(handle);

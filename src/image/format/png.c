@@ -102,6 +102,7 @@ static sl_status png_header(const sl_source *source, const sl_frame_request *req
         out->width_px = (int32_t)work.width_px;
         out->height_px = (int32_t)work.height_px;
         out->dtype = work.bits == 16 ? SL_U16 : SL_U8;
+        out->is_picture = 1;
         if (work.channels > 1) sl_metadata_note(out->metadata, "note", SL_LUMINANCE_NOTE);
         collect_texts(&work, out->metadata);
     } else if (!status) {
