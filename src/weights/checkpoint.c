@@ -219,6 +219,10 @@ size_t sl_checkpoint_file_count(const sl_checkpoint *checkpoint) {
     return checkpoint->file_count;
 }
 
+const char *sl_checkpoint_file(const sl_checkpoint *checkpoint, size_t index) {
+    return checkpoint->file_paths[index];
+}
+
 static bool shapes_fit(const sl_shape *a, const sl_shape *b) {
     int common = a->rank < b->rank ? a->rank : b->rank;
     for (int i = 0; i < common; i++)

@@ -27,7 +27,11 @@ sl_status sl_checkpoint_open(const char *path, const sl_name_rules *rules, sl_ch
 void sl_checkpoint_close(sl_checkpoint *checkpoint); /* NULL is fine */
 
 size_t sl_checkpoint_count(const sl_checkpoint *checkpoint);
-size_t sl_checkpoint_file_count(const sl_checkpoint *checkpoint); /* shards count each */
+
+/* The files it came from, each shard one. */
+size_t sl_checkpoint_file_count(const sl_checkpoint *checkpoint);
+const char *sl_checkpoint_file(const sl_checkpoint *checkpoint, size_t index);
+
 const sl_weight *sl_checkpoint_find(const sl_checkpoint *checkpoint, const char *name); /* NULL: not there */
 
 /* What a model wants of a checkpoint. */
