@@ -141,23 +141,29 @@ done:
 
 /* ---- load ---- */
 
+/* Of a key that only one side has, the other says nothing. */
+static sl_status compare_setting(const char *path, const char *key, const json_t *old, const json_t *now) {
+    if (old && now && json_equal(old, now)) return SL_OK;
+    char *old_text = old ? json_dumps(old, JSON_ENCODE_ANY) : NULL,
+         *now_text = now ? json_dumps(now, JSON_ENCODE_ANY) : NULL;
+    sl_status status =
+        sl_fail(SL_MISMATCH, "the training in '%s' began with %s = %s, and is now asked for %s", path, key,
+                old_text ? old_text : "nothing", now_text ? now_text : "nothing");
+    free(old_text);
+    free(now_text);
+    return status;
+}
+
 static sl_status compare_settings(const char *path, const char *found_text, const json_t *wanted) {
-    json_t *found;
+    json_t *found, *value;
+    const char *key;
     SL_TRY(sl_json_parse(found_text, strlen(found_text), path, &found));
     sl_status status = SL_OK;
-    const char *key;
-    json_t *value;
-    json_object_foreach((json_t *)wanted, key, value) {
-        json_t *old = json_object_get(found, key);
-        if (old && json_equal(old, value)) continue;
-        char *now_text = json_dumps(value, JSON_ENCODE_ANY),
-             *old_text = old ? json_dumps(old, JSON_ENCODE_ANY) : NULL;
-        status = sl_fail(SL_MISMATCH, "the training in '%s' began with %s = %s, and is now asked for %s",
-                         path, key, old_text ? old_text : "nothing", now_text ? now_text : "?");
-        free(now_text);
-        free(old_text);
-        break;
-    }
+    json_object_foreach((json_t *)wanted, key, value)
+        SL_GUARD(status, compare_setting(path, key, json_object_get(found, key), value), done);
+    json_object_foreach(found, key, value)
+        SL_GUARD(status, compare_setting(path, key, value, json_object_get(wanted, key)), done);
+done:
     json_decref(found);
     return status;
 }

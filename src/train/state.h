@@ -23,7 +23,8 @@ typedef struct sl_train_state {
 /* The state of a training that has done nothing. */
 sl_train_state sl_train_state_begin(void);
 
-/* Written atomically. `settings` is what a resumed run must agree with. */
+/* Written atomically. `settings` is what a resumed run must agree with, key by key: one that it lacks is a
+ * difference too. */
 sl_status sl_train_state_save(const char *path, const sl_slot_set *set, const sl_train_state *state,
                               const json_t *settings);
 

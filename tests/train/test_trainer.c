@@ -329,6 +329,30 @@ static void settings_must_agree(void **state) {
     drop_folder(folder);
 }
 
+/* What a training began with and what it is asked for differ where only one of them has a key. */
+static void a_setting_that_is_lacking_differs(void **state) {
+    (void)state;
+    char *folder = new_folder(), path[256];
+    snprintf(path, sizeof path, "%s/state.safetensors", folder);
+    json_t *few = json_pack("{s:i}", "a", 1), *more = json_pack("{s:i, s:f}", "a", 1, "noisy", 0.25);
+    sl_train_state now = sl_train_state_begin();
+    sl_slot_set set;
+    toy t;
+    toy_begin(&t);
+    toy_slots(&t, &set);
+    assert_ok(sl_train_state_save(path, &set, &now, more));
+    assert_ok(sl_train_state_load(path, &set, more, &now));
+    assert_status(sl_train_state_load(path, &set, few, &now), SL_MISMATCH);
+    assert_non_null(strstr(sl_error_message(), "noisy = 0.25"));
+    assert_ok(sl_train_state_save(path, &set, &now, few));
+    assert_status(sl_train_state_load(path, &set, more, &now), SL_MISMATCH);
+    sl_slot_set_free(&set);
+    toy_end(&t);
+    json_decref(few);
+    json_decref(more);
+    drop_folder(folder);
+}
+
 /* The newest state is damaged in its last byte: it is passed over and the one before it taken. */
 static void damaged_states_are_passed_over(void **state) {
     (void)state;
@@ -585,6 +609,7 @@ int main(void) {
         cmocka_unit_test(accumulation_equals_a_big_batch),
         cmocka_unit_test(a_run_cut_by_time_is_judged),
         cmocka_unit_test(settings_must_agree),
+        cmocka_unit_test(a_setting_that_is_lacking_differs),
         cmocka_unit_test(damaged_states_are_passed_over),
         cmocka_unit_test(not_finite_is_named),
         cmocka_unit_test(clipping_clips),
