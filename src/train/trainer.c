@@ -29,7 +29,7 @@ typedef struct trainer {
     double loss_sum, norm_last;         /* since the last line of history */
     int64_t loss_count;
     double line_s;
-    bool spike;
+    bool spike, stopped; /* stopped: the state is saved, what is judged now is not in it */
     int64_t evaluated_step;
 } trainer;
 
@@ -154,6 +154,22 @@ static sl_status evaluate(trainer *t, double *out_loss) {
     return status;
 }
 
+typedef struct best_files {
+    char best[SL_LIMIT_PATH_BYTES], aside[SL_LIMIT_PATH_BYTES];
+} best_files;
+
+static best_files files_of(const char *folder) {
+    best_files files;
+    snprintf(files.best, sizeof files.best, "%s/best.safetensors", folder);
+    snprintf(files.aside, sizeof files.aside, "%s/best-before-stop.safetensors", folder);
+    return files;
+}
+
+static sl_status move_over(const char *from, const char *to) {
+    if (!sl_file_exists(from) || rename(from, to) == 0) return SL_OK;
+    return sl_fail_errno("renaming '%s' to '%s'", from, to);
+}
+
 static sl_status consider_best(trainer *t, double loss) {
     sl_train_state *s = t->state;
     s->stale++;
@@ -162,10 +178,11 @@ static sl_status consider_best(trainer *t, double loss) {
     s->best_step = s->step;
     s->stale = 0;
     if (!t->options.folder) return SL_OK;
-    char path[SL_LIMIT_PATH_BYTES];
-    snprintf(path, sizeof path, "%s/best.safetensors", t->options.folder);
+    best_files files = files_of(t->options.folder);
+    /* what a run that goes on from the saved state has to find again */
+    if (t->stopped) SL_TRY(move_over(files.best, files.aside));
     SL_TRY(sl_residence_fetch(t->residence));
-    return sl_slot_set_save(path, t->set, true);
+    return sl_slot_set_save(files.best, t->set, true);
 }
 
 /* ---- history, states ---- */
@@ -253,14 +270,32 @@ static sl_status begin(trainer *t) {
         sl_info("%s goes on from step %lld", t->task->what, (long long)t->state->step);
         values_changed(t);
     }
+    best_files files = files_of(o->folder);
+    SL_TRY(move_over(files.aside, files.best));
     char path[SL_LIMIT_PATH_BYTES];
     snprintf(path, sizeof path, "%s/history.jsonl", o->folder);
     return sl_history_open(&t->history, path, t->state->step);
 }
 
+/* The best that was found should know of the last stretch, but not what goes on from the state: evaluations
+ * of an uninterrupted run come by the schedule alone. */
+static sl_status stop_by_time(trainer *t) {
+    const sl_train_options *o = &t->options;
+    t->out->stop = SL_STOP_TIME;
+    SL_TRY(save(t));
+    t->stopped = true;
+    bool judged = t->evaluated_step == t->state->step;
+    return t->task->holdout && o->holdout_every && !judged ? evaluate_and_note(t) : write_line(t, NULL);
+}
+
+static bool judged_before(const sl_train_state *state) {
+    return isfinite(state->best_holdout) || state->stale > 0;
+}
+
 static sl_status steps(trainer *t) {
     const sl_train_options *o = &t->options;
-    if (t->task->holdout && o->holdout_every && t->state->step == 0) SL_TRY(evaluate_and_note(t));
+    if (t->task->holdout && o->holdout_every && t->state->step == 0 && !judged_before(t->state))
+        SL_TRY(evaluate_and_note(t));
     while (t->state->step < o->steps) {
         sl_status wish = sl_progress_check(t->progress);
         if (wish != SL_OK) {
@@ -268,14 +303,8 @@ static sl_status steps(trainer *t) {
             return sl_fail(wish, "stopped at step %lld of %lld; run again to go on",
                            (long long)t->state->step, (long long)o->steps);
         }
-        if (o->limit_s > 0 && t->out->steps_run && sl_clock_s() - t->begin_s >= o->limit_s) {
-            t->out->stop = SL_STOP_TIME;
-            /* what is saved as best should know of the last stretch */
-            bool judged = t->evaluated_step == t->state->step;
-            SL_TRY(t->task->holdout && o->holdout_every && !judged ? evaluate_and_note(t)
-                                                                   : write_line(t, NULL));
-            return save(t);
-        }
+        if (o->limit_s > 0 && t->out->steps_run && sl_clock_s() - t->begin_s >= o->limit_s)
+            return stop_by_time(t);
         if (o->patience > 0 && t->state->stale >= o->patience) {
             t->out->stop = SL_STOP_PATIENCE;
             return t->out->steps_run ? save(t) : SL_OK;

@@ -3,7 +3,9 @@
  * The trainer knows slots and losses, not models: a task gives it gradients. With a folder it leaves there
  * state-*.safetensors (exact resume), best.safetensors (weights with the least hold-out loss) and
  * history.jsonl. A run that finds a state in its folder goes on from it; the result has the same bits as that
- * of an uninterrupted run. */
+ * of an uninterrupted run. So a stop by time, which judges its last weights whatever the schedule says, does
+ * that after its state is saved, and puts the best weights that the state knows of aside
+ * (best-before-stop.safetensors), where the next run takes them from. */
 #ifndef SL_TRAIN_TRAINER_H
 #define SL_TRAIN_TRAINER_H
 

@@ -305,6 +305,66 @@ static void a_run_cut_by_time_is_judged(void **state) {
     drop_folder(folder);
 }
 
+static sl_status cut_run(toy *t, const sl_train_options *options, bool cancelled, sl_train_outcome *out) {
+    atomic_bool cancel = true;
+    sl_progress progress = {.cancel = &cancel};
+    sl_slot_set set;
+    toy_slots(t, &set);
+    sl_train_task task = toy_task(t);
+    sl_status status = sl_train_run(&task, options, &set, cancelled ? &progress : NULL, out);
+    sl_slot_set_free(&set);
+    return status;
+}
+
+static void assert_same_best(const char *a, const char *b) {
+    char path[256], *a_data, *b_data;
+    size_t a_bytes, b_bytes;
+    snprintf(path, sizeof path, "%s/best.safetensors", a);
+    assert_ok(sl_file_read(path, 1 << 22, &a_data, &a_bytes));
+    snprintf(path, sizeof path, "%s/best.safetensors", b);
+    assert_ok(sl_file_read(path, 1 << 22, &b_data, &b_bytes));
+    assert_int_equal(a_bytes, b_bytes);
+    assert_memory_equal(a_data, b_data, a_bytes);
+    sl_free(a_data);
+    sl_free(b_data);
+}
+
+/* Cancelled before its first update, then stopped by time after every one: nothing of what is judged on the
+ * way is left. Steps so large that the loss rises again. */
+static void stops_leave_no_trace(void **state) {
+    (void)state;
+    char *whole_folder = new_folder(), *part_folder = new_folder(), path[256];
+    sl_train_outcome whole_out, part_out = {0};
+    sl_train_options options = toy_options(whole_folder);
+    options.schedule = (sl_schedule){SL_SCHEDULE_CONSTANT, .rate = 1.5};
+    options.ema_decay = 0;
+    options.steps = 24;
+    options.holdout_every = 5;
+    toy whole, part;
+    toy_begin(&whole);
+    toy_begin(&part);
+    assert_ok(cut_run(&whole, &options, false, &whole_out));
+    options.folder = part_folder;
+    assert_status(cut_run(&part, &options, true, &part_out), SL_CANCELLED);
+    options.limit_s = 1e-9;
+    int runs = 0;
+    for (; part_out.state.step < options.steps; runs++) assert_ok(cut_run(&part, &options, false, &part_out));
+    assert_int_equal(runs, options.steps);
+    assert_int_equal(whole_out.state.stale, 3);
+    assert_int_equal(part_out.state.stale, whole_out.state.stale);
+    assert_int_equal(part_out.state.best_step, whole_out.state.best_step);
+    assert_true(part_out.state.best_holdout == whole_out.state.best_holdout);
+    assert_memory_equal(whole.weight, part.weight, sizeof whole.weight);
+    assert_memory_equal(whole.spare, part.spare, SPARE * sizeof(float));
+    assert_same_best(whole_folder, part_folder);
+    snprintf(path, sizeof path, "%s/best-before-stop.safetensors", part_folder);
+    assert_false(sl_file_exists(path));
+    toy_end(&whole);
+    toy_end(&part);
+    drop_folder(whole_folder);
+    drop_folder(part_folder);
+}
+
 static void settings_must_agree(void **state) {
     (void)state;
     char *folder = new_folder();
@@ -608,6 +668,7 @@ int main(void) {
         cmocka_unit_test(thread_counts_agree),
         cmocka_unit_test(accumulation_equals_a_big_batch),
         cmocka_unit_test(a_run_cut_by_time_is_judged),
+        cmocka_unit_test(stops_leave_no_trace),
         cmocka_unit_test(settings_must_agree),
         cmocka_unit_test(a_setting_that_is_lacking_differs),
         cmocka_unit_test(damaged_states_are_passed_over),
