@@ -186,7 +186,20 @@ static sl_status match_tensors(const sl_safetensors *file, const char *path, con
     return SL_OK;
 }
 
-/* The order of the hashes is that of the list, so the names have to match first. */
+static sl_status check_sum(const char *path, const entry_list *list, const sl_stored_tensor *const *stored,
+                           const char *scalars, const char *settings, const char *expected) {
+    const void **data = SL_NEW(list->arena, const void *, list->count + 1);
+    size_t *bytes = SL_NEW(list->arena, size_t, list->count + 1);
+    for (size_t i = 0; i < list->count; i++) data[i] = stored[i]->data, bytes[i] = stored[i]->bytes;
+    char actual[SL_SHA256_HEX];
+    checksum(list->arena, data, bytes, list->count, scalars, settings, actual);
+    if (strcmp(actual, expected) == 0) return SL_OK;
+    return sl_fail(SL_FORMAT, "'%s' is damaged: its checksum is %.12s, expected %.12s", path, actual,
+                   expected);
+}
+
+/* The order of the hashes is that of the list, so the sum can be formed where the names match. Where they do
+ * not, settings that differ say more than the tensors that follow from them. */
 static sl_status read_state(const sl_safetensors *file, const char *path, const entry_list *list,
                             const json_t *settings, sl_train_state *out) {
     const char *format = sl_safetensors_metadata(file, "format"),
@@ -195,19 +208,14 @@ static sl_status read_state(const sl_safetensors *file, const char *path, const 
                *sum = sl_safetensors_metadata(file, "checksum");
     if (!format || strcmp(format, format_name) != 0 || !scalars || !found || !sum)
         return sl_fail(SL_FORMAT, "'%s' is no training state of this program", path);
-    SL_TRY(compare_settings(path, found, settings));
     const sl_stored_tensor **stored = SL_NEW(list->arena, const sl_stored_tensor *, list->count + 1);
-    SL_TRY(match_tensors(file, path, list, stored));
-    const void **data = SL_NEW(list->arena, const void *, list->count + 1);
-    size_t *bytes = SL_NEW(list->arena, size_t, list->count + 1);
-    for (size_t i = 0; i < list->count; i++) data[i] = stored[i]->data, bytes[i] = stored[i]->bytes;
-    char actual[SL_SHA256_HEX];
-    checksum(list->arena, data, bytes, list->count, scalars, found, actual);
-    if (strcmp(actual, sum) != 0)
-        return sl_fail(SL_FORMAT, "'%s' is damaged: its checksum is %.12s, expected %.12s", path, actual,
-                       sum);
+    sl_status matched = match_tensors(file, path, list, stored);
+    if (matched == SL_OK) SL_TRY(check_sum(path, list, stored, scalars, found, sum));
+    SL_TRY(compare_settings(path, found, settings));
+    SL_TRY(matched);
     SL_TRY(scalars_parse(scalars, path, out));
-    for (size_t i = 0; i < list->count; i++) memcpy((void *)list->entry[i].data, data[i], bytes[i]);
+    for (size_t i = 0; i < list->count; i++)
+        memcpy((void *)list->entry[i].data, stored[i]->data, stored[i]->bytes);
     return SL_OK;
 }
 
@@ -233,12 +241,18 @@ typedef struct state_files {
     int count, capacity;
 } state_files;
 
-static sl_status visit_file(void *context, const char *path) {
-    state_files *files = context;
+/* The step in a state's file name; -1: it is none. */
+static int64_t step_of(const char *path) {
     const char *name = sl_path_base(path);
     long long step;
     int end = 0;
-    if (sscanf(name, "state-%lld.safetensors%n", &step, &end) != 1 || end == 0 || name[end]) return SL_OK;
+    if (sscanf(name, "state-%lld.safetensors%n", &step, &end) != 1 || end == 0 || name[end]) return -1;
+    return step;
+}
+
+static sl_status visit_file(void *context, const char *path) {
+    state_files *files = context;
+    if (step_of(path) < 0) return SL_OK;
     if (files->count == files->capacity) {
         int capacity = files->capacity ? 2 * files->capacity : 16;
         char **grown = SL_NEW(files->arena, char *, capacity);
@@ -267,21 +281,29 @@ sl_status sl_train_state_keep(const char *folder, const sl_slot_set *set, const 
     SL_TRY(sl_train_state_save(path, set, state, settings));
     state_files files;
     SL_TRY(list_states(folder, &files));
-    for (int i = 0; i < files.count - (keep > 1 ? keep : 1); i++) remove(files.path[i]);
+    int count = files.count;
+    while (count > 0 && step_of(files.path[count - 1]) > state->step) remove(files.path[--count]);
+    for (int i = 0; i < count - (keep > 1 ? keep : 1); i++) remove(files.path[i]);
     sl_arena_free(files.arena);
     return SL_OK;
 }
 
+/* A state that does not match where one before it does is damaged in its header: the states of a folder are
+ * of one training. Where none does, the newest says what differs. */
 sl_status sl_train_state_resume(const char *folder, sl_slot_set *set, const json_t *settings,
                                 sl_train_state *out) {
     state_files files;
     SL_TRY(list_states(folder, &files));
     sl_status status = sl_fail(SL_NOT_FOUND, "no training state in '%s'", folder);
+    int differs = -1;
     for (int i = files.count - 1; i >= 0; i--) {
         status = sl_train_state_load(files.path[i], set, settings, out);
-        if (status == SL_OK || status == SL_MISMATCH) break;
+        if (status == SL_OK) break;
+        if (status == SL_MISMATCH && differs < 0) differs = i;
         sl_warn("left out a training state: %s", sl_error_message());
     }
+    if (status != SL_OK && differs >= 0)
+        status = sl_train_state_load(files.path[differs], set, settings, out);
     sl_arena_free(files.arena);
     return status;
 }

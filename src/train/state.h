@@ -28,17 +28,18 @@ sl_train_state sl_train_state_begin(void);
 sl_status sl_train_state_save(const char *path, const sl_slot_set *set, const sl_train_state *state,
                               const json_t *settings);
 
-/* Checks the checksum, then the settings (SL_MISMATCH names the first that differs), then every name and
- * shape; only then reads the numbers into the set. */
+/* Checks names and shapes, the checksum where they match (SL_FORMAT: damaged), then the settings (SL_MISMATCH
+ * names the first that differs); only then reads the numbers into the set. */
 sl_status sl_train_state_load(const char *path, sl_slot_set *set, const json_t *settings,
                               sl_train_state *out);
 
-/* folder/state-<step>.safetensors, keeping the `keep` newest (at least one). */
+/* folder/state-<step>.safetensors, keeping the `keep` newest (at least one). States of later steps, which a
+ * run that stands here has passed over, are removed. */
 sl_status sl_train_state_keep(const char *folder, const sl_slot_set *set, const sl_train_state *state,
                               const json_t *settings, int keep);
 
 /* The newest readable state of the folder. A damaged one is reported and the one before it taken;
- * SL_NOT_FOUND when there is none at all, SL_MISMATCH when the settings differ. */
+ * SL_NOT_FOUND when there is none at all, SL_MISMATCH when no state has these settings and tensors. */
 sl_status sl_train_state_resume(const char *folder, sl_slot_set *set, const json_t *settings,
                                 sl_train_state *out);
 

@@ -442,6 +442,68 @@ static void damaged_states_are_passed_over(void **state) {
     drop_folder(folder);
 }
 
+/* The first occurrence of `text` in the file loses its first letter to another. */
+static void spoil(const char *path, const char *text) {
+    char *data;
+    size_t bytes;
+    assert_ok(sl_file_read(path, 1 << 24, &data, &bytes));
+    char *at = memmem(data, bytes, text, strlen(text));
+    assert_non_null(at);
+    *at ^= 1;
+    assert_ok(sl_file_write_atomic(path, data, bytes));
+    sl_free(data);
+}
+
+/* So is one that is damaged in its settings or in the name of a tensor. */
+static void damaged_headers_are_passed_over(void **state) {
+    (void)state;
+    static const char *const places[] = {"width", "moment1/layer.bias"};
+    json_t *settings = json_pack("{s:i}", "width", 64);
+    for (int k = 0; k < 2; k++) {
+        char *folder = new_folder(), path[256];
+        sl_slot_set set;
+        sl_train_state now = sl_train_state_begin(), found;
+        toy t;
+        toy_begin(&t);
+        toy_slots(&t, &set);
+        assert_ok(sl_slot_set_ready(&set, 2, false));
+        for (now.step = 1; now.step <= 2; now.step++)
+            assert_ok(sl_train_state_keep(folder, &set, &now, settings, 2));
+        snprintf(path, sizeof path, "%s/state-%010d.safetensors", folder, 2);
+        spoil(path, places[k]);
+        if (k == 0) assert_status(sl_train_state_load(path, &set, settings, &found), SL_FORMAT);
+        assert_ok(sl_train_state_resume(folder, &set, settings, &found));
+        assert_int_equal(found.step, 1);
+        sl_slot_set_free(&set);
+        toy_end(&t);
+        drop_folder(folder);
+    }
+    json_decref(settings);
+}
+
+/* A state that was just written stays, whatever the folder holds of later steps. */
+static void the_state_just_written_stays(void **state) {
+    (void)state;
+    char *folder = new_folder(), path[256];
+    sl_slot_set set;
+    sl_train_state now = sl_train_state_begin(), found;
+    json_t *settings = json_object();
+    toy t;
+    toy_begin(&t);
+    toy_slots(&t, &set);
+    snprintf(path, sizeof path, "%s/state-%010d.safetensors", folder, 20);
+    assert_ok(sl_file_write_atomic(path, "damaged", 7));
+    now.step = 14;
+    assert_ok(sl_train_state_keep(folder, &set, &now, settings, 1));
+    assert_false(sl_file_exists(path));
+    assert_ok(sl_train_state_resume(folder, &set, settings, &found));
+    assert_int_equal(found.step, 14);
+    sl_slot_set_free(&set);
+    toy_end(&t);
+    json_decref(settings);
+    drop_folder(folder);
+}
+
 static void not_finite_is_named(void **state) {
     (void)state;
     toy t;
@@ -672,6 +734,8 @@ int main(void) {
         cmocka_unit_test(settings_must_agree),
         cmocka_unit_test(a_setting_that_is_lacking_differs),
         cmocka_unit_test(damaged_states_are_passed_over),
+        cmocka_unit_test(damaged_headers_are_passed_over),
+        cmocka_unit_test(the_state_just_written_stays),
         cmocka_unit_test(not_finite_is_named),
         cmocka_unit_test(clipping_clips),
         cmocka_unit_test(adamw_follows_its_formulas),
