@@ -257,6 +257,30 @@ static void noise_without_signal_stays_finite(void **state) {
     }
 }
 
+/* Where there is no signal a prediction of the noise says nothing: refused where the steps come there and the
+ * rule divides by it, finite elsewhere. */
+static void noise_predictions_need_a_signal(void **state) {
+    (void)state;
+    for (int n = 0; n < NAMES; n++)
+        for (int spacing = 0; spacing < SL_SPACING_COUNT; spacing++) {
+            sl_sampler_settings settings;
+            sl_sampling *sampling;
+            sl_sampling_weights weights;
+            assert_ok(sl_sampler_settings_use(config_path, names[n], &settings));
+            settings.schedule.zero_terminal_snr = true;
+            settings.spacing = (sl_spacing)spacing;
+            sl_status status = sl_sampling_new(&settings, 7, 0, &sampling);
+            if (n == 0 || (n == 1 && spacing != SL_SPACING_LEADING)) {
+                assert_status(status, SL_UNSUPPORTED);
+                continue;
+            }
+            assert_ok(status);
+            sl_sampling_weigh(sampling, 0, &weights);
+            for (int k = 0; k < SL_SUMS * SL_TERMS; k++) assert_true(isfinite((&weights.of[0][0])[k]));
+            sl_sampling_free(sampling);
+        }
+}
+
 /* Of normal images the best denoiser is known. Few steps that put noise back make them too much alike the
  * more they vary, and not where the noise is widened. Followed as a variance, step by step. */
 static double share_of_variance(int steps, double eta, double variance, bool widened) {
@@ -314,6 +338,7 @@ int main(void) {
         cmocka_unit_test(hard_settings_stay_finite),
         cmocka_unit_test(noise_belongs_to_the_image),
         cmocka_unit_test(noise_without_signal_stays_finite),
+        cmocka_unit_test(noise_predictions_need_a_signal),
         cmocka_unit_test(widened_noise_keeps_the_variance),
     };
     return cmocka_run_group_tests(tests, write_config, remove_config) ? 1 : 0;

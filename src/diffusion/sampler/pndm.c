@@ -9,6 +9,8 @@
 static sl_status check(const sl_sampler_settings *settings) {
     if (settings->prediction == SL_PREDICTION_SAMPLE)
         return sl_fail(SL_UNSUPPORTED, "prediction type \"sample\" is not defined for pndm");
+    if (settings->schedule.zero_terminal_snr)
+        return sl_fail(SL_UNSUPPORTED, "a schedule that ends without signal is not defined for pndm");
     return SL_OK;
 }
 

@@ -20,6 +20,19 @@ sl_status sl_sampling_check_timesteps(const sl_sampling *sampling) {
     return SL_OK;
 }
 
+/* Where there is no signal the noise says nothing of the image, which would be a quotient by 0: Lin et al.
+ * 2023, section 3.2, take v-prediction for such schedules. */
+static sl_status check_signal(const sl_sampling *sampling) {
+    if (sampling->settings.prediction != SL_PREDICTION_EPSILON) return SL_OK;
+    for (int i = 0; i < sampling->calls; i++)
+        if (!(sampling->schedule.alpha_bar[(int)sampling->timesteps[i]] > 0))
+            return sl_fail(SL_UNSUPPORTED,
+                           "\"rescale_betas_zero_snr\" leaves no signal at timestep %g, where "
+                           "\"prediction_type\" \"epsilon\" says nothing of the image",
+                           sampling->timesteps[i]);
+    return SL_OK;
+}
+
 static sl_status check(const sl_sampler_settings *settings, int steps) {
     if (steps < 1 || steps > SL_LIMIT_SAMPLING_STEPS || steps > settings->schedule.train_steps)
         return sl_fail(SL_INVALID, "%d sampling steps, expected 1 to %lld", steps,
@@ -51,6 +64,7 @@ sl_status sl_sampling_new(const sl_sampler_settings *settings, int steps, size_t
     if (!status) status = allocate(sampling);
     if (!status) status = settings->sampler->plan(sampling);
     if (!status) status = sl_sampling_check_timesteps(sampling);
+    if (!status) status = check_signal(sampling);
     if (status) {
         sl_sampling_free(sampling);
         return sl_context(status, "sampler '%s'", settings->sampler->name);

@@ -123,7 +123,8 @@ typedef struct sl_sampling_weights {
 /* One run of a sampler over arrays of `count` elements; 0: its numbers alone are wanted. */
 typedef struct sl_sampling sl_sampling;
 
-/* SL_INVALID where `steps` does not suit the schedule. */
+/* SL_INVALID where `steps` does not suit the schedule, SL_UNSUPPORTED where the rule is not defined at one of
+ * its timesteps. */
 sl_status sl_sampling_new(const sl_sampler_settings *settings, int steps, size_t count, sl_sampling **out);
 void sl_sampling_free(sl_sampling *sampling); /* NULL is fine */
 
