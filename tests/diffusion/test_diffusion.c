@@ -166,6 +166,28 @@ static void settings_round_trip(void **state) {
     }
 }
 
+/* A setting of other classes changes nothing, even where the file has it. */
+static void only_settings_of_the_class_count(void **state) {
+    (void)state;
+    static const char text[] = "{\"_class_name\":\"EulerDiscreteScheduler\",\"final_sigmas_type\":\"sigma_"
+                               "min\", \"skip_prk_steps\":true}";
+    json_t *config;
+    assert_ok(sl_json_parse(text, strlen(text), "test", &config));
+    for (int n = 0; n < NAMES; n++) {
+        const sl_sampler *sampler = sl_sampler_find(names[n]);
+        sl_sampler_settings settings, back;
+        if (!sampler) continue;
+        assert_ok(sl_sampler_settings_from_json(config, sampler, &settings));
+        assert_int_equal(settings.last_sigma_is_min,
+                         strcmp(names[n], "euler") == 0 || strcmp(names[n], "dpmpp_2m") == 0);
+        json_t *written = sl_sampler_settings_to_json(&settings);
+        assert_ok(sl_sampler_settings_from_json(written, NULL, &back));
+        assert_int_equal(back.last_sigma_is_min, settings.last_sigma_is_min);
+        json_decref(written);
+    }
+    json_decref(config);
+}
+
 static void what_is_not_here_is_refused(void **state) {
     (void)state;
     static const char *const bad[] = {
@@ -334,6 +356,7 @@ int main(void) {
         cmocka_unit_test(files_choose_the_sampler_unless_told),
         cmocka_unit_test(every_choice_is_a_sampler),
         cmocka_unit_test(settings_round_trip),
+        cmocka_unit_test(only_settings_of_the_class_count),
         cmocka_unit_test(what_is_not_here_is_refused),
         cmocka_unit_test(hard_settings_stay_finite),
         cmocka_unit_test(noise_belongs_to_the_image),

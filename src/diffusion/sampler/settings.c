@@ -108,7 +108,8 @@ static sl_status read_choices(const json_t *config, sl_sampler_settings *out) {
     SL_TRY(READ_CHOICE(config, "timestep_spacing", spacing_names, &spacing));
     SL_TRY(READ_CHOICE(config, "interpolation_type", interpolation_names, &zero));
     SL_TRY(READ_CHOICE(config, "timestep_type", timestep_type_names, &zero));
-    SL_TRY(READ_CHOICE(config, "final_sigmas_type", last_sigma_names, &last_sigma));
+    if (out->sampler->takes_karras) /* the other classes have no such setting */
+        SL_TRY(READ_CHOICE(config, "final_sigmas_type", last_sigma_names, &last_sigma));
     if (strcmp(out->sampler->class_name, "DPMSolverMultistepScheduler") == 0) {
         SL_TRY(READ_CHOICE(config, "algorithm_type", algorithm_names, &algorithm));
         SL_TRY(READ_CHOICE(config, "solver_type", solver_names, &solver));
