@@ -366,6 +366,9 @@ static sl_status prepare(run *r) {
     /* As many batches as the wish needs, all of nearly one size. One shared generator draws for all images at
      * once. */
     int64_t wish = g->noise == SL_NOISE_TORCH_SHARED ? g->count : g->batch ? g->batch : DEFAULT_BATCH;
+    if (wish > SL_LIMIT_BATCH / 2)
+        return sl_fail(SL_LIMIT, "%lld images with one generator are one batch, the limit is %d",
+                       (long long)wish, SL_LIMIT_BATCH / 2);
     int64_t batches = (g->count + wish - 1) / wish;
     r->batch = (g->count + batches - 1) / batches;
     r->steps = g->steps ? g->steps : DEFAULT_STEPS;

@@ -45,7 +45,7 @@ typedef struct sl_generation {
     sl_noise_kind noise;
     uint64_t seed;
     uint32_t first_image; /* index of image 0 in its run */
-    int64_t batch;        /* images at a time; 0: 4. SL_NOISE_TORCH_SHARED: all */
+    int64_t batch;        /* images at a time; 0: 4. SL_NOISE_TORCH_SHARED: all, at most 2048 */
     bool latents_only;    /* leave out decoding */
 
     /* After each step: the latents of images first..first+count-1, [count, h, w, C]; may be NULL. The

@@ -215,6 +215,11 @@ static void bad_requests_are_refused(void **state) {
     generation.height = 64;
     generation.count = 0;
     assert_status(sl_pipeline_generate(pipeline, &generation, &made), SL_INVALID);
+    generation.count = 2049; /* of one generator: one batch, twice as many rows with guidance */
+    generation.noise = SL_NOISE_TORCH_SHARED;
+    generation.way.guidance = 3;
+    assert_status(sl_pipeline_generate(pipeline, &generation, &made), SL_LIMIT);
+    generation.noise = SL_NOISE_COUNTER;
     generation.count = 1;
     atomic_bool stop = true;
     sl_progress progress = {.cancel = &stop};
