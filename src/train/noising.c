@@ -5,12 +5,14 @@
 #include <math.h>
 #include <string.h>
 
-/* The timestep at `place`, 0 to 1, of all draws in order of noise: the share is the last of them. */
+/* The timestep at `place`, 0 to 1, of all draws in order of noise: the share is the last of them. A place
+ * next to 1 may round to the number of steps, which is none. */
 static int timestep_at(const sl_noising *noising, double place) {
     const double noisiest = 0.2;
     double rest = 1 - noising->noisy_share;
     double t = place < rest ? place / rest : 1 - noisiest * (1 - place) / noising->noisy_share;
-    return (int)(t * noising->schedule->train_steps);
+    int steps = noising->schedule->train_steps, timestep = (int)(t * steps);
+    return timestep < steps ? timestep : steps - 1;
 }
 
 int sl_noising_timestep(const sl_noising *noising, uint32_t sample) {

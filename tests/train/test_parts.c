@@ -165,6 +165,8 @@ static void a_share_of_the_timesteps_is_noisy(void **state) {
     for (int k = 13; k < 16; k++) assert_in_range(seen[k], 590, 610);
     for (uint32_t sample = 0; sample < 10000; sample++) noisy += sl_noising_timestep(&noising, sample) >= 640;
     assert_in_range(noisy, 5800, 6200); /* 0.5 + 0.5 / 5 of them */
+    noising.noisy_share = 1e17;         /* so large that all places round to the end */
+    assert_int_equal(sl_noising_timestep(&noising, 0), 799);
     sl_noise_schedule_free(&schedule);
 }
 
