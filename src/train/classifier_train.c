@@ -78,21 +78,29 @@ static int take_batch(const classifier_task *t, int64_t rest) {
     return rest < t->batch ? (int)rest : t->batch;
 }
 
-/* Images of `count` items into t->images; variant 0: as they are, else one drawn from (item, draw). */
-static sl_status load(classifier_task *t, const item *const *items, int count, uint32_t draw) {
+/* An item in a variant; 0: as it is, else one drawn from (item, draw). */
+typedef struct variant {
+    const item *item;
+    uint32_t draw;
+} variant;
+
+/* Images of `count` variants into t->images. */
+static sl_status load(classifier_task *t, const variant *wanted, int count) {
     int64_t numbers[BATCH_MAX] = {0};
-    for (int i = 0; i < count; i++) numbers[i] = items[i]->number;
+    for (int i = 0; i < count; i++) numbers[i] = wanted[i].item->number;
     SL_TRY(sl_feed_get_many(t->feed, numbers, count, t->images, NULL));
-    if (!draw || !t->recipe->augment) return SL_OK;
+    if (!t->recipe->augment) return SL_OK;
     float *copy;
     SL_TRY(sl_alloc(&copy, (size_t)t->pixels, sizeof *copy));
     for (int i = 0; i < count; i++) {
+        const item *from = wanted[i].item;
+        if (!wanted[i].draw) continue;
         sl_random random =
-            sl_random_stream(t->recipe->seed + draw, SL_STREAM_AUGMENT, (uint32_t)items[i]->number);
+            sl_random_stream(t->recipe->seed + wanted[i].draw, SL_STREAM_AUGMENT, (uint32_t)from->number);
         float *image = t->images + i * t->pixels;
         memcpy(copy, image, (size_t)t->pixels * sizeof *copy);
-        sl_variant_apply(sl_variant_draw(items[i]->augment, &random), copy, t->feed->height_px,
-                         t->feed->width_px, t->feed->channels, image);
+        sl_variant_apply(sl_variant_draw(from->augment, &random), copy, t->feed->height_px, t->feed->width_px,
+                         t->feed->channels, image);
     }
     sl_free(copy);
     return SL_OK;
@@ -107,10 +115,10 @@ static sl_status keep_features(classifier_task *t, int split, const sl_progress 
     for (int v = 0; v < variants; v++)
         for (int64_t at = 0; at < count; at += t->batch) {
             SL_TRY(sl_progress_check(progress));
-            const item *items[BATCH_MAX];
+            variant wanted[BATCH_MAX];
             int part = take_batch(t, count - at);
-            for (int i = 0; i < part; i++) items[i] = &t->items[split][at + i];
-            SL_TRY(load(t, items, part, (uint32_t)v));
+            for (int i = 0; i < part; i++) wanted[i] = (variant){&t->items[split][at + i], (uint32_t)v};
+            SL_TRY(load(t, wanted, part));
             SL_TRY(sl_predict(t->predictor, t->images, part, NULL,
                               t->features[split] + (v * count + at) * t->width));
             sl_progress_tell(progress, "computing features", "image", v * count + at + part, variants * count,
@@ -154,7 +162,7 @@ static sl_status freeze(const classifier_task *t) {
 
 /* ---- training ---- */
 
-/* Sample `position` of the run: which item, in which variant. */
+/* Sample `position` of the run: which item, in which pass over them. */
 static int64_t place_of(const classifier_task *t, int64_t position, uint32_t *out_draw) {
     int64_t count = t->count[SL_FEED_TRAIN];
     *out_draw = t->recipe->augment ? 1 + (uint32_t)(position / count) : 0;
@@ -162,19 +170,18 @@ static int64_t place_of(const classifier_task *t, int64_t position, uint32_t *ou
 }
 
 static sl_status fill(classifier_task *t, int64_t first) {
-    const item *items[BATCH_MAX];
-    uint32_t draw = 0;
+    variant wanted[BATCH_MAX];
     for (int i = 0; i < t->batch; i++) {
-        int64_t place = place_of(t, first + i, &draw);
-        items[i] = &t->items[SL_FEED_TRAIN][place];
-        t->labels[i] = items[i]->label;
+        int64_t place = place_of(t, first + i, &wanted[i].draw);
+        wanted[i].item = &t->items[SL_FEED_TRAIN][place];
+        t->labels[i] = wanted[i].item->label;
         if (!t->recipe->head_only) continue;
-        int64_t row = (int64_t)(draw % (uint32_t)t->variants) * t->count[SL_FEED_TRAIN] + place;
+        int64_t row = (int64_t)(wanted[i].draw % (uint32_t)t->variants) * t->count[SL_FEED_TRAIN] + place;
         memcpy(t->input + i * t->width, t->features[SL_FEED_TRAIN] + row * t->width,
                (size_t)t->width * sizeof(float));
     }
     if (t->recipe->head_only) return SL_OK;
-    SL_TRY(load(t, items, t->batch, draw));
+    SL_TRY(load(t, wanted, t->batch));
     memcpy(t->input, t->images, (size_t)(t->batch * t->pixels) * sizeof(float));
     return SL_OK;
 }
@@ -233,15 +240,16 @@ static sl_status measure(classifier_task *t, int split, sl_classifier_score *out
     double weights = 0;
     for (int64_t at = 0; at < t->count[split]; at += t->batch) {
         int part = take_batch(t, t->count[split] - at);
-        const item *items[BATCH_MAX];
-        for (int i = 0; i < part; i++) items[i] = &t->items[split][at + i];
+        variant wanted[BATCH_MAX];
+        for (int i = 0; i < part; i++) wanted[i] = (variant){&t->items[split][at + i], 0};
         if (t->features[split]) {
             head_rows(t, t->features[split] + at * t->width, part);
         } else {
-            SL_TRY(load(t, items, part, 0));
+            SL_TRY(load(t, wanted, part));
             SL_TRY(sl_predict(t->predictor, t->images, part, t->rows, NULL));
         }
-        for (int i = 0; i < part; i++) count_row(out, t, t->rows + i * t->classes, items[i]->label, &weights);
+        for (int i = 0; i < part; i++)
+            count_row(out, t, t->rows + i * t->classes, wanted[i].item->label, &weights);
     }
     if (out->count) {
         out->accuracy /= (double)out->count;

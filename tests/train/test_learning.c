@@ -525,6 +525,40 @@ static void head_learns_on_kept_features(void **state) {
     classifier_case(true, false, 40, 2e-2, 0.7);
 }
 
+static const char tiny_vit[] =
+    "{\"_class_name\": \"VisionTransformer\", \"image_size\": 32, \"patch_size\": 8, \"in_channels\": 3,"
+    " \"num_classes\": 2, \"hidden_dim\": 8, \"mlp_dim\": 16, \"num_layers\": 1, \"num_heads\": 2}";
+
+/* The loss of a pass over the items and somewhat more, of weights that stay; eight samples an update. */
+static double loss_of_a_pass(int batch) {
+    int64_t seed = 5;
+    sl_feed feed = tiny_feed(&seed, 15);
+    sl_model *model = tiny_model(tiny_vit);
+    const char *head;
+    char name[80];
+    assert_ok(sl_classifier_head(model, &head)); /* which is zeros in a new model */
+    snprintf(name, sizeof name, "%s.weight", head);
+    sl_random random = sl_random_stream(2, SL_STREAM_TEST, 0);
+    sl_random_normals(&random, sl_params_find(model->params, name)->value.data, 2 * 8);
+    sl_classifier_recipe recipe = {.batch = batch, .epochs = 1, .augment = true, .seed = 1};
+    char *folder = tiny_folder();
+    sl_train_options options = quick_options(1, 0, folder);
+    options.accumulate = 8 / batch;
+    sl_classifier_outcome out;
+    assert_ok(sl_train_classifier(model, &recipe, &feed, &options, NULL, &out));
+    assert_int_equal(out.score[SL_FEED_TRAIN].count, 10); /* so that the second update begins in this pass */
+    sl_model_free(model);
+    tiny_folder_drop(folder);
+    return out.train.loss;
+}
+
+/* Which variant of an image is seen depends on the pass, not on what else is in the batch. */
+static void variants_belong_to_the_sample(void **state) {
+    (void)state;
+    double big = loss_of_a_pass(8), small = loss_of_a_pass(2);
+    assert_true(fabs(big - small) < 1e-6 * big);
+}
+
 static void backbone_learns_attributes_and_is_taken_over(void **state) {
     (void)state;
     int64_t seed = 5, other = 6;
@@ -568,6 +602,7 @@ int main(void) {
         cmocka_unit_test(not_finite_names_the_layer),
         cmocka_unit_test(classifier_learns),
         cmocka_unit_test(head_learns_on_kept_features),
+        cmocka_unit_test(variants_belong_to_the_sample),
         cmocka_unit_test(backbone_learns_attributes_and_is_taken_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) ? 1 : 0;
