@@ -92,22 +92,42 @@ static void add_scores(backbone_task *t, int count) {
         }
 }
 
+/* The loss of the first `count` rows of a batch, as the graph's of all of them. */
+static double loss_of_rows(const backbone_task *t, int count) {
+    int attributes = t->feed->attributes, binary = t->recipe->binary;
+    double entropy = 0, square = 0;
+    for (int i = 0; i < count; i++)
+        for (int k = 0; k < attributes; k++) {
+            double logit = (double)t->logits[i * attributes + k], wanted = (double)t->about[i].attribute[k];
+            if (k < binary)
+                entropy += fmax(logit, 0) - (wanted > 0.5 ? logit : 0) + log1p(exp(-fabs(logit)));
+            else
+                square += (logit - wanted) * (logit - wanted);
+        }
+    double rows = (double)count;
+    return (binary ? entropy / (rows * binary) : 0) +
+           (attributes > binary ? square / (rows * (attributes - binary)) : 0);
+}
+
+/* A last batch may hold fewer items than there is room for: the rest of it is not counted. */
 static sl_status holdout(void *context, double *out_loss) {
     backbone_task *t = context;
     int batch = t->recipe->batch, attributes = t->feed->attributes;
-    int64_t runs = (t->holdout->count + batch - 1) / batch;
+    int64_t items = t->holdout->count;
     memset(t->score, 0, (size_t)attributes * sizeof *t->score);
     *out_loss = 0;
-    for (int64_t i = 0; i < runs; i++) {
+    for (int64_t at = 0; at < items; at += batch) {
+        int count = items - at < batch ? (int)(items - at) : batch;
         double part;
-        SL_TRY(fill(t, &t->eval, t->holdout, i * batch));
+        SL_TRY(fill(t, &t->eval, t->holdout, at));
         SL_TRY(sl_learner_run(&t->eval.learner, &part));
         SL_TRY(sl_learner_read(&t->eval.learner, t->eval.logits, t->logits, (int64_t)batch * attributes));
-        add_scores(t, batch);
-        *out_loss += part / (double)runs;
+        add_scores(t, count);
+        if (count < batch) part = loss_of_rows(t, count);
+        *out_loss += part / ((double)items / count);
     }
     for (int k = 0; k < attributes; k++) {
-        t->score[k] /= (double)(runs * batch);
+        t->score[k] /= (double)items;
         if (k >= t->recipe->binary) t->score[k] = sqrt(t->score[k]);
     }
     return SL_OK;

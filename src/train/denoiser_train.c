@@ -141,7 +141,9 @@ static sl_status fill_one(const fill_work *work, int place) {
     sl_noising_apply(noising, number, timestep, clean, (size_t)t->pixels, (int)t->channels,
                      t->noisy + place * size, t->target + place * size);
     t->timestep[place] = (float)timestep;
-    t->weight[place] = work->holdout ? 1.0f : (float)sl_noising_weight(noising, timestep);
+    /* a last batch goes on past the grid with what was counted already */
+    t->weight[place] = work->holdout ? (float)(position < work->data->count * r->holdout_draws)
+                                     : (float)sl_noising_weight(noising, timestep);
     if (t->coarse_weight)
         t->coarse_weight[place] = work->holdout ? 0 : (float)r->coarse_weight * t->weight[place];
     fill_beam(work, sample, number, place);
@@ -187,14 +189,14 @@ static void scale_loss(void *context, double scale) {
 static sl_status holdout_loss(void *context, double *out_loss) {
     denoiser_task *t = context;
     int64_t grid = t->holdout->count * t->recipe->holdout_draws, batch = t->recipe->batch;
-    int64_t runs = (grid + batch - 1) / batch;
+    double batches = (double)grid / (double)batch; /* the last may be a part of one */
     *out_loss = 0;
-    for (int64_t i = 0; i < runs; i++) {
-        fill_work work = {.task = t, .data = t->holdout, .first = i * batch, .holdout = true};
+    for (int64_t first = 0; first < grid; first += batch) {
+        fill_work work = {.task = t, .data = t->holdout, .first = first, .holdout = true};
         double part;
         SL_TRY(fill(&work));
         SL_TRY(sl_learner_evaluate(&t->learner, &part));
-        *out_loss += part / (double)runs;
+        *out_loss += part / batches;
     }
     return SL_OK;
 }

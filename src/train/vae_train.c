@@ -126,37 +126,42 @@ static void cut(const vae_task *t, const sl_feed *feed, const float *image, uint
     for (int i = 0; i < t->latent_count; i++) noise[i] *= part;
 }
 
-/* Micro-batch number `number` of a feed. Images of a counted feed are taken in turn. */
-static sl_status fill(vae_task *t, const sl_feed *feed, int64_t number) {
+/* A batch of `count` images from position `first` of the run on, each as often as there is room for. Images
+ * of a counted feed are taken in turn. */
+static sl_status fill(vae_task *t, const sl_feed *feed, int64_t first, int count) {
     const sl_vae_recipe *r = t->recipe;
-    int images = r->batch / r->crops_per_image;
+    int crops = r->crops_per_image, images = r->batch / crops;
     int64_t items[256], size = (int64_t)feed->height_px * feed->width_px * feed->channels;
     for (int i = 0; i < images; i++) {
-        items[i] = number * images + i;
+        items[i] = first + i % count;
         if (feed->count) items[i] = sl_shuffled_item(r->seed, items[i], feed->count);
     }
     SL_TRY(sl_feed_get_many(feed, items, images, t->images, NULL));
-    for (int k = 0; k < r->batch; k++)
-        cut(t, feed, t->images + k / r->crops_per_image * size, (uint32_t)(number * r->batch + k), k);
+    for (int k = 0; k < r->batch; k++) {
+        int64_t position = first + k / crops % count;
+        cut(t, feed, t->images + k / crops * size, (uint32_t)(position * crops + k % crops), k);
+    }
     return SL_OK;
 }
 
 static sl_status gradient(void *context, int64_t step, int micro, double *out_loss) {
     vae_task *t = context;
-    SL_TRY(fill(t, t->feed, step * t->accumulate + micro));
+    int images = t->recipe->batch / t->recipe->crops_per_image;
+    SL_TRY(fill(t, t->feed, (step * t->accumulate + micro) * images, images));
     return sl_learner_run(&t->learner, out_loss);
 }
 
+/* Images that fill no batch come one by one, so that each counts once. */
 static sl_status holdout_loss(void *context, double *out_loss) {
     vae_task *t = context;
-    int images = t->recipe->batch / t->recipe->crops_per_image;
-    int64_t runs = (t->holdout->count + images - 1) / images;
+    int images = t->recipe->batch / t->recipe->crops_per_image, count;
     *out_loss = 0;
-    for (int64_t i = 0; i < runs; i++) {
+    for (int64_t at = 0; at < t->holdout->count; at += count) {
         double part;
-        SL_TRY(fill(t, t->holdout, i));
+        count = t->holdout->count - at >= images ? images : 1;
+        SL_TRY(fill(t, t->holdout, at, count));
         SL_TRY(sl_learner_evaluate(&t->learner, &part));
-        *out_loss += part / (double)runs;
+        *out_loss += part / ((double)t->holdout->count / count);
     }
     return SL_OK;
 }

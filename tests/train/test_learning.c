@@ -60,6 +60,25 @@ static void autoencoder_learns(void **state) {
     sl_model_free(vae);
 }
 
+/* Every held-out image counts once, whatever the batch. */
+static void held_out_images_count_once(void **state) {
+    (void)state;
+    double loss[2];
+    for (int i = 0; i < 2; i++) {
+        int64_t seed = 1, other = 2;
+        sl_model *vae = tiny_model(tiny_vae);
+        sl_feed feed = tiny_feed(&seed, 0), holdout = tiny_feed(&other, 5);
+        sl_vae_recipe recipe = vae_recipe();
+        recipe.batch = i ? 12 : 4; /* three images, or one */
+        sl_train_options options = quick_options(1, 3e-3, NULL);
+        sl_train_outcome out;
+        assert_ok(sl_train_vae(vae, &recipe, &feed, &holdout, &options, NULL, &out));
+        loss[i] = out.holdout_first;
+        sl_model_free(vae);
+    }
+    assert_true(fabs(loss[1] - loss[0]) < 1e-6 * loss[0]);
+}
+
 static void autoencoder_repeats_with_any_threads_and_after_a_cut(void **state) {
     (void)state;
     sl_train_outcome out;
@@ -477,6 +496,24 @@ static void not_finite_names_the_layer(void **state) {
     sl_model_free(text);
 }
 
+/* Every held-out latent counts once in every draw, whatever the batch. */
+static void held_out_latents_count_once(void **state) {
+    (void)state;
+    static const int batches[] = {1, 5, 8}; /* of 12 */
+    double loss[3];
+    for (int i = 0; i < 3; i++) {
+        sl_train_outcome out;
+        sl_model *unet = tiny_model(tiny_unet), *text = tiny_model(tiny_text);
+        assert_ok(
+            run_denoiser(&(sl_denoiser_models){.unet = unet, .text = text}, batches[i], 1, 1, NULL, &out));
+        loss[i] = out.holdout_first;
+        sl_model_free(unet);
+        sl_model_free(text);
+    }
+    assert_true(fabs(loss[1] - loss[0]) < 1e-6 * loss[0]);
+    assert_true(fabs(loss[2] - loss[0]) < 1e-6 * loss[0]);
+}
+
 /* ---- classifiers ---- */
 
 static const char tiny_resnet[] =
@@ -582,9 +619,34 @@ static void backbone_learns_attributes_and_is_taken_over(void **state) {
     tiny_folder_drop(folder);
 }
 
+/* Losses and scores count every held-out image once, whatever the batch. */
+static void held_out_attributes_count_once(void **state) {
+    (void)state;
+    sl_backbone_outcome out[2];
+    for (int i = 0; i < 2; i++) {
+        int64_t seed = 5, other = 6;
+        sl_feed feed = tiny_feed(&seed, 0), holdout = tiny_feed(&other, 6);
+        sl_model *model = resnet(3);
+        sl_param *head = sl_params_find(model->params, "fc.weight"); /* which is zeros in a new model */
+        sl_random random = sl_random_stream(2, SL_STREAM_TEST, 0);
+        sl_random_normals(&random, head->value.data, 3 * 8);
+        sl_backbone_recipe recipe = {.batch = i ? 4 : 1, .binary = 2, .seed = 1};
+        char *folder = tiny_folder();
+        sl_train_options options = quick_options(0, 5e-3, folder);
+        options.holdout_every = 1;
+        assert_ok(sl_train_backbone(model, &recipe, &feed, &holdout, &options, NULL, &out[i]));
+        sl_model_free(model);
+        tiny_folder_drop(folder);
+    }
+    assert_true(fabs(out[1].train.holdout_first - out[0].train.holdout_first) <
+                1e-6 * out[0].train.holdout_first);
+    for (int k = 0; k < 3; k++) assert_true(fabs(out[1].score[k] - out[0].score[k]) < 1e-6);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(autoencoder_learns),
+        cmocka_unit_test(held_out_images_count_once),
         cmocka_unit_test(autoencoder_repeats_with_any_threads_and_after_a_cut),
         cmocka_unit_test(linear_start_codes_blocks),
         cmocka_unit_test(decoder_learns_and_the_encoder_stays),
@@ -600,6 +662,8 @@ int main(void) {
         cmocka_unit_test(accumulation_equals_a_big_batch),
         cmocka_unit_test(adapter_learns_and_leaves_the_rest_alone),
         cmocka_unit_test(not_finite_names_the_layer),
+        cmocka_unit_test(held_out_latents_count_once),
+        cmocka_unit_test(held_out_attributes_count_once),
         cmocka_unit_test(classifier_learns),
         cmocka_unit_test(head_learns_on_kept_features),
         cmocka_unit_test(variants_belong_to_the_sample),
