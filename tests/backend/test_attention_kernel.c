@@ -196,10 +196,37 @@ static void test_large_scores(void **state) {
     buffers_free();
 }
 
+static void check_not_numbers(const sl_cpu_kernels *kernels, void *context) {
+    const attention_case *c = context;
+    for (size_t i = 0; i < c->out.count; i++)
+        if (!isnan(((const float *)c->out.data)[i]))
+            fail_msg("element %zu at %s is %g", i, kernels->name, (double)((const float *)c->out.data)[i]);
+}
+
+/* A key that is no number, with the bits that plans fill unwritten memory with, is in every output. */
+static void test_nan_is_not_lost(void **state) {
+    (void)state;
+    enum { DIM = 16, QUERIES = 5, KEYS = 200 };
+    static const int64_t places[] = {0, 100, KEYS - 1};
+    const uint32_t poison = 0xffffffff;
+    for (int i = 0; i < 3; i++) {
+        attention_case c = {.dtype = SL_F32};
+        c.shape = (sl_cpu_attention_shape){1, 1, QUERIES, KEYS, DIM, 0, 0, 0, 0, false, 0.25f};
+        c.q = array_random(SL_F32, QUERIES * DIM, 0, 1), c.k = array_random(SL_F32, KEYS * DIM, 0, 1);
+        c.v = array_random(SL_F32, KEYS * DIM, 0, 1), c.out = array_new(SL_F32, QUERIES * DIM);
+        c.lse = buffer_new(QUERIES * sizeof(float));
+        memcpy((float *)c.k.data + places[i] * DIM + 3, &poison, sizeof poison);
+        output outputs[] = {{c.lse, QUERIES * sizeof(float)}};
+        at_every_level(false, run, check_not_numbers, &c, outputs, 1);
+        buffers_free();
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_shapes_of_models), cmocka_unit_test(test_random_shapes),
-        cmocka_unit_test(test_scores_far_from_zero), cmocka_unit_test(test_large_scores)};
+        cmocka_unit_test(test_scores_far_from_zero), cmocka_unit_test(test_large_scores),
+        cmocka_unit_test(test_nan_is_not_lost)};
     noise = sl_random_stream(1, SL_STREAM_TEST, 0);
     return cmocka_run_group_tests(tests, NULL, NULL) ? 1 : 0;
 }

@@ -30,10 +30,11 @@ SL_INLINE vf v_exp(vf x) {
     return vf_select(vf_is_nan(x), x, result);
 }
 
-/* 2^x for x of at most 127, 0 below -126: what softmax needs, in two thirds of the steps. Adding 1.5 2^23
- * leaves the nearest whole number in the lowest bits. */
+/* 2^x for x of at most 127, 0 below -126: what softmax needs, in two thirds of the steps. Adding 1.5 2^23 and
+ * the bias of exponents leaves the nearest power of two in the lowest bits; it is multiplied by, as adding
+ * exponents makes numbers of some NaNs. */
 SL_INLINE vf v_exp2(vf x) {
-    const vf low = vf_set1(-126), whole = vf_set1(12582912);
+    const vf low = vf_set1(-126), whole = vf_set1(12582912 + 127);
     vf clamped = vf_max(low, x);
     vf n = clamped + whole;
     vf r = clamped - (n - whole);
@@ -44,7 +45,7 @@ SL_INLINE vf v_exp2(vf x) {
     p = vf_fma(p, r, vf_set1(2.40226475e-1f));
     p = vf_fma(p, r, vf_set1(6.93147181e-1f));
     p = vf_fma(p, r, vf_set1(1));
-    return vf_select(vf_less(x, low), vf_zero(), vf_bits(vi_add(vi_bits(p), vi_shift_up(vi_bits(n), 23))));
+    return vf_select(vf_less(x, low), vf_zero(), p * vf_bits(vi_shift_up(vi_bits(n), 23)));
 }
 
 /* 2^x to 3e-6 of it, for results that are rounded to bf16; 0 where it is far below the smallest number. */
