@@ -48,14 +48,6 @@ static double quick_gelu_slope(double x) {
     return s + 1.702 * x * s * (1 - s);
 }
 
-static double relu(double x) {
-    return x < 0 ? 0 : x; /* NaN stays NaN */
-}
-
-static double relu_slope(double y) {
-    return y > 0;
-}
-
 static double sigmoid_slope(double y) {
     return y * (1 - y);
 }
@@ -106,7 +98,6 @@ ELEMENTWISE(SILU, silu, silu_slope, 0)
 ELEMENTWISE(GELU, gelu, gelu_slope, 0)
 ELEMENTWISE(GELU_TANH, gelu_tanh, gelu_tanh_slope, 0)
 ELEMENTWISE(QUICK_GELU, quick_gelu, quick_gelu_slope, 0)
-ELEMENTWISE(RELU, relu, relu_slope, 1)
 ELEMENTWISE(SIGMOID, sigmoid, sigmoid_slope, 1)
 ELEMENTWISE(SQUARE, square, square_slope, 0)
 ELEMENTWISE(ABS, fabs, sign, 0)
@@ -128,6 +119,31 @@ const sl_op_desc sl_op_desc_EXP = {.in_min = 1,
                                    .grad = grad_exp,
                                    .in_place = 1};
 
+/* Where relu and clamp pass nothing on, a gradient that is no number is left out too. */
+static sl_status reference_relu(const sl_call *call, double *const *in, double *const *out) {
+    for (int64_t i = 0; i < sl_operand_count(&call->in[0]); i++)
+        out[0][i] = in[0][i] < 0 ? 0 : in[0][i]; /* NaN stays NaN */
+    return SL_OK;
+}
+
+static sl_status reference_relu_bwd(const sl_call *call, double *const *in, double *const *out) {
+    for (int64_t i = 0; i < sl_operand_count(&call->in[0]); i++) out[0][i] = in[0][i] > 0 ? in[1][i] : 0;
+    return SL_OK;
+}
+
+static void grad_relu(sl_emitter *emitter, sl_grad_call *call) {
+    call->in_grad[0] = sl_emit2(emitter, SL_OP_RELU_BWD, call->attrs, call->out[0], call->out_grad[0]);
+}
+
+const sl_op_desc sl_op_desc_RELU = {.in_min = 1,
+                                    .in_max = 1,
+                                    .infer = sl_rule_like_first,
+                                    .reference = reference_relu,
+                                    .grad = grad_relu,
+                                    .in_place = 1};
+const sl_op_desc sl_op_desc_RELU_BWD = {
+    .in_min = 2, .in_max = 2, .infer = infer_bwd, .reference = reference_relu_bwd, .in_place = 3};
+
 static sl_status reference_clamp(const sl_call *call, double *const *in, double *const *out) {
     double low = call->attrs->alpha, high = call->attrs->beta;
     for (int64_t i = 0; i < sl_operand_count(&call->in[0]); i++)
@@ -138,7 +154,7 @@ static sl_status reference_clamp(const sl_call *call, double *const *in, double 
 static sl_status reference_clamp_bwd(const sl_call *call, double *const *in, double *const *out) {
     double low = call->attrs->alpha, high = call->attrs->beta;
     for (int64_t i = 0; i < sl_operand_count(&call->in[0]); i++)
-        out[0][i] = in[0][i] < low || in[0][i] > high ? 0 : in[1][i];
+        out[0][i] = in[0][i] >= low && in[0][i] <= high ? in[1][i] : 0;
     return SL_OK;
 }
 

@@ -152,7 +152,73 @@ static void kernels_match_references(void **state) {
     print_message("%d kernels compared, %d not runnable here\n", count - skipped, skipped);
 }
 
+/* ---- infinities and NaN ---- */
+
+/* In one of three places. */
+static void make_special(sl_operand *in, sl_random *random) {
+    static const double values[] = {NAN, INFINITY, -INFINITY};
+    for (int64_t i = 0; i < sl_operand_count(in); i++)
+        if (sl_random_below(random, 3) == 0)
+            sl_convert(SL_F64, &values[sl_random_below(random, 3)], in->dtype,
+                       (char *)in->data + (size_t)i * sl_dtype_bytes(in->dtype), 1);
+}
+
+/* NaN, an infinity of either sign, or a number. */
+static int class_of(double value) {
+    return isnan(value) ? 2 : isinf(value) ? (value > 0 ? 1 : -1) : 0;
+}
+
+static void compare_classes(const sl_kernel *kernel, const op_case *c, const double *expected) {
+    const sl_operand *out = &c->call.out[0];
+    double value;
+    for (int64_t i = 0; i < sl_operand_count(out); i++) {
+        sl_convert(out->dtype, (const char *)out->data + (size_t)i * sl_dtype_bytes(out->dtype), SL_F64,
+                   &value, 1);
+        if (class_of(value) != class_of(expected[i]))
+            fail_msg("%s: element %lld is %g, expected %g", kernel->name, (long long)i, value, expected[i]);
+    }
+}
+
+static bool try_special(const sl_kernel *kernel, int inputs, sl_random *random) {
+    op_case c;
+    double *expected[SL_OUTPUTS_MAX] = {NULL};
+    op_case_make(&c, kernel->op, SIZES_ODD, sl_random_below(random, 2) ? SL_BF16 : SL_F32, SL_F32, random);
+    if (!sl_kernel_fits(kernel, &c.call, sl_isa_available())) return false;
+    op_case_allocate(&c, random);
+    for (int i = 0; i < inputs; i++) make_special(&c.call.in[i], random);
+    op_case_reference(&c, expected);
+    run_kernel(kernel, &c);
+    compare_classes(kernel, &c, expected[0]);
+    sl_free(expected[0]);
+    op_case_free(&c);
+    return true;
+}
+
+/* What has no share in a result is left out, not multiplied by 0: special values come through by the same
+ * rule in kernels and references. */
+static void special_values_follow_the_references(void **state) {
+    (void)state;
+    static const struct {
+        sl_op op;
+        int inputs; /* that hold them */
+    } ruled[] = {{SL_OP_RELU_BWD, 2},    {SL_OP_CLAMP_BWD, 2},   {SL_OP_ABS_BWD, 2},
+                 {SL_OP_RING_GATHER, 1}, {SL_OP_RING_SPREAD, 1}, {SL_OP_RELU, 1}};
+    int count;
+    const sl_kernel *kernels = sl_kernels(&count);
+    for (int k = 0; k < count; k++)
+        for (size_t r = 0; r < sizeof ruled / sizeof *ruled; r++) {
+            sl_random random = sl_random_stream(8, SL_STREAM_TEST, number_of(kernels[k].name));
+            if (kernels[k].op != ruled[r].op || (kernels[k].isa & sl_isa_available()) != kernels[k].isa)
+                continue;
+            int ran = 0;
+            for (int i = 0; i < ATTEMPTS && ran < WANTED; i++)
+                ran += try_special(&kernels[k], ruled[r].inputs, &random);
+            assert_int_equal(ran, WANTED);
+        }
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(kernels_match_references),
+    cmocka_unit_test(special_values_follow_the_references),
 };
 TEST_MAIN(tests)

@@ -134,7 +134,7 @@ MAP(square_bwd, 2, 2 * a * b)
 MAP(abs, 1, fabsf(a))
 MAP(abs_bwd, 2, b *(float)((a > 0) - (a < 0)))
 MAP(clamp, 1, a<alpha ? alpha : a> beta ? beta : a)
-MAP(clamp_bwd, 2, a<alpha || a> beta ? 0 : b)
+MAP(clamp_bwd, 2, a >= alpha && a <= beta ? b : 0)
 MAP(relu, 1, a < 0 ? 0 : a)
 MAP(relu_bwd, 2, a > 0 ? b : 0)
 

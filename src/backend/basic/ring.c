@@ -178,6 +178,9 @@ static void fill_table(const sl_call *call, int64_t image, float *table) {
         for (int64_t c = 0; c < channels; c++) table[r * channels + c] *= weight[r];
 }
 
+/* What a ring that has no share in a place gives it, whatever it holds: 0 times infinity would be NaN. */
+static const float nothing[BLOCK];
+
 /* to[places][channels], from the rows of `table`, which are `step` apart */
 static inline void spread_piece(const int64_t channels, int64_t places, int64_t rings, const float *at,
                                 const float *table, int64_t step, float *restrict to) {
@@ -187,8 +190,8 @@ static inline void spread_piece(const int64_t channels, int64_t places, int64_t 
             memset(to, 0, (size_t)channels * sizeof *to);
             continue;
         }
-        /* the ring above the last one is not read, nor one that has no share */
-        const float *low = table + b.ring * step, *high = b.share[1] > 0 ? low + step : low;
+        /* the ring above the last one is not read */
+        const float *low = table + b.ring * step, *high = b.share[1] > 0 ? low + step : nothing;
         for (int64_t c = 0; c < channels; c++) to[c] = b.share[0] * low[c] + b.share[1] * high[c];
     }
 }

@@ -49,7 +49,7 @@ PIECE float quick_gelu_slope_of(float x) {
     return t + 1.702f * x * t * (1 - t);
 }
 
-/* One choice of operation for a pack: v[i] from x = v[i]. */
+/* One choice of operation for a pack: v[i] from x = v[i], and from dy[i] in a backward pass. */
 #define OF_PACK(id, formula)                                                                                 \
     case SL_OP_##id:                                                                                         \
         EACH(i) {                                                                                            \
@@ -77,19 +77,20 @@ PIECE void unary_values(const sl_cuda_own *c, float *v) {
     }
 }
 
-/* Of in[0]: the op's input, or its result where backend/ops.def says "y, dy". */
-PIECE void unary_slopes(const sl_cuda_own *c, float *v) {
+/* Of in[0], the op's input, or its result where backend/ops.def says "y, dy". Where an op passes nothing on,
+ * a gradient that is no number is left out too. */
+PIECE void unary_gradients(const sl_cuda_own *c, float *v, const float *dy) {
     float alpha = (float)c->attrs.alpha, beta = (float)c->attrs.beta;
     switch (c->op) {
-        OF_PACK(SILU_BWD, silu_slope_of(x))
-        OF_PACK(GELU_BWD, gelu_slope_of(x))
-        OF_PACK(GELU_TANH_BWD, gelu_tanh_slope_of(x))
-        OF_PACK(QUICK_GELU_BWD, quick_gelu_slope_of(x))
-        OF_PACK(RELU_BWD, (float)(x > 0))
-        OF_PACK(SIGMOID_BWD, x * (1 - x))
-        OF_PACK(SQUARE_BWD, 2 * x)
-        OF_PACK(ABS_BWD, (float)((x > 0) - (x < 0)))
-        OF_PACK(CLAMP_BWD, (float)(alpha <= x && x <= beta))
+        OF_PACK(SILU_BWD, silu_slope_of(x) * dy[i])
+        OF_PACK(GELU_BWD, gelu_slope_of(x) * dy[i])
+        OF_PACK(GELU_TANH_BWD, gelu_tanh_slope_of(x) * dy[i])
+        OF_PACK(QUICK_GELU_BWD, quick_gelu_slope_of(x) * dy[i])
+        OF_PACK(RELU_BWD, x > 0 ? dy[i] : 0)
+        OF_PACK(SIGMOID_BWD, x * (1 - x) * dy[i])
+        OF_PACK(SQUARE_BWD, 2 * x * dy[i])
+        OF_PACK(ABS_BWD, (float)((x > 0) - (x < 0)) * dy[i])
+        OF_PACK(CLAMP_BWD, alpha <= x && x <= beta ? dy[i] : 0)
     default:
         break;
     }
@@ -116,8 +117,7 @@ PIECE void unary_bwd_at(const sl_cuda_own *c, position item) {
     int n = flat_n(c, item);
     load_in(c, 0, item * c->step, n, v);
     load_in(c, 1, item * c->step, n, dy);
-    unary_slopes(c, v);
-    EACH(i) v[i] *= dy[i];
+    unary_gradients(c, v, dy);
     store_out(c, 0, item * c->step, n, v);
 }
 
