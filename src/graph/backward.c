@@ -111,8 +111,12 @@ static void differentiate(sl_graph *graph, const walk *w, int32_t n) {
         return;
     }
     sl_op_describe(node.op)->grad(&graph->emitter, &call);
-    for (int i = 0; i < node.in_count; i++)
-        if (call.need[i]) add_gradient(graph, node.in[i], call.in_grad[i]);
+    for (int i = 0; i < node.in_count; i++) {
+        if (!call.need[i]) continue;
+        if (!call.in_grad[i].id)
+            sl_graph_fail(graph, SL_UNSUPPORTED, "%s has no gradient of input %d", sl_op_name(node.op), i);
+        add_gradient(graph, node.in[i], call.in_grad[i]);
+    }
 }
 
 /* A parameter's gradient is complete once the first node that reads it was visited: put it away at once. */

@@ -34,7 +34,7 @@ typedef struct sl_grad_call {
     sl_value in[SL_INPUTS_MAX], out[SL_OUTPUTS_MAX];
     sl_value out_grad[SL_OUTPUTS_MAX]; /* SL_NONE where nothing flows in; at least one is there */
     bool need[SL_INPUTS_MAX];          /* inputs whose gradient is wanted */
-    sl_value in_grad[SL_INPUTS_MAX];   /* to be filled for those; starts as SL_NONE (= zero gradient) */
+    sl_value in_grad[SL_INPUTS_MAX]; /* to be filled for those; one that stays SL_NONE is an error, no zero */
 } sl_grad_call;
 
 typedef struct sl_op_desc {

@@ -385,6 +385,33 @@ static void gradients_have_the_format_of_their_values(void **state) {
     sl_graph_free(g);
 }
 
+/* What an operation takes as given has no gradient, which is no zero. */
+static void missing_gradients_are_named(void **state) {
+    (void)state;
+    for (int k = 0; k < 3; k++) {
+        sl_graph *g;
+        assert_ok(sl_graph_new(&g));
+        sl_value x = sl_input(g, "x", SL_F32, SL_SHAPE(3, 4)),
+                 weight = sl_input(g, "weight", SL_F32, SL_SHAPE(3)),
+                 classes = sl_input(g, "classes", SL_F32, SL_SHAPE(4)),
+                 place = sl_input(g, "place", SL_F32, SL_SHAPE(1, 3)), loss;
+        sl_graph_require_gradient(g, x);
+        sl_graph_require_gradient(g, k == 0 ? weight : k == 1 ? classes : place);
+        if (k == 0)
+            loss = sl_mse(g, x, sl_input(g, "target", SL_F32, SL_SHAPE(3, 4)), weight);
+        else if (k == 1)
+            loss = sl_cross_entropy(g, x, sl_input(g, "labels", SL_I32, SL_SHAPE(3)), classes);
+        else
+            loss = sl_sum(g, sl_ring_mean(g, sl_reshape(g, x, SL_SHAPE(1, 3, 4)), sl_rings_of(g, place, 2)),
+                          SL_ALL_AXES);
+        sl_graph_backward(g, loss);
+        assert_status(sl_graph_status(g), SL_UNSUPPORTED);
+        assert_non_null(
+            strstr(sl_error_message(), k < 2 ? "no gradient of input 2" : "no gradient of input 1"));
+        sl_graph_free(g);
+    }
+}
+
 static void batch_norm_follows_its_batches(void **state) {
     (void)state;
     enum { ROWS = 10 };
@@ -484,6 +511,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(the_guard_names_the_first_bad_layer),
     cmocka_unit_test(strict_plans_refuse_references),
     cmocka_unit_test(gradients_have_the_format_of_their_values),
+    cmocka_unit_test(missing_gradients_are_named),
     cmocka_unit_test(batch_norm_follows_its_batches),
     cmocka_unit_test(pixel_shuffles_are_inverse),
     cmocka_unit_test(profile_counts_every_operation),
