@@ -315,6 +315,33 @@ static void a_simulated_folder_has_one_image_and_group_each(void **state) {
     json_decref(result);
 }
 
+static void faults_of_simulated_files_come_with_them(void **state) {
+    (void)state;
+    json_t *result;
+    sl_simulate_settings simulate;
+    sl_simulate_result made;
+    int count, unreal = 0;
+    assert_ok(sl_options_default(sl_simulate_options, arena, &simulate));
+    simulate.count = 10;
+    simulate.size_px = 32;
+    simulate.unreal = 0.5;
+    simulate.out = path_of("made");
+    assert_ok(sl_simulate(&simulate, NULL, NULL, &made));
+    assert_true(made.unreal > 0 && made.unreal < 10);
+    assert_ok(import_with(simulate.out, (sl_import_settings){0}, &result));
+    json_decref(result);
+    const sl_image_record *images = all_images(&count);
+    assert_int_equal(count, 10);
+    for (int i = 0; i < count; i++) {
+        sl_image_label label;
+        assert_ok(sl_image_label_get(workspace, &images[i], arena, &label));
+        assert_int_equal(label.source, SL_LABEL_BY_TRUTH);
+        assert_true(label.label == SL_LABEL_REAL || label.strength > 0);
+        unreal += label.label == SL_LABEL_UNREAL;
+    }
+    assert_int_equal(unreal, made.unreal);
+}
+
 static void a_run_tells_of_the_import(void **state) {
     (void)state;
     json_t *result;
@@ -507,19 +534,13 @@ static void copies_with_different_labels_are_told(void **state) {
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, scratch_open, scratch_close)
 static const struct CMUnitTest tests[] = {
-    TEST(a_folder_with_everything_in_it),
-    TEST(what_cannot_be_read_is_named),
-    TEST(groups_come_from_where_they_are_told),
-    TEST(a_folder_is_one_group_however_it_is_named),
-    TEST(labels_come_with_folders_and_tables),
-    TEST(corrected_labels_supersede),
-    TEST(copies_with_different_labels_are_told),
-    TEST(faults_are_named_before_anything_is_added),
-    TEST(made_images_never_pass_for_measured),
-    TEST(a_simulated_folder_has_one_image_and_group_each),
-    TEST(a_run_tells_of_the_import),
-    TEST(one_scan_under_two_names_is_told),
-    TEST(measured_images_keep_their_groups_apart),
+    TEST(a_folder_with_everything_in_it),           TEST(what_cannot_be_read_is_named),
+    TEST(groups_come_from_where_they_are_told),     TEST(a_folder_is_one_group_however_it_is_named),
+    TEST(labels_come_with_folders_and_tables),      TEST(corrected_labels_supersede),
+    TEST(copies_with_different_labels_are_told),    TEST(faults_are_named_before_anything_is_added),
+    TEST(made_images_never_pass_for_measured),      TEST(a_simulated_folder_has_one_image_and_group_each),
+    TEST(faults_of_simulated_files_come_with_them), TEST(a_run_tells_of_the_import),
+    TEST(one_scan_under_two_names_is_told),         TEST(measured_images_keep_their_groups_apart),
     TEST(the_newest_images_are_compared),
 };
 TEST_MAIN(tests)

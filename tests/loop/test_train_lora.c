@@ -176,6 +176,34 @@ static void all_images_are_learnt_from(void **state) {
     sl_text_free(&said);
 }
 
+static int learnt_from(const sl_lora_settings *settings) {
+    sl_text said = SL_TEXT_INIT;
+    assert_ok(sl_train_lora_preview(settings, workspace, &said));
+    int count = atoi(sl_text_get(&said));
+    sl_text_free(&said);
+    return count;
+}
+
+/* Of simulated images those without faults, of measured ones those that nobody calls impossible. */
+static void what_is_impossible_teaches_nothing(void **state) {
+    (void)state;
+    sl_lora_settings settings = settings_for("/nonexistent", 4);
+    const sl_truth faulty = {.artefact = "blobs", .strength = 0.8}, clean = {.real = true};
+    sl_image_record row = {.origin = SL_ORIGIN_SIMULATED,
+                           .split = SL_SPLIT_TRAIN,
+                           .group_key = "g",
+                           .caption = "SAXS data showing rings",
+                           .truth = &clean};
+    settings.origin = 1; /* simulated */
+    settings.holdout = 0;
+    scratch_add_rows(row, 25);
+    int before = learnt_from(&settings);
+    assert_true(before >= 25);
+    row.truth = &faulty;
+    scratch_add_rows(row, 40);
+    assert_int_equal(learnt_from(&settings), before);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_adapter_is_trained_and_recorded),
@@ -184,6 +212,7 @@ int main(void) {
         cmocka_unit_test(a_folder_does_as_well),
         cmocka_unit_test(without_images_it_says_so),
         cmocka_unit_test(all_images_are_learnt_from),
+        cmocka_unit_test(what_is_impossible_teaches_nothing),
     };
     return cmocka_run_group_tests(tests, set_up, scratch_close) ? 1 : 0;
 }

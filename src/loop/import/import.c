@@ -9,6 +9,7 @@
 #include "loop/import/import_labels.h"
 #include "loop/import/import_names.h"
 #include "loop/import/import_origin.h"
+#include "loop/import/import_truth.h"
 #include "loop/import/look_alikes.h"
 #include "loop/job.h"
 
@@ -198,6 +199,8 @@ static sl_status keep_frame(importer *in, item *each, const sl_frame *frame) {
     SL_TRY(
         sl_context(sl_import_origin_find(in->settings->origin, each->row, provenance, &each->record.origin),
                    "'%s'", each->path));
+    if (each->record.origin == SL_ORIGIN_SIMULATED)
+        each->record.truth = sl_import_truth_of(provenance, each->arena);
     SL_TRY(sl_frame_to_image(frame, &image));
     each->record.source = sl_arena_strdup(each->arena, frame->source);
     each->record.dtype = sl_dtype_name(frame->header.dtype);

@@ -39,11 +39,23 @@ static void keep(sl_simulated_files *files, const char *before, const char *suff
     files->file[k].bytes = bytes;
 }
 
+/* Which faults there are, for whoever has the image without its sidecar. */
+static json_t *faults_of(const json_t *truth) {
+    json_t *list = json_array();
+    size_t k;
+    const json_t *each;
+    json_array_foreach(json_object_get(truth, "artefacts"), k, each)
+        json_array_append_new(list, json_pack("{s:O, s:O}", "type", json_object_get(each, "type"), "severity",
+                                              json_object_get(each, "severity")));
+    return list;
+}
+
 static json_t *provenance_of(const json_t *truth) {
     json_t *provenance =
         json_pack("{s:s, s:s, s:i, s:O, s:O, s:O}", "scatterloop", SL_VERSION, "origin", "simulated",
                   "simulator", SL_SIM_VERSION, "seed", json_object_get(truth, "seed"), "index",
                   json_object_get(truth, "index"), "class", json_object_get(truth, "class"));
+    json_object_set_new(provenance, "artefacts", faults_of(truth));
     if (json_object_get(truth, "given"))
         json_object_set(provenance, "given", json_object_get(truth, "given"));
     return provenance;

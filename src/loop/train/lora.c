@@ -4,6 +4,7 @@
 #include "base/hash.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "loop/classify/labels.h"
 #include "loop/engine.h"
 #include "loop/job.h"
 #include "loop/model_folder.h"
@@ -124,13 +125,25 @@ static char *keep(const tuning *t, const char *text) {
     return text ? sl_arena_strdup(t->arena, text) : NULL;
 }
 
+/* No model learns from a model (--origin all), nor from what is known to be impossible. */
+static sl_status may_teach(const tuning *t, const sl_image_record *r, sl_arena *arena, bool *out) {
+    sl_image_label said;
+    *out = r->origin != SL_ORIGIN_GENERATED;
+    if (!*out) return SL_OK;
+    SL_TRY(sl_image_label_get(t->workspace, r, arena, &said));
+    *out = said.label != SL_LABEL_UNREAL;
+    return SL_OK;
+}
+
 static sl_status choose_page(void *context, const sl_image_page *page) {
     choice *out = context;
     const tuning *t = out->tuning;
     if (page->first == 0) make_room(t, page->total, out);
     for (int i = 0; i < page->count; i++) {
         const sl_image_record *r = &page->record[i];
-        if (r->origin == SL_ORIGIN_GENERATED) continue; /* --origin all: no model learns from a model */
+        bool teaches;
+        SL_TRY(may_teach(t, r, page->arena, &teaches));
+        if (!teaches) continue;
         out->group[out->count] = r->group_key ? keep(t, r->group_key) : "";
         out->item[out->count] = item_of(t, keep(t, r->caption), keep(t, r->object_hash));
         out->item[out->count++].image = r->id;
