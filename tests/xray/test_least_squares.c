@@ -47,12 +47,42 @@ static void what_is_not_determined_is_refused(void **state) {
     assert_false(normal_equations_solve(&e, 0, found, NULL));
 }
 
+/* p0 exp(-p1 at) */
+static double fall(const void *context, const double *p, int at, double *derivative) {
+    (void)context;
+    derivative[0] = exp(-p[1] * at), derivative[1] = -at * p[0] * derivative[0];
+    return p[0] * derivative[0];
+}
+
+static bool hold_rate(const double *now, double *next) {
+    next[1] = fmin(fmax(next[1], now[1] - 0.1), now[1] + 0.1);
+    return next[1] >= 0;
+}
+
+static void a_curve_is_fitted_from_afar(void **state) {
+    (void)state;
+    double value[12], variance[12], p[2] = {1, 1.5}, error[2];
+    for (int k = 0; k < 12; k++) value[k] = 5 * exp(-0.3 * k), variance[k] = 0.01 * (k + 1);
+    curve of = {2, 12, value, variance, fall, hold_rate, NULL};
+    assert_true(curve_fit(&of, 60, 1e-9, p, error) < 1e-9);
+    assert_true(fabs(p[0] - 5) < 1e-6 && fabs(p[1] - 0.3) < 1e-6 && error[0] > 0 && error[1] > 0);
+}
+
+static void a_curve_that_is_not_determined_is_refused(void **state) {
+    (void)state;
+    double value[1] = {1}, variance[1] = {1}, p[2] = {1, 0}, error[2];
+    curve of = {2, 1, value, variance, fall, NULL, NULL};
+    assert_true(isnan(curve_fit(&of, 4, 1e-3, p, error)));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(exact_values_are_found),
         cmocka_unit_test(variances_are_those_of_a_mean),
         cmocka_unit_test(damping_shortens_the_step),
         cmocka_unit_test(what_is_not_determined_is_refused),
+        cmocka_unit_test(a_curve_is_fitted_from_afar),
+        cmocka_unit_test(a_curve_that_is_not_determined_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

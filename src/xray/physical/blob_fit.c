@@ -124,7 +124,9 @@ static void cut(const cell_map *map, int32_t i, int32_t j, patch *out) {
 }
 
 /* p: height, row, column, three of the inverse covariance, ground, its slopes. */
-static double model(const double *p, double y, double x, double *derivative) {
+static double model(const void *context, const double *p, int at, double *derivative) {
+    const patch *f = context;
+    double y = f->y[at], x = f->x[at];
     double v = y - p[1], u = x - p[2], bell = exp(-0.5 * (p[3] * v * v + 2 * p[4] * v * u + p[5] * u * u));
     double high = p[0] * bell;
     derivative[0] = bell;
@@ -137,43 +139,10 @@ static double model(const double *p, double y, double x, double *derivative) {
     return high + p[6] + p[7] * y + p[8] * x;
 }
 
-static double misfit(const patch *f, const double *p) {
-    double sum = 0, derivative[FREE];
-    for (int k = 0; k < f->count; k++) {
-        double rest = f->mean[k] - model(p, f->y[k], f->x[k], derivative);
-        sum += rest * rest / f->variance[k];
-    }
-    return sum;
-}
-
-static bool is_possible(const double *p) {
+static bool is_possible(const double *now, double *p) {
+    (void)now;
     return p[3] > 0.02 && p[5] > 0.02 && p[3] * p[5] > 1.05 * p[4] * p[4] && fabs(p[1]) < 2.5 &&
            fabs(p[2]) < 2.5;
-}
-
-/* Levenberg and Marquardt; returns chi squared, NaN where it fails. */
-static double descend(const patch *f, double *p, double *variance) {
-    double damping = 0.01, chi = misfit(f, p);
-    for (int round = 0; round < ROUNDS; round++) {
-        normal_equations e = {.n = FREE};
-        double derivative[FREE], step[FREE], next[FREE];
-        for (int k = 0; k < f->count; k++) {
-            double rest = f->mean[k] - model(p, f->y[k], f->x[k], derivative);
-            normal_equations_add(&e, derivative, rest, 1 / f->variance[k]);
-        }
-        if (!normal_equations_solve(&e, damping, step, variance)) return NAN;
-        for (int i = 0; i < FREE; i++) next[i] = p[i] + step[i];
-        double now = is_possible(next) ? misfit(f, next) : INFINITY;
-        if (!(now < chi)) {
-            damping *= 8;
-            continue;
-        }
-        bool done = chi - now < 1e-3 * chi;
-        for (int i = 0; i < FREE; i++) p[i] = next[i];
-        chi = now, damping *= 0.2;
-        if (done) break;
-    }
-    return chi;
 }
 
 /* rms of what the fit leaves beyond counting noise within the middle, over the height. */
@@ -181,7 +150,7 @@ static double left_over(const patch *f, const double *p) {
     double sum = 0, derivative[FREE];
     int n = 0;
     for (int k = 0; k < f->count; k++) {
-        double rest = f->mean[k] - model(p, f->y[k], f->x[k], derivative);
+        double rest = f->mean[k] - model(f, p, k, derivative);
         sum += rest * rest - f->variance[k];
         n++;
     }
@@ -197,7 +166,8 @@ static bool fit(const cell_map *map, int32_t i, int32_t j, blob *out) {
         if (f.y[k] * f.y[k] + f.x[k] * f.x[k] > 12) p[6] += f.mean[k], beside++;
     p[6] /= fmax(beside, 1);
     p[0] = fmax((double)map->smooth[(int64_t)i * map->columns + j] - p[6], 1e-3) * 1.2;
-    double chi = descend(&f, p, variance);
+    curve bell = {FREE, f.count, f.mean, f.variance, model, is_possible, &f};
+    double chi = curve_fit(&bell, ROUNDS, 1e-3, p, variance);
     if (!isfinite(chi) || p[0] <= 0) return false;
     double scale = sqrt(fmax(1, chi / (f.count - FREE)));
     double middle = 0.5 * (p[3] + p[5]), apart = hypot(0.5 * (p[3] - p[5]), p[4]), cell = map->cell_px;

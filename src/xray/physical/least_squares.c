@@ -52,3 +52,41 @@ bool normal_equations_solve(const normal_equations *equations, double damping, d
     }
     return true;
 }
+
+static double misfit(const curve *of, const double *p) {
+    double sum = 0, derivative[LEAST_SQUARES_MOST];
+    for (int k = 0; k < of->count; k++) {
+        double rest = of->value[k] - of->model(of->context, p, k, derivative);
+        sum += rest * rest / of->variance[k];
+    }
+    return sum;
+}
+
+static bool find_step(const curve *of, const double *p, double damping, double *step, double *variance) {
+    normal_equations e = {.n = of->n};
+    double derivative[LEAST_SQUARES_MOST];
+    for (int k = 0; k < of->count; k++) {
+        double rest = of->value[k] - of->model(of->context, p, k, derivative);
+        normal_equations_add(&e, derivative, rest, 1 / of->variance[k]);
+    }
+    return normal_equations_solve(&e, damping, step, variance);
+}
+
+double curve_fit(const curve *of, int rounds, double tolerance, double *p, double *variance) {
+    double damping = 0.01, chi = misfit(of, p);
+    for (int round = 0; round < rounds; round++) {
+        double step[LEAST_SQUARES_MOST], next[LEAST_SQUARES_MOST];
+        if (!find_step(of, p, damping, step, variance)) return NAN;
+        for (int i = 0; i < of->n; i++) next[i] = p[i] + step[i];
+        double now = !of->allow || of->allow(p, next) ? misfit(of, next) : INFINITY;
+        if (!(now < chi)) {
+            damping *= 8;
+            continue;
+        }
+        bool done = chi - now < tolerance * chi;
+        for (int i = 0; i < of->n; i++) p[i] = next[i];
+        chi = now, damping *= 0.2;
+        if (done) break;
+    }
+    return chi;
+}

@@ -9,15 +9,15 @@ enum { ROUNDS = 24, BINS_MOST = 96, FREE = 5 };
 /* Share of the profile that has to be seen: along a gap, half a ring is as wide as one likes. */
 static const double least_covered = 0.85;
 
-/* Mean counts over the radius and their variance. */
+/* Mean counts over the radius and their variance; where the background is taken. */
 typedef struct profile {
     int count;
-    double radius[BINS_MOST], mean[BINS_MOST], variance[BINS_MOST];
+    double middle, radius[BINS_MOST], mean[BINS_MOST], variance[BINS_MOST];
 } profile;
 
 static int fill(const polar_map *map, int first, int count, double radius, double reach, profile *out) {
     int from = (int)fmax(1, floor(radius - reach)), to = (int)fmin(POLAR_RADII - 1, ceil(radius + reach));
-    out->count = 0;
+    out->count = 0, out->middle = radius;
     for (int r = from; r <= to && out->count < BINS_MOST; r++) {
         double pixels, mean = polar_map_mean(map, first, count, r, &pixels);
         if (pixels < 2) continue;
@@ -30,7 +30,9 @@ static int fill(const polar_map *map, int first, int count, double radius, doubl
 }
 
 /* parameter: height, centre, ln of the Gaussian's sigma, background in the middle, its slope. */
-static double model(const double *p, double middle, double r, double *derivative) {
+static double model(const void *context, const double *p, int at, double *derivative) {
+    const profile *f = context;
+    double middle = f->middle, r = f->radius[at];
     double sigma = exp(p[2]), u = (r - p[1]) / sigma, bell = exp(-u * u / 2);
     derivative[0] = bell;
     derivative[1] = p[0] * bell * u / sigma;
@@ -40,39 +42,10 @@ static double model(const double *p, double middle, double r, double *derivative
     return p[0] * bell + p[3] + p[4] * (r - middle);
 }
 
-static double misfit(const profile *f, const double *p, double middle) {
-    double sum = 0, derivative[FREE];
-    for (int k = 0; k < f->count; k++) {
-        double rest = f->mean[k] - model(p, middle, f->radius[k], derivative);
-        sum += rest * rest / f->variance[k];
-    }
-    return sum;
-}
-
-/* Levenberg and Marquardt from one start; returns chi squared, NaN where it fails. */
-static double descend(const profile *f, double middle, double *p, double *variance) {
-    double damping = 0.01, chi = misfit(f, p, middle);
-    for (int round = 0; round < ROUNDS; round++) {
-        normal_equations e = {.n = FREE};
-        double derivative[FREE], step[FREE], next[FREE];
-        for (int k = 0; k < f->count; k++) {
-            double rest = f->mean[k] - model(p, middle, f->radius[k], derivative);
-            normal_equations_add(&e, derivative, rest, 1 / f->variance[k]);
-        }
-        if (!normal_equations_solve(&e, damping, step, variance)) return NAN;
-        for (int i = 0; i < FREE; i++) next[i] = p[i] + step[i];
-        next[2] = fmin(fmax(next[2], p[2] - 0.7), p[2] + 0.7);
-        double now = misfit(f, next, middle);
-        if (!(now < chi)) {
-            damping *= 8;
-            continue;
-        }
-        bool done = chi - now < 1e-4 * chi;
-        for (int i = 0; i < FREE; i++) p[i] = next[i];
-        chi = now, damping *= 0.2;
-        if (done) break;
-    }
-    return chi;
+/* A width that leaps would lose the ring. */
+static bool hold_width(const double *now, double *next) {
+    next[2] = fmin(fmax(next[2], now[2] - 0.7), now[2] + 0.7);
+    return true;
 }
 
 bool ring_peak_fit(const polar_map *map, int first, int count, double radius, double reach, ring_peak *out) {
@@ -82,7 +55,8 @@ bool ring_peak_fit(const polar_map *map, int first, int count, double radius, do
     for (double sigma = 1.2; sigma < reach / 1.5; sigma *= 2) {
         double p[FREE] = {0, radius, log(sigma), fmin(f.mean[0], f.mean[f.count - 1]), 0}, v[FREE];
         for (int k = 0; k < f.count; k++) p[0] = fmax(p[0], f.mean[k] - p[3]);
-        double chi = descend(&f, radius, p, v);
+        curve ring = {FREE, f.count, f.mean, f.variance, model, hold_width, &f};
+        double chi = curve_fit(&ring, ROUNDS, 1e-4, p, v);
         if (!(chi < least)) continue;
         least = chi;
         for (int i = 0; i < FREE; i++) best[i] = p[i], variance[i] = v[i];
