@@ -1,5 +1,6 @@
 #include "train/vae_linear.h"
 
+#include "base/cholesky.h"
 #include "base/memory.h"
 #include "model/vae.h"
 #include "train/vae_train.h"
@@ -93,12 +94,12 @@ static sl_status fit_scales(code *c, const float *images, int count) {
 
 /* ---- the decoder by least squares ---- */
 
-typedef struct normal_equations {
+typedef struct decoder_equations {
     int unknowns, outputs;
     double *left, *right; /* [unknowns, unknowns], [unknowns, outputs] */
     double *latent;       /* [rows + 2, columns + 2, modes], zero around the image as a convolution pads it */
     double *features;     /* [unknowns] */
-} normal_equations;
+} decoder_equations;
 
 static void fill_latent(const code *c, const float *image, double *latent) {
     for (int row = 0; row < c->rows; row++)
@@ -109,7 +110,7 @@ static void fill_latent(const code *c, const float *image, double *latent) {
         }
 }
 
-static void add_block(const code *c, const float *image, int row, int column, normal_equations *e) {
+static void add_block(const code *c, const float *image, int row, int column, decoder_equations *e) {
     double *f = e->features;
     for (int n = 0; n < NEIGHBOURS; n++, f += c->modes)
         memcpy(f, e->latent + ((row + n / 3) * (c->columns + 2) + column + n % 3) * c->modes,
@@ -125,32 +126,16 @@ static void add_block(const code *c, const float *image, int row, int column, no
     }
 }
 
-/* left = L L^T in its lower half, then right = left^-1 right. */
-static sl_status solve(normal_equations *e) {
-    int n = e->unknowns;
-    for (int i = 0; i < n; i++)
-        for (int j = 0; j <= i; j++) {
-            double sum = e->left[i * n + j];
-            for (int k = 0; k < j; k++) sum -= e->left[i * n + k] * e->left[j * n + k];
-            if (i == j && !(sum > 0)) return sl_fail(SL_NUMERIC, "the decoder's equations are singular");
-            e->left[i * n + j] = i == j ? sqrt(sum) : sum / e->left[j * n + j];
-        }
-    for (int o = 0; o < e->outputs; o++) {
-        double *x = e->right + o;
-        for (int i = 0; i < n; i++) {
-            for (int k = 0; k < i; k++) x[i * e->outputs] -= e->left[i * n + k] * x[k * e->outputs];
-            x[i * e->outputs] /= e->left[i * n + i];
-        }
-        for (int i = n; i-- > 0;) {
-            for (int k = i + 1; k < n; k++) x[i * e->outputs] -= e->left[k * n + i] * x[k * e->outputs];
-            x[i * e->outputs] /= e->left[i * n + i];
-        }
-    }
+/* right = left^-1 right; left becomes its factor. */
+static sl_status solve(decoder_equations *e) {
+    if (sl_cholesky_factor(e->left, e->unknowns, NULL) < e->unknowns)
+        return sl_fail(SL_NUMERIC, "the decoder's equations are singular");
+    for (int o = 0; o < e->outputs; o++) sl_cholesky_solve(e->left, e->unknowns, e->right + o, e->outputs);
     return SL_OK;
 }
 
 static sl_status fit_decoder(code *c, const float *images, int count) {
-    normal_equations e = {.unknowns = NEIGHBOURS * c->modes + 1, .outputs = c->block * c->block};
+    decoder_equations e = {.unknowns = NEIGHBOURS * c->modes + 1, .outputs = c->block * c->block};
     size_t unknowns = (size_t)e.unknowns, outputs = (size_t)e.outputs;
     size_t padded = (size_t)(c->rows + 2) * (size_t)(c->columns + 2) * (size_t)c->modes;
     int64_t pixels = (int64_t)c->rows * c->columns * e.outputs;

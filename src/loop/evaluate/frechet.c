@@ -1,3 +1,4 @@
+#include "base/cholesky.h"
 #include "base/memory.h"
 #include "loop/evaluate/set_metrics.h"
 
@@ -19,22 +20,12 @@ static void measure(const sl_points *points, const sl_rows *set, double *mean, d
         for (int64_t c = 0; c < r; c++) covariance[c * w + r] = covariance[r * w + c];
 }
 
-/* Lower L with L L' = a, in place; a column without anything left becomes zero, as a semi-definite one may.
- */
-static void cholesky(double *a, int64_t n) {
+/* Lower L with L L' = a, in place; what is left of a variance by rounding alone counts as nothing. */
+static void factor(double *a, int64_t n, double *least) {
     double largest = 0;
     for (int64_t i = 0; i < n; i++) largest = fmax(largest, a[i * n + i]);
-    for (int64_t c = 0; c < n; c++) {
-        double pivot = a[c * n + c];
-        for (int64_t k = 0; k < c; k++) pivot -= a[c * n + k] * a[c * n + k];
-        pivot = pivot > 1e-13 * largest ? sqrt(pivot) : 0;
-        for (int64_t r = c; r < n; r++) {
-            double v = a[r * n + c];
-            for (int64_t k = 0; k < c; k++) v -= a[r * n + k] * a[c * n + k];
-            a[r * n + c] = r == c ? pivot : pivot > 0 ? v / pivot : 0;
-        }
-        for (int64_t r = 0; r < c; r++) a[r * n + c] = 0;
-    }
+    for (int64_t i = 0; i < n; i++) least[i] = 1e-13 * largest;
+    sl_cholesky_factor(a, n, least);
 }
 
 /* out = L' S L */
@@ -63,7 +54,7 @@ sl_status sl_frechet_distance(const sl_points *points, const sl_rows *a, const s
     for (int64_t c = 0; c < w; c++)
         sum += (mean1[c] - mean2[c]) * (mean1[c] - mean2[c]) + s1[c * w + c] + s2[c * w + c];
     /* S1^1/2 S2 S1^1/2 has the eigenvalues of S1 S2, and so has L' S2 L with S1 = L L' */
-    cholesky(s1, w);
+    factor(s1, w, values);
     sandwich(s1, s2, w, scratch, product);
     sl_status status = sl_symmetric_eigenvalues(product, w, values);
     for (int64_t c = 0; !status && c < w; c++) sum -= 2 * sqrt(fmax(0, values[c]));

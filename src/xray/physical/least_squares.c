@@ -1,5 +1,7 @@
 #include "xray/physical/least_squares.h"
 
+#include "base/cholesky.h"
+
 #include <math.h>
 
 void normal_equations_add(normal_equations *equations, const double *derivative, double value,
@@ -11,43 +13,27 @@ void normal_equations_add(normal_equations *equations, const double *derivative,
     }
 }
 
-/* Lower triangle of Cholesky's decomposition; false where the matrix is not positive definite. */
-static bool decompose(const normal_equations *e, double damping,
-                      double lower[LEAST_SQUARES_MOST][LEAST_SQUARES_MOST]) {
-    for (int i = 0; i < e->n; i++)
-        for (int k = 0; k <= i; k++) {
-            double sum = e->matrix[i][k] * (i == k ? 1 + damping : 1);
-            for (int j = 0; j < k; j++) sum -= lower[i][j] * lower[k][j];
-            if (i == k && !(sum > 1e-12 * e->matrix[i][i])) return false;
-            lower[i][k] = i == k ? sqrt(sum) : sum / lower[k][k];
-        }
-    return true;
-}
-
-static void substitute(int n, double lower[LEAST_SQUARES_MOST][LEAST_SQUARES_MOST], const double *right,
-                       double *out) {
-    double half[LEAST_SQUARES_MOST];
-    for (int i = 0; i < n; i++) {
-        half[i] = right[i];
-        for (int j = 0; j < i; j++) half[i] -= lower[i][j] * half[j];
-        half[i] /= lower[i][i];
+/* The factor of the damped matrix; false where that is not positive definite. */
+static bool decompose(const normal_equations *e, double damping, double *lower) {
+    double least[LEAST_SQUARES_MOST] = {0};
+    for (int i = 0; i < e->n; i++) {
+        for (int k = 0; k <= i; k++) lower[i * e->n + k] = e->matrix[i][k] * (i == k ? 1 + damping : 1);
+        least[i] = 1e-12 * e->matrix[i][i];
     }
-    for (int i = n - 1; i >= 0; i--) {
-        out[i] = half[i];
-        for (int j = i + 1; j < n; j++) out[i] -= lower[j][i] * out[j];
-        out[i] /= lower[i][i];
-    }
+    return sl_cholesky_factor(lower, e->n, least) == e->n;
 }
 
 bool normal_equations_solve(const normal_equations *equations, double damping, double *parameter,
                             double *variance) {
-    double lower[LEAST_SQUARES_MOST][LEAST_SQUARES_MOST] = {{0}};
+    double lower[LEAST_SQUARES_MOST * LEAST_SQUARES_MOST];
+    int n = equations->n;
     if (!decompose(equations, damping, lower)) return false;
-    substitute(equations->n, lower, equations->right, parameter);
-    for (int i = 0; i < equations->n && variance; i++) {
-        double unit[LEAST_SQUARES_MOST] = {0}, column[LEAST_SQUARES_MOST];
-        unit[i] = 1;
-        substitute(equations->n, lower, unit, column);
+    for (int i = 0; i < n; i++) parameter[i] = equations->right[i];
+    sl_cholesky_solve(lower, n, parameter, 1);
+    for (int i = 0; i < n && variance; i++) {
+        double column[LEAST_SQUARES_MOST] = {0};
+        column[i] = 1;
+        sl_cholesky_solve(lower, n, column, 1);
         variance[i] = column[i];
     }
     return true;
