@@ -1,9 +1,9 @@
 /* Classifiers of rising strength that try to tell two sets apart. */
+#include "base/groups.h"
 #include "base/memory.h"
 #include "loop/evaluate/set_metrics.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* Weight decay, and steps of Nesterov's accelerated gradient: enough for strongly convex losses of this
@@ -75,27 +75,17 @@ static void descend(problem *p, double *room) {
     }
 }
 
-typedef struct keyed {
-    int64_t group, row;
-} keyed;
-
-static int by_group(const void *a, const void *b) {
-    const keyed *x = a, *y = b;
-    if (x->group != y->group) return x->group > y->group ? 1 : -1;
-    return (x->row > y->row) - (x->row < y->row);
-}
-
 /* Deals groups to folds, those of either label in turn; returns how many groups the poorer label has. */
-static int64_t assign_folds(const bool *label, const keyed *order, int64_t count, int folds, int *fold) {
+static int64_t assign_folds(const bool *label, const sl_groups *in, int folds, int *fold) {
     int64_t groups[2] = {0, 0};
-    for (int64_t i = 0; i < count;) {
-        int64_t end = i;
-        bool side = label[order[i].row], mixed = false;
-        for (; end < count && order[end].group == order[i].group; end++)
-            mixed = mixed || label[order[end].row] != side;
+    for (int64_t g = 0; g < in->count; g++) {
+        bool side = label[in->item[in->first[g]]], mixed = false;
         int chosen = (int)(groups[side]++ % folds);
+        for (int64_t i = in->first[g]; i < in->first[g + 1]; i++) {
+            mixed = mixed || label[in->item[i]] != side;
+            fold[in->item[i]] = chosen;
+        }
         if (mixed) groups[!side]++;
-        for (; i < end; i++) fold[order[i].row] = chosen;
     }
     return groups[0] < groups[1] ? groups[0] : groups[1];
 }
@@ -126,18 +116,16 @@ static void run_folds(problem *p, const int *fold, int folds, int64_t *row, doub
 sl_status sl_probe_logistic(const sl_points *points, const bool *label, const int64_t *group, int folds,
                             double *score) {
     size_t n = (size_t)points->count, w = (size_t)points->width + 1;
-    keyed *order = NULL;
+    sl_groups by_group;
     int64_t *row = NULL;
     int *fold = NULL;
     double *room = NULL;
     sl_status status;
-    SL_GUARD(status, sl_alloc(&order, n + 1, sizeof *order), done);
+    SL_GUARD(status, sl_groups_collect(group, points->count, &by_group), done);
     SL_GUARD(status, sl_alloc(&row, n + 1, sizeof *row), done);
     SL_GUARD(status, sl_alloc(&fold, n + 1, sizeof *fold), done);
     SL_GUARD(status, sl_alloc(&room, n + 3 * w, sizeof *room), done);
-    for (size_t i = 0; i < n; i++) order[i] = (keyed){group[i], (int64_t)i};
-    qsort(order, n, sizeof *order, by_group);
-    int64_t groups = assign_folds(label, order, points->count, folds, fold);
+    int64_t groups = assign_folds(label, &by_group, folds, fold);
     if (groups < 2) {
         status =
             sl_fail(SL_INVALID, "a classifier needs at least 2 groups of images in each set, one has %lld",
@@ -145,10 +133,10 @@ sl_status sl_probe_logistic(const sl_points *points, const bool *label, const in
         goto done;
     }
     problem p = {points, label, 0, row, room, room + n};
-    if (groups < folds) folds = (int)groups, assign_folds(label, order, points->count, folds, fold);
+    if (groups < folds) folds = (int)groups, assign_folds(label, &by_group, folds, fold);
     run_folds(&p, fold, folds, row, room + n + w, score);
 done:
-    sl_free(order);
+    sl_groups_free(&by_group);
     sl_free(row);
     sl_free(fold);
     sl_free(room);

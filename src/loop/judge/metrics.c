@@ -1,5 +1,6 @@
 #include "loop/judge/metrics.h"
 
+#include "base/groups.h"
 #include "base/memory.h"
 #include "base/sort.h"
 
@@ -299,63 +300,31 @@ double sl_pr_auc(const double *score, const bool *label, int64_t n) {
 
 /* --- bootstrap --- */
 
-typedef struct members {
-    int64_t *item, *first; /* items in order of group; group g has first[g]..first[g+1]-1 */
-    int64_t groups;
-} members;
-
-typedef struct keyed {
-    int64_t group, item;
-} keyed;
-
-static int by_group(const void *a, const void *b) {
-    const keyed *x = a, *y = b;
-    if (x->group != y->group) return x->group > y->group ? 1 : -1;
-    return (x->item > y->item) - (x->item < y->item);
-}
-
-static sl_status collect_members(const int64_t *group, int64_t n, members *out) {
-    keyed *order = NULL;
-    *out = (members){0};
-    sl_status status = sl_alloc(&order, (size_t)n, sizeof *order);
-    if (!status) status = sl_alloc(&out->item, (size_t)n, sizeof *out->item);
-    if (!status) status = sl_alloc(&out->first, (size_t)n + 1, sizeof *out->first);
-    for (int64_t i = 0; !status && i < n; i++) order[i] = (keyed){group ? group[i] : i, i};
-    if (!status) qsort(order, (size_t)n, sizeof *order, by_group);
-    for (int64_t i = 0; !status && i < n; i++) {
-        if (i == 0 || order[i].group != order[i - 1].group) out->first[out->groups++] = i;
-        out->item[i] = order[i].item;
-    }
-    if (!status) out->first[out->groups] = n;
-    sl_free(order);
-    return status;
-}
-
-static int64_t resample(const members *in, sl_random *random, int64_t *index, int64_t room) {
+static int64_t resample(const sl_groups *in, sl_random *random, int64_t *index, int64_t room) {
     int64_t count = 0;
-    for (int64_t g = 0; g < in->groups; g++) {
-        uint32_t drawn = sl_random_below(random, (uint32_t)in->groups);
+    for (int64_t g = 0; g < in->count; g++) {
+        uint32_t drawn = sl_random_below(random, (uint32_t)in->count);
         for (int64_t i = in->first[drawn]; i < in->first[drawn + 1] && count < room; i++)
             index[count++] = in->item[i];
     }
     return count;
 }
 
-static int64_t largest_resample(const members *in) {
+static int64_t largest_resample(const sl_groups *in) {
     int64_t largest = 1;
-    for (int64_t g = 0; g < in->groups; g++)
+    for (int64_t g = 0; g < in->count; g++)
         if (in->first[g + 1] - in->first[g] > largest) largest = in->first[g + 1] - in->first[g];
-    return largest * in->groups;
+    return largest * in->count;
 }
 
 sl_status sl_bootstrap_grouped(sl_statistic statistic, const void *context, const int64_t *group, int64_t n,
                                int draws, double confidence, uint64_t seed, sl_estimate *out) {
     if (n < 1 || draws < 1)
         return sl_fail(SL_INVALID, "bootstrap of %lld items, %d draws", (long long)n, draws);
-    members in;
+    sl_groups in;
     int64_t *index = NULL;
     double *value = NULL;
-    sl_status status = collect_members(group, n, &in);
+    sl_status status = sl_groups_collect(group, n, &in);
     int64_t room = status ? 0 : largest_resample(&in);
     if (!status) status = sl_alloc(&index, (size_t)(room > n ? room : n), sizeof *index);
     if (!status) status = sl_alloc(&value, (size_t)draws, sizeof *value);
@@ -370,8 +339,7 @@ sl_status sl_bootstrap_grouped(sl_statistic statistic, const void *context, cons
         }
         if (usable) set_bounds(value, usable, tail_of(confidence), out);
     }
-    sl_free(in.item);
-    sl_free(in.first);
+    sl_groups_free(&in);
     sl_free(index);
     sl_free(value);
     return status;
