@@ -4,6 +4,7 @@
 #include "base/limits.h"
 #include "base/text.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -82,6 +83,10 @@ bool sl_is_utf8(const char *text) {
     for (size_t n; *text; text += n)
         if (!(n = character_bytes(text))) return false;
     return true;
+}
+
+json_t *sl_json_number(double value) {
+    return isfinite(value) ? json_real(value) : json_null();
 }
 
 json_t *sl_json_text(const char *text) {

@@ -26,6 +26,8 @@ char *sl_json_canonical(const json_t *value);
 bool sl_is_utf8(const char *text);
 /* `text` as a string; bytes that are not UTF-8 stand as "\\xfc". NULL when out of memory. */
 json_t *sl_json_text(const char *text);
+/* JSON has neither NaN nor infinity: null stands for them. NULL when out of memory. */
+json_t *sl_json_number(double value);
 
 /* Members of an object. The *_or forms return the fallback where the key is absent or null, and fail on a
  * wrong type; the others fail when it is absent. Strings stay owned by the object. */

@@ -194,6 +194,17 @@ static void texts_of_any_bytes_can_be_held(void **state) {
     }
 }
 
+static void what_is_no_number_is_null(void **state) {
+    (void)state;
+    const double values[] = {0.1, -0.0, NAN, INFINITY, -INFINITY};
+    for (size_t i = 0; i < 5; i++) {
+        json_t *number = sl_json_number(values[i]);
+        assert_true(i < 2 ? json_is_real(number) && json_real_value(number) == values[i]
+                          : json_is_null(number));
+        json_decref(number);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_read_is_written_again),
@@ -203,6 +214,7 @@ int main(void) {
         cmocka_unit_test(values_are_packed_and_written),
         cmocka_unit_test(objects_keep_their_members_in_order),
         cmocka_unit_test(numbers_are_told_apart),
+        cmocka_unit_test(what_is_no_number_is_null),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) ? 1 : 0;
 }

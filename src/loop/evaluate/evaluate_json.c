@@ -1,16 +1,12 @@
 #include "loop/evaluate/evaluate.h"
 
-#include <math.h>
-
-static json_t *number_or_null(double v) {
-    return isfinite(v) ? json_real(v) : json_null();
-}
+#include "base/json.h"
 
 static json_t *number_to_json(const sl_set_number *number) {
     if (number->missing[0]) return json_pack("{s:n, s:s}", "value", "missing", number->missing);
     return json_pack("{s:o, s:o, s:o, s:o}", "value", sl_estimate_to_json(&number->value), "floor",
                      sl_estimate_to_json(&number->floor), "ceiling", sl_estimate_to_json(&number->ceiling),
-                     "place", number_or_null(sl_set_number_place(number)));
+                     "place", sl_json_number(sl_set_number_place(number)));
 }
 
 static json_t *numbers_to_json(const sl_set_number *number, int count) {
@@ -38,10 +34,10 @@ static json_t *columns_to_json(const sl_column_difference *column) {
         json_array_append_new(
             out,
             json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:f, s:f, s:b}", "feature",
-                      sl_image_feature_id(d->feature), "ks", number_or_null(d->ks.statistic), "p",
-                      number_or_null(d->ks.p), "p_holm", number_or_null(d->p_adjusted), "shift",
-                      sl_estimate_to_json(&d->shift), "reference_mean", number_or_null(d->reference_mean),
-                      "candidate_mean", number_or_null(d->candidate_mean), "reference_missing",
+                      sl_image_feature_id(d->feature), "ks", sl_json_number(d->ks.statistic), "p",
+                      sl_json_number(d->ks.p), "p_holm", sl_json_number(d->p_adjusted), "shift",
+                      sl_estimate_to_json(&d->shift), "reference_mean", sl_json_number(d->reference_mean),
+                      "candidate_mean", sl_json_number(d->candidate_mean), "reference_missing",
                       d->reference_missing, "candidate_missing", d->candidate_missing, "used", d->used));
     }
     return out;

@@ -1,6 +1,7 @@
 #include "loop/import/import.h"
 
 #include "base/file.h"
+#include "base/json.h"
 #include "base/limits.h"
 #include "base/threads.h"
 #include "image/frame.h"
@@ -13,7 +14,6 @@
 #include "loop/import/look_alikes.h"
 #include "loop/job.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -150,10 +150,6 @@ static void list_missing(importer *in) {
     }
 }
 
-static json_t *number_or_null(double value) {
-    return isfinite(value) ? json_real(value) : json_null();
-}
-
 /* How counts become the models' numbers and back, fixed for this image once and for all. */
 static sl_status intensity_map(const sl_image *image, json_t **out) {
     sl_intensity_map map;
@@ -164,10 +160,10 @@ static sl_status intensity_map(const sl_image *image, json_t **out) {
 
 static json_t *geometry_to_json(const sl_frame_geometry *geometry) {
     return json_pack(
-        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "wavelength_m", number_or_null(geometry->wavelength_m),
-        "distance_m", number_or_null(geometry->distance_m), "pixel_x_m", number_or_null(geometry->pixel_x_m),
-        "pixel_y_m", number_or_null(geometry->pixel_y_m), "beam_x_px", number_or_null(geometry->beam_x_px),
-        "beam_y_px", number_or_null(geometry->beam_y_px), "exposure_s", number_or_null(geometry->exposure_s));
+        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "wavelength_m", sl_json_number(geometry->wavelength_m),
+        "distance_m", sl_json_number(geometry->distance_m), "pixel_x_m", sl_json_number(geometry->pixel_x_m),
+        "pixel_y_m", sl_json_number(geometry->pixel_y_m), "beam_x_px", sl_json_number(geometry->beam_x_px),
+        "beam_y_px", sl_json_number(geometry->beam_y_px), "exposure_s", sl_json_number(geometry->exposure_s));
 }
 
 static sl_status describe(item *each, const sl_frame *frame, const sl_image *image) {

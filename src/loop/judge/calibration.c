@@ -1,5 +1,6 @@
 #include "loop/judge/calibration.h"
 
+#include "base/json.h"
 #include "base/memory.h"
 #include "loop/judge/logistic.h"
 #include "loop/judge/metrics.h"
@@ -96,6 +97,6 @@ sl_status sl_threshold_choose(const double *p_real, const bool *label, int64_t n
 json_t *sl_threshold_to_json(const sl_threshold *threshold) {
     return json_pack("{s:f, s:f, s:f, s:o, s:I, s:I, s:s}", "threshold", threshold->threshold, "precision",
                      threshold->precision, "precision_low", threshold->precision_low, "recall",
-                     isfinite(threshold->recall) ? json_real(threshold->recall) : json_null(), "accepted",
-                     (json_int_t)threshold->accepted, "n", (json_int_t)threshold->n, "rule", threshold->rule);
+                     sl_json_number(threshold->recall), "accepted", (json_int_t)threshold->accepted, "n",
+                     (json_int_t)threshold->n, "rule", threshold->rule);
 }

@@ -1,6 +1,7 @@
 #include "loop/judge/metrics.h"
 
 #include "base/groups.h"
+#include "base/json.h"
 #include "base/memory.h"
 #include "base/sort.h"
 
@@ -12,13 +13,9 @@ static double tail_of(double confidence) {
     return 0.5 * (1 - (confidence > 0 && confidence < 1 ? confidence : 0.95));
 }
 
-static json_t *number_or_null(double value) {
-    return isfinite(value) ? json_real(value) : json_null();
-}
-
 json_t *sl_estimate_to_json(const sl_estimate *estimate) {
-    return json_pack("{s:o, s:o, s:o, s:I, s:s}", "value", number_or_null(estimate->value), "low",
-                     number_or_null(estimate->low), "high", number_or_null(estimate->high), "n",
+    return json_pack("{s:o, s:o, s:o, s:I, s:s}", "value", sl_json_number(estimate->value), "low",
+                     sl_json_number(estimate->low), "high", sl_json_number(estimate->high), "n",
                      (json_int_t)estimate->n, "method", estimate->method);
 }
 

@@ -1,5 +1,7 @@
 #include "loop/judge/round_metrics.h"
 
+#include "base/json.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -259,7 +261,7 @@ static void set_estimate(json_t *object, const char *key, const sl_estimate *est
 }
 
 static void set_number(json_t *object, const char *key, double value) {
-    json_object_set_new(object, key, isfinite(value) ? json_real(value) : json_null());
+    json_object_set_new(object, key, sl_json_number(value));
 }
 
 json_t *sl_round_metrics_to_json(const sl_round_metrics *in) {

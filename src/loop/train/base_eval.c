@@ -85,7 +85,7 @@ static sl_status measure_image(tally *t, const decoding *d, const sl_simulated *
 }
 
 static void put(json_t *result, const char *name, double value) {
-    json_object_set_new(result, name, isfinite(value) ? json_real(value) : json_null());
+    json_object_set_new(result, name, sl_json_number(value));
 }
 
 static json_t *summary(tally *t) {

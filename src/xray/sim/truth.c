@@ -1,14 +1,10 @@
 /* The sidecar: everything known of a simulated image. */
 #include "xray/simulate.h"
 
+#include "base/json.h"
 #include "xray/sim/scene.h"
 
-#include <math.h>
 #include <stdio.h>
-
-static json_t *number(double value) {
-    return isfinite(value) ? json_real(value) : json_null();
-}
 
 static const char *feature_words(sl_feature_kind kind) {
     static const char *const words[SL_FEATURE_KIND_COUNT] = {"ring",   "arc",      "halo",    "spot",  "rod",
@@ -20,13 +16,13 @@ static json_t *features(const sl_sim_sample *s) {
     json_t *list = json_array();
     for (int k = 0; k < s->feature_count; k++) {
         const sl_feature *f = &s->feature[k];
-        json_array_append_new(list,
-                              json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b}", "type",
-                                        feature_words(f->kind), "q_per_ang", number(f->q_per_ang), "chi_rad",
-                                        number(f->chi_rad), "row_px", number(f->row_px), "column_px",
-                                        number(f->column_px), "radius_px", number(f->radius_px), "width_px",
-                                        number(f->width_px), "contrast", number(f->contrast), "z",
-                                        number(f->z), "visible", (int)f->visible));
+        json_array_append_new(
+            list, json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b}", "type",
+                            feature_words(f->kind), "q_per_ang", sl_json_number(f->q_per_ang), "chi_rad",
+                            sl_json_number(f->chi_rad), "row_px", sl_json_number(f->row_px), "column_px",
+                            sl_json_number(f->column_px), "radius_px", sl_json_number(f->radius_px),
+                            "width_px", sl_json_number(f->width_px), "contrast", sl_json_number(f->contrast),
+                            "z", sl_json_number(f->z), "visible", (int)f->visible));
     }
     return list;
 }
@@ -112,7 +108,7 @@ json_t *sl_sim_sample_truth(const sl_sim_sample *s) {
     json_t *attributes = json_object();
     for (int k = 0; k < SL_SIM_ATTRIBUTE_COUNT; k++)
         json_object_set_new(attributes, sl_sim_attribute_id((sl_sim_attribute)k),
-                            number((double)s->attribute[k]));
+                            sl_json_number((double)s->attribute[k]));
     json_t *truth =
         json_pack("{s:s, s:i, s:s, s:I, s:s, s:s, s:i, s:f, s:o}", "generator", "scatterloop simulate",
                   "version", SL_SIM_VERSION, "seed", seed, "index", (json_int_t)s->index, "class",
