@@ -62,3 +62,8 @@ const char *sl_text_get(const sl_text *text) {
 sl_status sl_text_status(const sl_text *text) {
     return text->failed ? sl_fail(SL_MEMORY, "out of memory for a text of %zu bytes", text->length) : SL_OK;
 }
+
+bool sl_ends_with(const char *string, const char *end) {
+    size_t length = strlen(string), tail = strlen(end);
+    return length >= tail && strcmp(string + length - tail, end) == 0;
+}

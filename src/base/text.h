@@ -23,4 +23,7 @@ void sl_text_free(sl_text *text);
 const char *sl_text_get(const sl_text *text); /* never NULL */
 sl_status sl_text_status(const sl_text *text);
 
+/* Whether a string ends with another, which may be all of it. */
+bool sl_ends_with(const char *string, const char *end);
+
 #endif

@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/text.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -15,11 +16,6 @@ struct sl_checkpoint {
     sl_weight *weights;
     size_t count;
 };
-
-static bool ends_with(const char *text, const char *suffix) {
-    size_t length = strlen(text), tail = strlen(suffix);
-    return length >= tail && strcmp(text + length - tail, suffix) == 0;
-}
 
 static sl_status find_in_folder(sl_arena *arena, const char *folder, const char **out) {
     static const char *const stems[] = {"diffusion_pytorch_model", "model", "diffusion_pytorch_model.fp16",
@@ -53,7 +49,7 @@ static sl_status reserve_files(sl_checkpoint *checkpoint, size_t count) {
 /* The shard that holds `name`, opened on first use; a shard is a plain file name beside the index. */
 static sl_status open_shard(sl_checkpoint *checkpoint, const char *folder, const char *shard,
                             const char *name) {
-    if (!ends_with(shard, ".safetensors") || strchr(shard, '/'))
+    if (!sl_ends_with(shard, ".safetensors") || strchr(shard, '/'))
         return sl_fail(SL_FORMAT, "shard '%.200s' of '%.200s' is not the plain name of a safetensors file",
                        shard, name);
     size_t i = 0;
@@ -83,7 +79,7 @@ static sl_status open_shards(sl_checkpoint *checkpoint, const char *index_path, 
 static sl_status open_files(sl_checkpoint *checkpoint) {
     const char *path = checkpoint->path;
     if (sl_path_is_folder(path)) SL_TRY(find_in_folder(checkpoint->arena, path, &path));
-    if (!ends_with(path, ".index.json")) {
+    if (!sl_ends_with(path, ".index.json")) {
         SL_TRY(reserve_files(checkpoint, 1));
         return open_file(checkpoint, path);
     }

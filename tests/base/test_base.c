@@ -38,6 +38,12 @@ static void sizes_are_checked(void **state) {
     sl_arena_free(arena);
 }
 
+static void ends_of_strings_are_told(void **state) {
+    (void)state;
+    assert_true(sl_ends_with("conv.bias", "bias") && sl_ends_with("bias", "bias") && sl_ends_with("", ""));
+    assert_false(sl_ends_with("bias.", "bias") || sl_ends_with("as", "bias") || sl_ends_with("", "a"));
+}
+
 static void files_are_whole_or_absent(void **state) {
     (void)state;
     char folder[] = "/tmp/sl-test-XXXXXX";
@@ -236,12 +242,19 @@ static void halves_round_trip(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(status_builds_a_chain),     cmocka_unit_test(sizes_are_checked),
-        cmocka_unit_test(files_are_whole_or_absent), cmocka_unit_test(hashes_take_data_in_pieces),
-        cmocka_unit_test(json_getters_name_the_key), cmocka_unit_test(blocks_are_philox),
-        cmocka_unit_test(random_numbers_are_philox), cmocka_unit_test(normals_have_their_moments),
-        cmocka_unit_test(every_task_runs_once),      cmocka_unit_test(the_first_failure_in_order_is_told),
-        cmocka_unit_test(halves_round_trip),         cmocka_unit_test(links_to_files_are_followed),
+        cmocka_unit_test(status_builds_a_chain),
+        cmocka_unit_test(sizes_are_checked),
+        cmocka_unit_test(ends_of_strings_are_told),
+        cmocka_unit_test(files_are_whole_or_absent),
+        cmocka_unit_test(hashes_take_data_in_pieces),
+        cmocka_unit_test(json_getters_name_the_key),
+        cmocka_unit_test(blocks_are_philox),
+        cmocka_unit_test(random_numbers_are_philox),
+        cmocka_unit_test(normals_have_their_moments),
+        cmocka_unit_test(every_task_runs_once),
+        cmocka_unit_test(the_first_failure_in_order_is_told),
+        cmocka_unit_test(halves_round_trip),
+        cmocka_unit_test(links_to_files_are_followed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) ? 1 : 0;
 }

@@ -1,5 +1,7 @@
 #include "loop/golden/detweights.h"
 
+#include "base/text.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -25,11 +27,6 @@ void sl_detweights_uniform(const char *salt, const char *name, float *out, size_
     for (size_t i = 0; i < count; i++) out[i] = (float)value_at(key, i);
 }
 
-static bool ends_with(const char *text, const char *suffix) {
-    size_t length = strlen(text), tail = strlen(suffix);
-    return length >= tail && strcmp(text + length - tail, suffix) == 0;
-}
-
 /* value = offset + factor v */
 static void role_of(const char *name, const sl_shape *shape, double *offset, double *factor) {
     static const char *const small[] = {"class_token", "pos_embedding", "cls_token", "pos_embed"};
@@ -41,7 +38,7 @@ static void role_of(const char *name, const sl_shape *shape, double *offset, dou
         *factor = 0.3;
         return;
     }
-    if (strcmp(leaf, "running_mean") == 0 || ends_with(leaf, "bias")) return;
+    if (strcmp(leaf, "running_mean") == 0 || sl_ends_with(leaf, "bias")) return;
     for (size_t i = 0; i < sizeof small / sizeof small[0]; i++)
         if (strcmp(leaf, small[i]) == 0) return;
     if (shape->rank == 1) {
