@@ -175,6 +175,15 @@ sl_status sl_file_write_atomic(const char *path, const void *data, size_t bytes)
     return sl_file_writer_commit(&writer);
 }
 
+sl_status sl_file_copy(const char *from, const char *to, int64_t limit_bytes) {
+    char *data;
+    size_t bytes;
+    SL_TRY(sl_file_read(from, limit_bytes, &data, &bytes));
+    sl_status status = sl_file_write_atomic(to, data, bytes);
+    sl_free(data);
+    return status;
+}
+
 sl_status sl_file_map_open(sl_file_map *map, const char *path) {
     int fd;
     int64_t size;

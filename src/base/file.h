@@ -18,6 +18,8 @@
 sl_status sl_file_read(const char *path, int64_t limit_bytes, char **out, size_t *out_bytes);
 
 sl_status sl_file_write_atomic(const char *path, const void *data, size_t bytes);
+sl_status sl_file_copy(const char *from, const char *to,
+                       int64_t limit_bytes); /* limit and writing as above */
 
 /* The same in pieces: open, write to `stream`, then commit or abandon. */
 typedef struct sl_file_writer {

@@ -245,13 +245,7 @@ static sl_status copy_tokenizer(const sl_bundle *bundle, const char *folder) {
     for (size_t i = 0; i < sizeof tokenizer_files / sizeof *tokenizer_files; i++) {
         snprintf(from, sizeof from, "%s/tokenizer/%s", bundle->folder, tokenizer_files[i]);
         snprintf(to, sizeof to, "%s/tokenizer/%s", folder, tokenizer_files[i]);
-        if (!sl_file_exists(from)) continue;
-        char *bytes;
-        size_t count;
-        SL_TRY(sl_file_read(from, SL_LIMIT_JSON_BYTES, &bytes, &count));
-        sl_status status = sl_file_write_atomic(to, bytes, count);
-        sl_free(bytes);
-        SL_TRY(status);
+        if (sl_file_exists(from)) SL_TRY(sl_file_copy(from, to, SL_LIMIT_JSON_BYTES));
     }
     return SL_OK;
 }

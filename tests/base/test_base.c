@@ -62,6 +62,14 @@ static void files_are_whole_or_absent(void **state) {
     assert_string_equal(data, "hello");
     sl_free(data);
     assert_status(sl_file_read(path, 4, &data, &bytes), SL_LIMIT);
+    char *copy = sl_path_join(arena, folder, "copy.txt");
+    assert_status(sl_file_copy(path, copy, 4), SL_LIMIT);
+    assert_false(sl_file_exists(copy));
+    assert_ok(sl_file_copy(path, copy, 5));
+    assert_ok(sl_file_read(copy, 5, &data, &bytes));
+    assert_string_equal(data, "hello");
+    sl_free(data);
+    unlink(copy);
     assert_status(sl_file_read(folder, 4, &data, &bytes), SL_INVALID);
     assert_status(sl_file_read("/nonexistent/x", 4, &data, &bytes), SL_NOT_FOUND);
     char hex[SL_SHA256_HEX];

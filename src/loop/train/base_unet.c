@@ -69,12 +69,7 @@ static sl_status copy_vocabulary(const sl_base_settings *settings, const char *f
         char from[SL_BASE_PATH_BYTES], to[SL_BASE_PATH_BYTES];
         snprintf(from, sizeof from, "%s/tokenizer/%s", settings->begin, names[i]);
         snprintf(to, sizeof to, "%s/%s", folder, names[i]);
-        char *text;
-        size_t bytes;
-        SL_TRY(sl_file_read(from, 1 << 24, &text, &bytes));
-        sl_status status = sl_file_write_atomic(to, text, bytes);
-        sl_free(text);
-        SL_TRY(status);
+        SL_TRY(sl_file_copy(from, to, 1 << 24));
     }
     return SL_OK;
 }
