@@ -108,11 +108,10 @@ static sl_status evaluate(sl_cli *cli, const sl_evaluate_settings *settings, con
 }
 
 static sl_status run(sl_cli *cli, void *settings) {
-    sl_workspace *workspace = NULL;
+    sl_workspace *workspace;
     /* folders and simulated sets need none; a set that does says so */
-    sl_status status = sl_workspace_open(cli->globals.workspace, &workspace);
-    if (status && (status != SL_NOT_FOUND || cli->globals.workspace)) return status;
-    status = evaluate(cli, settings, workspace);
+    SL_TRY(sl_cli_find_workspace(cli, false, &workspace));
+    sl_status status = evaluate(cli, settings, workspace);
     sl_workspace_close(workspace);
     return status;
 }

@@ -22,10 +22,7 @@ static sl_status work(sl_cli *cli, const sl_workspace *workspace, const sl_expor
     sl_export_result result;
     if (cli->globals.dry_run) {
         sl_text preview = SL_TEXT_INIT;
-        sl_status status = sl_export_preview(workspace, settings, &preview);
-        if (!status) sl_cli_print(cli, "%s", sl_text_get(&preview));
-        sl_text_free(&preview);
-        return status;
+        return sl_cli_print_preview(cli, sl_export_preview(workspace, settings, &preview), &preview);
     }
     SL_TRY(sl_export(workspace, settings, &cli->progress, &result));
     print_result(cli, settings, &result);

@@ -6,21 +6,17 @@
 
 static sl_status preview(sl_cli *cli, const sl_generate_settings *settings) {
     sl_text text = SL_TEXT_INIT;
-    sl_status status = sl_generate_preview(settings, cli->arguments.count, &text);
-    if (!status) sl_cli_print(cli, "%s", sl_text_get(&text));
-    sl_text_free(&text);
-    return status;
+    return sl_cli_print_preview(cli, sl_generate_preview(settings, cli->arguments.count, &text), &text);
 }
 
 static sl_status run(sl_cli *cli, void *context) {
     const sl_generate_settings *settings = context;
-    sl_workspace *workspace = NULL;
+    sl_workspace *workspace;
     sl_generate_result made;
     if (cli->globals.dry_run) return preview(cli, settings);
-    /* outside a workspace --out alone will do; a workspace that was named must be there */
-    sl_status status = sl_workspace_open(cli->globals.workspace, &workspace);
-    if (status && (status != SL_NOT_FOUND || cli->globals.workspace || !settings->out)) return status;
-    status =
+    /* outside a workspace --out alone will do */
+    SL_TRY(sl_cli_find_workspace(cli, !settings->out, &workspace));
+    sl_status status =
         sl_generate(settings, cli->arguments.item, cli->arguments.count, workspace, 0, &cli->progress, &made);
     sl_workspace_close(workspace);
     SL_TRY(status);

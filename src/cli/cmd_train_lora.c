@@ -17,9 +17,7 @@ static sl_status run(sl_cli *cli, void *settings) {
     sl_status status;
     if (cli->globals.dry_run) {
         sl_text text = SL_TEXT_INIT;
-        status = sl_train_lora_preview(set, workspace, &text);
-        if (status == SL_OK) sl_cli_print(cli, "%s", sl_text_get(&text));
-        sl_text_free(&text);
+        status = sl_cli_print_preview(cli, sl_train_lora_preview(set, workspace, &text), &text);
     } else {
         sl_id model = 0;
         status = sl_train_lora(set, workspace, 0, &cli->progress, cli->result, &model);

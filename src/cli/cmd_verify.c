@@ -48,13 +48,12 @@ static sl_status verify_all(sl_cli *cli, const sl_workspace *workspace, const sl
 }
 
 static sl_status run(sl_cli *cli, void *settings) {
-    sl_workspace *workspace = NULL;
+    sl_workspace *workspace;
     bool ids = false;
     for (int k = 0; k < cli->arguments.count; k++) ids |= is_id(cli->arguments.item[k]);
     /* files stand by themselves, but a workspace may hold the adapter that they were made with */
-    sl_status status = sl_workspace_open(cli->globals.workspace, &workspace);
-    if (status && (ids || cli->globals.workspace || status != SL_NOT_FOUND)) return status;
-    status = verify_all(cli, workspace, settings);
+    SL_TRY(sl_cli_find_workspace(cli, ids, &workspace));
+    sl_status status = verify_all(cli, workspace, settings);
     sl_workspace_close(workspace);
     return status;
 }

@@ -12,6 +12,7 @@
 #include "base/progress.h"
 #include "base/status.h"
 #include "loop/option/option.h"
+#include "loop/workspace.h"
 
 #include <stdbool.h>
 
@@ -66,6 +67,15 @@ extern const char *const sl_commands_left_out[];
 
 /* A line of the result for people, on stdout; nothing with --json or --quiet. */
 void sl_cli_print(const sl_cli *cli, const char *format, ...) SL_PRINTF(2, 3);
+
+/* What a dry run shows, where `status` does not say that there is nothing; frees the text, returns the
+ * status.
+ */
+sl_status sl_cli_print_preview(const sl_cli *cli, sl_status status, sl_text *preview);
+
+/* The workspace that was named, or the nearest one. Where neither is there, NULL will do unless it is
+ * `needed`; one that was named must be there. Close it (NULL is fine). */
+sl_status sl_cli_find_workspace(const sl_cli *cli, bool needed, sl_workspace **out);
 
 /* NULL where no command has the name. */
 const sl_command *sl_command_find(const char *name);

@@ -37,6 +37,18 @@ void sl_cli_print(const sl_cli *cli, const char *format, ...) {
     putchar('\n');
 }
 
+sl_status sl_cli_print_preview(const sl_cli *cli, sl_status status, sl_text *preview) {
+    if (!status) sl_cli_print(cli, "%s", sl_text_get(preview));
+    sl_text_free(preview);
+    return status;
+}
+
+sl_status sl_cli_find_workspace(const sl_cli *cli, bool needed, sl_workspace **out) {
+    *out = NULL;
+    sl_status status = sl_workspace_open(cli->globals.workspace, out);
+    return status == SL_NOT_FOUND && !cli->globals.workspace && !needed ? SL_OK : status;
+}
+
 enum { NAMES_MAX = 128 };
 
 /* Every command's name, ends with NULL; those that this build lacks too, since a configuration file may speak
