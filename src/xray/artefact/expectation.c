@@ -1,5 +1,6 @@
 /* Faults of the picture itself, put in before counting. */
 #include "xray/artefact/internal.h"
+#include "xray/spot.h"
 
 #include <math.h>
 #include <string.h>
@@ -246,12 +247,7 @@ void fault_add_blobs(fault *f) {
                column = sl_random_range(&f->random, 0, f->size);
         double sigma = sl_random_log_range(&f->random, 1.2, 6) * unit;
         double height = (0.05 + 0.5 * f->severity) * s->level_counts * sl_random_range(&f->random, 0.3, 1);
-        double reach = 4 * sigma;
-        for (int32_t i = (int32_t)fmax(0, row - reach); i < f->size && i < row + reach; i++)
-            for (int32_t j = (int32_t)fmax(0, column - reach); j < f->size && j < column + reach; j++) {
-                double y = (i + 0.5 - row) / sigma, x = (j + 0.5 - column) / sigma;
-                s->mean_counts[(int64_t)i * f->size + j] += (float)(height * exp(-(x * x + y * y) / 2));
-            }
+        sl_spot_add(&(sl_spot){row, column, sigma, sigma, 4 * sigma, height}, s->mean_counts, f->size);
     }
 }
 

@@ -7,6 +7,7 @@
 #include "xray/quantile.h"
 #include "xray/scatter/reflectivity.h"
 #include "xray/scatter/special.h"
+#include "xray/spot.h"
 
 #include <math.h>
 #include <string.h>
@@ -339,14 +340,9 @@ static void add_specular(const sl_scene *scene, float *image) {
     double x, y, z, row, column;
     sl_grazing_direction(&scene->grazing, scene->grazing.incidence_rad, 0, &x, &y, &z);
     if (!scene->is_grazing || !sl_projection_hit(&scene->projection, x, y, z, &row, &column)) return;
-    double reach = 5 * fmax(scene->specular_sigma_px[0], scene->specular_sigma_px[1]);
-    for (int32_t i = (int32_t)fmax(0, row - reach); i < scene->size_px && i < row + reach; i++)
-        for (int32_t j = (int32_t)fmax(0, column - reach); j < scene->size_px && j < column + reach; j++) {
-            double u = (j + 0.5 - column) / scene->specular_sigma_px[0],
-                   v = (i + 0.5 - row) / scene->specular_sigma_px[1];
-            image[(int64_t)i * scene->size_px + j] +=
-                (float)(scene->specular_height * exp(-(u * u + v * v) / 2));
-        }
+    const double *sigma = scene->specular_sigma_px;
+    sl_spot spot = {row, column, sigma[1], sigma[0], 5 * fmax(sigma[0], sigma[1]), scene->specular_height};
+    sl_spot_add(&spot, image, scene->size_px);
 }
 
 /* 1 well inside an edge, 0 well outside it. */
@@ -373,15 +369,9 @@ static float shadow(const sl_scene *scene, double row, double column) {
 }
 
 static void add_direct_beam(const sl_scene *scene, float *image) {
-    double sigma = scene->direct_sigma_px, reach = 6 * sigma, row = scene->beam_row_px,
-           column = scene->beam_column_px;
-    if (scene->direct_height <= 0) return;
-    for (int32_t i = (int32_t)fmax(0, row - reach); i < scene->size_px && i < row + reach; i++)
-        for (int32_t j = (int32_t)fmax(0, column - reach); j < scene->size_px && j < column + reach; j++) {
-            double u = (j + 0.5 - column) / sigma, v = (i + 0.5 - row) / sigma;
-            image[(int64_t)i * scene->size_px + j] +=
-                (float)(scene->direct_height * exp(-(u * u + v * v) / 2));
-        }
+    double sigma = scene->direct_sigma_px;
+    sl_spot spot = {scene->beam_row_px, scene->beam_column_px, sigma, sigma, 6 * sigma, scene->direct_height};
+    if (scene->direct_height > 0) sl_spot_add(&spot, image, scene->size_px);
 }
 
 /* One row of intensities, to what the features have put there. */
