@@ -4,7 +4,6 @@
 #include "xray/instrument/poisson.h"
 
 #include <math.h>
-#include <string.h>
 
 /* The counts that nothing would have hidden. */
 static float open_counts(fault *f, int64_t k, double share) {
@@ -59,7 +58,7 @@ void fault_blur_noise(fault *f) {
     float kernel[2 * REACH + 1];
     for (int k = -REACH; k <= REACH; k++) kernel[k + REACH] = (float)exp(-k * k / (2 * sigma * sigma));
     for (int pass = 0; pass < 2; pass++) {
-        memcpy(f->scratch, m->value, (size_t)f->size * (size_t)f->size * sizeof(float));
+        fault_keep(f, m->value);
         for (int32_t i = 0; i < f->size; i++)
             for (int32_t j = 0; j < f->size; j++) {
                 int64_t at = (int64_t)i * f->size + j;
@@ -168,7 +167,7 @@ void fault_clone_patch(fault *f) {
         from_row = (int32_t)sl_random_below(&f->random, (uint32_t)(f->size - side));
         from_column = (int32_t)sl_random_below(&f->random, (uint32_t)(f->size - side));
     }
-    memcpy(f->scratch, m->value, (size_t)f->size * (size_t)f->size * sizeof(float));
+    fault_keep(f, m->value);
     for (int32_t i = 0; i < side; i++)
         for (int32_t j = 0; j < side; j++) {
             int64_t to = (int64_t)(to_row + i) * f->size + to_column + j;

@@ -5,6 +5,10 @@
 #include <math.h>
 #include <string.h>
 
+void fault_keep(fault *f, const float *image) {
+    memcpy(f->scratch, image, (size_t)f->size * (size_t)f->size * sizeof *image);
+}
+
 float fault_value_at(const float *image, int32_t size, double row, double column) {
     double r = fmin(fmax(row - 0.5, 0), size - 1.001), c = fmin(fmax(column - 0.5, 0), size - 1.001);
     int32_t i = (int32_t)r, j = (int32_t)c;
@@ -105,8 +109,7 @@ typedef struct displacement {
 static void displace_ring(fault *f, const sl_feature *ring, const displacement *d) {
     sl_sim_sample *s = f->sample;
     double room = room_around(s, ring);
-    size_t pixels = (size_t)f->size * (size_t)f->size;
-    memcpy(f->scratch, s->mean_counts, pixels * sizeof(float));
+    fault_keep(f, s->mean_counts);
     for (int32_t i = 0; i < f->size; i++)
         for (int32_t j = 0; j < f->size; j++) {
             double y = i + 0.5 - s->beam_row_px, x = j + 0.5 - s->beam_column_px,
@@ -182,7 +185,7 @@ void fault_break_mirror(fault *f) {
     sl_sim_sample *s = f->sample;
     bool right = sl_random_chance(&f->random, 0.5), weaken = sl_random_chance(&f->random, 0.5);
     double shift = (3 + 9 * f->severity) * (f->size / 256.0), factor = 1 - 0.8 * f->severity;
-    memcpy(f->scratch, s->mean_counts, (size_t)f->size * (size_t)f->size * sizeof(float));
+    fault_keep(f, s->mean_counts);
     for (int32_t i = 0; i < f->size; i++)
         for (int32_t j = 0; j < f->size; j++) {
             double side = (j + 0.5 - s->beam_column_px) * (right ? 1 : -1) / (4 * f->size / 256.0);
@@ -210,7 +213,7 @@ static double horizon_row(const sl_sim_sample *s, double column) {
 
 void fault_mirror_horizon(fault *f) {
     sl_sim_sample *s = f->sample;
-    memcpy(f->scratch, s->mean_counts, (size_t)f->size * (size_t)f->size * sizeof(float));
+    fault_keep(f, s->mean_counts);
     for (int32_t j = 0; j < f->size; j++) {
         double horizon = horizon_row(s, j + 0.5);
         for (int32_t i = (int32_t)fmax(0, horizon + 1); i < f->size; i++) {
@@ -226,7 +229,7 @@ void fault_bend_horizon(fault *f) {
     sl_sim_sample *s = f->sample;
     double depth = (3 + 13 * f->severity) * (f->size / 256.0) * (sl_random_chance(&f->random, 0.5) ? -1 : 1);
     double middle = sl_random_range(&f->random, 0.2, 0.8) * f->size, reach = 0.25 * f->size;
-    memcpy(f->scratch, s->mean_counts, (size_t)f->size * (size_t)f->size * sizeof(float));
+    fault_keep(f, s->mean_counts);
     for (int32_t j = 0; j < f->size; j++) {
         double horizon = horizon_row(s, j + 0.5), u = (j + 0.5 - middle) / (0.45 * f->size);
         for (int32_t i = 0; i < f->size; i++) {

@@ -2,7 +2,6 @@
 #include "xray/artefact/internal.h"
 
 #include <math.h>
-#include <string.h>
 
 /* One side of the beam is fainter than the one opposite, within a sector of up to 120 degrees with soft
  * edges. */
@@ -54,7 +53,7 @@ void fault_shift_behind_gap(fault *f) {
     if (count == 0) count = fault_gaps_across(s, turned = !turned, gaps, FAULT_GAPS);
     int32_t gap = gaps[sl_random_below(&f->random, (uint32_t)count)];
     double shift = (1 + 7 * f->severity) * (f->size / 256.0) * (sl_random_chance(&f->random, 0.5) ? -1 : 1);
-    memcpy(f->scratch, s->mean_counts, (size_t)f->size * (size_t)f->size * sizeof(float));
+    fault_keep(f, s->mean_counts);
     for (int32_t i = 0; i < f->size; i++)
         for (int32_t j = 0; j < f->size; j++) {
             if ((turned ? j : i) < gap) continue;
@@ -123,7 +122,7 @@ void fault_step_behind_gap(fault *f) {
 void fault_tile(fault *f) {
     sl_sim_sample *s = f->sample;
     double share = 0.3 + 0.7 * f->severity;
-    memcpy(f->scratch, s->mean_counts, (size_t)f->size * (size_t)f->size * sizeof(float));
+    fault_keep(f, s->mean_counts);
     for (int32_t i = 0; i < f->size; i++)
         for (int32_t j = 0; j < f->size; j++) {
             double row = fmod(2.0 * i + 1, f->size), column = fmod(2.0 * j + 1, f->size);

@@ -87,6 +87,9 @@ bool fault_has_inner_gap(const sl_image *image);
 /* Whether the specular spot stands clear of horizon, beamstop and gaps, with room to be moved. */
 bool fault_specular_is_seen(const sl_sim_sample *sample);
 
+/* The image as it is now, into scratch: a fault that moves its parts reads them there. */
+void fault_keep(fault *f, const float *image);
+
 /* Bilinear value, borders repeated. */
 float fault_value_at(const float *image, int32_t size, double row, double column);
 

@@ -2,7 +2,6 @@
 #include "xray/artefact/internal.h"
 
 #include <math.h>
-#include <string.h>
 
 /* Where a pixel is in the pattern: as on a flat detector across the beam, whatever the tilt. */
 typedef struct place {
@@ -81,7 +80,7 @@ void fault_widen_ring(fault *f) {
            most = 1 + 2 * f->severity;
     double inner = fmin(0.7 * room, 1.3 * most * ring->width_px), middle = ring->chi_rad,
            half = sl_random_range(&f->random, 0.6, 1.2);
-    memcpy(f->scratch, s->mean_counts, (size_t)f->size * (size_t)f->size * sizeof(float));
+    fault_keep(f, s->mean_counts);
     for (int32_t i = 0; i < f->size; i++)
         for (int32_t j = 0; j < f->size; j++) {
             place here = place_of(&p, i + 0.5, j + 0.5);
@@ -104,7 +103,7 @@ void fault_turn_order(fault *f) {
     sl_projection p = sl_projection_of(&s->geometry);
     double at = radius_of_q(s, ring->q_per_ang), room = 0.85 * room_around(s, ring),
            turn = turn_most_rad * f->severity * (sl_random_chance(&f->random, 0.5) ? -1 : 1);
-    memcpy(f->scratch, s->mean_counts, (size_t)f->size * (size_t)f->size * sizeof(float));
+    fault_keep(f, s->mean_counts);
     for (int32_t i = 0; i < f->size; i++)
         for (int32_t j = 0; j < f->size; j++) {
             place here = place_of(&p, i + 0.5, j + 0.5);

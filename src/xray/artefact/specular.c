@@ -2,7 +2,6 @@
 #include "xray/artefact/internal.h"
 
 #include <math.h>
-#include <string.h>
 
 enum { REACH = 7, LEAST_HEIGHT = 10 }; /* of an image of 256 pixels */
 static const double farthest = 0.4;    /* of the angle of incidence */
@@ -88,7 +87,7 @@ void fault_move_specular(fault *f) {
         if (!place_at(s, s->grazing.incidence_rad * (k ? 1 + way * farthest * f->severity : 1), &row[k],
                       &column[k]))
             return;
-    memcpy(f->scratch, s->mean_counts, (size_t)f->size * (size_t)f->size * sizeof(float));
+    fault_keep(f, s->mean_counts);
     int32_t reach = (int32_t)(REACH * unit);
     for (int32_t i = -reach; i <= reach; i++)
         for (int32_t j = -reach; j <= reach; j++)
