@@ -1,5 +1,6 @@
 #include "loop/evaluate/measured_set.h"
 
+#include "base/random.h"
 #include "base/threads.h"
 #include "image/resize.h"
 #include "loop/classify/feed_workspace.h"
@@ -20,7 +21,8 @@ sl_status sl_image_average_down(const sl_image *image, int32_t side_px, sl_image
     return sl_image_resize(image, height, width, out);
 }
 
-sl_status sl_image_shuffle(sl_image *image, sl_random *random) {
+/* The good pixels in random order, in place: grey levels and mask stay, all else goes. */
+static sl_status shuffle(sl_image *image, sl_random *random) {
     int64_t pixels = (int64_t)image->height_px * image->width_px, good = 0;
     int64_t *place;
     SL_TRY(sl_alloc(&place, (size_t)pixels, sizeof *place));
@@ -62,7 +64,7 @@ static sl_status measure_small(const batch *b, sl_image *small, const sl_beam_pl
     SL_TRY(describe(b, small, beam, row, task, 0));
     if (!b->how->shuffled) return SL_OK;
     sl_random random = sl_random_stream(b->how->seed, SL_STREAM_NOISE, (uint32_t)row);
-    SL_TRY(sl_image_shuffle(small, &random));
+    SL_TRY(shuffle(small, &random));
     return describe(b, small, beam, row, task, 1);
 }
 

@@ -4,7 +4,6 @@
 
 #include "base/hash.h"
 #include "base/progress.h"
-#include "base/random.h"
 #include "image/fingerprint.h"
 #include "loop/evaluate/image_set.h"
 #include "loop/evaluate/points.h"
@@ -37,8 +36,5 @@ void sl_measured_set_free(sl_measured_set *set);
 
 /* Longer side `side_px`, by area average; an image that is not larger is copied. *out: sl_image_free. */
 sl_status sl_image_average_down(const sl_image *image, int32_t side_px, sl_image *out);
-
-/* The good pixels in random order, in place: grey levels and mask stay, all else goes. */
-sl_status sl_image_shuffle(sl_image *image, sl_random *random);
 
 #endif

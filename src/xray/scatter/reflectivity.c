@@ -11,7 +11,9 @@ double complex sl_kappa(double k0, double sin_alpha, sl_refraction medium) {
     return k0 * (cimag(root) < 0 ? -root : root);
 }
 
-double complex sl_fresnel(double complex above, double complex below, double roughness) {
+/* Amplitude reflected at a boundary with Gaussian roughness (Nevot and Croce 1980), from kappa above and
+ * below it; lengths in the unit of 1/kappa. */
+static double complex reflection(double complex above, double complex below, double roughness) {
     double complex sum = above + below;
     if (cabs(sum) < 1e-30) return 0;
     double complex r = (above - below) / sum;
@@ -26,7 +28,7 @@ sl_film_wave sl_film_wave_of(double k0, double sin_alpha, sl_refraction film, do
                              sl_refraction substrate) {
     double complex vacuum = k0 * sin_alpha, inside = sl_kappa(k0, sin_alpha, film);
     double complex below = sl_kappa(k0, sin_alpha, substrate);
-    double complex r01 = sl_fresnel(vacuum, inside, 0), r12 = sl_fresnel(inside, below, 0);
+    double complex r01 = reflection(vacuum, inside, 0), r12 = reflection(inside, below, 0);
     double complex turn = r12 * cexp(2 * I * inside * thickness), loop = 1 + r01 * turn;
     sl_film_wave wave = {.transmitted = (1 + r01) / loop, .kappa = inside};
     wave.reflected = wave.transmitted * turn;
@@ -48,7 +50,7 @@ static void descend(double k0, double sin_alpha, int count, const sl_layer *laye
     double complex above = k0 * sin_alpha, arriving = 1;
     for (int j = 0; j < count; j++) {
         double complex ratio = wave[j].up, kappa = wave[j].kappa;
-        double complex r = sl_fresnel(above, kappa, layer[j].roughness);
+        double complex r = reflection(above, kappa, layer[j].roughness);
         wave[j].down = arriving * transmission(above, kappa, layer[j].roughness) / (1 + r * ratio);
         wave[j].up = wave[j].down * ratio;
         arriving = wave[j].down * cexp(I * kappa * layer[j].thickness);
@@ -67,7 +69,7 @@ double complex sl_parratt(double k0, double sin_alpha, int count, const sl_layer
     for (int j = count - 1; j >= 0; j--) {
         double complex above = j > 0 ? sl_kappa(k0, sin_alpha, layer[j - 1].medium) : k0 * sin_alpha;
         if (wave) wave[j] = (sl_wave){.up = ratio, .kappa = below};
-        double complex r = sl_fresnel(above, below, layer[j].roughness);
+        double complex r = reflection(above, below, layer[j].roughness);
         ratio = (r + ratio) / (1 + r * ratio);
         if (j > 0) ratio *= cexp(2 * I * above * layer[j - 1].thickness);
         below = above;
@@ -79,8 +81,8 @@ double complex sl_parratt(double k0, double sin_alpha, int count, const sl_layer
 void sl_island_weights(double k0, double sin_incidence, double sin_exit, double middle,
                        sl_refraction substrate, double roughness, double complex weight[2]) {
     double ki = k0 * sin_incidence, kf = k0 * sin_exit;
-    double complex ri = sl_fresnel(ki, sl_kappa(k0, sin_incidence, substrate), roughness);
-    double complex rf = sl_fresnel(kf, sl_kappa(k0, sin_exit, substrate), roughness);
+    double complex ri = reflection(ki, sl_kappa(k0, sin_incidence, substrate), roughness);
+    double complex rf = reflection(kf, sl_kappa(k0, sin_exit, substrate), roughness);
     double complex sum = cexp(-I * (kf + ki) * middle), difference = cexp(-I * (kf - ki) * middle);
     weight[0] = sum + ri * rf * conj(sum);
     weight[1] = ri * difference + rf * conj(difference);

@@ -13,9 +13,6 @@ typedef struct sl_refraction {
 
 /* k0 sqrt(n^2 - cos^2 alpha), without cancellation near the critical angle. */
 double complex sl_kappa(double k0, double sin_alpha, sl_refraction medium);
-/* Amplitude reflected at a boundary with Gaussian roughness (Nevot and Croce 1980); lengths in the unit of
- * 1/kappa. */
-double complex sl_fresnel(double complex kappa_above, double complex kappa_below, double roughness);
 double sl_critical_angle_rad(sl_refraction medium);
 
 /* Downward (transmitted) and upward (reflected) amplitudes in a film on a substrate, at the film's top, for a

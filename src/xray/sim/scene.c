@@ -17,12 +17,13 @@ double scene_radius_of_q(const sl_scene *scene, double q_per_ang) {
     return tan(2 * asin(s)) * scene->geometry.distance_m / scene->geometry.pixel_m;
 }
 
-double scene_least_fwhm(const sl_scene *scene, double q_per_ang) {
+/* The narrowest full width a ring may have at q: a Gaussian of 0.9 pixels. */
+static double least_fwhm(const sl_scene *scene, double q_per_ang) {
     return 2.3548 * 0.9 * sl_projection_q_step(&scene->projection, q_per_ang);
 }
 
 double scene_fwhm(const sl_scene *scene, double q_per_ang, double fwhm_per_ang) {
-    return hypot(fwhm_per_ang, scene_least_fwhm(scene, q_per_ang));
+    return hypot(fwhm_per_ang, least_fwhm(scene, q_per_ang));
 }
 
 void scene_add_table(const sl_scene *scene, const double *values, int coarse, double factor, float *table) {

@@ -169,8 +169,6 @@ void scene_note(sl_scene *scene, sl_sim_parameter parameter, double value);
 /* q at a distance from the beam, and the step of q over a pixel there. */
 double scene_q_of_radius(const sl_scene *scene, double radius_px);
 double scene_radius_of_q(const sl_scene *scene, double q_per_ang);
-/* The narrowest full width a ring may have at q: a Gaussian of 0.9 pixels. */
-double scene_least_fwhm(const sl_scene *scene, double q_per_ang);
 /* fwhm and the instrument's width added in quadrature. */
 double scene_fwhm(const sl_scene *scene, double q_per_ang, double fwhm_per_ang);
 
