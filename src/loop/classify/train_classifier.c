@@ -97,14 +97,10 @@ static sl_status choose_threshold(training *t, sl_scores *scores) {
     return SL_OK;
 }
 
-static json_t *number_or_null(double value) {
-    return isfinite(value) ? json_real(value) : json_null();
-}
-
 /* How well the scores' p_real tells the labels, at any threshold. */
 static json_t *ranking(const sl_scores *s) {
     return json_pack("{s:o, s:o}", "brier", json_real(s->count ? sl_brier(s->p_real, s->label, s->count) : 0),
-                     "roc_auc", number_or_null(s->count ? sl_roc_auc(s->p_real, s->label, s->count) : NAN));
+                     "roc_auc", sl_json_number(s->count ? sl_roc_auc(s->p_real, s->label, s->count) : NAN));
 }
 
 /* Scores that training has not spoilt: of the reviewed images by cross-fitting, where the labels come from

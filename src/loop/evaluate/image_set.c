@@ -189,13 +189,18 @@ static void add_record(lister *in, const sl_image_record *record) {
     if (is_too_small(in->set, name, record->height_px, record->width_px)) return;
     *add_image(in) = (sl_set_image){
         .name = name,
-        .group = record->group_key ? record->group_key : name,
+        .group = record->group_key ? sl_arena_strdup(in->arena, record->group_key) : name,
         .technique = technique_of(record->caption),
-        .object = record->object_hash,
+        .object = sl_arena_strdup(in->arena, record->object_hash),
         .number = record->id,
         .side_px = record->height_px > record->width_px ? record->height_px : record->width_px,
         .beam = recorded_beam(in->set->workspace, record->id, in->arena),
     };
+}
+
+static sl_status add_page(void *context, const sl_image_page *page) {
+    for (int i = 0; i < page->count; i++) add_record(context, &page->record[i]);
+    return SL_OK;
 }
 
 static sl_status list_workspace(lister *in, const char *words) {
@@ -203,15 +208,7 @@ static sl_status list_workspace(lister *in, const char *words) {
     SL_TRY(parse_filter(in->arena, words, &filter));
     if (!in->set->workspace)
         return sl_fail(SL_NOT_FOUND, "'%s' names images of a workspace, and there is none here", words);
-    filter.limit = SL_STORE_LIST_MAX;
-    for (;;) {
-        sl_image_record *records;
-        int count;
-        SL_TRY(sl_store_images(in->set->workspace->store, &filter, in->arena, &records, &count));
-        for (int i = 0; i < count; i++) add_record(in, &records[i]);
-        if (count == 0) return SL_OK;
-        filter.after = records[count - 1].id;
-    }
+    return sl_store_image_pages(in->set->workspace->store, &filter, add_page, in);
 }
 
 /* --- all --- */

@@ -350,11 +350,10 @@ static double share_of_true(const void *context, const int64_t *index, int64_t c
 }
 
 static sl_status count_groups(const int64_t *group, int64_t n, int64_t *out) {
-    members in;
-    sl_status status = collect_members(group, n, &in);
-    *out = in.groups;
-    sl_free(in.item);
-    sl_free(in.first);
+    sl_groups in;
+    sl_status status = sl_groups_collect(group, n, &in);
+    *out = in.count;
+    sl_groups_free(&in);
     return status;
 }
 

@@ -105,45 +105,33 @@ static sl_status load_evidence(selection *in) {
     return model ? sl_store_scores(store, model, 0, &in->scores, &in->score_count) : SL_OK;
 }
 
-static sl_status add_to_pool(selection *in, const sl_image_record *image, int64_t *capacity) {
-    if (in->count == *capacity) {
-        int64_t larger = *capacity ? 2 * *capacity : 256;
-        sl_queue_item *pool;
-        const char **prints;
-        SL_TRY(sl_alloc(&pool, (size_t)larger, sizeof *pool));
-        if (in->count) memcpy(pool, in->pool, (size_t)in->count * sizeof *pool);
-        sl_free(in->pool);
-        in->pool = pool;
-        SL_TRY(sl_alloc(&prints, (size_t)larger, sizeof *prints));
-        if (in->count) memcpy(prints, in->fingerprint, (size_t)in->count * sizeof *prints);
-        sl_free(in->fingerprint);
-        in->fingerprint = prints;
-        *capacity = larger;
-    }
+static void add_to_pool(selection *in, const sl_image_record *image) {
     const sl_verdict *verdict = find_verdict(in->verdicts, in->verdict_count, image->id);
     const sl_prediction *score = find_score(in->scores, in->score_count, image->id);
-    in->fingerprint[in->count] = image->fingerprint;
+    in->fingerprint[in->count] =
+        image->fingerprint ? sl_arena_strdup(in->round->arena, image->fingerprint) : NULL;
     in->pool[in->count++] = (sl_queue_item){.image = image->id,
                                             .p_real = verdict ? verdict->p_real : 0.5,
                                             .accepted = verdict && verdict->accepted,
                                             .uncertainty = score ? score->uncertainty : 0};
+}
+
+static sl_status pool_page(void *context, const sl_image_page *page) {
+    selection *in = context;
+    if (page->first == 0) {
+        SL_TRY(sl_alloc(&in->pool, (size_t)page->total, sizeof *in->pool));
+        SL_TRY(sl_alloc(&in->fingerprint, (size_t)page->total, sizeof *in->fingerprint));
+    }
+    for (int i = 0; i < page->count; i++) add_to_pool(in, &page->record[i]);
     return SL_OK;
 }
 
 /* The generated images of the round. */
 static sl_status load_pool(selection *in) {
     sl_image_filter filter = SL_IMAGE_FILTER_ALL;
-    int64_t capacity = 0;
     filter.round = in->round->id;
     filter.origin = SL_ORIGIN_GENERATED;
-    for (;;) {
-        sl_image_record *page;
-        int count;
-        SL_TRY(sl_store_images(in->round->workspace->store, &filter, in->round->arena, &page, &count));
-        for (int i = 0; i < count; i++) SL_TRY(add_to_pool(in, &page[i], &capacity));
-        if (count == 0) break;
-        filter.after = page[count - 1].id;
-    }
+    SL_TRY(sl_store_image_pages(in->round->workspace->store, &filter, pool_page, in));
     if (in->count == 0) return sl_fail(SL_NOT_FOUND, "the round has no generated images to be reviewed");
     if (in->count > CLUSTERED_MAX) return SL_OK;
     int64_t *cluster;
@@ -274,19 +262,24 @@ sl_status sl_round_select(sl_round *round, json_t *result) {
 
 /* --- labels before there is anything to sort by --- */
 
+typedef struct search {
+    const selection *in;
+    id_list *out;
+} search;
+
+static sl_status undecided_page(void *context, const sl_image_page *page) {
+    const search *s = context;
+    for (int i = 0; i < page->count; i++)
+        if (!has_decided(s->in, page->record[i].id)) SL_TRY(add_id(s->out, page->record[i].id));
+    return SL_OK;
+}
+
 /* The images the reviewer may be asked about. */
-static sl_status load_undecided(selection *in, int origin, id_list *out) {
+static sl_status load_undecided(const selection *in, int origin, id_list *out) {
     sl_image_filter filter = SL_IMAGE_FILTER_ALL;
+    search s = {in, out};
     filter.origin = origin;
-    for (;;) {
-        sl_image_record *page;
-        int count;
-        SL_TRY(sl_store_images(in->round->workspace->store, &filter, in->round->arena, &page, &count));
-        for (int i = 0; i < count; i++)
-            if (!has_decided(in, page[i].id)) SL_TRY(add_id(out, page[i].id));
-        if (count == 0) return SL_OK;
-        filter.after = page[count - 1].id;
-    }
+    return sl_store_image_pages(in->round->workspace->store, &filter, undecided_page, &s);
 }
 
 const char sl_label_queue_config[] = "{\"kind\":\"labels\"}";

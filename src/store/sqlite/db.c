@@ -108,7 +108,7 @@ static sl_status prepare(sl_db *db, const char *sql, sqlite3_stmt **out) {
     return SL_OK;
 }
 
-static int bind(sqlite3_stmt *statement, int at, const sl_value *value) {
+static int bind(sqlite3_stmt *statement, int at, const sl_db_value *value) {
     switch (value->type) {
     case SL_VALUE_NULL:
         return sqlite3_bind_null(statement, at);
@@ -124,7 +124,7 @@ static int bind(sqlite3_stmt *statement, int at, const sl_value *value) {
     return SQLITE_MISUSE;
 }
 
-sl_status sl_db_query(sl_db *db, const char *sql, const sl_value *values, int count, sqlite3_stmt **out) {
+sl_status sl_db_query(sl_db *db, const char *sql, const sl_db_value *values, int count, sqlite3_stmt **out) {
     SL_TRY(prepare(db, sql, out));
     for (int i = 0; i < count; i++)
         if (bind(*out, i + 1, &values[i]) != SQLITE_OK) return db_fail(db, sql);
@@ -145,7 +145,7 @@ sl_status sl_db_step(sl_db *db, sqlite3_stmt *statement, bool *out_row) {
     return status;
 }
 
-sl_status sl_db_run(sl_db *db, const char *sql, const sl_value *values, int count) {
+sl_status sl_db_run(sl_db *db, const char *sql, const sl_db_value *values, int count) {
     sqlite3_stmt *statement;
     bool row = true;
     SL_TRY(sl_db_query(db, sql, values, count, &statement));
@@ -153,7 +153,7 @@ sl_status sl_db_run(sl_db *db, const char *sql, const sl_value *values, int coun
     return SL_OK;
 }
 
-sl_status sl_db_number(sl_db *db, const char *sql, const sl_value *values, int count, int64_t *out,
+sl_status sl_db_number(sl_db *db, const char *sql, const sl_db_value *values, int count, int64_t *out,
                        bool *out_found) {
     sqlite3_stmt *statement;
     bool row;

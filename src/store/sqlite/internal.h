@@ -51,14 +51,14 @@ void sl_sqlite_read_end(sl_store *store, sl_db *db);
 typedef struct sl_query {
     char sql[2048];
     size_t length;
-    sl_value value[16];
+    sl_db_value value[16];
     int count;
     bool has_where, too_long;
 } sl_query;
 sl_query sl_query_start(const char *sql);
 void sl_query_add(sl_query *query, const char *sql); /* text alone */
 void sl_query_where(sl_query *query, const char *sql,
-                    sl_value value);                       /* "column = ?": joined by WHERE or AND */
+                    sl_db_value value);                    /* "column = ?": joined by WHERE or AND */
 void sl_query_condition(sl_query *query, const char *sql); /* the same without a value */
 /* " ORDER BY ... LIMIT ?"; limit 0 or more than SL_STORE_LIST_MAX: SL_STORE_LIST_MAX. */
 void sl_query_order(sl_query *query, const char *order, int limit);

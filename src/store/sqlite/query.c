@@ -19,7 +19,7 @@ sl_query sl_query_start(const char *sql) {
     return query;
 }
 
-static void add_value(sl_query *query, sl_value value) {
+static void add_value(sl_query *query, sl_db_value value) {
     if (query->count == (int)(sizeof query->value / sizeof *query->value)) {
         query->too_long = true;
         return;
@@ -33,7 +33,7 @@ void sl_query_condition(sl_query *query, const char *sql) {
     query->has_where = true;
 }
 
-void sl_query_where(sl_query *query, const char *sql, sl_value value) {
+void sl_query_where(sl_query *query, const char *sql, sl_db_value value) {
     sl_query_condition(query, sql);
     add_value(query, value);
 }
