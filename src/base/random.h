@@ -1,8 +1,8 @@
 /* Counter-based random numbers (Philox4x32-10, Salmon et al. 2011, by Random123).
  *
- * A stream is named by a 64-bit seed, what it is for, and an item; value k of a stream depends on nothing else. So
- * image k of a run is the same for any batch size, order, number of threads or shards. Equal on every
- * machine: normals use our own logarithm and cosine, not the C library's. */
+ * A stream is named by a 64-bit seed, what it is for, and an item; value k of a stream depends on nothing
+ * else. So image k of a run is the same for any batch size, order, number of threads or shards. Equal on
+ * every machine: normals use our own logarithm and cosine, not the C library's. */
 #ifndef SL_BASE_RANDOM_H
 #define SL_BASE_RANDOM_H
 

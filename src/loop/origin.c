@@ -7,3 +7,9 @@ bool sl_origin_of_made(const json_t *provenance, sl_origin *out) {
     *out = SL_ORIGIN_SIMULATED;
     return json_object_get(provenance, "simulator") || json_object_get(provenance, "generator");
 }
+
+const json_t *sl_origin_record(const json_t *provenance) {
+    while (json_object_get(provenance, SL_IMPORTED_AS))
+        provenance = json_object_get(json_object_get(provenance, "metadata"), "provenance");
+    return provenance;
+}

@@ -9,4 +9,11 @@
  * which it can be made again. */
 bool sl_origin_of_made(const json_t *provenance, sl_origin *out);
 
+/* How the record of an imported image names its origin: it may be written into a file again. */
+#define SL_IMPORTED_AS "imported_as"
+
+/* The record that the image was made with: of an imported one that of its file, however often it went from a
+ * workspace to a file and back. A part of `provenance`; NULL where that is, or where the file had none. */
+const json_t *sl_origin_record(const json_t *provenance);
+
 #endif

@@ -19,6 +19,7 @@ struct sl_review {
     sl_id reviewer;
     char reviewer_name[64];
     char id[SL_SHA256_HEX];
+    _Atomic sl_id shown; /* the round whose queue the page has; 0: it has just been opened */
 };
 
 /* One call's memory and the store that it asks. */
@@ -87,6 +88,7 @@ static sl_status id_parse(const char *text, const char *what, sl_id *out) {
 
 sl_status sl_review_session(sl_review *review, json_t **out) {
     json_t *reasons = json_array();
+    review->shown = 0;
     for (int i = 0; i < SL_REASON_COUNT; i++)
         json_array_append_new(reasons, json_string(sl_reason_name((sl_reason)i)));
     const char *folder = review->workspace->root;
@@ -121,7 +123,8 @@ static sl_status current_decision(visit *v, sl_id assignment, json_t **out) {
 }
 
 /* The round whose queue is open for this reviewer: the newest with undecided assignments that was not
- * abandoned; else the newest with any. 0: none. */
+ * abandoned; else the newest with any. 0: none. A page that is open leaves its queue for a newer one alone:
+ * what was decided there last can still be undone. */
 static sl_status open_round(sl_review *review, visit *v, sl_id *out) {
     sl_round_record *rounds;
     int count;
@@ -133,10 +136,12 @@ static sl_status open_round(sl_review *review, visit *v, sl_id *out) {
         filter.round = rounds[i].id;
         int64_t total, decided;
         SL_TRY(sl_store_assignment_count(v->store, &filter, &total, &decided));
-        bool open = decided < total && rounds[i].state != SL_RUN_CANCELLED;
-        if (open || (total && !*out)) *out = rounds[i].id;
-        if (open) return SL_OK;
+        bool stands = rounds[i].state != SL_RUN_CANCELLED, open = stands && decided < total;
+        bool shown = stands && rounds[i].id == review->shown;
+        if (open || shown || (total && !*out)) *out = rounds[i].id;
+        if (open || shown) break;
     }
+    review->shown = *out;
     return SL_OK;
 }
 
@@ -262,7 +267,8 @@ static sl_status fill_image(sl_review *review, visit *v, sl_id id, const char *a
     sl_prediction *predictions;
     int count;
     SL_TRY(sl_store_predictions(v->store, id, v->arena, &predictions, &count));
-    if (count) json_object_set_new(out, "p_real", json_real(predictions[0].p_real));
+    const sl_prediction *given = sl_prediction_of_model(predictions, count);
+    if (given) json_object_set_new(out, "p_real", json_real(given->p_real));
     return SL_OK;
 }
 

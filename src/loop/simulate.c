@@ -257,11 +257,17 @@ static sl_status prepare(const sl_simulate_settings *settings, run *r) {
     return sl_shard_range(settings->shard, settings->count, &r->first, &r->end);
 }
 
-/* Archives are whole in themselves, and no shard makes a name of another. */
 static sl_status check_folder(const run *r) {
     const sl_simulate_settings *s = r->settings;
-    if (!s->out || sl_simulate_is_archive(s)) return SL_OK;
-    return sl_image_folder_check(s->out, r->first, r->end, sl_simulated_suffix(s));
+    const char *suffix = sl_simulated_suffix(s);
+    if (!s->out) return SL_OK;
+    return sl_image_folder_check(
+        s->out, &(sl_image_run){.first = r->first,
+                                .end = r->end,
+                                .suffix = suffix,
+                                .expectations = s->expectation,
+                                .ponis = s->poni || strcmp(suffix, sl_write_suffix(SL_WRITE_HDF5)) == 0,
+                                .archives = sl_simulate_is_archive(s)});
 }
 
 sl_status sl_simulate(const sl_simulate_settings *settings, const sl_workspace *workspace,

@@ -135,6 +135,13 @@ typedef struct sl_prediction {
     int64_t created_ms;
 } sl_prediction;
 
+/* The first of a list, newest first, that a whole model gave; NULL: none. */
+static inline const sl_prediction *sl_prediction_of_model(const sl_prediction *list, int count) {
+    for (int i = 0; i < count; i++)
+        if (!list[i].fold) return &list[i];
+    return NULL;
+}
+
 /* A number that physics constrains. */
 typedef struct sl_test_result {
     sl_id image;

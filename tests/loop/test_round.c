@@ -367,6 +367,12 @@ static sl_id shown_queue(sl_review *review) {
     return id;
 }
 
+static void open_page(sl_review *review) {
+    json_t *session;
+    assert_ok(sl_review_session(review, &session));
+    json_decref(session);
+}
+
 static void a_label_queue_leaves_the_round_under_way(void **state) {
     (void)state;
     sl_round_settings settings = settings_of(SL_EXPERT_PERSON);
@@ -379,6 +385,8 @@ static void a_label_queue_leaves_the_round_under_way(void **state) {
     assert_waits(&settings, 1, true);
     assert_int_equal(shown_queue(review), queue);
     assert_int_equal(decide_all(queue), 1);
+    assert_int_equal(shown_queue(review), queue); /* what was decided last can still be undone */
+    open_page(review);
     assert_int_equal(shown_queue(review), 1);
     assert_ok(sl_round_abandon(workspace, &abandoned));
     assert_int_equal(abandoned, 1);

@@ -201,7 +201,27 @@ static void what_is_impossible_teaches_nothing(void **state) {
     assert_true(before >= 25);
     row.truth = &faulty;
     scratch_add_rows(row, 40);
+    row.truth = NULL;
+    row.provenance = "{\"generator\": \"scatterloop simulate\"}"; /* lost: it may have faults */
+    scratch_add_rows(row, 7);
     assert_int_equal(learnt_from(&settings), before);
+    row.provenance = "{\"imported_as\": \"simulated\"}"; /* of another program */
+    scratch_add_rows(row, 5);
+    assert_int_equal(learnt_from(&settings), before + 5);
+    settings.origin = 0; /* experimental */
+    before = learnt_from(&settings);
+    sl_image_record *measured;
+    int count;
+    sl_image_filter filter = SL_IMAGE_FILTER_ALL;
+    filter.origin = SL_ORIGIN_EXPERIMENTAL;
+    filter.split = SL_SPLIT_TRAIN;
+    assert_ok(sl_store_images(workspace->store, &filter, arena, &measured, &count));
+    sl_decision decision = {.client_uuid = "01234567-0123-4123-8123-0123456789ab",
+                            .image = measured[0].id,
+                            .label = SL_LABEL_UNREAL};
+    assert_ok(sl_store_reviewer(workspace->store, "anna", false, &decision.reviewer));
+    assert_ok(sl_store_decide(workspace->store, arena, &decision));
+    assert_int_equal(learnt_from(&settings), before - 1);
 }
 
 int main(void) {

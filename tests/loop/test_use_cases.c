@@ -300,8 +300,18 @@ static void a_folder_holds_one_run(void **state) {
     assert_non_null(strstr(sl_error_message(), "image_000002"));
     assert_status(simulate_into(out, 3, SL_WRITE_NPY), SL_EXISTS);
     assert_non_null(strstr(sl_error_message(), ".tif"));
+    /* a companion that the new run does not write would pass for one of its own */
+    const char *mean = sl_path_join(arena, out, "image_000001_expectation.tif");
+    assert_ok(sl_file_write_atomic(mean, "x", 1));
+    assert_status(simulate_into(out, 3, SL_WRITE_TIFF), SL_EXISTS);
+    assert_non_null(strstr(sl_error_message(), "_expectation"));
+    assert_int_equal(remove(mean), 0);
     assert_ok(simulate_into(out, 3, SL_WRITE_TIFF));
     assert_true(sl_file_exists(metadata));
+    const char *archives = sl_path_join(arena, folder, "archives");
+    assert_ok(simulate_into(archives, 3, SL_WRITE_COUNT));
+    assert_status(simulate_into(archives, 3, SL_WRITE_COUNT), SL_EXISTS);
+    assert_non_null(strstr(sl_error_message(), "images_000000.tar"));
 }
 
 static const struct CMUnitTest tests[] = {

@@ -235,9 +235,18 @@ static void a_simulated_image_of_unknown_truth_is_told_and_teaches_nothing(void 
     assert_ok(sl_workspace_check(workspace, &report));
     assert_int_equal(report.truthless, 1);
     assert_int_equal(report.truthless_image[0], record.id);
-    record.source = "elsewhere.tif";
-    assert_ok(sl_image_label_get(workspace, &record, arena, &said));
+    image = make_image(4, 20, 30);
+    sl_image_record other = {.group_key = "s",
+                             .origin = SL_ORIGIN_SIMULATED,
+                             .source = "elsewhere.tif",
+                             .provenance = "{\"imported_as\": \"simulated\"}"};
+    assert_ok(sl_workspace_put_image(workspace, &image, arena, &other));
+    sl_image_free(&image);
+    assert_ok(sl_store_images_add(workspace->store, &other, 1, true, NULL));
+    assert_ok(sl_image_label_get(workspace, &other, arena, &said));
     assert_int_equal(said.label, SL_LABEL_REAL);
+    assert_ok(sl_workspace_check(workspace, &report));
+    assert_int_equal(report.truthless, 1);
 }
 
 static void jobs_leave_a_record(void **state) {

@@ -1,6 +1,7 @@
 #include "loop/classify/labels.h"
 
 #include "base/hash.h"
+#include "loop/origin.h"
 
 #include <string.h>
 
@@ -10,11 +11,40 @@ enum { HOLDOUT_PARTS = 5 };
  * teach a classifier that what looks real is not. */
 static const double faint = 0.3;
 
+/* Whether this program simulated the image, as its record says, or may have: an image that comes from
+ * elsewhere has one. */
+static sl_status is_ours(const sl_workspace *workspace, sl_id image, sl_arena *arena, bool *out) {
+    const char *text;
+    json_t *provenance = NULL;
+    sl_origin origin;
+    *out = true;
+    sl_status status = sl_store_image_provenance(workspace->store, image, arena, &text);
+    if (status == SL_NOT_FOUND) return SL_OK;
+    SL_TRY(status);
+    if (text) SL_TRY(sl_json_parse(text, strlen(text), "provenance", &provenance));
+    *out = sl_origin_of_made(sl_origin_record(provenance), &origin);
+    json_decref(provenance);
+    return SL_OK;
+}
+
+/* Of a simulated image: what is known, or that those of other programs are real. One of ours whose truth is
+ * lost may have faults: nobody says. */
+static sl_status label_by_truth(const sl_workspace *workspace, sl_id image, sl_arena *arena,
+                                sl_image_label *out) {
+    sl_truth truth = {.real = true};
+    bool known, ours;
+    SL_TRY(sl_store_truth(workspace->store, image, arena, &truth, &known));
+    if (!known) SL_TRY(is_ours(workspace, image, arena, &ours));
+    if (!known && ours) return SL_OK;
+    out->source = SL_LABEL_BY_TRUTH;
+    out->label = !known || truth.real ? SL_LABEL_REAL : SL_LABEL_UNREAL;
+    out->strength = known ? truth.strength : 0;
+    return SL_OK;
+}
+
 sl_status sl_image_label_get(const sl_workspace *workspace, const sl_image_record *record, sl_arena *arena,
                              sl_image_label *out) {
     sl_consensus consensus;
-    sl_truth truth = {.real = true};
-    bool known;
     *out = (sl_image_label){.label = SL_LABEL_UNSURE};
     SL_TRY(sl_store_consensus(workspace->store, record->id, &consensus));
     if (consensus.real + consensus.unreal + consensus.unsure > 0) {
@@ -23,11 +53,7 @@ sl_status sl_image_label_get(const sl_workspace *workspace, const sl_image_recor
         out->reasons = consensus.reasons;
         out->conflict = consensus.conflict;
     } else if (record->origin == SL_ORIGIN_SIMULATED) {
-        SL_TRY(sl_store_truth(workspace->store, record->id, arena, &truth, &known));
-        if (!known && !record->source) return SL_OK; /* made here, its truth lost: it may have faults */
-        out->source = SL_LABEL_BY_TRUTH;
-        out->label = !known || truth.real ? SL_LABEL_REAL : SL_LABEL_UNREAL;
-        out->strength = known ? truth.strength : 0;
+        SL_TRY(label_by_truth(workspace, record->id, arena, out));
     } else if (record->origin == SL_ORIGIN_EXPERIMENTAL) {
         out->source = SL_LABEL_BY_MEASUREMENT;
         out->label = SL_LABEL_REAL;

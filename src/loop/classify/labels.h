@@ -25,8 +25,8 @@ typedef struct sl_image_label {
 } sl_image_label;
 
 /* What is said of one image, by the most trusted who says anything. Simulated images of other
- * programs are real, since no truth comes with them; ours have it in their files. A generated image with a known truth is what simulated experts are asked
- * about: its truth is theirs alone. */
+ * programs are real, since no truth comes with them; ours have it in their files. A generated image with a
+ * known truth is what simulated experts are asked about: its truth is theirs alone. */
 sl_status sl_image_label_get(const sl_workspace *workspace, const sl_image_record *record, sl_arena *arena,
                              sl_image_label *out);
 

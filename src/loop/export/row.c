@@ -46,7 +46,8 @@ static sl_status read_judgements(sl_store *store, sl_arena *arena, sl_export_row
     int count;
     int64_t verdict_count, newest = -1;
     SL_TRY(sl_store_predictions(store, row->record.id, arena, &predictions, &count));
-    row->p_real = count ? predictions[0].p_real : (double)NAN;
+    const sl_prediction *given = sl_prediction_of_model(predictions, count);
+    row->p_real = given ? given->p_real : (double)NAN;
     SL_TRY(sl_store_verdicts(store, 0, row->record.id, arena, &verdicts, &verdict_count));
     for (int64_t i = 0; i < verdict_count; i++)
         if (newest < 0 || verdicts[i].round > verdicts[newest].round) newest = i;

@@ -48,8 +48,9 @@ const sl_option sl_generate_options[] = {
                    "and only steps below this share; -1: the model folder's own, 1 where it names none"),
     SL_OPTION_REAL(sl_generate_settings, guidance_rescale, "guidance-rescale", 0, "0", 0, 1, "",
                    "brings the guided prediction back to its usual spread"),
-    SL_OPTION_TEXT(sl_generate_settings, sampler, "sampler", 0, NULL, "NAME",
-                   "pndm, ddim, euler, euler_karras, euler_a, dpmpp_2m or dpmpp_2m_karras (default: the model's)"),
+    SL_OPTION_TEXT(
+        sl_generate_settings, sampler, "sampler", 0, NULL, "NAME",
+        "pndm, ddim, euler, euler_karras, euler_a, dpmpp_2m or dpmpp_2m_karras (default: the model's)"),
     SL_GENERATE_ETA(sl_generate_settings),
     SL_OPTION_REAL(
         sl_generate_settings, brightness_deviation, "brightness-deviation", 0, "-1", -1, 100, "",
@@ -78,9 +79,10 @@ const sl_option sl_generate_options[] = {
                    "measure with this detector (pilatus-1m, eiger2-4m, ..., none; default: from the prompt)"),
     SL_OPTION_REAL(sl_generate_settings, exposure, "exposure", 0, "1", 1e-6, 1e6, "",
                    "multiplies the expected counts"),
-    SL_OPTION_TEXT(sl_generate_settings, beamstop, "beamstop", 0, NULL, "SHAPE",
-                   "none, disc, bar or racetrack, as in disc:radius=12,arm=270 (default: from the prompt; one that "
-                   "says neither \"with\" nor \"without a beamstop\" has one as often as is usual)"),
+    SL_OPTION_TEXT(
+        sl_generate_settings, beamstop, "beamstop", 0, NULL, "SHAPE",
+        "none, disc, bar or racetrack, as in disc:radius=12,arm=270 (default: from the prompt; one that "
+        "says neither \"with\" nor \"without a beamstop\" has one as often as is usual)"),
     SL_OPTION_PATH(sl_generate_settings, mask, "mask", 0, NULL, "FILE",
                    "image of the same size; pixels that are not 0 are masked"),
     SL_OPTION_FLAG(sl_generate_settings, noise_free, "noise-free", 0,
@@ -521,8 +523,10 @@ sl_status sl_generate(const sl_generate_settings *settings, const char *const *p
              .result = out};
     SL_TRY(sl_shard_range(settings->shard, settings->count, &r.first, &r.end));
     if (settings->out)
-        SL_TRY(sl_image_folder_check(settings->out, r.first, r.end,
-                                     sl_write_suffix((sl_write_format)settings->format)));
+        SL_TRY(sl_image_folder_check(
+            settings->out, &(sl_image_run){.first = r.first,
+                                           .end = r.end,
+                                           .suffix = sl_write_suffix((sl_write_format)settings->format)}));
     return run_all(&r, progress);
 }
 

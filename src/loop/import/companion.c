@@ -20,11 +20,12 @@ static bool counts_are_there(const char *path, size_t stem) {
 }
 
 bool sl_is_companion(const char *path, const json_t *provenance) {
-    static const char mean[] = "_expectation";
+    static const char mean[] = "expectation"; /* behind "_" in folders, "." in archives */
     const char *dot = strrchr(path, '.');
     sl_origin origin;
     if (!dot || !sl_origin_of_made(provenance, &origin)) return false;
-    size_t stem = (size_t)(dot - path), tail = sizeof mean - 1;
+    size_t stem = (size_t)(dot - path), tail = sizeof mean;
     if (strcmp(dot, ".png") == 0) return counts_are_there(path, stem);
-    return stem > tail && memcmp(dot - tail, mean, tail) == 0 && is_there(path, stem - tail, dot + 1);
+    return stem > tail && (dot[-(int)tail] == '_' || dot[-(int)tail] == '.') &&
+           memcmp(dot - tail + 1, mean, tail - 1) == 0 && is_there(path, stem - tail, dot + 1);
 }

@@ -13,6 +13,7 @@
 #include "loop/import/import_truth.h"
 #include "loop/import/look_alikes.h"
 #include "loop/job.h"
+#include "loop/origin.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -239,6 +240,14 @@ static void read_task(void *context, int64_t task, int worker) {
 static sl_status note_duplicate(importer *in, const item *each) {
     sl_image_record same;
     SL_TRY(sl_store_image_get(in->workspace->store, each->record.id, each->arena, &same));
+    in->origins[same.origin]++;
+    if (same.origin != each->record.origin)
+        add_error(in, each->path, SL_MISMATCH,
+                  sl_arena_printf(each->arena,
+                                  "image %lld of the workspace, with the same pixels, is called %s, and this "
+                                  "one is %s: import it into a new workspace",
+                                  (long long)same.id, sl_origin_name(same.origin),
+                                  sl_origin_name(each->record.origin)));
     if (same.source && strcmp(same.source, each->record.source) == 0) {
         in->known++;
         return SL_OK;
@@ -286,7 +295,7 @@ static sl_status add_record(importer *in, item *each) {
     SL_TRY(sl_store_images_add(in->workspace->store, &each->record, 1, true, &added));
     json_object_set_new(in->groups, each->record.group_key, json_true());
     in->added += added;
-    in->origins[each->record.origin]++;
+    if (added) in->origins[each->record.origin]++;
     if (each->has_label) SL_TRY(add_label(in, each));
     return added ? SL_OK : note_duplicate(in, each);
 }

@@ -5,9 +5,6 @@
 #include "base/json.h"
 #include "store/record.h"
 
-/* How the record of an imported image names its origin: it may be written into a file again. */
-#define SL_IMPORTED_AS "imported_as"
-
 /* In order: the row's column "origin" (one of ours; other words say nothing), the file's own record
  * (`provenance`), `asked` (of --origin: 0 none, else 1 + the origin), experimental. `row` and `provenance`
  * may be NULL. SL_MISMATCH where two of the first three disagree, or the row has "synthetic": true and

@@ -216,7 +216,7 @@ sl_status sl_round_run(const sl_workspace *workspace, const sl_round_settings *s
 
 /* --- several rounds --- */
 
-static const char loop_end_key[] = "loop-end"; /* how many rounds there are when the loop under way ends */
+static const char loop_end_key[] = "loop-rounds"; /* how many rounds there are when the loop under way ends */
 
 static sl_status set_loop_end(const sl_workspace *workspace, int64_t count) {
     char text[24];

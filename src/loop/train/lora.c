@@ -125,13 +125,14 @@ static char *keep(const tuning *t, const char *text) {
     return text ? sl_arena_strdup(t->arena, text) : NULL;
 }
 
-/* No model learns from a model (--origin all), nor from what is known to be impossible. */
+/* No model learns from a model (--origin all), nor from what is known to be impossible, or may well be. */
 static sl_status may_teach(const tuning *t, const sl_image_record *r, sl_arena *arena, bool *out) {
     sl_image_label said;
     *out = r->origin != SL_ORIGIN_GENERATED;
     if (!*out) return SL_OK;
     SL_TRY(sl_image_label_get(t->workspace, r, arena, &said));
-    *out = said.label != SL_LABEL_UNREAL;
+    bool unknown = r->origin == SL_ORIGIN_SIMULATED && said.source == SL_LABEL_BY_NOBODY;
+    *out = said.label != SL_LABEL_UNREAL && !unknown;
     return SL_OK;
 }
 
@@ -165,13 +166,14 @@ static sl_status choose_from_folder(const tuning *t, choice *out) {
     int64_t all;
     SL_TRY(sl_lora_folder_read(t->arena, t->settings->images, &files, &all));
     make_room(t, all, out);
-    for (; out->count < all; out->count++) {
-        const sl_lora_file *file = &files[out->count];
+    for (const sl_lora_file *file = files; file < files + all; file++) {
+        if (file->faulty) continue;
         out->group[out->count] = file->group;
         out->item[out->count] = item_of(t, file->caption, file->hash);
-        out->item[out->count].path = file->path;
+        out->item[out->count++].path = file->path;
     }
-    return all ? SL_OK : sl_fail(SL_NOT_FOUND, "'%s' names no image to learn from", t->settings->images);
+    return out->count ? SL_OK
+                      : sl_fail(SL_NOT_FOUND, "'%s' names no image to learn from", t->settings->images);
 }
 
 static sl_status choose_images(tuning *t) {

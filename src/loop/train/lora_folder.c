@@ -8,24 +8,26 @@
 
 #include <string.h>
 
-static sl_status group_of(sl_arena *arena, const sl_caption *row, const char **out) {
+static sl_status look_at_record(sl_arena *arena, const sl_caption *row, sl_lora_file *out) {
     json_t *provenance = NULL;
     sl_status status = sl_image_provenance_read(row->path, &provenance);
     if (status && status != SL_NOT_FOUND) return status;
     sl_origin origin;
-    bool simulated = sl_origin_of_made(provenance, &origin) && origin == SL_ORIGIN_SIMULATED;
+    const json_t *record = sl_origin_record(provenance);
+    bool simulated = sl_origin_of_made(record, &origin) && origin == SL_ORIGIN_SIMULATED;
+    out->faulty = simulated && json_array_size(json_object_get(record, "artefacts")) > 0;
     json_decref(provenance);
     if (simulated)
-        *out = sl_arena_strdup(arena, row->path);
+        out->group = sl_arena_strdup(arena, row->path);
     else
-        *out = row->group ? sl_arena_strdup(arena, row->group) : sl_group_of_path(arena, row->path);
+        out->group = row->group ? sl_arena_strdup(arena, row->group) : sl_group_of_path(arena, row->path);
     return SL_OK;
 }
 
 static sl_status read_row(sl_arena *arena, const sl_caption *row, sl_lora_file *out) {
     char hash[SL_SHA256_HEX];
     SL_TRY(sl_sha256_file_hex(row->path, hash));
-    SL_TRY(group_of(arena, row, &out->group));
+    SL_TRY(look_at_record(arena, row, out));
     out->path = sl_arena_strdup(arena, row->path);
     out->caption = row->text ? sl_arena_strdup(arena, row->text) : NULL;
     out->hash = sl_arena_strdup(arena, hash);

@@ -5,12 +5,14 @@
 #include "base/memory.h"
 #include "base/status.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 typedef struct sl_lora_file {
     const char *path, *caption; /* caption NULL: none */
     const char *group;          /* what is held out or trained on together */
     const char *hash;           /* SHA-256 of the file */
+    bool faulty;                /* simulated with faults, as its record says */
 } sl_lora_file;
 
 /* The rows of FOLDER/metadata.jsonl, in its order; all texts and *out in the arena. A simulated image is a
