@@ -11,7 +11,8 @@ static void report(void *context, const sl_progress_report *report) {
     if (job->outer && job->outer->report) job->outer->report(job->outer->context, report);
     pthread_mutex_lock(&job->lock);
     double now_s = sl_clock_s();
-    bool due = now_s - job->told_s >= told_every_s;
+    bool ends = report->total > 0 && report->done >= report->total;
+    bool due = ends || now_s - job->told_s >= told_every_s;
     if (due) job->told_s = now_s;
     pthread_mutex_unlock(&job->lock);
     if (!due) return;
