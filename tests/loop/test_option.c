@@ -85,6 +85,7 @@ static void wrong_words_are_named(void **state) {
         {"--guidance-scale nan", "--guidance-scale: 'nan' is not a number"},
         {"--sampler dpm", "--sampler: 'dpm' is none of pndm|ddim|euler"},
         {"--title", "--title needs a value"},
+        {"--title m\374ller", "--title: 'm\374ller' is not UTF-8"},
         {"--no-count", "--no-count: unknown option; did you mean --count?"},
         {"--deep=maybe", "--deep: 'maybe' is neither true nor false"},
         {"-x", "-x: unknown option"},

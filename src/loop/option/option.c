@@ -87,7 +87,10 @@ static sl_status assign(const sl_option *option, const char *value, const char *
         return parse_real(option, value, where, field);
     case SL_OPTION_IS_CHOICE:
         return parse_choice(option, value, where, field);
-    case SL_OPTION_IS_TEXT:
+    case SL_OPTION_IS_TEXT: /* goes into records, which are JSON; a path may be anything */
+        if (!sl_is_utf8(value)) return sl_fail(SL_INVALID, "%s: '%s' is not UTF-8", where, value);
+        *(const char **)field = sl_arena_strdup(arena, value);
+        return SL_OK;
     case SL_OPTION_IS_PATH:
         *(const char **)field = sl_arena_strdup(arena, value);
         return SL_OK;
