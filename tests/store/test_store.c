@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "store/object.h"
+#include "store/sqlite/internal.h"
 
 #include <pthread.h>
 #include <sqlite3.h>
@@ -647,29 +648,39 @@ static void objects_are_named_by_their_bytes(void **state) {
     assert_status(sl_objects_check(root, &check), SL_FORMAT);
 }
 
+/* As SQLite does where the disk is full: the whole transaction is gone. */
+static sl_status give_up(sl_db *db, void *context) {
+    (void)context;
+    SL_TRY(sl_db_script(db, "ROLLBACK"));
+    return sl_fail(SL_FULL, "no room on the disk");
+}
+
+static void a_transaction_that_sqlite_gave_up_says_why(void **state) {
+    fixture *in = *state;
+    const char *value;
+    assert_ok(sl_store_setting_set(in->store, "before", "1"));
+    assert_status(sl_sqlite_write(in->store, give_up, NULL), SL_FULL);
+    assert_non_null(strstr(sl_error_message(), "no room on the disk"));
+    assert_ok(sl_store_setting_set(in->store, "after", "2"));
+    assert_ok(sl_store_setting_get(in->store, "before", in->arena, &value));
+    assert_string_equal(value, "1");
+    assert_ok(sl_store_setting_get(in->store, "after", in->arena, &value));
+    assert_string_equal(value, "2");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_open, fixture_close)
 static const struct CMUnitTest tests[] = {
-    TEST(images_come_back_whole),
-    TEST(run_and_index_name_an_image),
-    TEST(round_and_index_name_an_image),
-    TEST(a_list_that_fails_adds_none),
-    TEST(an_image_comes_with_its_truth),
-    TEST(filters_and_pages),
-    TEST(pages_reach_every_image),
-    TEST(a_replayed_decision_changes_nothing),
-    TEST(undo_is_a_further_decision),
-    TEST(reviewers_agree_or_not),
-    TEST(assignments_open_until_decided),
-    TEST(the_log_cannot_be_changed_unseen),
-    TEST(evidence_is_replaced_not_doubled),
-    TEST(a_queue_is_there_whole_or_not_at_all),
-    TEST(runs_and_rounds_keep_their_state),
-    TEST(a_dead_process_leaves_an_interrupted_run),
-    TEST(many_writers_lose_nothing),
-    TEST(the_revision_tells_of_writes),
-    TEST(an_older_file_is_brought_up_to_date),
-    TEST(opening_says_what_is_wrong),
-    TEST(summary_counts),
+    TEST(images_come_back_whole),           TEST(run_and_index_name_an_image),
+    TEST(round_and_index_name_an_image),    TEST(a_list_that_fails_adds_none),
+    TEST(an_image_comes_with_its_truth),    TEST(filters_and_pages),
+    TEST(pages_reach_every_image),          TEST(a_replayed_decision_changes_nothing),
+    TEST(undo_is_a_further_decision),       TEST(reviewers_agree_or_not),
+    TEST(assignments_open_until_decided),   TEST(the_log_cannot_be_changed_unseen),
+    TEST(evidence_is_replaced_not_doubled), TEST(a_queue_is_there_whole_or_not_at_all),
+    TEST(runs_and_rounds_keep_their_state), TEST(a_dead_process_leaves_an_interrupted_run),
+    TEST(many_writers_lose_nothing),        TEST(a_transaction_that_sqlite_gave_up_says_why),
+    TEST(the_revision_tells_of_writes),     TEST(an_older_file_is_brought_up_to_date),
+    TEST(opening_says_what_is_wrong),       TEST(summary_counts),
     TEST(objects_are_named_by_their_bytes),
 };
 TEST_MAIN(tests)

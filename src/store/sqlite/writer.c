@@ -14,6 +14,8 @@ static sl_status run_one(sl_db *db, sl_write *write) {
     SL_TRY(sl_db_script(db, "SAVEPOINT one"));
     sl_status status = write->run(db, write->arguments);
     end_write(write, status);
+    /* a full disk, say: SQLite has given up the transaction, the savepoint with it */
+    if (status && sqlite3_get_autocommit(db->handle)) return sl_fail(status, "%s", write->message);
     return sl_db_script(db, status ? "ROLLBACK TO one; RELEASE one" : "RELEASE one");
 }
 
