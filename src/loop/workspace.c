@@ -17,16 +17,28 @@
 static const char database[] = "scatterloop.db";
 static const double train_share = 0.70, calibration_share = 0.15;
 
+/* The seed comes last: a workspace without one was left by an 'init' that was killed, and is finished. */
+static sl_status give_seed(sl_store *store, const char *folder, uint64_t split_seed) {
+    char text[32];
+    const char *seed;
+    sl_arena *arena;
+    SL_TRY(sl_arena_new(&arena));
+    sl_status status = sl_store_setting_get(store, "split-seed", arena, &seed);
+    if (!status && seed) status = sl_fail(SL_EXISTS, "'%s' is a workspace already", folder);
+    sl_arena_free(arena);
+    SL_TRY(status);
+    snprintf(text, sizeof text, "%" PRIu64, split_seed);
+    return sl_store_setting_set(store, "split-seed", text);
+}
+
 sl_status sl_workspace_init(const char *folder, uint64_t split_seed) {
-    char path[SL_LIMIT_PATH_BYTES], seed[32];
+    char path[SL_LIMIT_PATH_BYTES];
     if (snprintf(path, sizeof path, "%s/%s", folder, database) >= (int)sizeof path)
         return sl_fail(SL_LIMIT, "path of %zu bytes is too long", strlen(folder));
     SL_TRY(sl_folder_make(folder));
-    if (sl_file_exists(path)) return sl_fail(SL_EXISTS, "'%s' is a workspace already", folder);
     sl_store *store;
-    SL_TRY(sl_store_open(path, true, &store));
-    snprintf(seed, sizeof seed, "%" PRIu64, split_seed);
-    sl_status status = sl_store_setting_set(store, "split-seed", seed);
+    SL_TRY(sl_store_open(path, !sl_file_exists(path), &store));
+    sl_status status = give_seed(store, folder, split_seed);
     sl_store_close(store);
     return status;
 }
@@ -75,7 +87,9 @@ static sl_status open_parts(sl_workspace *workspace, const char *folder) {
     workspace->runs = sl_path_join(arena, workspace->root, "runs");
     SL_TRY(sl_store_open(sl_path_join(arena, workspace->root, database), false, &workspace->store));
     SL_TRY(sl_store_setting_get(workspace->store, "split-seed", arena, &seed));
-    if (!seed) return sl_fail(SL_FORMAT, "workspace '%s' has no split seed", workspace->root);
+    if (!seed)
+        return sl_fail(SL_FORMAT, "workspace '%s' has no split seed: finish it with 'scatterloop init'",
+                       workspace->root);
     workspace->split_seed = strtoull(seed, NULL, 10);
     return SL_OK;
 }

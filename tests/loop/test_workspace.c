@@ -125,6 +125,22 @@ static void a_workspace_is_found_from_below(void **state) {
     assert_status(sl_workspace_init(scratch_root, 1), SL_EXISTS);
 }
 
+static void an_init_that_was_killed_is_finished(void **state) {
+    (void)state;
+    const char *root = sl_path_join(arena, folder, "cut");
+    sl_workspace *found;
+    sl_store *store;
+    assert_ok(sl_folder_make(root));
+    assert_ok(sl_store_open(sl_path_join(arena, root, "scatterloop.db"), true, &store));
+    sl_store_close(store);
+    assert_status(sl_workspace_open(root, &found), SL_FORMAT);
+    assert_ok(sl_workspace_init(root, 7));
+    assert_ok(sl_workspace_open(root, &found));
+    assert_int_equal(found->split_seed, 7);
+    sl_workspace_close(found);
+    assert_status(sl_workspace_init(root, 8), SL_EXISTS);
+}
+
 static void splits_keep_groups_together(void **state) {
     (void)state;
     int count[SL_SPLIT_COUNT] = {0};
@@ -288,6 +304,7 @@ static const struct CMUnitTest tests[] = {
     TEST(content_hash_sees_numbers_only),
     TEST(pixels_come_back_exactly),
     TEST(a_workspace_is_found_from_below),
+    TEST(an_init_that_was_killed_is_finished),
     TEST(splits_keep_groups_together),
     TEST(images_are_stored_with_their_pixels),
     TEST(jobs_leave_a_record),
