@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 char *sl_object_path(sl_arena *arena, const char *root, const char *hash) {
@@ -55,15 +56,24 @@ sl_status sl_object_get(const char *root, const char *hash, int64_t limit_bytes,
     return sl_file_read(path, limit_bytes, out, out_bytes);
 }
 
+/* No object takes so long to be written. */
+enum { LEFT_S = 3600 };
+
 /* Written by sl_file_writer beside its target while under way. */
-static bool is_leftover(const char *name) {
+static bool is_temporary(const char *name) {
     return strstr(name, ".tmp-") != NULL;
+}
+
+/* One that nobody has touched for long; another process may be at work on the others. */
+static bool is_leftover(const char *path) {
+    struct stat info;
+    return stat(path, &info) == 0 && time(NULL) - info.st_mtime > LEFT_S;
 }
 
 static sl_status check_object(sl_object_check *check, const char *path) {
     const char *name = sl_path_base(path);
-    if (is_leftover(name)) {
-        if (unlink(path) == 0) check->leftovers++;
+    if (is_temporary(name)) {
+        if (is_leftover(path) && unlink(path) == 0) check->leftovers++;
         return SL_OK;
     }
     char found[SL_SHA256_HEX], expected[SL_SHA256_HEX];
