@@ -93,6 +93,14 @@ static void an_erring_expert_is_asked_again(void **state) {
         for (int k = 0; k < predictions; k++) unseen += said[k].fold > 0;
         assert_true(unseen > 0);
     }
+    /* who has answered twice is not asked a third time */
+    run_round(0.4);
+    sl_assignment_record *later;
+    int more;
+    filter.round = 3;
+    assert_ok(sl_store_assignments(workspace->store, &filter, arena, &later, &more));
+    for (int i = 0; i < more; i++)
+        for (int k = 0; k < count; k++) assert_int_not_equal(later[i].image, asked[k].image);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_quietly, scratch_close)

@@ -153,6 +153,14 @@ static int worst_first(const void *a, const void *b) {
     return (x->image > y->image) - (x->image < y->image);
 }
 
+/* A second answer stands, whatever classifiers say. */
+static bool was_asked_again(const selection *in, sl_id image) {
+    if (!in->decided.count) return false;
+    const sl_id *first = in->decided.id, *end = first + in->decided.count;
+    const sl_id *at = bsearch(&image, first, (size_t)in->decided.count, sizeof image, compare_ids);
+    return at && ((at > first && at[-1] == image) || (at + 1 < end && at[1] == image));
+}
+
 /* Labels that the classifier holds for rather wrong, the worst first. Only fits that have not seen a label
  * can contradict it. */
 static sl_status load_suspects(selection *in) {
@@ -164,7 +172,8 @@ static sl_status load_suspects(selection *in) {
         const sl_consensus *label = find_label(in->labels, in->label_count, score->image);
         if (!score->fold || !label || label->label > SL_LABEL_UNREAL) continue;
         double contradiction = fabs((label->label == SL_LABEL_REAL) - score->p_real);
-        if (contradiction > 0.5) doubts[count++] = (doubt){score->image, contradiction};
+        if (contradiction > 0.5 && !was_asked_again(in, score->image))
+            doubts[count++] = (doubt){score->image, contradiction};
     }
     qsort(doubts, (size_t)count, sizeof *doubts, worst_first);
     sl_status status = SL_OK;
