@@ -6,6 +6,7 @@
 #include "test.h"
 
 #include "base/file.h"
+#include "loop/simulate.h"
 #include "loop/workspace.h"
 
 #include <stdlib.h>
@@ -44,6 +45,15 @@ static inline void scratch_add_rows(sl_image_record model, int count) {
         rows[k].dtype = "F32";
     }
     assert_ok(sl_store_images_add(workspace->store, rows, count, false, NULL));
+}
+
+/* Settings to simulate so many images, all else as usual. */
+static inline sl_simulate_settings scratch_simulated(int64_t count, int64_t size_px) {
+    sl_simulate_settings settings;
+    assert_ok(sl_options_default(sl_simulate_options, arena, &settings));
+    settings.count = count;
+    settings.size_px = size_px;
+    return settings;
 }
 
 /* A group that `split` takes, a new one for each `number`. */

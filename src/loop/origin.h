@@ -5,6 +5,11 @@
 #include "base/json.h"
 #include "store/record.h"
 
+/* The group of an image that this program makes: each is made by itself, and so a group of its own, in a
+ * workspace as in a folder. */
+enum { SL_ORIGIN_GROUP_BYTES = 64 };
+void sl_origin_group(sl_origin origin, int64_t seed, int64_t index, char out[SL_ORIGIN_GROUP_BYTES]);
+
 /* Whether `provenance` (may be NULL) is the record of an image that this program simulated or generated, from
  * which it can be made again. */
 bool sl_origin_of_made(const json_t *provenance, sl_origin *out);

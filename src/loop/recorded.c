@@ -2,6 +2,17 @@
 
 #include <string.h>
 
+sl_status sl_recorded_provenance(sl_store *store, sl_id image, json_t **out) {
+    const char *text;
+    sl_arena *arena;
+    *out = NULL;
+    SL_TRY(sl_arena_new(&arena));
+    sl_status status = sl_store_image_provenance(store, image, arena, &text);
+    if (!status && text) status = sl_json_parse(text, strlen(text), "provenance", out);
+    sl_arena_free(arena);
+    return status;
+}
+
 static bool place_of(const json_t *object, const char *row_key, const char *column_key, sl_beam_place *out) {
     const json_t *row = json_object_get(object, row_key), *column = json_object_get(object, column_key);
     if (!json_is_number(row) || !json_is_number(column)) return false;

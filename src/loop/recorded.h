@@ -4,7 +4,12 @@
 #define SL_LOOP_RECORDED_H
 
 #include "base/json.h"
+#include "store/store.h"
 #include "xray/image_features.h"
+
+/* The record of an image, a new reference; NULL where it is empty. SL_NOT_FOUND where the image has none,
+ * SL_FORMAT where it is no JSON. */
+sl_status sl_recorded_provenance(sl_store *store, sl_id image, json_t **out);
 
 /* Where the direct beam is: as it was drawn, else as the imported file has it; not known where neither says.
  * provenance: the object, or NULL. */

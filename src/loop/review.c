@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "loop/classify/physics.h"
 #include "loop/picture.h"
+#include "loop/recorded.h"
 #include "loop/workspace.h"
 
 #include <math.h>
@@ -221,10 +222,8 @@ static sl_status tests_json(visit *v, sl_id image, json_t *out) {
 
 /* Provenance for people: the recorded JSON, and what the row says beside it. */
 static sl_status provenance_json(visit *v, const sl_image_record *image, bool withheld, json_t **out) {
-    const char *text;
     json_t *value = NULL;
-    SL_TRY(sl_store_image_provenance(v->store, image->id, v->arena, &text));
-    if (text && !withheld) SL_TRY(sl_json_parse(text, strlen(text), "provenance", &value));
+    if (!withheld) SL_TRY(sl_recorded_provenance(v->store, image->id, &value));
     if (!value) value = json_object();
     if (!withheld) json_object_set_new(value, "origin", json_string(sl_origin_name(image->origin)));
     json_object_set_new(

@@ -6,6 +6,7 @@
 #include "image/write.h"
 #include "loop/image_folder.h"
 #include "loop/job.h"
+#include "loop/origin.h"
 #include "loop/shard.h"
 #include "loop/simulate/output.h"
 #include "loop/simulate/parameter_file.h"
@@ -110,11 +111,6 @@ static void make_one(void *context, int64_t task, int worker) {
     if (status) snprintf(r->message[task], sizeof r->message[task], "%s", sl_error_message());
 }
 
-/* Each image is made by itself and is a group of its own, in a workspace as in a folder. */
-static void group_of(const run *r, int64_t index, char out[64]) {
-    snprintf(out, 64, "simulated:%lld:%lld", (long long)r->settings->seed, (long long)index);
-}
-
 static sl_status record_image(run *r, const sl_sim_sample *sample) {
     json_t *truth = sl_sim_sample_truth(sample);
     if (truth) json_object_del(truth, "masks"); /* the pixels' own mask says the same */
@@ -127,8 +123,8 @@ static sl_status record_image(run *r, const sl_sim_sample *sample) {
         free(text);
         return status;
     }
-    char group[64];
-    group_of(r, sample->index, group);
+    char group[SL_ORIGIN_GROUP_BYTES];
+    sl_origin_group(SL_ORIGIN_SIMULATED, r->settings->seed, sample->index, group);
     bool real = sample->artefact_count == 0;
     const sl_truth known = {.real = real,
                             .artefact = real ? NULL : sl_artefact_id(sample->artefact[0].kind),
@@ -155,10 +151,10 @@ done:
 }
 
 static sl_status add_metadata(run *r, const sl_sim_sample *sample) {
-    char name[64], group[64];
+    char name[64], group[SL_ORIGIN_GROUP_BYTES];
     snprintf(name, sizeof name, "image_%06lld.%s", (long long)sample->index,
              sl_simulated_suffix(r->settings));
-    group_of(r, sample->index, group);
+    sl_origin_group(SL_ORIGIN_SIMULATED, r->settings->seed, sample->index, group);
     json_t *row = json_pack("{s:s, s:s, s:s}", "file_name", name, "text", sample->caption, "group", group);
     char *line = row ? sl_json_canonical(row) : NULL;
     json_decref(row);

@@ -5,8 +5,6 @@
 #include "train/feed.h"
 #include "train/learner.h"
 
-#include <stdatomic.h>
-
 typedef struct denoiser_task {
     sl_learner learner;
     const sl_denoiser_models *models;
@@ -89,7 +87,6 @@ typedef struct fill_work {
     int64_t step;
     int offset; /* of the batch within the update */
     bool holdout;
-    atomic_int failed;
 } fill_work;
 
 /* Held-out losses use noise of their own: the same grid however training is seeded by step. */
@@ -150,24 +147,17 @@ static sl_status fill_one(const fill_work *work, int place) {
     return fill_condition(work, sample, number, place);
 }
 
-static void fill_place(void *context, int64_t place, int worker) {
+static sl_status fill_place(void *context, int64_t place, int worker) {
+    const fill_work *work = context;
     (void)worker;
-    fill_work *work = context;
-    int none = 0;
-    if (fill_one(work, (int)place) != SL_OK)
-        atomic_compare_exchange_strong(&work->failed, &none, (int)place + 1);
+    return sl_context(fill_one(work, (int)place), "preparing training sample %lld",
+                      (long long)(work->first + place));
 }
 
 static sl_status fill(fill_work *work) {
     work->noising = work->task->recipe->noising;
     work->noising.seed ^= work->holdout ? holdout_seed : work->task->recipe->lineage;
-    sl_parallel_for(work->task->recipe->batch, fill_place, work);
-    int failed = atomic_load(&work->failed);
-    if (!failed) return SL_OK;
-    /* Again in this thread, whose message the caller will read. */
-    sl_status status = fill_one(work, failed - 1);
-    return sl_context(status == SL_OK ? sl_fail(SL_INTERNAL, "failed once, then not") : status,
-                      "preparing training sample %lld", (long long)(work->first + failed - 1));
+    return sl_parallel_try(work->task->recipe->batch, fill_place, work);
 }
 
 static sl_status gradient(void *context, int64_t step, int micro, double *out_loss) {

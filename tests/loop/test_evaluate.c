@@ -152,12 +152,9 @@ static void features_can_be_left_out(void **state) {
 
 static void images_of_a_workspace(void **state) {
     (void)state;
-    sl_simulate_settings simulate;
     sl_simulate_result made;
     sl_evaluation e;
-    assert_ok(sl_options_default(sl_simulate_options, arena, &simulate));
-    simulate.count = 40;
-    simulate.size_px = 64;
+    sl_simulate_settings simulate = scratch_simulated(40, 64);
     simulate.seed = 1;
     assert_ok(sl_simulate(&simulate, workspace, NULL, &made));
     const char *run = sl_arena_printf(arena, "run:%lld,origin:simulated", (long long)made.run);
@@ -186,12 +183,9 @@ static void images_of_a_workspace(void **state) {
 
 /* 30 simulated images as files in a folder. */
 static const char *simulated_folder(const char *name) {
-    sl_simulate_settings simulate;
     sl_simulate_result made;
     char command[160];
-    assert_ok(sl_options_default(sl_simulate_options, arena, &simulate));
-    simulate.count = 30;
-    simulate.size_px = 64;
+    sl_simulate_settings simulate = scratch_simulated(30, 64);
     simulate.seed = 4;
     simulate.out = sl_arena_printf(arena, "%s/%s", folder, name);
     assert_ok(sl_simulate(&simulate, NULL, NULL, &made));
@@ -202,12 +196,9 @@ static const char *simulated_folder(const char *name) {
 
 static void a_written_folder_has_one_image_and_group_each(void **state) {
     (void)state;
-    sl_simulate_settings simulate;
     sl_simulate_result made;
     sl_image_set set;
-    assert_ok(sl_options_default(sl_simulate_options, arena, &simulate));
-    simulate.count = 12;
-    simulate.size_px = 64;
+    sl_simulate_settings simulate = scratch_simulated(12, 64);
     simulate.expectation = true;
     simulate.out = sl_arena_printf(arena, "%s/written", folder);
     assert_ok(sl_simulate(&simulate, NULL, NULL, &made));

@@ -290,11 +290,8 @@ static void made_images_never_pass_for_measured(void **state) {
 static void a_simulated_folder_has_one_image_and_group_each(void **state) {
     (void)state;
     json_t *result;
-    sl_simulate_settings simulate;
     sl_simulate_result made;
-    assert_ok(sl_options_default(sl_simulate_options, arena, &simulate));
-    simulate.count = 12;
-    simulate.size_px = 32;
+    sl_simulate_settings simulate = scratch_simulated(12, 32);
     simulate.expectation = true;
     simulate.out = path_of("made");
     assert_ok(sl_simulate(&simulate, NULL, NULL, &made));
@@ -318,12 +315,9 @@ static void a_simulated_folder_has_one_image_and_group_each(void **state) {
 static void faults_of_simulated_files_come_with_them(void **state) {
     (void)state;
     json_t *result;
-    sl_simulate_settings simulate;
     sl_simulate_result made;
     int count, unreal = 0;
-    assert_ok(sl_options_default(sl_simulate_options, arena, &simulate));
-    simulate.count = 10;
-    simulate.size_px = 32;
+    sl_simulate_settings simulate = scratch_simulated(10, 32);
     simulate.unreal = 0.5;
     simulate.out = path_of("made");
     assert_ok(sl_simulate(&simulate, NULL, NULL, &made));

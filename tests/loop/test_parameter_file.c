@@ -139,12 +139,9 @@ static void a_sidecar_is_a_parameter_file(void **state) {
 
 static void runs_and_sidecars_tell_what_was_given(void **state) {
     (void)state;
-    sl_simulate_settings settings;
     sl_simulate_result made;
     json_t *sidecar;
-    assert_ok(sl_options_default(sl_simulate_options, arena, &settings));
-    settings.count = 1;
-    settings.size_px = 64;
+    sl_simulate_settings settings = scratch_simulated(1, 64);
     settings.parameters = write_text("class: empty\nair: 0.05\n");
     settings.instrument = "lab-saxs";
     settings.out = sl_path_join(arena, folder, "out");

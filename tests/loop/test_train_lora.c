@@ -17,11 +17,8 @@ enum { IMAGES = 14 };
 
 static int set_up(void **state) {
     if (scratch_open(state)) return 1;
-    sl_simulate_settings settings;
     sl_simulate_result made;
-    assert_ok(sl_options_default(sl_simulate_options, arena, &settings));
-    settings.count = IMAGES;
-    settings.size_px = 64;
+    sl_simulate_settings settings = scratch_simulated(IMAGES, 64);
     assert_ok(sl_simulate(&settings, workspace, NULL, &made));
     return 0;
 }
@@ -123,11 +120,8 @@ static void a_folder_does_as_well(void **state) {
     (void)state;
     const char *model = shared_path("golden/dev/pipe");
     if (!model) skip_because("no golden/dev/pipe; set SL_SHARED");
-    sl_simulate_settings simulated;
     sl_simulate_result made;
-    assert_ok(sl_options_default(sl_simulate_options, arena, &simulated));
-    simulated.count = IMAGES;
-    simulated.size_px = 64;
+    sl_simulate_settings simulated = scratch_simulated(IMAGES, 64);
     simulated.out = sl_path_join(arena, folder, "images");
     assert_ok(sl_simulate(&simulated, NULL, NULL, &made));
     sl_lora_settings settings = settings_for(model, 2);

@@ -24,11 +24,8 @@ enum { SIMULATED = 60, FRAMES = 3 };
 
 static void simulated_images_bring_their_truth(void **state) {
     (void)state;
-    sl_simulate_settings settings;
     sl_simulate_result made;
-    assert_ok(sl_options_default(sl_simulate_options, arena, &settings));
-    settings.count = SIMULATED;
-    settings.size_px = 64;
+    sl_simulate_settings settings = scratch_simulated(SIMULATED, 64);
     settings.unreal = 0.5;
     assert_ok(sl_simulate(&settings, workspace, NULL, &made));
     assert_int_equal(made.added, SIMULATED);
@@ -275,11 +272,8 @@ static void fp16_is_for_devices(void **state) {
 }
 
 static sl_status simulate_into(const char *out, int64_t count, int format) {
-    sl_simulate_settings settings;
     sl_simulate_result made;
-    assert_ok(sl_options_default(sl_simulate_options, arena, &settings));
-    settings.count = count;
-    settings.size_px = 32;
+    sl_simulate_settings settings = scratch_simulated(count, 32);
     settings.format = format;
     settings.out = out;
     return sl_simulate(&settings, NULL, NULL, &made);

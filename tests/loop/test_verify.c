@@ -19,11 +19,8 @@ static int format;
 
 static void simulate(const char *out, const char *class_id, bool held_out, double unreal,
                      const char *parameters, sl_workspace *into) {
-    sl_simulate_settings settings;
     sl_simulate_result result;
-    assert_ok(sl_options_default(sl_simulate_options, arena, &settings));
-    settings.count = 3;
-    settings.size_px = 64;
+    sl_simulate_settings settings = scratch_simulated(3, 64);
     settings.class_id = class_id;
     settings.domain = held_out;
     settings.unreal = unreal;

@@ -179,13 +179,10 @@ static void images_are_stored_with_their_pixels(void **state) {
 /* Bits of all kinds, and values that are kept below them. */
 static void images_come_back_from_hdf5_with_their_hash(void **state) {
     (void)state;
-    sl_simulate_settings settings;
     sl_simulate_result made;
     sl_image_record *records;
     int count, seen = 0;
-    assert_ok(sl_options_default(sl_simulate_options, arena, &settings));
-    settings.count = 6;
-    settings.size_px = 96;
+    sl_simulate_settings settings = scratch_simulated(6, 96);
     settings.format = SL_WRITE_HDF5;
     settings.out = sl_path_join(arena, folder, "nexus");
     assert_ok(sl_simulate(&settings, workspace, NULL, &made));
@@ -221,12 +218,9 @@ static void refuse_truths(void) {
 
 static void no_simulated_image_is_without_its_truth(void **state) {
     (void)state;
-    sl_simulate_settings settings;
     sl_simulate_result made;
     sl_workspace_report report;
-    assert_ok(sl_options_default(sl_simulate_options, arena, &settings));
-    settings.count = 3;
-    settings.size_px = 32;
+    sl_simulate_settings settings = scratch_simulated(3, 32);
     settings.unreal = 1;
     assert_ok(sl_simulate(&settings, workspace, NULL, &made));
     refuse_truths();

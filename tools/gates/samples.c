@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "diffusion/bundle.h"
 #include "loop/generate/generate.h"
+#include "loop/recorded.h"
 #include "nn/nn.h"
 #include "xray/instrument/usual_measurement.h"
 #include "xray/log_map.h"
@@ -24,15 +25,13 @@ struct sample_set {
 };
 
 static sl_status keep_record(sample_set *s, const sl_image_record *record) {
-    const char *text;
-    json_t *provenance = NULL;
+    json_t *provenance;
     if (record->run_index >= s->count) return SL_OK;
     const char *caption = s->captions->row[record->run_index].caption;
     if (!record->caption || strcmp(record->caption, caption) != 0)
         return sl_fail(SL_MISMATCH, "image %lld was made from '%s', expected '%s'", (long long)record->id,
                        record->caption ? record->caption : "", caption);
-    SL_TRY(sl_store_image_provenance(s->workspace->store, record->id, s->arena, &text));
-    if (text) SL_TRY(sl_json_parse(text, strlen(text), "provenance", &provenance));
+    SL_TRY(sl_recorded_provenance(s->workspace->store, record->id, &provenance));
     const char *expectation = json_string_value(json_object_get(provenance, "expectation"));
     const json_t *laws = json_object_get(provenance, "measurement_laws");
     sl_status status = SL_OK;
@@ -52,18 +51,15 @@ static sl_status keep_record(sample_set *s, const sl_image_record *record) {
     return status;
 }
 
+static sl_status keep_page(void *context, const sl_image_page *page) {
+    for (int i = 0; i < page->count; i++) SL_TRY(keep_record(context, &page->record[i]));
+    return SL_OK;
+}
+
 static sl_status find_kept(sample_set *s) {
     sl_image_filter filter = SL_IMAGE_FILTER_ALL;
     filter.origin = SL_ORIGIN_GENERATED;
-    filter.limit = 256;
-    while (true) {
-        sl_image_record *records;
-        int count;
-        SL_TRY(sl_store_images(s->workspace->store, &filter, s->arena, &records, &count));
-        if (count == 0) return SL_OK;
-        for (int i = 0; i < count; i++) SL_TRY(keep_record(s, &records[i]));
-        filter.after = records[count - 1].id;
-    }
+    return sl_store_image_pages(s->workspace->store, &filter, keep_page, s);
 }
 
 static bool part_is_there(const sample_set *s, int64_t part) {

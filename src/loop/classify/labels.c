@@ -2,6 +2,7 @@
 
 #include "base/hash.h"
 #include "loop/origin.h"
+#include "loop/recorded.h"
 
 #include <string.h>
 
@@ -13,15 +14,13 @@ static const double faint = 0.3;
 
 /* Whether this program simulated the image, as its record says, or may have: an image that comes from
  * elsewhere has one. */
-static sl_status is_ours(const sl_workspace *workspace, sl_id image, sl_arena *arena, bool *out) {
-    const char *text;
-    json_t *provenance = NULL;
+static sl_status is_ours(const sl_workspace *workspace, sl_id image, bool *out) {
+    json_t *provenance;
     sl_origin origin;
     *out = true;
-    sl_status status = sl_store_image_provenance(workspace->store, image, arena, &text);
+    sl_status status = sl_recorded_provenance(workspace->store, image, &provenance);
     if (status == SL_NOT_FOUND) return SL_OK;
     SL_TRY(status);
-    if (text) SL_TRY(sl_json_parse(text, strlen(text), "provenance", &provenance));
     *out = sl_origin_of_made(sl_origin_record(provenance), &origin);
     json_decref(provenance);
     return SL_OK;
@@ -34,7 +33,7 @@ static sl_status label_by_truth(const sl_workspace *workspace, sl_id image, sl_a
     sl_truth truth = {.real = true};
     bool known, ours;
     SL_TRY(sl_store_truth(workspace->store, image, arena, &truth, &known));
-    if (!known) SL_TRY(is_ours(workspace, image, arena, &ours));
+    if (!known) SL_TRY(is_ours(workspace, image, &ours));
     if (!known && ours) return SL_OK;
     out->source = SL_LABEL_BY_TRUTH;
     out->label = !known || truth.real ? SL_LABEL_REAL : SL_LABEL_UNREAL;

@@ -9,17 +9,6 @@
 
 static const char tests_version[] = "4";
 
-static sl_status read_provenance(const sl_workspace *workspace, sl_id image, json_t **out) {
-    const char *text;
-    sl_arena *arena;
-    *out = NULL;
-    SL_TRY(sl_arena_new(&arena));
-    sl_status status = sl_store_image_provenance(workspace->store, image, arena, &text);
-    if (status == SL_OK && text) status = sl_json_parse(text, strlen(text), "provenance", out);
-    sl_arena_free(arena);
-    return status;
-}
-
 static void read_beam(const json_t *provenance, sl_physical_input *input) {
     sl_beam_place beam = sl_recorded_beam(provenance);
     input->beam_known = beam.known;
@@ -59,7 +48,7 @@ sl_status sl_physics_input(const sl_workspace *workspace, const sl_image_record 
     json_t *provenance;
     *out = (sl_physical_input){.technique = sl_technique_of_caption(record->caption),
                                .caption = record->caption};
-    SL_TRY(read_provenance(workspace, record->id, &provenance));
+    SL_TRY(sl_recorded_provenance(workspace->store, record->id, &provenance));
     const char *format = json_string_value(json_object_get(provenance, "format"));
     out->is_display = sl_recorded_is_picture(format, record->dtype);
     read_beam(provenance, out);
@@ -83,7 +72,7 @@ sl_status sl_physics_judge_expectation(const sl_workspace *workspace, const sl_i
     json_t *provenance;
     *out = (sl_physics){0};
     sl_physical_input input = {.technique = sl_technique_of_caption(record->caption), .is_expectation = true};
-    SL_TRY(read_provenance(workspace, record->id, &provenance));
+    SL_TRY(sl_recorded_provenance(workspace->store, record->id, &provenance));
     const char *hash = json_string_value(json_object_get(provenance, "expectation"));
     *found = hash != NULL;
     sl_status status = hash ? judge(workspace, hash, &input, out) : SL_OK;

@@ -174,11 +174,9 @@ static sl_status parse_filter(sl_arena *arena, const char *words, sl_image_filte
     return SL_OK;
 }
 
-static sl_beam_place recorded_beam(const sl_workspace *workspace, sl_id id, sl_arena *arena) {
-    const char *text = NULL;
-    json_t *provenance = NULL;
-    if (!sl_store_image_provenance(workspace->store, id, arena, &text) && text)
-        (void)sl_json_parse(text, strlen(text), "provenance", &provenance);
+static sl_beam_place recorded_beam(const sl_workspace *workspace, sl_id id) {
+    json_t *provenance;
+    (void)sl_recorded_provenance(workspace->store, id, &provenance); /* not to be read: not known */
     sl_beam_place place = sl_recorded_beam(provenance);
     json_decref(provenance);
     return place;
@@ -194,7 +192,7 @@ static void add_record(lister *in, const sl_image_record *record) {
         .object = sl_arena_strdup(in->arena, record->object_hash),
         .number = record->id,
         .side_px = record->height_px > record->width_px ? record->height_px : record->width_px,
-        .beam = recorded_beam(in->set->workspace, record->id, in->arena),
+        .beam = recorded_beam(in->set->workspace, record->id),
     };
 }
 

@@ -50,8 +50,6 @@ typedef struct exporter {
     key *keys;
     int64_t key_count, key_capacity, looked_at;
     sl_export_item item[BATCH];
-    sl_status status[BATCH];
-    char message[BATCH][256];
 } exporter;
 
 static const sl_export_layout *layout_of(const sl_export_settings *settings) {
@@ -100,13 +98,11 @@ static sl_status encode(const exporter *e, sl_export_item *item) {
     return status;
 }
 
-static void encode_task(void *context, int64_t task, int worker) {
+static sl_status encode_task(void *context, int64_t task, int worker) {
     exporter *e = context;
+    sl_export_item *item = &e->item[task];
     (void)worker;
-    e->status[task] =
-        sl_context(encode(e, &e->item[task]), "image %lld", (long long)e->item[task].row.record.id);
-    /* messages belong to threads: keep it for the caller's */
-    if (e->status[task]) snprintf(e->message[task], sizeof e->message[task], "%s", sl_error_message());
+    return sl_context(encode(e, item), "image %lld", (long long)item->row.record.id);
 }
 
 static sl_status add_key(exporter *e, const sl_export_row *row) {
@@ -161,9 +157,8 @@ static sl_status export_batch(exporter *e, const sl_image_record *records, int n
         else
             sl_export_row_free(&e->item[wanted].row);
     }
-    if (!status) sl_parallel_for(wanted, encode_task, e);
-    for (int i = 0; i < wanted && !status; i++)
-        status = e->status[i] ? sl_fail(e->status[i], "%s", e->message[i]) : write_item(e, &e->item[i]);
+    if (!status) status = sl_parallel_try(wanted, encode_task, e);
+    for (int i = 0; i < wanted && !status; i++) status = write_item(e, &e->item[i]);
     free_items(e, wanted);
     return status;
 }

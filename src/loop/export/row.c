@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "loop/classify/labels.h"
+#include "loop/recorded.h"
 
 #include <math.h>
 #include <string.h>
@@ -30,10 +31,8 @@ static sl_frame_geometry geometry_of(const json_t *provenance) {
     return out;
 }
 
-static sl_status read_provenance(sl_store *store, sl_arena *arena, sl_export_row *row) {
-    const char *text;
-    SL_TRY(sl_store_image_provenance(store, row->record.id, arena, &text));
-    if (text) SL_TRY(sl_json_parse(text, strlen(text), "provenance", &row->provenance));
+static sl_status read_provenance(sl_store *store, sl_export_row *row) {
+    SL_TRY(sl_recorded_provenance(store, row->record.id, &row->provenance));
     if (!row->provenance) row->provenance = json_object();
     row->geometry = geometry_of(row->provenance);
     return row->provenance ? SL_OK : sl_fail(SL_MEMORY, "out of memory");
@@ -85,7 +84,7 @@ static sl_status read_label(const sl_workspace *workspace, bool machine, sl_aren
 sl_status sl_export_row_get(const sl_workspace *workspace, const sl_image_record *record, bool machine,
                             sl_arena *arena, sl_export_row *out) {
     *out = (sl_export_row){.record = *record, .p_real = (double)NAN};
-    sl_status status = read_provenance(workspace->store, arena, out);
+    sl_status status = read_provenance(workspace->store, out);
     if (!status) status = read_judgements(workspace->store, arena, out);
     if (!status) status = read_label(workspace, machine, arena, out);
     if (status) sl_export_row_free(out);

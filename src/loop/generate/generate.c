@@ -11,6 +11,7 @@
 #include "loop/job.h"
 #include "loop/generate/measure_decoded.h"
 #include "loop/model_folder.h"
+#include "loop/origin.h"
 #include "loop/picture.h"
 #include "loop/shard.h"
 #include "loop/shipped.h"
@@ -277,11 +278,6 @@ static sl_status read_mask(run *r) {
     return SL_OK;
 }
 
-/* Each image is made by itself and is a group of its own, in a workspace as in a folder. */
-static const char *group_of(const run *r, int64_t index) {
-    return sl_arena_printf(r->arena, "generated:%lld:%lld", (long long)r->settings->seed, (long long)index);
-}
-
 static sl_status write_files(run *r, const sl_image *image, int64_t index, const char *prompt,
                              const json_t *provenance) {
     const char *folder = r->settings->out;
@@ -292,8 +288,10 @@ static sl_status write_files(run *r, const sl_image *image, int64_t index, const
     char *display = sl_arena_printf(r->arena, "%s/image_%06lld.png", folder, (long long)index);
     SL_TRY(sl_image_write(counts, format, image, &info));
     SL_TRY(sl_picture_write_png(display, image, &info));
-    json_t *row = json_pack("{s:s, s:s, s:s}", "file_name", sl_path_base(counts), "text", prompt, "group",
-                            group_of(r, index));
+    char group[SL_ORIGIN_GROUP_BYTES];
+    sl_origin_group(SL_ORIGIN_GENERATED, r->settings->seed, index, group);
+    json_t *row =
+        json_pack("{s:s, s:s, s:s}", "file_name", sl_path_base(counts), "text", prompt, "group", group);
     char *line = sl_json_canonical(row);
     json_decref(row);
     if (!line) return sl_fail(SL_MEMORY, "out of memory");
@@ -316,9 +314,11 @@ static sl_status record_image(run *r, const sl_image *image, int64_t index, cons
                               const json_t *provenance) {
     char *text = sl_json_canonical(provenance);
     if (!text) return sl_fail(SL_MEMORY, "out of memory");
+    char group[SL_ORIGIN_GROUP_BYTES];
+    sl_origin_group(SL_ORIGIN_GENERATED, r->settings->seed, index, group);
     sl_image_record record = {
         .origin = SL_ORIGIN_GENERATED,
-        .group_key = group_of(r, index),
+        .group_key = group,
         .caption = prompt,
         .run = r->run,
         .round = r->round,

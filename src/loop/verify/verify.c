@@ -4,6 +4,7 @@
 #include "image/frame.h"
 #include "loop/origin.h"
 #include "loop/picture.h"
+#include "loop/recorded.h"
 #include "loop/verify/again.h"
 
 #include <math.h>
@@ -142,14 +143,12 @@ static sl_status weights_of_run(const sl_workspace *workspace, const sl_image_re
 static sl_status verify_record(const sl_workspace *workspace, const sl_image_record *record,
                                const sl_verify_settings *settings, const sl_progress *progress,
                                sl_arena *arena, sl_verify_result *out) {
-    const char *text;
     json_t *provenance;
     sl_image image;
     sl_verify_settings found = *settings;
     SL_TRY(weights_of_run(workspace, record, arena, &found));
-    SL_TRY(sl_store_image_provenance(workspace->store, record->id, arena, &text));
-    if (!text) return sl_fail(SL_NOT_FOUND, "nothing is recorded of how it was made");
-    SL_TRY(sl_json_parse(text, strlen(text), "provenance", &provenance));
+    SL_TRY(sl_recorded_provenance(workspace->store, record->id, &provenance));
+    if (!provenance) return sl_fail(SL_NOT_FOUND, "nothing is recorded of how it was made");
     sl_status status = sl_workspace_get_image(workspace, record->object_hash, &image);
     if (!status) {
         status = verify(provenance, &image, false, &found, progress, arena, out);
