@@ -4,7 +4,7 @@
 #include "backend/cpu/kernels.h"
 #include "backend/isa.h"
 #include "base/memory.h"
-#include "base/random.h"
+#include "base/random/random.h"
 #include "base/threads.h"
 
 #include <stdio.h>

@@ -6,7 +6,7 @@
  * Prints the tables of docs/blind.md: the beam's place by class, what is defined at grazing incidence, the
  * techniques' confusion. Intervals are Wilson's (1927), 95 %. */
 #include "base/memory.h"
-#include "base/sort.h"
+#include "base/numeric/sort.h"
 #include "image/frame.h"
 #include "../tests/xray/measured_frames.h"
 #include "xray/blind.h"

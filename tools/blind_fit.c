@@ -6,7 +6,7 @@
  * (built by `ninja tools/blind-fit`). First the centre's, then compile, then the technique's, which go by it.
  * Both maximise a penalised likelihood by Adam (Kingma and Ba 2015) on all images at once. */
 #include "base/memory.h"
-#include "base/random.h"
+#include "base/random/random.h"
 #include "xray/blind/candidates.h"
 #include "xray/blind/look.h"
 #include "xray/simulate.h"

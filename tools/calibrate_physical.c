@@ -6,7 +6,7 @@
  * them where nothing or the expectation alone is known. The same bytes for any number of threads. */
 #include "base/limits.h"
 #include "base/memory.h"
-#include "base/sort.h"
+#include "base/numeric/sort.h"
 #include "base/threads.h"
 #include "clean_class.h"
 #include "xray/physical/calibration.h"

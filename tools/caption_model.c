@@ -6,7 +6,7 @@
  * The weights are a logistic regression with none below zero, from the claims' doubts to whether a caption is
  * the image's own or another one's: of the same technique, of other angles, of the other geometry. Doubts are
  * those of regressions that have not seen the image. The same bytes for any number of threads. */
-#include "base/random.h"
+#include "base/random/random.h"
 #include "base/threads.h"
 #include "xray/caption/words.h"
 #include "xray/simulate.h"

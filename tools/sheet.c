@@ -2,7 +2,7 @@
 
 #include "image/display.h"
 #include "image/resize.h"
-#include "image/write.h"
+#include "image/write/write.h"
 
 #include <string.h>
 

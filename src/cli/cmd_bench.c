@@ -1,6 +1,6 @@
 /* Speed of whole models. */
 #include "cli/command.h"
-#include "base/sort.h"
+#include "base/numeric/sort.h"
 #include "base/threads.h"
 #include "loop/bench/bench.h"
 #include "loop/bench/bench_memory.h"

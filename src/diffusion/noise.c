@@ -1,9 +1,9 @@
 #include "diffusion/noise.h"
 
 #include "base/limits.h"
-#include "base/random.h"
-#include "base/torch_cuda_random.h"
-#include "base/torch_random.h"
+#include "base/random/random.h"
+#include "base/random/torch_cuda_random.h"
+#include "base/random/torch_random.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 #include "image/percentile.h"
 
-#include "base/select.h"
+#include "base/numeric/select.h"
 
 #include <math.h>
 

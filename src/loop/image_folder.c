@@ -1,6 +1,6 @@
 #include "loop/image_folder.h"
 
-#include "image/write.h"
+#include "image/write/write.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -3,7 +3,7 @@
 #define SL_LOOP_PICTURE_H
 
 #include "image/image.h"
-#include "image/write.h"
+#include "image/write/write.h"
 #include "loop/workspace.h"
 
 /* The pixels of image `id`; *out: sl_image_free. */

@@ -1,9 +1,9 @@
 #include "loop/simulate.h"
 
 #include "base/file.h"
-#include "base/random.h"
+#include "base/random/random.h"
 #include "base/threads.h"
-#include "image/write.h"
+#include "image/write/write.h"
 #include "loop/image_folder.h"
 #include "loop/job.h"
 #include "loop/origin.h"

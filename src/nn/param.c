@@ -1,7 +1,7 @@
 #include "nn/param.h"
 
 #include "base/memory.h"
-#include "base/random.h"
+#include "base/random/random.h"
 #include "base/threads.h"
 
 #include <math.h>

@@ -2,7 +2,7 @@
  * (Ho and Salimans 2022, arXiv 2207.12598) with the rescale of Lin et al. 2023, section 3.4, and noise. */
 #include "op/rules.h"
 
-#include "base/random.h"
+#include "base/random/random.h"
 
 #include <math.h>
 

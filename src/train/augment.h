@@ -2,7 +2,7 @@
 #ifndef SL_TRAIN_AUGMENT_H
 #define SL_TRAIN_AUGMENT_H
 
-#include "base/random.h"
+#include "base/random/random.h"
 #include "base/status.h"
 
 #include <stdint.h>

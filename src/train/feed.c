@@ -2,7 +2,7 @@
 
 #include "base/hash.h"
 #include "base/memory.h"
-#include "base/random.h"
+#include "base/random/random.h"
 #include "base/threads.h"
 
 #include <stdbool.h>

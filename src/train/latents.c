@@ -2,7 +2,7 @@
 
 #include "base/file.h"
 #include "base/limits.h"
-#include "base/random.h"
+#include "base/random/random.h"
 #include "weights/safetensors.h"
 
 #include <math.h>

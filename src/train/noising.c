@@ -1,6 +1,6 @@
 #include "train/noising.h"
 
-#include "base/random.h"
+#include "base/random/random.h"
 
 #include <math.h>
 #include <string.h>

@@ -5,7 +5,7 @@
 #ifndef SL_XRAY_ARTEFACT_H
 #define SL_XRAY_ARTEFACT_H
 
-#include "base/random.h"
+#include "base/random/random.h"
 #include "base/status.h"
 
 #include <stdbool.h>

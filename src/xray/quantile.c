@@ -1,7 +1,7 @@
 #include "xray/quantile.h"
 
 #include "base/memory.h"
-#include "base/select.h"
+#include "base/numeric/select.h"
 
 #include <string.h>
 

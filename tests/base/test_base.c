@@ -4,7 +4,7 @@
 #include "base/hash.h"
 #include "base/json.h"
 #include "base/memory.h"
-#include "base/random.h"
+#include "base/random/random.h"
 #include "base/text.h"
 #include "base/threads.h"
 #include "tensor/tensor.h"

@@ -1,6 +1,6 @@
 #include "test.h"
 
-#include "base/cholesky.h"
+#include "base/numeric/cholesky.h"
 
 #include <math.h>
 

@@ -1,6 +1,6 @@
 #include "test.h"
 
-#include "base/groups.h"
+#include "base/numeric/groups.h"
 
 static void items_follow_their_groups(void **state) {
     (void)state;

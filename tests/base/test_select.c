@@ -1,7 +1,7 @@
 #include "test.h"
 
-#include "base/random.h"
-#include "base/select.h"
+#include "base/random/random.h"
+#include "base/numeric/select.h"
 
 #include <stdlib.h>
 

@@ -2,8 +2,8 @@
  * devices. */
 #include "test.h"
 
-#include "base/torch_cuda_random.h"
-#include "base/torch_random.h"
+#include "base/random/torch_cuda_random.h"
+#include "base/random/torch_random.h"
 
 #include <math.h>
 #include <stdlib.h>

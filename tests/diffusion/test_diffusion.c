@@ -1,7 +1,7 @@
 #include "test.h"
 
 #include "base/file.h"
-#include "base/random.h"
+#include "base/random/random.h"
 #include "diffusion/noise.h"
 #include "diffusion/sampler/sampler.h"
 

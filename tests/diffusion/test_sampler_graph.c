@@ -6,7 +6,7 @@
 #include "../shared.h"
 
 #include "base/memory.h"
-#include "base/random.h"
+#include "base/random/random.h"
 #include "diffusion/pipeline.h"
 #include "diffusion/sampler/sampler_graph.h"
 #include "graph/plan.h"

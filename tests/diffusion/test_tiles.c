@@ -4,7 +4,7 @@
 
 #include "../graph/guarded_device.h"
 #include "base/memory.h"
-#include "base/random.h"
+#include "base/random/random.h"
 #include "diffusion/pipeline.h"
 #include "diffusion/programs.h"
 #include "diffusion/tiles.h"

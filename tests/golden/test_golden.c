@@ -2,7 +2,7 @@
 #include "test.h"
 
 #include "base/file.h"
-#include "base/torch_random.h"
+#include "base/random/torch_random.h"
 #include "loop/golden/golden.h"
 #include "loop/golden/numpy_random.h"
 #include "weights/safetensors.h"

@@ -3,7 +3,7 @@
 #include "test.h"
 
 #include "base/memory.h"
-#include "base/random.h"
+#include "base/random/random.h"
 
 #include <string.h>
 

@@ -3,7 +3,7 @@
 #include "net.h"
 
 #include "base/memory.h"
-#include "base/random.h"
+#include "base/random/random.h"
 #include "base/threads.h"
 #include "graph/plan_internal.h"
 

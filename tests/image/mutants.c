@@ -12,7 +12,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "base/random.h"
+#include "base/random/random.h"
 #include "image/format/format.h"
 #include "image/frame.h"
 

@@ -5,7 +5,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "image/format/format.h"
-#include "image/write.h"
+#include "image/write/write.h"
 #include "image/percentile.h"
 
 #include <math.h>

@@ -5,11 +5,11 @@
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "base/random.h"
+#include "base/random/random.h"
 #include "image/captions.h"
 #include "image/fingerprint.h"
 #include "image/resize.h"
-#include "image/write.h"
+#include "image/write/write.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -2,7 +2,7 @@
 #include "test.h"
 
 #include "base/memory.h"
-#include "base/random.h"
+#include "base/random/random.h"
 #include "image/display.h"
 #include "image/intensity_map.h"
 #include "image/resize.h"

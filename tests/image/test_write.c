@@ -4,7 +4,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "image/colour_line.h"
-#include "image/write.h"
+#include "image/write/write.h"
 
 #include <fcntl.h>
 #include <math.h>

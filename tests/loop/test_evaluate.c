@@ -1,9 +1,9 @@
 /* Comparing sets of images: simulated ones, files, and a workspace. */
 #include "scratch_workspace.h"
 
-#include "base/random.h"
+#include "base/random/random.h"
 #include "base/threads.h"
-#include "image/write.h"
+#include "image/write/write.h"
 #include "loop/evaluate/evaluate.h"
 #include "loop/simulate.h"
 

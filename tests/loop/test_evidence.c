@@ -1,14 +1,14 @@
 /* Physical evidence beside a classifier: the fit alone, then through a workspace from training to verdict. */
 #include "scratch_workspace.h"
 
-#include "base/random.h"
+#include "base/random/random.h"
 #include "loop/classify/classifier_model.h"
 #include "loop/classify/classify.h"
 #include "loop/classify/train_classifier.h"
 #include "loop/judge/logistic.h"
 #include "loop/judge/metrics.h"
 #include "loop/report/report.h"
-#include "train/classifier.h"
+#include "train/classifier/classifier.h"
 #include "xray/simulate.h"
 
 #include <math.h>

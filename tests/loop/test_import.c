@@ -4,7 +4,7 @@
 
 #include "base/file.h"
 #include "image/fingerprint.h"
-#include "image/write.h"
+#include "image/write/write.h"
 #include "loop/classify/labels.h"
 #include "loop/import/import.h"
 #include "loop/import/look_alikes.h"

@@ -1,7 +1,7 @@
 /* From a queue through an expert to the numbers of a round, with everything known. */
 #include "test.h"
 
-#include "base/random.h"
+#include "base/random/random.h"
 #include "loop/judge/expert.h"
 #include "loop/judge/queue.h"
 #include "loop/judge/round_metrics.h"

@@ -1,6 +1,6 @@
 #include "scratch_workspace.h"
 
-#include "image/write.h"
+#include "image/write/write.h"
 #include "loop/classify/physics.h"
 #include "loop/import/import.h"
 #include "loop/recorded.h"

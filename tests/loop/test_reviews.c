@@ -2,7 +2,7 @@
  * them. */
 #include "scratch_workspace.h"
 
-#include "base/random.h"
+#include "base/random/random.h"
 #include "loop/classify/labels.h"
 #include "loop/classify/train_classifier.h"
 #include "loop/judge/calibration.h"

@@ -4,7 +4,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
-#include "base/random.h"
+#include "base/random/random.h"
 #include "loop/review.h"
 #include "loop/round/round.h"
 

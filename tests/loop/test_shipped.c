@@ -7,7 +7,7 @@
 #include "loop/shipped.h"
 #include "model/model.h"
 #include "train/quality.h"
-#include "train/vae_train.h"
+#include "train/vae/vae_train.h"
 #include "xray/log_map.h"
 #include "xray/physical_test.h"
 #include "xray/simulate.h"

@@ -2,7 +2,7 @@
 #include "scratch_workspace.h"
 
 #include "base/log.h"
-#include "base/random.h"
+#include "base/random/random.h"
 #include "loop/round/round.h"
 
 #include <string.h>

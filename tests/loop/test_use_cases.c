@@ -3,7 +3,7 @@
 #include "scratch_workspace.h"
 
 #include "base/file.h"
-#include "base/random.h"
+#include "base/random/random.h"
 #include "loop/engine.h"
 #include "loop/classify/classify.h"
 #include "loop/classify/labels.h"
@@ -13,7 +13,7 @@
 #include "loop/report/report.h"
 #include "image/captions.h"
 #include "image/frame.h"
-#include "image/write.h"
+#include "image/write/write.h"
 #include "loop/simulate.h"
 #include "shared.h"
 

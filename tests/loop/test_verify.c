@@ -2,7 +2,7 @@
 #include "scratch_workspace.h"
 
 #include "image/frame.h"
-#include "image/write.h"
+#include "image/write/write.h"
 #include "loop/generate/generate.h"
 #include "loop/simulate.h"
 #include "loop/verify/verify.h"

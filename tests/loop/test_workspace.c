@@ -1,9 +1,9 @@
 #include "scratch_workspace.h"
 
 #include "base/file.h"
-#include "base/random.h"
+#include "base/random/random.h"
 #include "image/frame.h"
-#include "image/write.h"
+#include "image/write/write.h"
 #include "loop/classify/labels.h"
 #include "loop/job.h"
 #include "loop/pixels.h"

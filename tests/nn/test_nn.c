@@ -2,7 +2,7 @@
 #include "test.h"
 
 #include "backend/isa.h"
-#include "base/random.h"
+#include "base/random/random.h"
 #include "nn/blocks.h"
 #include "nn/program.h"
 

@@ -2,7 +2,7 @@
 #ifndef SL_TESTS_OP_CASES_H
 #define SL_TESTS_OP_CASES_H
 
-#include "base/random.h"
+#include "base/random/random.h"
 #include "backend/kernel.h"
 #include "op/op.h"
 

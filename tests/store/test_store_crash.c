@@ -3,7 +3,7 @@
 #include "store_fixture.h"
 
 #include "base/clock.h"
-#include "base/random.h"
+#include "base/random/random.h"
 #include "store/object.h"
 
 #include <pthread.h>

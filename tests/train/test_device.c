@@ -7,7 +7,7 @@
 
 #include "train/denoiser_train.h"
 #include "train/residence.h"
-#include "train/vae_train.h"
+#include "train/vae/vae_train.h"
 
 #include <math.h>
 #include <stdlib.h>

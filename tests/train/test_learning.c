@@ -2,14 +2,14 @@
 #include "test.h"
 #include "tiny.h"
 
-#include "base/random.h"
+#include "base/random/random.h"
 #include "base/threads.h"
 #include "model/lora_file.h"
-#include "train/classifier_train.h"
+#include "train/classifier/classifier_train.h"
 #include "train/denoiser_train.h"
 #include "train/learner.h"
-#include "train/vae_linear.h"
-#include "train/vae_train.h"
+#include "train/vae/vae_linear.h"
+#include "train/vae/vae_train.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -4,7 +4,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
-#include "base/random.h"
+#include "base/random/random.h"
 #include "base/threads.h"
 #include "train/history.h"
 #include "train/trainer.h"

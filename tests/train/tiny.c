@@ -3,7 +3,7 @@
 #include "test.h"
 
 #include "base/json.h"
-#include "base/random.h"
+#include "base/random/random.h"
 
 #include <math.h>
 #include <stdio.h>

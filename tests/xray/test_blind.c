@@ -1,6 +1,6 @@
 #include "test.h"
 
-#include "base/random.h"
+#include "base/random/random.h"
 #include "image/frame.h"
 #include "shared.h"
 #include "measured_frames.h"

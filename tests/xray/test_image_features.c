@@ -1,7 +1,7 @@
 /* The feature vector on images whose features are known. */
 #include "test.h"
 
-#include "base/random.h"
+#include "base/random/random.h"
 #include "xray/image_features.h"
 #include "xray/log_map.h"
 

@@ -1,6 +1,6 @@
 #include "test.h"
 
-#include "base/random.h"
+#include "base/random/random.h"
 
 #include "xray/physical/level/aperture.h"
 #include "xray/physical/calibration.h"

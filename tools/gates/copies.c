@@ -2,7 +2,7 @@
  * maps, averaged down to a number for each latent place: what the denoiser could have learnt by heart. */
 #include "gates.h"
 
-#include "base/sort.h"
+#include "base/numeric/sort.h"
 #include "base/threads.h"
 #include "loop/evaluate/comparison.h"
 

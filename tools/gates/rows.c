@@ -9,8 +9,8 @@
 #include "loop/evaluate/measured_set.h"
 #include "loop/shipped.h"
 #include "loop/train/base_internal.h"
-#include "train/classifier.h"
-#include "train/vae_train.h"
+#include "train/classifier/classifier.h"
+#include "train/vae/vae_train.h"
 #include "xray/log_map.h"
 
 #include <math.h>

@@ -4,7 +4,7 @@
 #include "base/memory.h"
 #include "loop/classify/classifier_model.h"
 #include "loop/shipped.h"
-#include "train/classifier_train.h"
+#include "train/classifier/classifier_train.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -2,7 +2,7 @@
 #include "transfer.h"
 
 #include "base/memory.h"
-#include "base/random.h"
+#include "base/random/random.h"
 #include "base/threads.h"
 #include "loop/classify/feed_workspace.h"
 #include "xray/simulate.h"

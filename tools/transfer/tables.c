@@ -2,7 +2,7 @@
 #include "transfer.h"
 
 #include "base/memory.h"
-#include "base/sort.h"
+#include "base/numeric/sort.h"
 #include "loop/judge/metrics.h"
 
 #include <math.h>

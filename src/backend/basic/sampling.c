@@ -1,7 +1,7 @@
 /* Sums, guidance and noise of a step of sampling. */
 #include "backend/basic/basic.h"
 
-#include "base/random.h"
+#include "base/random/random.h"
 #include "tensor/combine.h"
 
 #include <math.h>

@@ -2,7 +2,7 @@
  * that the message can name them. */
 #include "base/core/core_only.h"
 #include "image/format/format.h"
-#include "image/write_internal.h"
+#include "image/write/write_internal.h"
 
 #include <string.h>
 

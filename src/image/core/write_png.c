@@ -1,6 +1,6 @@
 /* PNG (third edition, W3C) with its pixels uncompressed: chunks, and a zlib stream (RFC 1950) of stored
  * blocks (RFC 1951, 3.2.4). */
-#include "image/write_internal.h"
+#include "image/write/write_internal.h"
 
 #include <string.h>
 

@@ -2,7 +2,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
-#include "base/random.h"
+#include "base/random/random.h"
 #include "loop/engine.h"
 #include "loop/train/base_internal.h"
 #include "model/resnet.h"

@@ -1,7 +1,7 @@
 #include "loop/check/overlay.h"
 
 #include "image/display.h"
-#include "image/write.h"
+#include "image/write/write.h"
 
 #include <math.h>
 

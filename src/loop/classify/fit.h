@@ -5,7 +5,7 @@
 #include "loop/classify/classifier_model.h"
 #include "loop/classify/feed_workspace.h"
 #include "loop/classify/train_classifier.h"
-#include "train/classifier_train.h"
+#include "train/classifier/classifier_train.h"
 
 typedef struct sl_fit {
     const sl_train_classifier_settings *settings;

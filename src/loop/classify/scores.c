@@ -1,7 +1,7 @@
 #include "loop/classify/scores.h"
 
 #include "loop/classify/physics.h"
-#include "train/classifier.h"
+#include "train/classifier/classifier.h"
 
 #include <math.h>
 

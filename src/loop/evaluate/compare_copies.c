@@ -1,5 +1,5 @@
 #include "base/memory.h"
-#include "base/sort.h"
+#include "base/numeric/sort.h"
 #include "loop/evaluate/comparison.h"
 
 #include <math.h>

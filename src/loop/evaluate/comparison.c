@@ -1,7 +1,7 @@
 #include "loop/evaluate/comparison.h"
 
 #include "base/memory.h"
-#include "base/sort.h"
+#include "base/numeric/sort.h"
 
 #include <math.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 #include "loop/evaluate/evaluate.h"
 
-#include "base/sort.h"
+#include "base/numeric/sort.h"
 #include "loop/shipped.h"
 
 #include <math.h>

@@ -1,4 +1,4 @@
-#include "base/cholesky.h"
+#include "base/numeric/cholesky.h"
 #include "base/memory.h"
 #include "loop/evaluate/set_metrics.h"
 

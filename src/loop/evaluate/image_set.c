@@ -1,7 +1,7 @@
 #include "loop/evaluate/image_set.h"
 
 #include "base/file.h"
-#include "base/random.h"
+#include "base/random/random.h"
 #include "loop/import/companion.h"
 #include "loop/recorded.h"
 #include "loop/import/import_names.h"

@@ -1,6 +1,6 @@
 #include "loop/evaluate/measured_set.h"
 
-#include "base/random.h"
+#include "base/random/random.h"
 #include "base/threads.h"
 #include "image/resize.h"
 #include "loop/classify/feed_workspace.h"

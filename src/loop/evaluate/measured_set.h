@@ -7,7 +7,7 @@
 #include "image/fingerprint.h"
 #include "loop/evaluate/image_set.h"
 #include "loop/evaluate/points.h"
-#include "train/classifier.h"
+#include "train/classifier/classifier.h"
 
 typedef struct sl_measuring {
     int32_t side_px;    /* images are averaged down until their longer side has this */

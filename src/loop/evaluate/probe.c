@@ -1,5 +1,5 @@
 /* Classifiers of rising strength that try to tell two sets apart. */
-#include "base/groups.h"
+#include "base/numeric/groups.h"
 #include "base/memory.h"
 #include "loop/evaluate/set_metrics.h"
 

@@ -5,7 +5,7 @@
 #ifndef SL_LOOP_EVALUATE_SET_METRICS_H
 #define SL_LOOP_EVALUATE_SET_METRICS_H
 
-#include "base/random.h"
+#include "base/random/random.h"
 #include "loop/evaluate/points.h"
 
 #include <stdbool.h>

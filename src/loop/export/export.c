@@ -3,7 +3,7 @@
 #include "base/hash.h"
 #include "base/limits.h"
 #include "base/threads.h"
-#include "image/write.h"
+#include "image/write/write.h"
 #include "loop/export/writer.h"
 #include "loop/job.h"
 #include "loop/picture.h"

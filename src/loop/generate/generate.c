@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/hash.h"
-#include "base/random.h"
+#include "base/random/random.h"
 #include "diffusion/pipeline.h"
 #include "image/frame.h"
 #include "loop/engine.h"

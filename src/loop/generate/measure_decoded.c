@@ -1,6 +1,6 @@
 #include "loop/generate/measure_decoded.h"
 
-#include "base/random.h"
+#include "base/random/random.h"
 #include "image/intensity_map.h"
 #include "xray/blind.h"
 #include "xray/instrument/detector_chain.h"

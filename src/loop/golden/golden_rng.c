@@ -1,7 +1,7 @@
 /* Noise of torch's CPU generator, and of NumPy's two. */
 #include "loop/golden/family.h"
 
-#include "base/torch_random.h"
+#include "base/random/torch_random.h"
 #include "loop/golden/numpy_random.h"
 
 #include <stdio.h>

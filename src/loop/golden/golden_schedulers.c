@@ -1,7 +1,7 @@
 /* Samplers on a fixed elementwise model, and the noise schedules. */
 #include "loop/golden/family.h"
 
-#include "base/torch_random.h"
+#include "base/random/torch_random.h"
 #include "diffusion/sampler/sampler.h"
 
 #include <math.h>

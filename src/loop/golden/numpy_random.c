@@ -1,6 +1,6 @@
 #include "loop/golden/numpy_random.h"
 
-#include "base/torch_random.h"
+#include "base/random/torch_random.h"
 
 #include <math.h>
 #include <stdbool.h>

@@ -2,7 +2,7 @@
 
 #include "base/file.h"
 #include "base/limits.h"
-#include "image/write.h"
+#include "image/write/write.h"
 #include "loop/origin.h"
 
 #include <string.h>

@@ -1,6 +1,6 @@
 #include "loop/judge/expert.h"
 
-#include "base/random.h"
+#include "base/random/random.h"
 #include "loop/judge/metrics.h"
 
 #include <math.h>

@@ -1,9 +1,9 @@
 #include "loop/judge/metrics.h"
 
-#include "base/groups.h"
+#include "base/numeric/groups.h"
 #include "base/json.h"
 #include "base/memory.h"
-#include "base/sort.h"
+#include "base/numeric/sort.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -6,7 +6,7 @@
 #define SL_LOOP_JUDGE_METRICS_H
 
 #include "base/json.h"
-#include "base/random.h"
+#include "base/random/random.h"
 #include "base/status.h"
 
 #include <stdbool.h>

@@ -1,7 +1,7 @@
 #include "loop/judge/queue.h"
 
 #include "base/memory.h"
-#include "base/random.h"
+#include "base/random/random.h"
 #include "image/fingerprint.h"
 
 #include <math.h>

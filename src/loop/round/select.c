@@ -1,7 +1,7 @@
 /* Steps of a round: drawing the queue; and a queue for labelling alone. */
 #include "loop/round/round.h"
 
-#include "base/random.h"
+#include "base/random/random.h"
 #include "image/fingerprint.h"
 #include "loop/judge/queue.h"
 

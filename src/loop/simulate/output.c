@@ -3,7 +3,7 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/tar.h"
-#include "image/write.h"
+#include "image/write/write.h"
 #include "loop/picture.h"
 #include "xray/instrument/poni.h"
 

@@ -2,7 +2,7 @@
 #include "loop/train/base_internal.h"
 
 #include "loop/engine.h"
-#include "train/classifier_train.h"
+#include "train/classifier/classifier_train.h"
 
 #include <string.h>
 

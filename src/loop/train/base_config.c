@@ -2,16 +2,17 @@
 #include "loop/train/base_internal.h"
 
 #include "base/file.h"
-#include "base/plain_math.h"
+#include "base/numeric/plain_math.h"
 #include "diffusion/beam_map.h"
-#include "train/vae_train.h"
+#include "train/vae/vae_train.h"
 #include "xray/log_map.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-/* 8 x 8 pixels are a vector, and six numbers say it (train/vae_linear.h); the blocks add what is not linear.
+/* 8 x 8 pixels are a vector, and six numbers say it (train/vae/vae_linear.h); the blocks add what is not
+ * linear.
  */
 enum { BLOCK = 8 };
 static const double guidance = 1.5, level_guidance = 1, guidance_from = 0.26, eta = 1,
@@ -70,8 +71,8 @@ static double wave_at(int part, int mode) {
 }
 
 /* Each feature that a place draws on its parts begins as level, slopes and curvatures, as those of a latent
- * are (train/vae_linear.h): from weights [parts * P, C] and biases that say anything, by projection on these
- * modes. `parts` are SL_UNET_SPLITS, or the SL_UNET_SPLIT of a column or row, which vary one way. */
+ * are (train/vae/vae_linear.h): from weights [parts * P, C] and biases that say anything, by projection on
+ * these modes. `parts` are SL_UNET_SPLITS, or the SL_UNET_SPLIT of a column or row, which vary one way. */
 static void begin_smooth(const sl_param *param, int parts) {
     static const int mode[6][2] = {{0, 0}, {0, 1}, {1, 0}, {0, 2}, {1, 1}, {2, 0}};
     bool one_way = parts == SL_UNET_SPLIT;

@@ -7,7 +7,7 @@
 #include "base/json.h"
 #include "diffusion/deblock.h"
 #include "train/quality.h"
-#include "train/vae_train.h"
+#include "train/vae/vae_train.h"
 #include "xray/quantile.h"
 
 #include <math.h>

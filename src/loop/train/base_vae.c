@@ -5,8 +5,8 @@
 #include "base/file.h"
 #include "train/latents.h"
 #include "train/learner.h"
-#include "train/vae_linear.h"
-#include "train/vae_train.h"
+#include "train/vae/vae_linear.h"
+#include "train/vae/vae_train.h"
 
 #include <math.h>
 #include <stdio.h>

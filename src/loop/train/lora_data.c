@@ -1,6 +1,6 @@
 #include "loop/train/lora_data.h"
 
-#include "base/random.h"
+#include "base/random/random.h"
 #include "image/frame.h"
 #include "image/intensity_map.h"
 #include "image/resize.h"

@@ -3,7 +3,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "image/captions.h"
-#include "image/write.h"
+#include "image/write/write.h"
 #include "loop/origin.h"
 
 #include <string.h>

@@ -1,6 +1,6 @@
 /* Faults of the level beneath rings and spots, put in before counting: a step, growth, a slope across the
  * frame. */
-#include "base/sort.h"
+#include "base/numeric/sort.h"
 #include "xray/artefact/internal.h"
 
 #include <math.h>

@@ -1,6 +1,6 @@
 /* Maxima of the radial profile: how many, where the first, how wide, and to which lattice they fit. */
 #include "xray/feature/internal.h"
-#include "base/sort.h"
+#include "base/numeric/sort.h"
 #include "xray/scatter/lattice.h"
 
 #include <math.h>

@@ -7,7 +7,7 @@
 #ifndef SL_XRAY_INSTRUMENT_DETECTOR_CHAIN_H
 #define SL_XRAY_INSTRUMENT_DETECTOR_CHAIN_H
 
-#include "base/random.h"
+#include "base/random/random.h"
 #include "image/image.h"
 #include "xray/instrument/beamstop.h"
 #include "xray/instrument/detector.h"

@@ -3,7 +3,7 @@
 #ifndef SL_XRAY_INSTRUMENT_USUAL_BACKGROUND_H
 #define SL_XRAY_INSTRUMENT_USUAL_BACKGROUND_H
 
-#include "base/random.h"
+#include "base/random/random.h"
 #include "xray/technique.h"
 
 /* Mean counts a pixel, in a frame of that count level (xray/log_map.h). */

@@ -2,7 +2,7 @@
 #ifndef SL_XRAY_INSTRUMENT_USUAL_BEAM_H
 #define SL_XRAY_INSTRUMENT_USUAL_BEAM_H
 
-#include "base/random.h"
+#include "base/random/random.h"
 #include "xray/technique.h"
 
 #include <stdbool.h>

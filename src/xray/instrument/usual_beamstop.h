@@ -4,7 +4,7 @@
 #ifndef SL_XRAY_INSTRUMENT_USUAL_BEAMSTOP_H
 #define SL_XRAY_INSTRUMENT_USUAL_BEAMSTOP_H
 
-#include "base/random.h"
+#include "base/random/random.h"
 #include "xray/instrument/detector_chain.h"
 
 #include <stdbool.h>

@@ -4,7 +4,7 @@
 #ifndef SL_XRAY_INSTRUMENT_USUAL_MEASUREMENT_H
 #define SL_XRAY_INSTRUMENT_USUAL_MEASUREMENT_H
 
-#include "base/random.h"
+#include "base/random/random.h"
 #include "xray/instrument/detector_chain.h"
 
 /* Raised whenever the same draws would give another measurement. 1: frames had a beamstop only where their

@@ -2,7 +2,7 @@
  * spots like it. */
 #include "xray/physical/blob_fit.h"
 
-#include "base/sort.h"
+#include "base/numeric/sort.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 #include "xray/physical/least_squares.h"
 
-#include "base/cholesky.h"
+#include "base/numeric/cholesky.h"
 
 #include <math.h>
 

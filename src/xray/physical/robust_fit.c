@@ -1,6 +1,6 @@
 #include "xray/physical/robust_fit.h"
 
-#include "base/sort.h"
+#include "base/numeric/sort.h"
 #include "xray/physical/least_squares.h"
 
 #include <math.h>

@@ -1,4 +1,4 @@
-#include "base/sort.h"
+#include "base/numeric/sort.h"
 #include "xray/blind.h"
 #include "xray/physical/level/aperture.h"
 #include "xray/physical/ring/ring_fit.h"

@@ -5,7 +5,7 @@
 #ifndef SL_XRAY_SIM_SCENE_H
 #define SL_XRAY_SIM_SCENE_H
 
-#include "base/random.h"
+#include "base/random/random.h"
 #include "xray/scatter/lattice.h"
 #include "xray/scatter/material.h"
 #include "xray/simulate.h"

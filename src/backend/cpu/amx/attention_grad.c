@@ -7,7 +7,7 @@
  *
  * A task owns a part of one head's keys, so that dK and dV are its own. Where there are few heads their keys
  * are cut into parts, each with its own sum for dQ, which are added in fixed order. */
-#include "backend/cpu/isa/attention.h"
+#include "backend/cpu/isa/attention/attention.h"
 #include "backend/cpu/isa/transpose.h"
 
 enum { KEYS = 64, QUERIES = 128, TASKS_WANTED = 16 }; /* of a tile of the score matrix */

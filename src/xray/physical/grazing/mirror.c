@@ -1,5 +1,5 @@
 /* Left against right of a grazing-incidence image. */
-#include "base/sort.h"
+#include "base/numeric/sort.h"
 #include "xray/physical/grazing/mirror_shift.h"
 
 #include <math.h>

@@ -1,6 +1,6 @@
 /* A13g: what lies beneath the rings falls off to the border; nothing makes it grow there for good. A halo or
  * a ring rises and falls again. */
-#include "base/sort.h"
+#include "base/numeric/sort.h"
 #include "xray/physical/level/profile.h"
 
 #include <math.h>

@@ -2,7 +2,7 @@
  * known; entry/process (NXprocess) with a note (NXnote) that holds the provenance; entry/truth (NXcollection)
  * with what is known of a simulated image, its expectation an auxiliary signal of entry/data; attribute
  * synthetic on the file, the entry and the data. Made in memory. */
-#include "image/write_internal.h"
+#include "image/write/write_internal.h"
 
 #include "image/hdf5_lock.h"
 

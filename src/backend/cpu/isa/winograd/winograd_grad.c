@@ -5,7 +5,7 @@
  * transforms the inputs to V[36][tile][in] and the gradient of the outputs to W[36][tile][out], and adds W^T
  * V to M[36][out][in]; at the end it transforms M to the nine taps. All three lie in the worker's own memory.
  * Where the tiles are cut into parts, the parts' results are added at the end in fixed order. */
-#include "backend/cpu/isa/winograd.h"
+#include "backend/cpu/isa/winograd/winograd.h"
 
 enum {
     BLOCK_TILES = 32,

@@ -1,6 +1,6 @@
 /* Attention forward, tiled with a running maximum and sum (Milakov and Gimelshein 2018; Dao et al. 2022): the
  * score matrix exists a tile at a time. */
-#include "backend/cpu/isa/attention.h"
+#include "backend/cpu/isa/attention/attention.h"
 #include "backend/cpu/isa/transpose.h"
 
 #include <math.h>

@@ -1,8 +1,8 @@
-#include "image/write.h"
+#include "image/write/write.h"
 
 #include "base/file.h"
 #include "base/text.h"
-#include "image/write_internal.h"
+#include "image/write/write_internal.h"
 
 #include <stdlib.h>
 

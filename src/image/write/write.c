@@ -1,9 +1,9 @@
-#include "image/write.h"
+#include "image/write/write.h"
 
 #include "base/file.h"
 #include "base/text.h"
 #include "image/format/npy.h"
-#include "image/write_internal.h"
+#include "image/write/write_internal.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "image/write_internal.h"
+#include "image/write/write_internal.h"
 
 #include <png.h>
 #include <setjmp.h>

@@ -1,4 +1,4 @@
-#include "base/sort.h"
+#include "base/numeric/sort.h"
 
 #include <stdlib.h>
 

@@ -1,6 +1,6 @@
 /* A baseline TIFF (TIFF 6.0) of one float32 strip: 8 bytes of header, the directory, its long values, the
  * numbers. */
-#include "image/write_internal.h"
+#include "image/write/write_internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-#include "train/classifier.h"
+#include "train/classifier/classifier.h"
 
 #include "model/resnet.h"
 #include "model/vit.h"

@@ -1,4 +1,4 @@
-#include "base/groups.h"
+#include "base/numeric/groups.h"
 
 #include "base/memory.h"
 

@@ -1,5 +1,5 @@
 /* A backbone from scratch: one network learns all attributes of an image at once. */
-#include "train/classifier_train.h"
+#include "train/classifier/classifier_train.h"
 
 #include "base/limits.h"
 #include "train/learner.h"

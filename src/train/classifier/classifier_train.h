@@ -5,7 +5,7 @@
 #ifndef SL_TRAIN_CLASSIFIER_TRAIN_H
 #define SL_TRAIN_CLASSIFIER_TRAIN_H
 
-#include "train/classifier.h"
+#include "train/classifier/classifier.h"
 #include "train/feed.h"
 #include "train/trainer.h"
 

@@ -1,4 +1,4 @@
-#include "train/classifier_train.h"
+#include "train/classifier/classifier_train.h"
 
 #include "base/file.h"
 #include "base/json.h"

@@ -1,6 +1,6 @@
-#include "base/random.h"
+#include "base/random/random.h"
 
-#include "base/plain_math.h"
+#include "base/numeric/plain_math.h"
 
 #include <Random123/philox.h>
 #include <math.h>

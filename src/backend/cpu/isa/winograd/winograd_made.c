@@ -5,7 +5,7 @@
  * transforms the inputs to V[36][tile][CHUNK], and for each panel the weights to U[36][CHUNK][NR], and adds
  * their products to M[pair of panels][36][tile][2 NR]: V and U stay in the caches. */
 #include "backend/cpu/isa/panels.h"
-#include "backend/cpu/isa/winograd_conv.h"
+#include "backend/cpu/isa/winograd/winograd_conv.h"
 
 enum {
     CHUNK = 128, /* a multiple of NR */

@@ -1,9 +1,9 @@
-#include "train/vae_linear.h"
+#include "train/vae/vae_linear.h"
 
-#include "base/cholesky.h"
+#include "base/numeric/cholesky.h"
 #include "base/memory.h"
 #include "model/vae.h"
-#include "train/vae_train.h"
+#include "train/vae/vae_train.h"
 
 #include <math.h>
 #include <stdio.h>

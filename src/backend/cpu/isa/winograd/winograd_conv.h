@@ -3,7 +3,7 @@
 #ifndef SL_BACKEND_CPU_ISA_WINOGRAD_CONV_H
 #define SL_BACKEND_CPU_ISA_WINOGRAD_CONV_H
 
-#include "backend/cpu/isa/winograd.h"
+#include "backend/cpu/isa/winograd/winograd.h"
 
 enum {
     BLOCK_TILES = 48, /* at most, of a task */

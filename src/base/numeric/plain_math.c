@@ -1,4 +1,4 @@
-#include "base/plain_math.h"
+#include "base/numeric/plain_math.h"
 
 #include <math.h>
 

@@ -1,7 +1,7 @@
-#include "base/torch_cuda_random.h"
+#include "base/random/torch_cuda_random.h"
 
-#include "base/plain_math.h"
-#include "base/random.h"
+#include "base/numeric/plain_math.h"
+#include "base/random/random.h"
 
 #include <math.h>
 

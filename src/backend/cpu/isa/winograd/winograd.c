@@ -4,7 +4,7 @@
  * A task takes a block of 4x4 output tiles and a group of panels of output channels: it transforms the inputs
  * to V[36][tile][channel], multiplies them with the transformed weights U[panel][36][channel][NR] two panels
  * at a time to M[36][tile][2 NR], and transforms that to outputs. V and M lie in the worker's own memory. */
-#include "backend/cpu/isa/winograd_conv.h"
+#include "backend/cpu/isa/winograd/winograd_conv.h"
 
 enum {
     BLOCK_TILES_FEW = 24,

@@ -1,6 +1,6 @@
-#include "train/vae_train.h"
+#include "train/vae/vae_train.h"
 
-#include "base/random.h"
+#include "base/random/random.h"
 #include "train/learner.h"
 
 #include <math.h>

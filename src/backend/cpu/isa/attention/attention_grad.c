@@ -5,7 +5,7 @@
  * A task owns a part of one head's keys, so that grad_k and grad_v are its own. Where there are few heads
  * their keys are cut into parts, each with its own sum for grad_q, which are added in fixed order. Arithmetic
  * is in fp32. */
-#include "backend/cpu/isa/attention.h"
+#include "backend/cpu/isa/attention/attention.h"
 
 enum { TASKS_WANTED = 16 };
 

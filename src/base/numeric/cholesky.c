@@ -1,4 +1,4 @@
-#include "base/cholesky.h"
+#include "base/numeric/cholesky.h"
 
 #include <math.h>
 #include <stdbool.h>

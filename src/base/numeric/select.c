@@ -1,4 +1,4 @@
-#include "base/select.h"
+#include "base/numeric/select.h"
 
 /* Hoare's selection. The pivot is the middle one of three; equal values are split evenly, so that constant
  * images cost no more. low..split is <= pivot, what follows is >= pivot, and both parts are shorter than

@@ -1,7 +1,7 @@
 /* A trained autoencoder at work: encoding for the latent cache, round trips for measurements, folding of
  * statistics. */
 #include "train/learner.h"
-#include "train/vae_train.h"
+#include "train/vae/vae_train.h"
 
 #include <string.h>
 

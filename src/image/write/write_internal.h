@@ -4,7 +4,7 @@
 #define SL_IMAGE_WRITE_INTERNAL_H
 
 #include "base/text.h"
-#include "image/write.h"
+#include "image/write/write.h"
 
 sl_status sl_encode_tiff(const sl_image *image, const float *counts, const sl_write_info *info, sl_text *out);
 sl_status sl_encode_hdf5(const sl_image *image, const float *counts, const sl_write_info *info, sl_text *out);

@@ -1,6 +1,6 @@
-#include "base/torch_random.h"
+#include "base/random/torch_random.h"
 
-#include "base/plain_math.h"
+#include "base/numeric/plain_math.h"
 
 #include <math.h>
 
