@@ -234,17 +234,31 @@ static sl_status provenance_json(visit *v, const sl_image_record *image, bool wi
     return SL_OK;
 }
 
-/* Where the beam is and how q grows with the radius, where the provenance knows ("beam" or "beam_estimate":
- * {row_px, column_px}; "q_per_px_nm"). */
+/* Beyond it, radii about the beam are no circles of one angle. */
+static const double most_tilt_rad = 0.02;
+
+/* q = 4 pi / wavelength sin(1/2 atan(radius / distance)), where a file or the simulator says what it takes.
+ */
+static json_t *q_json(const json_t *provenance, const sl_frame_geometry *g) {
+    bool square =
+        fabs(g->pixel_x_m / g->pixel_y_m - 1) < 0.01 && sl_recorded_tilt(provenance) < most_tilt_rad;
+    double per_nm = 4e-9 * M_PI / g->wavelength_m, distance_px = g->distance_m / g->pixel_x_m;
+    if (!square || !(per_nm > 0 && isfinite(per_nm) && distance_px > 0 && isfinite(distance_px)))
+        return json_null();
+    return json_pack("{s:f, s:f}", "per_nm", per_nm, "distance_px", distance_px);
+}
+
+/* Where the beam is, as recorded or else as the picture suggests, and what makes q of a radius about it. */
 static void geometry_json(const json_t *provenance, json_t *out) {
-    const json_t *beam = json_object_get(provenance, "beam");
-    if (!beam) beam = json_object_get(provenance, "beam_estimate");
-    const json_t *row = json_object_get(beam, "row_px"), *column = json_object_get(beam, "column_px");
-    const json_t *scale = json_object_get(provenance, "q_per_px_nm");
-    if (json_is_number(row) && json_is_number(column))
-        json_object_set_new(out, "centre_px",
-                            json_pack("[f, f]", json_number_value(column), json_number_value(row)));
-    if (json_is_number(scale)) json_object_set_new(out, "q_per_px_nm", json_real(json_number_value(scale)));
+    sl_frame_geometry g = sl_recorded_geometry(provenance);
+    const json_t *guess = json_object_get(provenance, "beam_estimate"),
+                 *row = json_object_get(guess, "row_px"), *column = json_object_get(guess, "column_px");
+    bool known = isfinite(g.beam_x_px) && isfinite(g.beam_y_px);
+    if (!known && json_is_number(row) && json_is_number(column))
+        g.beam_x_px = json_number_value(column), g.beam_y_px = json_number_value(row), known = true;
+    json_object_set_new(out, "centre_px",
+                        known ? json_pack("[f, f]", g.beam_x_px, g.beam_y_px) : json_null());
+    json_object_set_new(out, "q", known ? q_json(provenance, &g) : json_null());
 }
 
 static sl_status fill_image(sl_review *review, visit *v, sl_id id, const char *assignment, json_t *out) {

@@ -28,8 +28,9 @@ sl_status sl_review_session(sl_review *review, json_t **out);
 sl_status sl_review_items(sl_review *review, json_t **out);
 
 /* {prompt, withheld: bool, p_real: null | number, tests: [{name, verdict: passed|fired|n/a, text, explain}],
- * centre_px: null | [x, y], q_per_px_nm: null | number, provenance: {...}}. `assignment` may be NULL: then
- * nothing is withheld only if the image is not waiting blind in the open queue. */
+ * centre_px: null | [x, y], q: null | {per_nm, distance_px}, provenance: {...}}: at a radius r about the
+ * centre q is per_nm sin(1/2 atan(r / distance_px)). `assignment` may be NULL: then nothing is withheld only
+ * if the image is not waiting blind in the open queue. */
 sl_status sl_review_image(sl_review *review, const char *image, const char *assignment, json_t **out);
 
 /* What the physical tests see on the image, to be drawn over it: {withheld: bool, marks: [{test, kind:

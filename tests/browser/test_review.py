@@ -153,10 +153,20 @@ def seen_score(page):
     return "P(real)" in page.inner_text("#state") or "noise statistics" in page.inner_text("#tests")
 
 
+def read_out(page):
+    """What the page says of the pixel under the pointer."""
+    box = page.locator("#view").bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2 + 40, box["y"] + box["height"] / 2)
+    said = page.inner_text("#readout")
+    page.mouse.move(1, 1)
+    return said
+
+
 def blindness(expert, program):
     page = expert.page
     page.wait_for_function("() => document.getElementById('tests').textContent")
     check("a blind image shows neither score nor test", not seen_score(page), page.inner_text("#state"))
+    check("nor where the beam is", read_out(page).startswith("x ") and " r " not in read_out(page), read_out(page))
     first = expert.at
     answer = page.evaluate("async (a) => (await fetch(`api/images/${document.body.dataset.image}?assignment=${a}`)).json()",
                            first)
@@ -185,6 +195,8 @@ def blindness(expert, program):
     expert.wait_at(second)
     expert.wait_for("() => document.getElementById('tests').textContent.includes('noise')")
     check("one that is not blind shows both", seen_score(page), page.inner_text("#state"))
+    check("the pointer reads radius and momentum transfer", " r " in read_out(page) and " nm⁻¹ " in read_out(page)
+          and page.inner_text("#profile-title") == "I(q), azimuthal average", read_out(page))
     seen = page.evaluate(MARKS)
     expert.press("o")
     expert.wait_for("(n) => Number(document.body.dataset.marks) === n", seen["marks"])

@@ -7,34 +7,10 @@
 #include <math.h>
 #include <string.h>
 
-static double number_of(const json_t *object, const char *key) {
-    const json_t *value = json_object_get(object, key);
-    return json_is_number(value) ? json_number_value(value) : (double)NAN;
-}
-
-/* As `import` records it of a file, or as the simulator's truth tells it. */
-static sl_frame_geometry geometry_of(const json_t *provenance) {
-    const json_t *g = json_object_get(provenance, "geometry"), *beam = json_object_get(provenance, "beam");
-    sl_frame_geometry out = {.wavelength_m = number_of(g, "wavelength_m"),
-                             .distance_m = number_of(g, "distance_m"),
-                             .pixel_x_m = number_of(g, "pixel_x_m"),
-                             .pixel_y_m = number_of(g, "pixel_y_m"),
-                             .beam_x_px = number_of(g, "beam_x_px"),
-                             .beam_y_px = number_of(g, "beam_y_px"),
-                             .exposure_s = number_of(g, "exposure_s")};
-    if (json_object_get(g, "pixel_m")) out.pixel_x_m = out.pixel_y_m = number_of(g, "pixel_m");
-    if (json_object_get(g, "wavelength_ang")) out.wavelength_m = 1e-10 * number_of(g, "wavelength_ang");
-    if (beam) {
-        out.beam_x_px = number_of(beam, "column_px");
-        out.beam_y_px = number_of(beam, "row_px");
-    }
-    return out;
-}
-
 static sl_status read_provenance(sl_store *store, sl_export_row *row) {
     SL_TRY(sl_recorded_provenance(store, row->record.id, &row->provenance));
     if (!row->provenance) row->provenance = json_object();
-    row->geometry = geometry_of(row->provenance);
+    row->geometry = sl_recorded_geometry(row->provenance);
     return row->provenance ? SL_OK : sl_fail(SL_MEMORY, "out of memory");
 }
 

@@ -5,6 +5,7 @@ import { Outbox, waitingAnywhere } from "./outbox.js";
 import { profile } from "./pixels.js";
 import { curve, histogram } from "./plot.js";
 import { Queue } from "./queue.js";
+import { Scattering } from "./scattering.js";
 import { Sheet } from "./sheet.js";
 import { View } from "./view.js";
 
@@ -17,6 +18,7 @@ const IDLE_MS = 30000; // longer pauses do not count as time at work
 const $ = (id) => document.getElementById(id);
 const state = {
   mode: "focus",
+  scattering: null, // of the image on screen, once its details are there
   onScreen: null, // the item whose image is painted: the only one that can be decided
   broken: null, // the item whose image cannot be painted
   shownAt: 0,
@@ -153,6 +155,7 @@ async function refresh() {
 function showItem(item, image) {
   const again = state.onScreen === item;
   view.show(image, again);
+  if (!again) state.scattering = null;
   state.onScreen = item;
   state.broken = null;
   if (!again) startClock();
@@ -222,12 +225,11 @@ function showDetail(image, detail, item) {
   const hidden = !detail.withheld ? "" : item.decision ? "hidden for now" : "hidden until you decide";
   const score = known ? `classifier: P(real) = ${detail.p_real.toFixed(3)}` : hidden && `score ${hidden}`;
   $("state").textContent = [placeText(), score].filter(Boolean).join(" · ");
-  const centre = detail.centre_px || [image.width / 2, image.height / 2];
-  const p = profile(image, centre);
-  const scale = detail.q_per_px_nm;
-  $("profile-title").textContent = scale ? "I(q), azimuthal average" : "Azimuthal average";
-  curve($("profile"), scale ? p.radius.map((r) => r * scale) : p.radius, p.mean,
-    scale ? "q / nm⁻¹" : detail.centre_px ? "radius / px" : "radius from image centre / px");
+  const s = (state.scattering = new Scattering(image, detail));
+  const p = profile(image, s.centre);
+  $("profile-title").textContent = s.geometry ? "I(q), azimuthal average" : "Azimuthal average";
+  curve($("profile"), s.geometry ? p.radius.map((r) => s.q(r)) : p.radius, p.mean,
+    s.geometry ? "q / nm⁻¹" : s.known ? "radius / px" : "radius from image centre / px");
   $("tests").replaceChildren(...(detail.tests || []).map((t) => {
     const li = document.createElement("li");
     li.className = t.verdict === "fired" ? "fired" : t.verdict === "passed" ? "passed" : "none";
@@ -446,7 +448,9 @@ function listen() {
   $("view").addEventListener("pointermove", (e) => {
     const at = view.pixelAt(e);
     const i = at && at[1] * view.image.width + at[0];
-    $("readout").textContent = at ? `x ${at[0]}  y ${at[1]}  ${view.image.mask[i] ? "masked" : `${+view.image.values[i].toPrecision(6)} counts`}` : "";
+    const value = at && (view.image.mask[i] ? "masked" : `${+view.image.values[i].toPrecision(6)} counts`);
+    const place = at && state.scattering && state.scattering.placeText(at);
+    $("readout").textContent = at ? [`x ${at[0]}  y ${at[1]}`, place, value].filter(Boolean).join("  ") : "";
   });
   $("note").addEventListener("input", () => queue.item && (queue.item.draft = $("note").value));
   window.addEventListener("beforeunload", (e) => {
