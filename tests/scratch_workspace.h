@@ -4,6 +4,7 @@
 #define SL_TESTS_SCRATCH_WORKSPACE_H
 
 #include "test.h"
+#include "scratch_folder.h"
 
 #include "base/file.h"
 #include "loop/simulate.h"
@@ -13,25 +14,22 @@
 #include <string.h>
 
 /* `folder` is removed at the end; the workspace is scratch_root inside it, the rest is the test's. */
-static char folder[64], scratch_root[80];
+static char folder[SCRATCH_FOLDER_BYTES], scratch_root[80];
 static sl_workspace *workspace;
 static sl_arena *arena;
 
 static int scratch_open(void **state) {
     (void)state;
-    strcpy(folder, "/tmp/sl-test-XXXXXX");
-    if (!mkdtemp(folder) || sl_arena_new(&arena)) return 1;
+    if (!scratch_folder_make(folder) || sl_arena_new(&arena)) return 1;
     snprintf(scratch_root, sizeof scratch_root, "%s/workspace", folder);
     return sl_workspace_init(scratch_root, 1) || sl_workspace_open(scratch_root, &workspace);
 }
 
 static int scratch_close(void **state) {
     (void)state;
-    char command[128];
     sl_workspace_close(workspace);
     sl_arena_free(arena);
-    snprintf(command, sizeof command, "rm -rf '%s'", folder);
-    return system(command);
+    return !scratch_folder_remove(folder);
 }
 
 /* Rows like `model`, which have no pixels but contents of their own; the last of them is row `count` - 1. */

@@ -1,5 +1,6 @@
 /* Whole runs of the pipeline against diffusers, and what must not depend on how a run is cut. */
 #include "test.h"
+#include "scratch_folder.h"
 
 #include "base/threads.h"
 #include "diffusion/pipeline.h"
@@ -431,9 +432,9 @@ static void brightness_is_spread(void **state) {
 
 static void bundles_come_back(void **state) {
     (void)state;
-    char folder[] = "/tmp/sl-bundle-XXXXXX", command[64];
+    char folder[SCRATCH_FOLDER_BYTES];
     sl_bundle *bundle, *again;
-    assert_non_null(mkdtemp(folder));
+    assert_true(scratch_folder_make(folder));
     assert_ok(sl_bundle_load(fixture("pipe"), &bundle));
     /* a folder that does not say what suits it is Stable Diffusion's */
     assert_true(sl_bundle_guidance(bundle, -1) == 7.5 && sl_bundle_guidance(bundle, 0) == 0);
@@ -489,8 +490,7 @@ static void bundles_come_back(void **state) {
             strstr(sl_error_message(), k ? "'deblock_detail' is for blocks" : "'deblock' is for blocks"));
     }
     sl_bundle_free(bundle);
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    assert_int_equal(system(command), 0);
+    assert_true(scratch_folder_remove(folder));
 }
 
 /* Noise of the steps: the model's own or the one asked for, and of DDIM alone. */
@@ -519,11 +519,11 @@ static void eta_is_of_samplers_that_take_it(void **state) {
  * channel. */
 static void packed_pixels_and_normalised_latents(void **state) {
     (void)state;
-    char folder[] = "/tmp/sl-packed-XXXXXX", command[64];
+    char folder[SCRATCH_FOLDER_BYTES];
     sl_bundle *bundle, *again;
     sl_pipeline *pipeline;
     sl_tensor images, latents, back;
-    assert_non_null(mkdtemp(folder));
+    assert_true(scratch_folder_make(folder));
     assert_ok(sl_bundle_load(fixture("pipe"), &bundle));
     sl_vae_config vae = *sl_bundle_vae(bundle);
     vae.in_channels = vae.out_channels = 4;
@@ -561,8 +561,7 @@ static void packed_pixels_and_normalised_latents(void **state) {
     sl_tensor_free(&back);
     sl_pipeline_free(pipeline);
     sl_bundle_free(again);
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    assert_int_equal(system(command), 0);
+    assert_true(scratch_folder_remove(folder));
 }
 
 static const struct CMUnitTest tests[] = {

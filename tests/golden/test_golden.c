@@ -1,5 +1,6 @@
 /* The runner itself, on a small folder made here: what agrees, what does not, and what nobody computes. */
 #include "test.h"
+#include "scratch_folder.h"
 
 #include "base/file.h"
 #include "base/random/torch_random.h"
@@ -12,7 +13,7 @@
 #include <string.h>
 
 enum { COUNT = 20, SEED = 7 };
-static char folder[] = "/tmp/sl-golden-XXXXXX";
+static char folder[SCRATCH_FOLDER_BYTES];
 
 static const char *place(const char *name) {
     static char path[256];
@@ -44,22 +45,14 @@ static void write_folder(float error) {
     write_text("variant.json", "{\"seed\": 7}");
 }
 
-static sl_status remove_one(void *context, const char *path) {
-    (void)context;
-    remove(path);
-    return SL_OK;
-}
-
 static int make_folder(void **state) {
     (void)state;
-    return mkdtemp(folder) ? 0 : 1;
+    return !scratch_folder_make(folder);
 }
 
 static int remove_folder(void **state) {
     (void)state;
-    sl_folder_walk(folder, remove_one, NULL);
-    remove(place("cases"));
-    return remove(folder);
+    return !scratch_folder_remove(folder);
 }
 
 static void keep_last_miss(void *context, const sl_golden_line *line) {

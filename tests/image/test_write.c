@@ -1,5 +1,6 @@
 /* What is written can be read again, tells where it comes from, and is never half there. */
 #include "test.h"
+#include "scratch_folder.h"
 
 #include "base/file.h"
 #include "base/memory.h"
@@ -17,22 +18,16 @@
 
 enum { HEIGHT = 600, WIDTH = 37 };
 
-static char folder[] = "/tmp/sl-test-XXXXXX";
+static char folder[SCRATCH_FOLDER_BYTES];
 
 static int setup(void **state) {
     (void)state;
-    return mkdtemp(folder) ? 0 : 1;
-}
-
-static sl_status remove_one(void *context, const char *path) {
-    (void)context;
-    return remove(path) == 0 ? SL_OK : SL_IO;
+    return !scratch_folder_make(folder);
 }
 
 static int teardown(void **state) {
     (void)state;
-    sl_folder_walk(folder, remove_one, NULL);
-    return rmdir(folder);
+    return !scratch_folder_remove(folder);
 }
 
 static const char *path_of(const char *name) {

@@ -1,5 +1,6 @@
 /* Latents say what they were made of, and a denoiser learns from no others than it was asked to. */
 #include "test.h"
+#include "scratch_folder.h"
 
 #include "loop/train/base_internal.h"
 #include "train/latents.h"
@@ -88,24 +89,17 @@ static const char of_64_px[] = "encoder 0123456789abcdef, simulator 3, seed 7, 6
 /* A folder of one latent each for training and hold-out, of 8 x 8 places. */
 static char *folder_of_latents(const char *maker, const char *holdout_maker) {
     enum { SIZE = 8 * 8 * 6 };
-    static char folder[] = "/tmp/sl-maker-XXXXXX";
+    static char folder[SCRATCH_FOLDER_BYTES];
     static float values[SIZE];
     static const char *const caption = "SAXS data showing rings";
     sl_latent_shard shard = {1, 0, SL_SHAPE(8, 8, 6), values, values, &caption, NULL};
-    char path[64];
-    strcpy(folder, "/tmp/sl-maker-XXXXXX");
-    assert_non_null(mkdtemp(folder));
+    char path[128];
+    assert_true(scratch_folder_make(folder));
     snprintf(path, sizeof path, "%s/latents", folder);
     assert_ok(sl_latents_write(path, 0, &shard, maker));
     snprintf(path, sizeof path, "%s/latents-holdout", folder);
     assert_ok(sl_latents_write(path, 0, &shard, holdout_maker));
     return folder;
-}
-
-static void remove_folder(const char *folder) {
-    char command[64];
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    assert_int_equal(system(command), 0);
 }
 
 /* The stage stops before it trains, and says why. */
@@ -137,13 +131,13 @@ static void latents_of_something_else_are_refused(void **state) {
     assert_ok(sl_model_save(vae, place.text, SL_F32));
     sl_model_free(vae);
     refuses(&settings, SL_MISMATCH, "are of encoder 0123456789abcdef, that in");
-    remove_folder(folder);
+    assert_true(scratch_folder_remove(folder));
     folder = folder_of_latents(of_64_px, "encoder 0123456789abcdef, simulator 3, seed 8, 64 px");
     refuses(&settings, SL_MISMATCH, "latents-holdout");
-    remove_folder(folder);
+    assert_true(scratch_folder_remove(folder));
     folder = folder_of_latents("somebody", "somebody");
     refuses(&settings, SL_FORMAT, "'somebody' does not say what latents were made of");
-    remove_folder(folder);
+    assert_true(scratch_folder_remove(folder));
 }
 
 /* What the earlier denoiser has stays as it is. */
@@ -159,7 +153,7 @@ static void other_layers_than_those_begun_with_are_refused(void **state) {
     refuses(&settings, SL_MISMATCH, "has 8 cuts, --unet-cuts asks for 3");
     settings.unet_rings = 0;
     refuses(&settings, SL_MISMATCH, "has 96 rings about the beam, --unet-rings asks for 0");
-    remove_folder(folder);
+    assert_true(scratch_folder_remove(folder));
 }
 
 static void what_is_not_asked_for_is_as_what_it_begins_with_has_it(void **state) {
@@ -190,7 +184,7 @@ static void a_mix_needs_what_it_began_with(void **state) {
     sl_base_settings settings = settings_of(folder);
     settings.unet_mix = 0.5;
     refuses(&settings, SL_INVALID, "--unet-mix 0.5: the rest is of the weights that --begin names");
-    remove_folder(folder);
+    assert_true(scratch_folder_remove(folder));
 }
 
 static const struct CMUnitTest tests[] = {

@@ -1,4 +1,5 @@
 #include "test.h"
+#include "scratch_folder.h"
 
 #include "base/file.h"
 #include "loop/model_folder.h"
@@ -32,9 +33,9 @@ static void shows_every_part(void **state) {
 
 static void converts_once(void **state) {
     (void)state;
-    char folder[] = "/tmp/sl-convert-XXXXXX", command[64];
+    char folder[SCRATCH_FOLDER_BYTES];
     int64_t parameters = 0;
-    assert_non_null(mkdtemp(folder));
+    assert_true(scratch_folder_make(folder));
     assert_ok(sl_model_folder_convert(fixture(), folder, SL_BF16, &parameters));
     assert_true(parameters > 0);
     sl_text text = SL_TEXT_INIT;
@@ -44,17 +45,16 @@ static void converts_once(void **state) {
     sl_text_free(&text);
     assert_status(sl_model_folder_convert(fixture(), folder, SL_F32, &parameters), SL_EXISTS);
     assert_status(sl_model_folder_convert(fixture(), "/nowhere", SL_I8, &parameters), SL_INVALID);
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    assert_int_equal(system(command), 0);
+    assert_true(scratch_folder_remove(folder));
 }
 
 static void names_weights_by_their_bytes(void **state) {
     (void)state;
-    char folder[] = "/tmp/sl-hash-XXXXXX", command[64];
+    char folder[SCRATCH_FOLDER_BYTES];
     int64_t parameters;
     json_t *one = json_object(), *other = json_object();
     static const char file[] = "unet/diffusion_pytorch_model.safetensors";
-    assert_non_null(mkdtemp(folder));
+    assert_true(scratch_folder_make(folder));
     assert_ok(sl_model_folder_convert(fixture(), folder, SL_BF16, &parameters));
     assert_ok(sl_model_folder_hash(fixture(), "unet", one));
     assert_ok(sl_model_folder_hash(folder, "unet", other));
@@ -65,8 +65,7 @@ static void names_weights_by_their_bytes(void **state) {
     assert_status(sl_model_folder_hash(folder, "scheduler", one), SL_NOT_FOUND);
     json_decref(one);
     json_decref(other);
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    assert_int_equal(system(command), 0);
+    assert_true(scratch_folder_remove(folder));
 }
 
 static const struct CMUnitTest tests[] = {cmocka_unit_test(shows_every_part), cmocka_unit_test(converts_once),

@@ -1,5 +1,6 @@
 /* Low-rank adapters: gradients against PyTorch (peft), files of diffusers, merging. */
 #include "fixture.h"
+#include "scratch_folder.h"
 
 #include "model/lora_file.h"
 #include "model/unet.h"
@@ -167,8 +168,8 @@ static void new_adapters_change_nothing(void **state) {
 
 static void files_come_back(void **state) {
     (void)state;
-    char folder[] = "/tmp/sl-lora-XXXXXX", path[64];
-    assert_non_null(mkdtemp(folder));
+    char folder[SCRATCH_FOLDER_BYTES], path[128];
+    assert_true(scratch_folder_make(folder));
     snprintf(path, sizeof path, "%s/pytorch_lora_weights.safetensors", folder);
     sl_model *a, *b;
     sl_lora *lora, *again;
@@ -195,8 +196,7 @@ static void files_come_back(void **state) {
     sl_lora_free(again);
     sl_model_free(a);
     sl_model_free(b);
-    unlink(path);
-    rmdir(folder);
+    assert_true(scratch_folder_remove(folder));
 }
 
 /* The paper's adapter on Stable Diffusion 1.5: 128 layers, 797,184 numbers. */

@@ -1,5 +1,6 @@
 /* Configurations, parameter lists, files. */
 #include "fixture.h"
+#include "scratch_folder.h"
 
 #include "base/file.h"
 #include "model/clip.h"
@@ -104,12 +105,6 @@ static void configurations_are_checked(void **state) {
     assert_status(unet_of("{\"_class_name\": \"AutoencoderKL\"}"), SL_NOT_FOUND);
 }
 
-static void remove_folder(const char *folder) {
-    char command[1100];
-    snprintf(command, sizeof command, "rm -rf '%s'", folder);
-    assert_int_equal(system(command), 0);
-}
-
 static void assert_same_values(const sl_model *a, const sl_model *b) {
     assert_int_equal(sl_params_count(a->params), sl_params_count(b->params));
     for (int i = 0; i < sl_params_count(a->params); i++) {
@@ -122,8 +117,8 @@ static void assert_same_values(const sl_model *a, const sl_model *b) {
 static void saved_models_come_back(void **state) {
     (void)state;
     static const char *const parts[] = {"pipe/unet", "unet_b", "pipe/vae", "pipe/text_encoder", "clip_b"};
-    char folder[] = "/tmp/sl-model-XXXXXX";
-    assert_non_null(mkdtemp(folder));
+    char folder[SCRATCH_FOLDER_BYTES];
+    assert_true(scratch_folder_make(folder));
     for (int i = 0; i < 5; i++) {
         sl_model *model, *again;
         json_t *one, *two;
@@ -144,15 +139,15 @@ static void saved_models_come_back(void **state) {
         assert_true(error > 0 && error < 1e-3);
         sl_model_free(model);
         sl_model_free(again);
-        remove_folder(folder);
+        assert_true(scratch_folder_remove(folder));
     }
 }
 
 static void opened_models_have_the_same_values(void **state) {
     (void)state;
-    char folder[] = "/tmp/sl-model-XXXXXX";
+    char folder[SCRATCH_FOLDER_BYTES];
     sl_model *loaded, *opened, *again;
-    assert_non_null(mkdtemp(folder));
+    assert_true(scratch_folder_make(folder));
     assert_ok(sl_model_load(fixture_path("unet_b"), &loaded));
     assert_ok(sl_model_open(fixture_path("unet_b"), &opened));
     assert_int_equal(sl_params_bytes(opened->params), 0);
@@ -164,7 +159,7 @@ static void opened_models_have_the_same_values(void **state) {
     sl_model_free(loaded);
     sl_model_free(opened);
     sl_model_free(again);
-    remove_folder(folder);
+    assert_true(scratch_folder_remove(folder));
 }
 
 static void misfits_are_all_named(void **state) {

@@ -1,4 +1,5 @@
 #include "test.h"
+#include "scratch_folder.h"
 
 #include "shared.h"
 
@@ -10,7 +11,7 @@
 
 #include <string.h>
 
-static char folder[] = "/tmp/sl-tokenizer-XXXXXX";
+static char folder[SCRATCH_FOLDER_BYTES];
 
 static const char *const captions[] = {
     "rings and arcs",          "Rings with a strong halo", "rings, arcs; a beamstop in the center",
@@ -22,22 +23,15 @@ enum { CAPTIONS = sizeof captions / sizeof captions[0], LENGTH = 77 };
 static int train(void **state) {
     (void)state;
     int size = 0;
-    if (!mkdtemp(folder)) return 1;
+    if (!scratch_folder_make(folder)) return 1;
     assert_ok(sl_bpe_train(captions, CAPTIONS, 560, 77, folder, &size));
     assert_true(size > SL_BPE_SMALLEST && size <= 560);
     return 0;
 }
 
-static sl_status remove_one(void *context, const char *path) {
-    (void)context;
-    remove(path);
-    return SL_OK;
-}
-
 static int remove_folder(void **state) {
     (void)state;
-    sl_folder_walk(folder, remove_one, NULL);
-    return remove(folder);
+    return !scratch_folder_remove(folder);
 }
 
 static const char *normal(const char *text) {

@@ -3,6 +3,7 @@
 #define SL_TESTS_STORE_FIXTURE_H
 
 #include "test.h"
+#include "scratch_folder.h"
 
 #include "base/memory.h"
 #include "store/store.h"
@@ -12,7 +13,7 @@
 #include <string.h>
 
 typedef struct fixture {
-    char folder[64], path[128];
+    char folder[SCRATCH_FOLDER_BYTES], path[128];
     sl_store *store;
     sl_arena *arena;
     sl_id reviewer;
@@ -20,8 +21,7 @@ typedef struct fixture {
 
 static inline int fixture_open(void **state) {
     fixture *made = calloc(1, sizeof *made);
-    snprintf(made->folder, sizeof made->folder, "/tmp/sl-store-XXXXXX");
-    if (!mkdtemp(made->folder)) return 1;
+    if (!scratch_folder_make(made->folder)) return 1;
     snprintf(made->path, sizeof made->path, "%s/scatterloop.db", made->folder);
     if (sl_store_open(made->path, true, &made->store) || sl_arena_new(&made->arena)) return 1;
     *state = made;
@@ -30,11 +30,9 @@ static inline int fixture_open(void **state) {
 
 static inline int fixture_close(void **state) {
     fixture *made = *state;
-    char command[128];
     sl_store_close(made->store);
     sl_arena_free(made->arena);
-    snprintf(command, sizeof command, "rm -rf %s", made->folder);
-    int code = system(command);
+    int code = !scratch_folder_remove(made->folder);
     free(made);
     return code;
 }

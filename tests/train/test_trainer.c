@@ -1,6 +1,7 @@
 /* The training loop on a task small enough to be known: fit y = A x + b by least squares, data drawn by key.
  */
 #include "test.h"
+#include "scratch_folder.h"
 
 #include "base/file.h"
 #include "base/json.h"
@@ -124,15 +125,13 @@ static sl_train_options toy_options(const char *folder) {
 }
 
 static char *new_folder(void) {
-    char *folder = strdup("/tmp/sl-train-XXXXXX");
-    assert_non_null(mkdtemp(folder));
+    char *folder = malloc(SCRATCH_FOLDER_BYTES);
+    assert_true(scratch_folder_make(folder));
     return folder;
 }
 
 static void drop_folder(char *folder) {
-    char command[256];
-    snprintf(command, sizeof command, "rm -r '%s'", folder);
-    assert_int_equal(system(command), 0);
+    assert_true(scratch_folder_remove(folder));
     free(folder);
 }
 

@@ -1,6 +1,7 @@
 #include "tiny.h"
 
 #include "test.h"
+#include "scratch_folder.h"
 
 #include "base/json.h"
 #include "base/random/random.h"
@@ -87,14 +88,12 @@ sl_feed tiny_feed(int64_t *seed, int64_t count) {
 }
 
 char *tiny_folder(void) {
-    char *folder = strdup("/tmp/sl-train-XXXXXX");
-    assert_non_null(mkdtemp(folder));
+    char *folder = malloc(SCRATCH_FOLDER_BYTES);
+    assert_true(scratch_folder_make(folder));
     return folder;
 }
 
 void tiny_folder_drop(char *folder) {
-    char command[256];
-    snprintf(command, sizeof command, "rm -r '%s'", folder);
-    assert_int_equal(system(command), 0);
+    assert_true(scratch_folder_remove(folder));
     free(folder);
 }

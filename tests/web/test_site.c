@@ -1,5 +1,6 @@
 /* The review's resources driven as plain values: a workspace on disk, no socket. */
 #include "test.h"
+#include "scratch_folder.h"
 
 #include "base/file.h"
 #include "loop/workspace.h"
@@ -13,7 +14,7 @@
 enum { IMAGES = 5 };
 
 static struct {
-    char folder[64];
+    char folder[SCRATCH_FOLDER_BYTES];
     sl_review *review;
     sl_web_site site;
 } here;
@@ -115,8 +116,7 @@ static void add_images(sl_workspace *workspace, sl_id reviewer) {
 
 static int set_up(void **state) {
     (void)state;
-    strcpy(here.folder, "/tmp/sl-web-XXXXXX");
-    if (!mkdtemp(here.folder)) return -1;
+    if (!scratch_folder_make(here.folder)) return -1;
     sl_workspace *workspace;
     sl_id reviewer;
     assert_ok(sl_workspace_init(here.folder, 1));
@@ -133,9 +133,7 @@ static int set_up(void **state) {
 static int tear_down(void **state) {
     (void)state;
     sl_review_close(here.review);
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf '%s'", here.folder);
-    return system(command);
+    return !scratch_folder_remove(here.folder);
 }
 
 static void only_our_page_may_ask(void **state) {

@@ -1,4 +1,5 @@
 #include "test.h"
+#include "scratch_folder.h"
 
 #include "base/file.h"
 #include "weights/checkpoint.h"
@@ -6,23 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-static char folder[] = "/tmp/sl-weights-XXXXXX";
+static char folder[SCRATCH_FOLDER_BYTES];
 
 static int make_folder(void **state) {
     (void)state;
-    return mkdtemp(folder) ? 0 : 1;
-}
-
-static sl_status remove_one(void *context, const char *path) {
-    (void)context;
-    remove(path);
-    return SL_OK;
+    return !scratch_folder_make(folder);
 }
 
 static int remove_folder(void **state) {
     (void)state;
-    sl_folder_walk(folder, remove_one, NULL);
-    return remove(folder);
+    return !scratch_folder_remove(folder);
 }
 
 static const char *place(const char *name) {
