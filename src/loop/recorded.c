@@ -28,6 +28,12 @@ sl_beam_place sl_recorded_beam(const json_t *provenance) {
     return place;
 }
 
+sl_beam_place sl_recorded_centre(const json_t *provenance) {
+    sl_beam_place place = sl_recorded_beam(provenance);
+    if (!place.known) place_of(json_object_get(provenance, "beam_estimate"), "row_px", "column_px", &place);
+    return place;
+}
+
 static double number_of(const json_t *object, const char *key) {
     const json_t *value = json_object_get(object, key);
     return json_is_number(value) ? json_number_value(value) : (double)NAN;

@@ -16,6 +16,9 @@ sl_status sl_recorded_provenance(sl_store *store, sl_id image, json_t **out);
  * provenance: the object, or NULL. */
 sl_beam_place sl_recorded_beam(const json_t *provenance);
 
+/* The same, else where `generate` found the middle of a picture that was drawn without a beam's place. */
+sl_beam_place sl_recorded_centre(const json_t *provenance);
+
 /* Wavelength, distance and pixels as an imported file or the simulator has them, with the beam of
  * sl_recorded_beam; NAN where neither says. */
 sl_frame_geometry sl_recorded_geometry(const json_t *provenance);

@@ -248,17 +248,12 @@ static json_t *q_json(const json_t *provenance, const sl_frame_geometry *g) {
     return json_pack("{s:f, s:f}", "per_nm", per_nm, "distance_px", distance_px);
 }
 
-/* Where the beam is, as recorded or else as the picture suggests, and what makes q of a radius about it. */
 static void geometry_json(const json_t *provenance, json_t *out) {
     sl_frame_geometry g = sl_recorded_geometry(provenance);
-    const json_t *guess = json_object_get(provenance, "beam_estimate"),
-                 *row = json_object_get(guess, "row_px"), *column = json_object_get(guess, "column_px");
-    bool known = isfinite(g.beam_x_px) && isfinite(g.beam_y_px);
-    if (!known && json_is_number(row) && json_is_number(column))
-        g.beam_x_px = json_number_value(column), g.beam_y_px = json_number_value(row), known = true;
+    sl_beam_place centre = sl_recorded_centre(provenance);
     json_object_set_new(out, "centre_px",
-                        known ? json_pack("[f, f]", g.beam_x_px, g.beam_y_px) : json_null());
-    json_object_set_new(out, "q", known ? q_json(provenance, &g) : json_null());
+                        centre.known ? json_pack("[f, f]", centre.column_px, centre.row_px) : json_null());
+    json_object_set_new(out, "q", centre.known ? q_json(provenance, &g) : json_null());
 }
 
 static sl_status fill_image(sl_review *review, visit *v, sl_id id, const char *assignment, json_t *out) {

@@ -10,10 +10,22 @@
 
 enum { SIDE = 64, HEADER = 512 };
 
-static sl_beam_place beam_of(const char *text) {
+static json_t *parsed(const char *text) {
     json_t *provenance;
     assert_ok(sl_json_parse(text, strlen(text), "test", &provenance));
+    return provenance;
+}
+
+static sl_beam_place beam_of(const char *text) {
+    json_t *provenance = parsed(text);
     sl_beam_place place = sl_recorded_beam(provenance);
+    json_decref(provenance);
+    return place;
+}
+
+static sl_beam_place centre_of(const char *text) {
+    json_t *provenance = parsed(text);
+    sl_beam_place place = sl_recorded_centre(provenance);
     json_decref(provenance);
     return place;
 }
@@ -30,9 +42,19 @@ static void the_beam_is_as_drawn_else_as_the_file_has_it(void **state) {
     assert_false(sl_recorded_beam(NULL).known);
 }
 
+static void a_centre_that_was_guessed_gives_way(void **state) {
+    (void)state;
+    const char *guess = "\"beam_estimate\": {\"row_px\": 5, \"column_px\": 6}";
+    sl_beam_place place = centre_of(sl_arena_printf(arena, "{%s}", guess));
+    assert_true(place.known && place.row_px == 5 && place.column_px == 6);
+    assert_false(beam_of(sl_arena_printf(arena, "{%s}", guess)).known);
+    place = centre_of(sl_arena_printf(arena, "{\"beam\": {\"row_px\": 7, \"column_px\": 8}, %s}", guess));
+    assert_true(place.known && place.row_px == 7 && place.column_px == 8);
+    assert_false(sl_recorded_centre(NULL).known);
+}
+
 static sl_frame_geometry geometry_of(const char *text) {
-    json_t *provenance;
-    assert_ok(sl_json_parse(text, strlen(text), "test", &provenance));
+    json_t *provenance = parsed(text);
     sl_frame_geometry geometry = sl_recorded_geometry(provenance);
     json_decref(provenance);
     return geometry;
@@ -146,6 +168,7 @@ static void the_page_knows_what_an_imported_file_says(void **state) {
 
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(the_beam_is_as_drawn_else_as_the_file_has_it),
+    cmocka_unit_test(a_centre_that_was_guessed_gives_way),
     cmocka_unit_test(geometry_is_as_the_file_or_the_simulator_has_it),
     cmocka_unit_test(pictures_are_told_from_counts),
     cmocka_unit_test(physical_tests_know_what_an_imported_file_says),

@@ -12,7 +12,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static const char *shared(const char *name) {
     const char *path = fixture_path("variant.json"); /* skips where there are no fixtures */
