@@ -39,6 +39,7 @@ static void one_place(double across_px, double down_px, double place_px, float o
 }
 
 int sl_beam_channels_for(const sl_unet_config *config) {
+    if (config->beam_sketch) return SL_BEAM_CHANNELS_SKETCH;
     if (config->beam_rays || config->beam_cuts) return SL_BEAM_CHANNELS_LINES;
     return config->beam_profiles ? SL_BEAM_CHANNELS_SPLIT : SL_BEAM_CHANNELS;
 }
@@ -68,14 +69,18 @@ static void lines_of_place(double across_px, double down_px, double place_px, fl
     *out = (float)(2 - azimuth);
 }
 
-void sl_beam_map(const sl_direct_beam *beam, int64_t height, int64_t width, double place_px, int64_t channels,
-                 float *out) {
+void sl_beam_map(const sl_direct_beam *beam, const sl_sketch *sketch, int64_t height, int64_t width,
+                 double place_px, int64_t channels, float *out) {
+    static const sl_sketch unknown = {0};
     assert(channels == SL_BEAM_CHANNELS || channels == SL_BEAM_CHANNELS_SPLIT ||
-           channels == SL_BEAM_CHANNELS_LINES);
+           channels == SL_BEAM_CHANNELS_LINES || channels == SL_BEAM_CHANNELS_SKETCH);
     if (!beam->known) {
         memset(out, 0, (size_t)(height * width * channels) * sizeof *out);
         return;
     }
+    if (channels == SL_BEAM_CHANNELS_SKETCH)
+        sl_sketch_map(sketch ? sketch : &unknown, beam->row_px, beam->column_px, height, width, place_px,
+                      channels, out + SL_BEAM_CHANNELS_LINES);
     for (int64_t i = 0; i < height; i++)
         for (int64_t j = 0; j < width; j++, out += channels) {
             double across_px = ((double)j + 0.5) * place_px - beam->column_px,

@@ -6,6 +6,7 @@
 #ifndef SL_DIFFUSION_BEAM_MAP_H
 #define SL_DIFFUSION_BEAM_MAP_H
 
+#include "diffusion/sketch.h"
 #include "model/unet.h"
 
 #include <stdbool.h>
@@ -29,12 +30,15 @@ enum { SL_BEAM_CHANNELS_SPLIT = SL_BEAM_CHANNELS + SL_UNET_SPLITS };
 /* With both, for those that take cuts and rays, where columns and rows of parts and the azimuth are. */
 enum { SL_BEAM_CHANNELS_LINES = SL_BEAM_CHANNELS_SPLIT + SL_UNET_LINES };
 
+/* With all of them, for those that take a sketch, what it shows (diffusion/sketch.h). */
+enum { SL_BEAM_CHANNELS_SKETCH = SL_BEAM_CHANNELS_LINES + SL_UNET_SKETCH };
+
 /* As many as the denoiser needs, had it a map. */
 int sl_beam_channels_for(const sl_unet_config *config);
 
-/* out[height, width, channels], channels being one of the three numbers and a place place_px pixels wide; all
- * 0 where the beam is not known. */
-void sl_beam_map(const sl_direct_beam *beam, int64_t height, int64_t width, double place_px, int64_t channels,
-                 float *out);
+/* out[height, width, channels], channels being one of the four numbers and a place place_px pixels wide; all
+ * 0 where the beam is not known. sketch may be NULL: not known. */
+void sl_beam_map(const sl_direct_beam *beam, const sl_sketch *sketch, int64_t height, int64_t width,
+                 double place_px, int64_t channels, float *out);
 
 #endif

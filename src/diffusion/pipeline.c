@@ -113,6 +113,10 @@ bool sl_pipeline_takes_beam(const sl_pipeline *pipeline) {
     return beam_channels(pipeline) > 0;
 }
 
+bool sl_pipeline_takes_sketch(const sl_pipeline *pipeline) {
+    return sl_bundle_unet(pipeline->bundle)->beam_sketch;
+}
+
 static sl_status set_timestep(sl_program *program, int64_t batch, double timestep) {
     float times[SL_LIMIT_BATCH];
     for (int64_t i = 0; i < batch; i++) times[i] = (float)timestep;
@@ -178,12 +182,13 @@ static sl_status gather_embeddings(run *r, int64_t first, int64_t count) {
 /* Both passes of guidance know the beam: it is the prompt that they differ by. */
 static void map_beams(run *r, int64_t first, int64_t count) {
     const sl_direct_beam nobody_knows = {0}, *beams = r->generation->beams;
+    const sl_sketch *sketches = r->generation->sketches;
     int64_t channels = beam_channels(r->pipeline), each = r->height * r->width * channels;
     double place_px = (double)sl_bundle_reduction(r->pipeline->bundle);
     if (!r->beam) return;
     for (int64_t i = 0; i < count; i++)
-        sl_beam_map(beams ? &beams[first + i] : &nobody_knows, r->height, r->width, place_px, channels,
-                    r->beam + i * each);
+        sl_beam_map(beams ? &beams[first + i] : &nobody_knows, sketches ? &sketches[first + i] : NULL,
+                    r->height, r->width, place_px, channels, r->beam + i * each);
     if (r->guides) memcpy(r->beam + count * each, r->beam, (size_t)(count * each) * sizeof *r->beam);
 }
 

@@ -36,9 +36,10 @@ typedef struct sl_generation {
     const char *const *negatives; /* the same number, or NULL for empty ones */
     int64_t prompt_count;
     const sl_direct_beam
-        *beams;            /* [count] where the direct beam is; NULL: not known. For denoisers that take it */
-    int64_t height, width; /* pixels; 0: what the denoiser was trained at */
-    int steps;             /* 0: 30 */
+        *beams; /* [count] where the direct beam is; NULL: not known. For denoisers that take it */
+    const sl_sketch *sketches; /* [count] what is where about the beam; NULL: not known. Likewise */
+    int64_t height, width;     /* pixels; 0: what the denoiser was trained at */
+    int steps;                 /* 0: 30 */
     sl_sampling_way way;
     double guidance_rescale;            /* Lin et al. 2023, section 3.4; 0: none */
     const sl_sampler_settings *sampler; /* NULL: the bundle's */
@@ -77,6 +78,8 @@ sl_shape sl_pipeline_text_shape(const sl_pipeline *pipeline); /* [L, E] */
 
 /* Whether the denoiser can be told where the beam is. */
 bool sl_pipeline_takes_beam(const sl_pipeline *pipeline);
+/* And what is where about it. */
+bool sl_pipeline_takes_sketch(const sl_pipeline *pipeline);
 
 /* Images [N, H, W, C] of latents [N, h, w, C]; a new tensor. */
 sl_status sl_pipeline_decode(sl_pipeline *pipeline, const sl_tensor *latents, sl_tensor *out);

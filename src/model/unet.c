@@ -101,7 +101,17 @@ static sl_value up_block(unet *u, int step, sl_value x) {
     return sl_nn_end(u->nn, x);
 }
 
-/* The first convolution, and where the beam is. */
+/* What the sketch shows of each place; no biases: an unknown sketch adds nothing. */
+static sl_value sketch(sl_nn *nn, const sl_unet_config *config, sl_value map, int64_t width) {
+    sl_graph *g = nn->graph;
+    const sl_nn_init zeros = {.weight = SL_INIT_RULE_ZEROS};
+    sl_value x = sl_slice(g, map, -1, config->beam_channels - SL_UNET_SKETCH, SL_UNET_SKETCH);
+    sl_nn_begin(nn, "sketch_in");
+    x = sl_silu(g, sl_nn_linear(nn, "linear_1", sl_cast(g, x, nn->dtype), 2 * width, false));
+    return sl_nn_end(nn, sl_nn_linear_init(nn, "linear_2", x, width, false, zeros));
+}
+
+/* The first convolution, where the beam is, and what is where. */
 static sl_value enter(sl_nn *nn, const sl_unet_config *config, sl_value sample, sl_value beam) {
     sl_graph *g = nn->graph;
     int64_t width = config->block_out_channels.value[0];
@@ -109,8 +119,9 @@ static sl_value enter(sl_nn *nn, const sl_unet_config *config, sl_value sample, 
     if (!config->beam_channels) return x;
     const sl_nn_init zeros = {.weight = SL_INIT_RULE_ZEROS};
     const sl_nn_conv conv = {width, 3, 1, SL_PAD(1), false}; /* no bias: an unknown beam adds nothing */
-    beam = sl_slice(g, beam, -1, 0, sl_unet_beam_told(config));
-    return sl_add(g, x, sl_nn_conv2d_init(nn, "beam_in", sl_cast(g, beam, nn->dtype), conv, zeros));
+    sl_value told = sl_slice(g, beam, -1, 0, sl_unet_beam_told(config));
+    x = sl_add(g, x, sl_nn_conv2d_init(nn, "beam_in", sl_cast(g, told, nn->dtype), conv, zeros));
+    return config->beam_sketch ? sl_add(g, x, sketch(nn, config, beam, width)) : x;
 }
 
 sl_value sl_unet_build(sl_nn *nn, const sl_unet_config *config, sl_value sample, sl_value timestep,

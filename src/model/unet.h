@@ -25,6 +25,10 @@ enum { SL_UNET_SPLIT = 8, SL_UNET_SPLITS = SL_UNET_SPLIT * SL_UNET_SPLIT, SL_UNE
 enum { SL_UNET_LINES = 2 * SL_UNET_SPLIT + 1 };
 #define SL_UNET_BEAM_BELOW 0.5
 
+/* For sketches SL_UNET_SKETCH channels follow all others: 1 where there is one, and for each of
+ * SL_UNET_SKETCH_KINDS what it shows on each part of a place, row by row; 0: nothing, or not known. */
+enum { SL_UNET_SKETCH_KINDS = 3, SL_UNET_SKETCH = 1 + SL_UNET_SKETCH_KINDS * SL_UNET_SPLITS };
+
 typedef struct sl_unet_config {
     int64_t sample_size; /* latent side at which it was trained; nothing depends on it */
     int64_t in_channels, out_channels;
@@ -49,6 +53,7 @@ typedef struct sl_unet_config {
     int64_t beam_profiles; /* radial profiles that blocks of the finest level exchange; 0: none */
     int64_t beam_cuts;     /* profiles across and down, likewise; 0: none */
     bool beam_attention;   /* steps along profiles and cuts attend to each other and the caption */
+    bool beam_sketch;      /* the map ends with a sketch of what is where */
 } sl_unet_config;
 
 extern const sl_model_kind sl_unet_kind;
@@ -69,8 +74,9 @@ int64_t sl_unet_transformer_layers(const sl_unet_config *config, int level);
  * and come back (profiles.<i>, likewise). So what lies on one circle is known to a pixel where a place is
  * eight pixels wide. beam_cuts: behind them the same for columns, by their distance from the beam, and rows
  * (cuts.<i>). beam_attention: a transformer block follows the residual block of profiles and cuts.
- * These are the parts that UNet2DCondition does not have: programs that read the folder without them see a
- * denoiser that knows no beam. */
+ * beam_sketch: what the map's sketch shows of a place passes two layers and joins behind the first
+ * convolution (sketch_in, whose last layer begins with zeros). These are the parts that UNet2DCondition does
+ * not have: programs that read the folder without them see a denoiser that knows no beam. */
 sl_value sl_unet_build(sl_nn *nn, const sl_unet_config *config, sl_value sample, sl_value timestep,
                        sl_value context, sl_value beam);
 

@@ -19,8 +19,9 @@ static bool has_lines(const sl_unet_config *config) {
 }
 
 int64_t sl_unet_beam_told(const sl_unet_config *config) {
-    if (has_lines(config)) return config->beam_channels - SL_UNET_SPLITS - SL_UNET_LINES;
-    return config->beam_channels - (config->beam_profiles ? SL_UNET_SPLITS : 0);
+    int64_t channels = config->beam_channels - (config->beam_sketch ? SL_UNET_SKETCH : 0);
+    if (has_lines(config)) return channels - SL_UNET_SPLITS - SL_UNET_LINES;
+    return channels - (config->beam_profiles ? SL_UNET_SPLITS : 0);
 }
 
 /* ---- where places are ---- */
@@ -222,7 +223,7 @@ sl_value sl_unet_beam_profiles(const sl_unet_beam *b, int index, sl_value x) {
 
 bool sl_unet_is_about_beam(const char *name) {
     static const char *const layers[] = {".rings.", ".rays.", ".profiles.", ".cuts."};
-    if (strncmp(name, "beam_in.", 8) == 0) return true;
+    if (strncmp(name, "beam_in.", 8) == 0 || strncmp(name, "sketch_in.", 10) == 0) return true;
     for (size_t i = 0; i < sizeof layers / sizeof *layers; i++)
         if (strstr(name, layers[i])) return true;
     return false;

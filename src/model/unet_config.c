@@ -32,12 +32,13 @@ static const sl_config_field fields[] = {
     FIELD(BOOL, "flip_sin_to_cos", flip_sin_to_cos, "true", 0, 0),
     FIELD(REAL, "freq_shift", freq_shift, "0", 0, 0),
     FIELD(BOOL, "use_linear_projection", use_linear_projection, "false", 0, 0),
-    FIELD(INT, "_beam_channels", beam_channels, "0", 0, 256), /* diffusers skips such keys */
+    FIELD(INT, "_beam_channels", beam_channels, "0", 0, 512), /* diffusers skips such keys */
     FIELD(INT, "_beam_rings", beam_rings, "0", 0, 4096),
     FIELD(INT, "_beam_rays", beam_rays, "0", 0, 4096),
     FIELD(INT, "_beam_profiles", beam_profiles, "0", 0, 64),
     FIELD(INT, "_beam_cuts", beam_cuts, "0", 0, 64),
     FIELD(BOOL, "_beam_attention", beam_attention, "false", 0, 0),
+    FIELD(BOOL, "_beam_sketch", beam_sketch, "false", 0, 0),
     FIXED("act_fn", "\"silu\""),
     FIXED("center_input_sample", "false"),
     FIXED("downsample_padding", "1"),
@@ -78,15 +79,20 @@ static sl_status check_map(const sl_unet_config *config) {
     const struct {
         const char *key;
         int64_t wanted, channels;
-    } needs[] = {{"_beam_rings", config->beam_rings, told},
-                 {"_beam_profiles", config->beam_profiles, told + SL_UNET_SPLITS},
-                 {"_beam_rays", config->beam_rays, told + SL_UNET_SPLITS + SL_UNET_LINES},
-                 {"_beam_cuts", config->beam_cuts, told + SL_UNET_SPLITS + SL_UNET_LINES}};
+    } needs[] = {
+        {"_beam_rings", config->beam_rings, told},
+        {"_beam_profiles", config->beam_profiles, told + SL_UNET_SPLITS},
+        {"_beam_rays", config->beam_rays, told + SL_UNET_SPLITS + SL_UNET_LINES},
+        {"_beam_cuts", config->beam_cuts, told + SL_UNET_SPLITS + SL_UNET_LINES},
+        {"_beam_sketch", config->beam_sketch, told + SL_UNET_SPLITS + SL_UNET_LINES + SL_UNET_SKETCH}};
     for (size_t i = 0; i < sizeof needs / sizeof *needs; i++)
         if (needs[i].wanted && config->beam_channels < needs[i].channels)
             return sl_fail(SL_FORMAT, "'%s' is %lld, but '_beam_channels' is %lld, expected %lld and more",
                            needs[i].key, (long long)needs[i].wanted, (long long)config->beam_channels,
                            (long long)needs[i].channels);
+    if (config->beam_sketch && !config->beam_rays && !config->beam_cuts)
+        return sl_fail(SL_FORMAT,
+                       "'_beam_sketch' is true, but neither '_beam_rays' nor '_beam_cuts' is given");
     if (config->beam_rays == 1) return sl_fail(SL_FORMAT, "'_beam_rays' is 1, expected 0 or 2 and more");
     return SL_OK;
 }

@@ -105,13 +105,19 @@ static sl_status fill_condition(const fill_work *work, int64_t sample, uint32_t 
 static void fill_beam(const fill_work *work, int64_t sample, uint32_t number, int place) {
     denoiser_task *t = work->task;
     const sl_denoiser_recipe *r = t->recipe;
+    const sl_unet_config *config = t->models->unet->config;
     sl_direct_beam beam = {0};
+    sl_sketch sketch = {0};
     if (!t->beam) return;
     if (work->data->beam &&
         (work->holdout || !sl_noising_drops_beam(&work->noising, number, r->beam_dropout)))
         beam = work->data->beam(work->data->context, sample);
-    int64_t channels = ((const sl_unet_config *)t->models->unet->config)->beam_channels;
-    sl_beam_map(&beam, r->height, r->width, r->place_px, channels, t->beam + place * t->pixels * channels);
+    if (work->data->sketch && config->beam_sketch &&
+        (work->holdout || !sl_noising_drops_sketch(&work->noising, number, r->sketch_dropout)))
+        work->data->sketch(work->data->context, sample, &sketch);
+    int64_t channels = config->beam_channels;
+    sl_beam_map(&beam, &sketch, r->height, r->width, r->place_px, channels,
+                t->beam + place * t->pixels * channels);
 }
 
 static sl_status fill_one(const fill_work *work, int place) {

@@ -23,6 +23,8 @@ typedef struct sl_denoiser_data {
     sl_status (*embedding)(void *context, int64_t sample, uint32_t draw, float *out);
     /* Where a sample's beam is in its image, for a UNet that takes it; NULL: not known. */
     sl_direct_beam (*beam)(void *context, int64_t sample);
+    /* And what is where, about that beam; NULL: not known. */
+    void (*sketch)(void *context, int64_t sample, sl_sketch *out);
 } sl_denoiser_data;
 
 typedef struct sl_denoiser_models {
@@ -46,7 +48,8 @@ typedef struct sl_denoiser_recipe {
     uint64_t lineage;
     bool spread_timesteps;  /* even over an update's samples, else each uniform */
     double caption_dropout; /* share of samples trained with the empty caption */
-    double beam_dropout;    /* and of those trained without knowing the beam */
+    double beam_dropout;    /* of those trained without knowing the beam */
+    double sketch_dropout;  /* and of those trained without a sketch */
     /* Besides the loss of the places, so many times that of the means over SL_COARSE_PLACES x
      * SL_COARSE_PLACES of them: how bright an image is and how it falls off, which much depends on and few
      * numbers say. The best denoiser is the same with any weight. Held-out losses are without. */

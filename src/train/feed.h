@@ -27,6 +27,7 @@ typedef struct sl_feed_about {
     int32_t label;                           /* class, 0..; -1: none */
     float attribute[SL_FEED_ATTRIBUTES_MAX]; /* the first `attributes` of the feed */
     sl_direct_beam beam;                     /* in the image */
+    sl_sketch sketch;                        /* about it */
     uint32_t augment;                        /* SL_AUGMENT_*: what the geometry allows */
 } sl_feed_about;
 

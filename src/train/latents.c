@@ -12,7 +12,8 @@
 
 typedef struct shard {
     sl_safetensors *file;
-    const sl_stored_tensor *mean, *deviation, *captions, *ends, *beam; /* beam may be NULL */
+    const sl_stored_tensor *mean, *deviation, *captions, *ends;
+    const sl_stored_tensor *beam, *marks, *mark_ends; /* may be NULL, the last two together */
     int64_t first, items;
     int64_t image; /* number of its first image; -1: not known */
 } shard;
@@ -51,28 +52,56 @@ static float *list_beams(const sl_latent_shard *in, sl_arena *arena) {
     return out;
 }
 
+enum { MARK_NUMBERS = 6 };
+
+/* [marks, MARK_NUMBERS]; ends[items] */
+static float *list_marks(const sl_latent_shard *in, sl_arena *arena, int64_t *ends) {
+    int64_t total = 0;
+    for (int64_t i = 0; i < in->items; i++) ends[i] = total += in->sketch[i].count;
+    float *out = SL_NEW(arena, float, (size_t)total * MARK_NUMBERS + 1), *to = out;
+    for (int64_t i = 0; i < in->items; i++)
+        for (int k = 0; k < in->sketch[i].count; k++, to += MARK_NUMBERS) {
+            const sl_sketch_mark *m = &in->sketch[i].mark[k];
+            const float numbers[MARK_NUMBERS] = {(float)m->kind, m->row_px,   m->column_px,
+                                                 m->radius_px,   m->width_px, m->height};
+            memcpy(to, numbers, sizeof numbers);
+        }
+    return out;
+}
+
 sl_status sl_latents_write(const char *folder, int number, const sl_latent_shard *in, const char *maker) {
     sl_arena *arena;
     SL_TRY(sl_folder_make(folder));
     SL_TRY(sl_arena_new(&arena));
-    int64_t *ends = SL_NEW(arena, int64_t, in->items + 1);
+    int64_t *ends = SL_NEW(arena, int64_t, in->items + 1), *mark_ends = SL_NEW(arena, int64_t, in->items + 1);
     uint8_t *captions;
     sl_status status = join_captions(in, arena, &captions, ends);
     sl_shape all = {.rank = 4, .dim = {in->items, in->shape.dim[0], in->shape.dim[1], in->shape.dim[2]}};
     int64_t bytes = in->items ? ends[in->items - 1] : 0;
-    sl_safetensors_entry entries[] = {
+    const float *marks = in->sketch ? list_marks(in, arena, mark_ends) : NULL;
+    int64_t mark_count = marks && in->items ? mark_ends[in->items - 1] : 0;
+    sl_safetensors_entry entries[7] = {
         {"mean", SL_F16, SL_F32, all, in->mean},
         {"deviation", SL_F16, SL_F32, all, in->deviation},
         {"captions", SL_U8, SL_U8, SL_SHAPE(bytes), captions},
         {"caption_end", SL_I64, SL_I64, SL_SHAPE(in->items), ends},
-        {"beam", SL_F32, SL_F32, SL_SHAPE(in->items, 2), in->beam ? list_beams(in, arena) : NULL},
     };
+    size_t count = 4;
+    if (in->beam)
+        entries[count++] =
+            (sl_safetensors_entry){"beam", SL_F32, SL_F32, SL_SHAPE(in->items, 2), list_beams(in, arena)};
+    if (marks) {
+        entries[count++] =
+            (sl_safetensors_entry){"sketch", SL_F32, SL_F32, SL_SHAPE(mark_count, MARK_NUMBERS), marks};
+        entries[count++] =
+            (sl_safetensors_entry){"sketch_end", SL_I64, SL_I64, SL_SHAPE(in->items), mark_ends};
+    }
     char path[SL_LIMIT_PATH_BYTES], image[24];
     snprintf(image, sizeof image, "%lld", (long long)in->image);
     sl_safetensors_note notes[] = {
         {"format", "scatterloop-latents-1"}, {"maker", maker}, {"first-image", image}};
     shard_path(folder, number, path);
-    if (status == SL_OK) status = sl_safetensors_write(path, entries, in->beam ? 5 : 4, notes, 3);
+    if (status == SL_OK) status = sl_safetensors_write(path, entries, count, notes, 3);
     sl_arena_free(arena);
     return status;
 }
@@ -94,6 +123,11 @@ static sl_status check_shard(const sl_latents *latents, const shard *s, const ch
         (s->beam && (s->beam->dtype != SL_F32 || s->beam->shape.rank != 2 ||
                      s->beam->shape.dim[0] != s->mean->shape.dim[0] || s->beam->shape.dim[1] != 2)))
         return sl_fail(SL_FORMAT, "'%s' is no shard of latents", path);
+    if (s->marks &&
+        (s->marks->dtype != SL_F32 || s->marks->shape.rank != 2 || s->marks->shape.dim[1] != MARK_NUMBERS ||
+         !s->mark_ends || s->mark_ends->dtype != SL_I64 || s->mark_ends->shape.rank != 1 ||
+         s->mark_ends->shape.dim[0] != s->mean->shape.dim[0]))
+        return sl_fail(SL_FORMAT, "'%s': 'sketch' and 'sketch_end' do not fit its latents", path);
     for (int k = 0; latents->count && k < 3; k++)
         if (s->mean->shape.dim[k + 1] != latents->shape.dim[k])
             return sl_fail(SL_MISMATCH, "'%s' holds latents of another shape than the shards before it",
@@ -104,6 +138,14 @@ static sl_status check_shard(const sl_latents *latents, const shard *s, const ch
         sl_stored_tensor_read(s->ends, (size_t)i, 1, SL_I64, &end);
         if (end < before || (size_t)end > s->captions->bytes)
             return sl_fail(SL_FORMAT, "'%s': caption %lld lies outside the captions", path, (long long)i);
+        before = end;
+    }
+    before = 0;
+    for (int64_t i = 0; s->marks && i < s->items; i++) {
+        int64_t end;
+        sl_stored_tensor_read(s->mark_ends, (size_t)i, 1, SL_I64, &end);
+        if (end < before || end > s->marks->shape.dim[0] || end - before > SL_SKETCH_MARKS_MAX)
+            return sl_fail(SL_FORMAT, "'%s': sketch %lld lies outside the sketches", path, (long long)i);
         before = end;
     }
     return SL_OK;
@@ -138,6 +180,8 @@ static sl_status open_shard(sl_latents *latents, const char *path, const char **
     s->captions = sl_safetensors_find(s->file, "captions");
     s->ends = sl_safetensors_find(s->file, "caption_end");
     s->beam = sl_safetensors_find(s->file, "beam");
+    s->marks = sl_safetensors_find(s->file, "sketch");
+    s->mark_ends = sl_safetensors_find(s->file, "sketch_end");
     s->first = latents->count;
     s->items = s->mean ? s->mean->shape.dim[0] : 0;
     SL_TRY(check_shard(latents, s, path));
@@ -225,6 +269,22 @@ sl_direct_beam sl_latents_beam(const sl_latents *latents, int64_t item) {
     sl_stored_tensor_read(s->beam, 2 * (size_t)(item - s->first), 2, SL_F32, place);
     if (!isfinite(place[0]) || !isfinite(place[1])) return (sl_direct_beam){0};
     return (sl_direct_beam){true, (double)place[0], (double)place[1]};
+}
+
+void sl_latents_sketch(const sl_latents *latents, int64_t item, sl_sketch *out) {
+    const shard *s = shard_of(latents, item);
+    size_t place = (size_t)(item - s->first);
+    int64_t begin = 0, end;
+    *out = (sl_sketch){.known = s->marks != NULL};
+    if (!s->marks) return;
+    if (place) sl_stored_tensor_read(s->mark_ends, place - 1, 1, SL_I64, &begin);
+    sl_stored_tensor_read(s->mark_ends, place, 1, SL_I64, &end);
+    for (int64_t i = begin; i < end; i++) {
+        float n[MARK_NUMBERS];
+        sl_stored_tensor_read(s->marks, (size_t)i * MARK_NUMBERS, MARK_NUMBERS, SL_F32, n);
+        if (!(n[0] >= 0 && n[0] < SL_SKETCH_KIND_COUNT)) continue;
+        sl_sketch_add(out, &(sl_sketch_mark){(sl_sketch_kind)n[0], n[1], n[2], n[3], n[4], n[5]});
+    }
 }
 
 void sl_latents_caption(const sl_latents *latents, int64_t item, char *out, size_t bytes) {

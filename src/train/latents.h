@@ -2,7 +2,9 @@
  *
  * A folder of shards latents-NNNNN.safetensors: "mean" and "deviation" F16 [items, h, w, C] of the
  * autoencoder's distribution, captions as one run of UTF-8 ("captions" U8, "caption_end" I64 [items]), and
- * where they are known the beams' places in pixels ("beam" F32 [items, 2]: row, column; NaN: not known). The
+ * where they are known the beams' places in pixels ("beam" F32 [items, 2]: row, column; NaN: not known) and
+ * sketches ("sketch" F32 [marks, 6]: kind, row, column, radius, width, height, with "sketch_end" I64 [items];
+ * all of a shard are known, or none). The
  * header names what made them, so that latents of another autoencoder are refused, and the number of the
  * first image, so that no shard of a folder repeats the images of another. Shards can be added while time
  * allows. */
@@ -25,6 +27,7 @@ typedef struct sl_latent_shard {
     const float *mean, *deviation; /* [items, h, w, C] */
     const char *const *caption;    /* [items] */
     const sl_direct_beam *beam;    /* [items], or NULL */
+    const sl_sketch *sketch;       /* [items], or NULL */
 } sl_latent_shard;
 sl_status sl_latents_write(const char *folder, int number, const sl_latent_shard *shard, const char *maker);
 
@@ -44,6 +47,7 @@ const char *sl_latents_maker(const sl_latents *latents); /* lives as long as `la
 /* mean + deviation * noise of item `item`; noise is drawn from (seed, draw). */
 void sl_latents_sample(const sl_latents *latents, int64_t item, uint64_t seed, uint32_t draw, float *out);
 sl_direct_beam sl_latents_beam(const sl_latents *latents, int64_t item);
+void sl_latents_sketch(const sl_latents *latents, int64_t item, sl_sketch *out);
 /* Copied into out[bytes], cut if need be. */
 void sl_latents_caption(const sl_latents *latents, int64_t item, char *out, size_t bytes);
 

@@ -65,7 +65,7 @@ double sl_noising_weight(const sl_noising *noising, int timestep) {
     return noising->prediction == SL_PREDICTION_V ? capped / (ratio + 1) : capped;
 }
 
-/* Draw `number` (0, 1) of what is left out of a sample. */
+/* Draw `number` (0, 1, 2) of what is left out of a sample. */
 static bool drops(const sl_noising *noising, uint32_t sample, int number, double probability) {
     sl_random random = sl_random_stream(noising->seed, SL_STREAM_AUGMENT, sample);
     double drawn = 1;
@@ -79,4 +79,8 @@ bool sl_noising_drops_caption(const sl_noising *noising, uint32_t sample, double
 
 bool sl_noising_drops_beam(const sl_noising *noising, uint32_t sample, double probability) {
     return drops(noising, sample, 1, probability);
+}
+
+bool sl_noising_drops_sketch(const sl_noising *noising, uint32_t sample, double probability) {
+    return drops(noising, sample, 2, probability);
 }

@@ -42,5 +42,7 @@ double sl_noising_weight(const sl_noising *noising, int timestep);
 bool sl_noising_drops_caption(const sl_noising *noising, uint32_t sample, double probability);
 /* The same, drawn apart, of the beam's place. */
 bool sl_noising_drops_beam(const sl_noising *noising, uint32_t sample, double probability);
+/* And of the sketch. */
+bool sl_noising_drops_sketch(const sl_noising *noising, uint32_t sample, double probability);
 
 #endif

@@ -40,9 +40,15 @@ typedef enum sl_sim_attribute {
 /* So many rings and arcs captions call few, or several; more are many. */
 enum { SL_SIM_RINGS_FEW_MOST = 3, SL_SIM_RINGS_SEVERAL_MOST = 6 };
 
+/* Where the sharpest ring or arc is under so many pixels of 256 wide, captions call them sharp, else broad.
+ */
+enum { SL_SIM_RING_SHARP_BELOW_PX = 5 };
+
 const char *sl_sim_class_id(sl_sim_class class_id);             /* "saxs-form" */
 sl_status sl_sim_class_find(const char *id, sl_sim_class *out); /* SL_NOT_FOUND lists them; "any" is one */
-const char *sl_sim_attribute_id(sl_sim_attribute attribute);    /* "rings" */
+/* How often the class is seen with the technique, in % of the default mix; 0: never. */
+double sl_sim_class_share(sl_sim_class class_id, sl_technique technique);
+const char *sl_sim_attribute_id(sl_sim_attribute attribute); /* "rings" */
 
 /* Which instruments and samples: the held-out set shares none of its detectors, lattices and materials with
  * the base set, so it can stand in for measured data the base model has never seen. */
@@ -95,6 +101,7 @@ typedef struct sl_sim_sample {
     double level_counts;
     float attribute[SL_SIM_ATTRIBUTE_COUNT];
     char caption[SL_SIM_CAPTION_BYTES];
+    const char *thing; /* what it is where captions have a word for it: "hexagonal"; NULL: they have none */
     sl_geometry geometry; /* of the image's pixels */
     bool is_grazing;
     sl_grazing grazing; /* where is_grazing */

@@ -21,11 +21,11 @@ static void unknown_is_zero(void **state) {
     (void)state;
     float map[SIDE * SIDE * CHANNELS];
     memset(map, 1, sizeof map);
-    sl_beam_map(&(sl_direct_beam){.row_px = 3}, SIDE, SIDE, PLACE_PX, CHANNELS, map);
+    sl_beam_map(&(sl_direct_beam){.row_px = 3}, NULL, SIDE, SIDE, PLACE_PX, CHANNELS, map);
     for (size_t i = 0; i < sizeof map / sizeof *map; i++) assert_true(map[i] == 0);
     static float split[SIDE * SIDE * SL_BEAM_CHANNELS_SPLIT];
     memset(split, 1, sizeof split);
-    sl_beam_map(&(sl_direct_beam){.row_px = 3}, SIDE, SIDE, PLACE_PX, SL_BEAM_CHANNELS_SPLIT, split);
+    sl_beam_map(&(sl_direct_beam){.row_px = 3}, NULL, SIDE, SIDE, PLACE_PX, SL_BEAM_CHANNELS_SPLIT, split);
     for (size_t i = 0; i < sizeof split / sizeof *split; i++) assert_true(split[i] == 0);
 }
 
@@ -33,7 +33,8 @@ static void unknown_is_zero(void **state) {
 static void places_are_told_from_the_beam(void **state) {
     (void)state;
     static float map[SIDE * SIDE * CHANNELS];
-    sl_beam_map(&(sl_direct_beam){true, 2.5 * PLACE_PX, 3.5 * PLACE_PX}, SIDE, SIDE, PLACE_PX, CHANNELS, map);
+    sl_beam_map(&(sl_direct_beam){true, 2.5 * PLACE_PX, 3.5 * PLACE_PX}, NULL, SIDE, SIDE, PLACE_PX, CHANNELS,
+                map);
     const float *here = at(map, 2, 3), *right = at(map, 2, 7), *below = at(map, 6, 3);
     for (int k = 0; k < 8; k++) assert_near((double)here[k], k == 0, 1e-6);
     /* what the denoiser lays its rings by */
@@ -62,7 +63,8 @@ static void places_are_told_from_the_beam(void **state) {
 static void distance_is_round(void **state) {
     (void)state;
     static float map[SIDE * SIDE * CHANNELS];
-    sl_beam_map(&(sl_direct_beam){true, 3.5 * PLACE_PX, 3.5 * PLACE_PX}, SIDE, SIDE, PLACE_PX, CHANNELS, map);
+    sl_beam_map(&(sl_direct_beam){true, 3.5 * PLACE_PX, 3.5 * PLACE_PX}, NULL, SIDE, SIDE, PLACE_PX, CHANNELS,
+                map);
     const float *a = at(map, 0, 3), *b = at(map, 3, 6);
     for (int k = 0; k < 8; k++) assert_near((double)a[8 + k], (double)b[8 + k], 1e-6);
     assert_near((double)a[3], (double)b[3], 1e-6);
@@ -73,8 +75,8 @@ static void parts_are_told_to_a_pixel(void **state) {
     (void)state;
     static float map[SIDE * SIDE * SL_BEAM_CHANNELS_SPLIT], plain[SIDE * SIDE * CHANNELS];
     sl_direct_beam beam = {true, 21.3, -100.2};
-    sl_beam_map(&beam, SIDE, SIDE, PLACE_PX, SL_BEAM_CHANNELS_SPLIT, map);
-    sl_beam_map(&beam, SIDE, SIDE, PLACE_PX, CHANNELS, plain);
+    sl_beam_map(&beam, NULL, SIDE, SIDE, PLACE_PX, SL_BEAM_CHANNELS_SPLIT, map);
+    sl_beam_map(&beam, NULL, SIDE, SIDE, PLACE_PX, CHANNELS, plain);
     for (int p = 0; p < SIDE * SIDE; p++) {
         const float *place = map + p * SL_BEAM_CHANNELS_SPLIT;
         assert_memory_equal(place, plain + p * CHANNELS, CHANNELS * sizeof(float));
@@ -87,7 +89,7 @@ static void parts_are_told_to_a_pixel(void **state) {
                         distance_px, 1e-4);
         }
     }
-    sl_beam_map(&(sl_direct_beam){true, 0, 1000}, SIDE, SIDE, PLACE_PX, SL_BEAM_CHANNELS_SPLIT, map);
+    sl_beam_map(&(sl_direct_beam){true, 0, 1000}, NULL, SIDE, SIDE, PLACE_PX, SL_BEAM_CHANNELS_SPLIT, map);
     assert_true(map[CHANNELS] == 0); /* farther than profiles go: as if not known */
 }
 
@@ -98,8 +100,8 @@ static void lines_are_told_behind_the_parts(void **state) {
     enum { LINES = SL_BEAM_CHANNELS_LINES, SPLIT = SL_UNET_SPLIT };
     static float map[SIDE * SIDE * LINES], split[SIDE * SIDE * SL_BEAM_CHANNELS_SPLIT];
     sl_direct_beam beam = {true, 21.3, 30.2};
-    sl_beam_map(&beam, SIDE, SIDE, PLACE_PX, LINES, map);
-    sl_beam_map(&beam, SIDE, SIDE, PLACE_PX, SL_BEAM_CHANNELS_SPLIT, split);
+    sl_beam_map(&beam, NULL, SIDE, SIDE, PLACE_PX, LINES, map);
+    sl_beam_map(&beam, NULL, SIDE, SIDE, PLACE_PX, SL_BEAM_CHANNELS_SPLIT, split);
     for (int p = 0; p < SIDE * SIDE; p++) {
         const float *place = map + p * LINES, *line = place + SL_BEAM_CHANNELS_SPLIT;
         assert_memory_equal(place, split + p * SL_BEAM_CHANNELS_SPLIT,
@@ -115,14 +117,14 @@ static void lines_are_told_behind_the_parts(void **state) {
         assert_true(line[2 * SPLIT] >= 1 && line[2 * SPLIT] <= 2);
     }
     /* lower than 64 px under the beam, or too far: as if not known */
-    sl_beam_map(&(sl_direct_beam){true, -70, 1000}, SIDE, SIDE, PLACE_PX, LINES, map);
+    sl_beam_map(&(sl_direct_beam){true, -70, 1000}, NULL, SIDE, SIDE, PLACE_PX, LINES, map);
     for (int k = 0; k < 2 * SPLIT; k++) assert_true(map[SL_BEAM_CHANNELS_SPLIT + k] == 0);
 }
 
 static void far_beams_stay_bounded(void **state) {
     (void)state;
     static float map[SIDE * SIDE * CHANNELS];
-    sl_beam_map(&(sl_direct_beam){true, -1e5, 1e5}, SIDE, SIDE, PLACE_PX, CHANNELS, map);
+    sl_beam_map(&(sl_direct_beam){true, -1e5, 1e5}, NULL, SIDE, SIDE, PLACE_PX, CHANNELS, map);
     for (size_t i = 0; i < sizeof map / sizeof *map; i++) assert_true(fabsf(map[i]) <= 3);
 }
 

@@ -6,9 +6,9 @@
 
 #include <math.h>
 
-/* How many layers about the beam a model has: none, rings, then profiles, then rays and cuts, then attention.
- */
-enum { PLAIN, RINGS, PROFILES, LINES, ATTENTION };
+/* How many layers about the beam a model has: none, rings, then profiles, then rays and cuts, then attention,
+ * then a sketch. */
+enum { PLAIN, RINGS, PROFILES, LINES, ATTENTION, SKETCH };
 
 static sl_model *laid_model_of(int layers, int64_t width, int laid, uint64_t seed) {
     char text[1024];
@@ -20,13 +20,15 @@ static sl_model *laid_model_of(int layers, int64_t width, int laid, uint64_t see
              " \"in_channels\": 4, \"out_channels\": 4, \"layers_per_block\": %d, \"attention_head_dim\": 2,"
              " \"cross_attention_dim\": 8, \"norm_num_groups\": 4, \"sample_size\": 8,"
              " \"use_linear_projection\": true, \"_beam_channels\": %d, \"_beam_rings\": %d,"
-             " \"_beam_profiles\": %d, \"_beam_rays\": %d, \"_beam_cuts\": %d, \"_beam_attention\": %s}",
+             " \"_beam_profiles\": %d, \"_beam_rays\": %d, \"_beam_cuts\": %d, \"_beam_attention\": %s,"
+             " \"_beam_sketch\": %s}",
              (int)width, layers,
-             laid >= LINES      ? TINY_LINES_CHANNELS
+             laid >= SKETCH     ? TINY_SKETCH_CHANNELS
+             : laid >= LINES    ? TINY_LINES_CHANNELS
              : laid >= PROFILES ? TINY_SPLIT_CHANNELS
                                 : TINY_BEAM_CHANNELS,
              laid >= RINGS ? 12 : 0, laid >= PROFILES ? 2 : 0, laid >= LINES ? 9 : 0, laid >= LINES ? 2 : 0,
-             laid >= ATTENTION ? "true" : "false");
+             laid >= ATTENTION ? "true" : "false", laid >= SKETCH ? "true" : "false");
     return tiny_unet_new(text, seed);
 }
 
@@ -60,7 +62,9 @@ static void deeper_computes_the_same(void **state) {
 /* Places about a beam that is known, in as many channels as a model takes. */
 static void predict(const sl_model *model, float out[TINY_VALUES]) {
     static float map[TINY_MAP_VALUES];
-    sl_beam_map(&(sl_direct_beam){true, 30, 21}, TINY_SIDE, TINY_SIDE, 8,
+    sl_sketch sketch = {.known = true};
+    sl_sketch_add(&sketch, &(sl_sketch_mark){SL_SKETCH_RING, 0, 0, 20, 6, 1});
+    sl_beam_map(&(sl_direct_beam){true, 30, 21}, &sketch, TINY_SIDE, TINY_SIDE, 8,
                 ((const sl_unet_config *)model->config)->beam_channels, map);
     tiny_unet_predict(model, map, out);
 }
@@ -78,14 +82,14 @@ static void let_rings_speak(sl_model *model) {
 /* Neither deeper blocks nor layers about the beam that the earlier model lacks change what it computes. */
 static void continues(int had, int has, int laid) {
     float first[TINY_VALUES], second[TINY_VALUES];
-    sl_model *earlier = laid_model_of(had, 16, laid, 3), *later = laid_model_of(has, 16, ATTENTION, 4);
+    sl_model *earlier = laid_model_of(had, 16, laid, 3), *later = laid_model_of(has, 16, SKETCH, 4);
     let_rings_speak(earlier);
     let_rings_speak(later);
     predict(later, second);
     predict(earlier, first);
     assert_true(largest_difference(first, second) > 0.01);
     sl_model_free(later);
-    later = laid_model_of(has, 16, ATTENTION, 4);
+    later = laid_model_of(has, 16, SKETCH, 4);
     assert_ok(sl_base_begin(earlier->params, "earlier", later->params));
     predict(later, second);
     assert_true(largest_difference(first, second) < 1e-5);
@@ -97,7 +101,7 @@ static void what_is_new_changes_nothing_at_first(void **state) {
     (void)state;
     for (int had = 1; had <= 2; had++)
         for (int has = had; has <= 4; has++)
-            for (int laid = PLAIN; laid <= ATTENTION; laid++) continues(had, has, laid);
+            for (int laid = PLAIN; laid <= SKETCH; laid++) continues(had, has, laid);
 }
 
 /* The weight of part (y, x) in column k */

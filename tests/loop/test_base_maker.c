@@ -92,7 +92,7 @@ static char *folder_of_latents(const char *maker, const char *holdout_maker) {
     static char folder[SCRATCH_FOLDER_BYTES];
     static float values[SIZE];
     static const char *const caption = "SAXS data showing rings";
-    sl_latent_shard shard = {1, 0, SL_SHAPE(8, 8, 6), values, values, &caption, NULL};
+    sl_latent_shard shard = {1, 0, SL_SHAPE(8, 8, 6), values, values, &caption, NULL, NULL};
     char path[128];
     assert_true(scratch_folder_make(folder));
     snprintf(path, sizeof path, "%s/latents", folder);

@@ -82,6 +82,12 @@ static void cuts_about_an_unknown_beam_add_nothing(void **state) {
     adds_nothing_unless_known(config, "up_blocks.1.cuts.1.down.proj_out.weight");
 }
 
+static void an_unknown_sketch_adds_nothing(void **state) {
+    (void)state;
+    const char *config = CONFIG ", \"_beam_channels\": 302, \"_beam_rays\": 12, \"_beam_sketch\": true}";
+    adds_nothing_unless_known(config, "sketch_in.linear_2.weight");
+}
+
 /* Where places are is told by the last channels of the map: as far left of the beam as right of it is one
  * column, opposite sides are one ray. */
 static void mirrored_places_share_a_column_and_a_ray(void **state) {
@@ -100,8 +106,8 @@ static void mirrored_places_share_a_column_and_a_ray(void **state) {
     sl_output(p.graph, "row", b.row.ring);
     sl_output(p.graph, "ray", b.ray.ring);
     assert_ok(sl_program_finish(&p, NULL));
-    sl_beam_map(&(sl_direct_beam){true, 4 * 8, 4 * 8}, TINY_SIDE, TINY_SIDE, 8, CHANNELS, map);
-    assert_ok(sl_program_set(&p, "beam", map, sizeof map));
+    sl_beam_map(&(sl_direct_beam){true, 4 * 8, 4 * 8}, NULL, TINY_SIDE, TINY_SIDE, 8, CHANNELS, map);
+    assert_ok(sl_program_set(&p, "beam", map, TINY_SIDE * TINY_SIDE * CHANNELS * sizeof *map));
     assert_ok(sl_program_run(&p));
     float column[64], row[64], ray[64];
     assert_ok(sl_program_get(&p, "column", column, sizeof column));
@@ -134,6 +140,10 @@ static void layers_about_the_beam_need_a_map(void **state) {
     refused_naming(CONFIG ", \"_beam_channels\": 84, \"_beam_rays\": 9}", "_beam_rays");
     refused_naming(CONFIG ", \"_beam_channels\": 109, \"_beam_rays\": 1}", "_beam_rays");
     refused_naming(CONFIG ", \"_beam_channels\": 84, \"_beam_cuts\": 2}", "_beam_cuts");
+    refused_naming(CONFIG ", \"_beam_channels\": 200, \"_beam_cuts\": 2, \"_beam_sketch\": true}",
+                   "_beam_sketch");
+    refused_naming(CONFIG ", \"_beam_channels\": 302, \"_beam_profiles\": 2, \"_beam_sketch\": true}",
+                   "_beam_sketch");
 }
 
 int main(void) {
@@ -143,6 +153,7 @@ int main(void) {
         cmocka_unit_test(profiles_about_an_unknown_beam_add_nothing),
         cmocka_unit_test(rays_from_an_unknown_beam_add_nothing),
         cmocka_unit_test(cuts_about_an_unknown_beam_add_nothing),
+        cmocka_unit_test(an_unknown_sketch_adds_nothing),
         cmocka_unit_test(mirrored_places_share_a_column_and_a_ray),
         cmocka_unit_test(layers_about_the_beam_need_a_map),
     };

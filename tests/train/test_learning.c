@@ -266,7 +266,7 @@ static sl_status two_embeddings(void *context, int64_t sample, uint32_t draw, fl
     return SL_OK;
 }
 
-static const sl_denoiser_data two = {NULL, 6, two_latents, two_captions, two_embeddings, NULL};
+static const sl_denoiser_data two = {NULL, 6, two_latents, two_captions, two_embeddings, NULL, NULL};
 
 static uint64_t lineage; /* of the next run */
 static double coarse_weight;
@@ -341,8 +341,10 @@ static double loss_of(const char *keys, sl_denoiser_data data) {
 static void denoiser_learns_what_lies_around_the_beam(void **state) {
     (void)state;
     const char *keys = "\"_beam_channels\": 28";
-    double told = loss_of(keys, (sl_denoiser_data){NULL, 53, sided_latents, two_captions, NULL, some_beam}),
-           not_told = loss_of(keys, (sl_denoiser_data){NULL, 53, sided_latents, two_captions, NULL, NULL});
+    double told = loss_of(keys,
+                          (sl_denoiser_data){NULL, 53, sided_latents, two_captions, NULL, some_beam, NULL}),
+           not_told =
+               loss_of(keys, (sl_denoiser_data){NULL, 53, sided_latents, two_captions, NULL, NULL, NULL});
     if (told > 0.85 * not_told) fail_msg("loss %g with the beam, %g without", told, not_told);
 }
 
@@ -375,7 +377,7 @@ static sl_status drawn_latents(void *context, int64_t sample, uint32_t draw, flo
 
 /* What lies in one piece is told by all of it. */
 static void learns_from(figure what, const char *keys, double at_most) {
-    sl_denoiser_data data = {&what, 53, drawn_latents, two_captions, NULL, some_beam};
+    sl_denoiser_data data = {&what, 53, drawn_latents, two_captions, NULL, some_beam, NULL};
     double with = loss_of(keys, data), without = loss_of("\"_beam_channels\": 28", data);
     if (with > at_most * without) fail_msg("loss %g with %s, %g without", with, keys, without);
 }
@@ -388,7 +390,7 @@ static void denoiser_learns_from_radial_profiles(void **state) {
 static void profiles_learn_more_with_attention(void **state) {
     (void)state;
     figure what = CIRCLES;
-    sl_denoiser_data data = {&what, 53, drawn_latents, two_captions, NULL, some_beam};
+    sl_denoiser_data data = {&what, 53, drawn_latents, two_captions, NULL, some_beam, NULL};
     const char *keys = "\"_beam_channels\": 92, \"_beam_profiles\": 4, \"_beam_attention\": %s";
     char with[128], without[128];
     snprintf(with, sizeof with, keys, "true");
@@ -406,6 +408,41 @@ static void denoiser_learns_from_cuts(void **state) {
 static void denoiser_learns_from_rays(void **state) {
     (void)state;
     learns_from(SECTORS, "\"_beam_channels\": 109, \"_beam_rays\": 24", 0.95);
+}
+
+/* One ring whose radius the caption does not tell. */
+static float radius_of(int64_t sample) {
+    return 6 + (float)(sample * 11 % 23);
+}
+
+static sl_status ringed_latents(void *context, int64_t sample, uint32_t draw, float *out) {
+    (void)context, (void)draw;
+    sl_direct_beam beam = some_beam(NULL, sample);
+    for (int i = 0; i < LATENT; i++) out[i] = -1;
+    for (int row = 0; row < 64; row++)
+        for (int column = 0; column < 64; column++) {
+            double off =
+                hypot(row + 0.5 - beam.row_px, column + 0.5 - beam.column_px) - (double)radius_of(sample);
+            if (fabs(off) < 2)
+                out[(row / 8 * 8 + column / 8) * 4 + row % 8 / 4 * 2 + column % 8 / 4] += 0.25f;
+        }
+    return SL_OK;
+}
+
+static void told_ring(void *context, int64_t sample, sl_sketch *out) {
+    (void)context;
+    *out = (sl_sketch){.known = true};
+    sl_sketch_add(out, &(sl_sketch_mark){SL_SKETCH_RING, 0, 0, radius_of(sample), 4, 1});
+}
+
+static void denoiser_learns_from_a_sketch(void **state) {
+    (void)state;
+    const char *keys = "\"_beam_channels\": 302, \"_beam_rays\": 4, \"_beam_sketch\": true";
+    double told = loss_of(
+               keys, (sl_denoiser_data){NULL, 53, ringed_latents, two_captions, NULL, some_beam, told_ring}),
+           not_told = loss_of(
+               keys, (sl_denoiser_data){NULL, 53, ringed_latents, two_captions, NULL, some_beam, NULL});
+    if (told > 0.8 * not_told) fail_msg("loss %g with a sketch, %g without", told, not_told);
 }
 
 /* A later training must not see the noise again that the one before it has seen; losses can be compared. */
@@ -658,6 +695,7 @@ int main(void) {
         cmocka_unit_test(profiles_learn_more_with_attention),
         cmocka_unit_test(denoiser_learns_from_cuts),
         cmocka_unit_test(denoiser_learns_from_rays),
+        cmocka_unit_test(denoiser_learns_from_a_sketch),
         cmocka_unit_test(means_over_places_weigh_in_training),
         cmocka_unit_test(accumulation_equals_a_big_batch),
         cmocka_unit_test(adapter_learns_and_leaves_the_rest_alone),

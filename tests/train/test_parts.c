@@ -179,7 +179,7 @@ static void latents_are_kept(void **state) {
     for (int i = 0; i < ITEMS * SIZE; i++) mean[i] = (float)i / 4, deviation[i] = 0.5f;
     const char *caption[ITEMS] = {"first", "", "the third"};
     const sl_direct_beam beam[ITEMS] = {{true, 10, -2.5}, {true, 1, 2}, {0}};
-    sl_latent_shard shard = {ITEMS, 70, SL_SHAPE(2, 2, 4), mean, deviation, caption, NULL};
+    sl_latent_shard shard = {ITEMS, 70, SL_SHAPE(2, 2, 4), mean, deviation, caption, NULL, NULL};
     char *folder = tiny_folder(), text[16];
     assert_ok(sl_latents_write(folder, 0, &shard, "maker a"));
     shard.beam = beam;
@@ -214,6 +214,73 @@ static void latents_are_kept(void **state) {
     snprintf(path, sizeof path, "%s/latents-00001.safetensors", folder);
     assert_ok(sl_file_write_atomic(path, "nonsense", 8));
     assert_status(sl_latents_open(folder, NULL, &latents), SL_FORMAT);
+    tiny_folder_drop(folder);
+}
+
+static void sketches_are_kept(void **state) {
+    (void)state;
+    enum { ITEMS = 3, SIZE = 2 * 2 * 4 };
+    float zeros[ITEMS * SIZE] = {0};
+    const char *caption[ITEMS] = {"", "", ""};
+    sl_sketch sketch[ITEMS] = {{.known = true}, {.known = true}, {.known = true}}, out;
+    for (int i = 0; i < 5; i++)
+        sl_sketch_add(&sketch[i < 2 ? 0 : 2],
+                      &(sl_sketch_mark){(sl_sketch_kind)(i % 3), (float)i, 2, 3 + (float)i, 1.5f, 0.5f});
+    sl_latent_shard shard = {ITEMS, 0, SL_SHAPE(2, 2, 4), zeros, zeros, caption, NULL, NULL};
+    char *folder = tiny_folder();
+    assert_ok(sl_latents_write(folder, 0, &shard, "maker"));
+    shard.sketch = sketch, shard.image = ITEMS;
+    assert_ok(sl_latents_write(folder, 1, &shard, "maker"));
+    sl_latents *latents;
+    assert_ok(sl_latents_open(folder, "maker", &latents));
+    sl_latents_sketch(latents, 1, &out);
+    assert_false(out.known);
+    for (int i = 0; i < ITEMS; i++) {
+        sl_latents_sketch(latents, ITEMS + i, &out);
+        assert_true(out.known);
+        assert_int_equal(out.count, sketch[i].count);
+        assert_memory_equal(out.mark, sketch[i].mark, (size_t)out.count * sizeof *out.mark);
+    }
+    sl_latents_close(latents);
+    memset(sketch, 0, sizeof sketch); /* none has a mark */
+    for (int i = 0; i < ITEMS; i++) sketch[i].known = true;
+    assert_ok(sl_latents_write(folder, 1, &shard, "maker"));
+    assert_ok(sl_latents_open(folder, "maker", &latents));
+    sl_latents_sketch(latents, ITEMS, &out);
+    assert_true(out.known && out.count == 0);
+    sl_latents_close(latents);
+    tiny_folder_drop(folder);
+}
+
+/* Ends that lie outside the marks, or too far apart. */
+static void damaged_sketches_are_refused(void **state) {
+    (void)state;
+    enum { ITEMS = 2, SIZE = 2 * 2 * 4, MARKS = SL_SKETCH_MARKS_MAX + 4 };
+    static float zeros[ITEMS * SIZE], marks[MARKS * 6];
+    const int64_t caption_end[ITEMS] = {0, 0};
+    const struct {
+        int64_t end[ITEMS];
+        int64_t numbers;
+        bool fits;
+    } cases[] = {{{1, 2}, 6, true},      {{1, MARKS + 1}, 6, false}, {{3, 2}, 6, false}, {{-1, 2}, 6, false},
+                 {{0, MARKS}, 6, false}, {{4, MARKS}, 6, true},      {{1, 2}, 5, false}};
+    char *folder = tiny_folder(), path[256];
+    snprintf(path, sizeof path, "%s/latents-00000.safetensors", folder);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const sl_safetensors_entry entries[] = {
+            {"mean", SL_F16, SL_F32, SL_SHAPE(ITEMS, 2, 2, 4), zeros},
+            {"deviation", SL_F16, SL_F32, SL_SHAPE(ITEMS, 2, 2, 4), zeros},
+            {"captions", SL_U8, SL_U8, SL_SHAPE(0), zeros},
+            {"caption_end", SL_I64, SL_I64, SL_SHAPE(ITEMS), caption_end},
+            {"sketch", SL_F32, SL_F32, SL_SHAPE(MARKS, cases[i].numbers), marks},
+            {"sketch_end", SL_I64, SL_I64, SL_SHAPE(ITEMS), cases[i].end}};
+        const sl_safetensors_note note = {"maker", "maker"};
+        sl_latents *latents;
+        assert_ok(sl_safetensors_write(path, entries, 6, &note, 1));
+        sl_status status = sl_latents_open(folder, "maker", &latents);
+        assert_int_equal(status, cases[i].fits ? SL_OK : SL_FORMAT);
+        if (status == SL_OK) sl_latents_close(latents);
+    }
     tiny_folder_drop(folder);
 }
 
@@ -294,6 +361,8 @@ int main(void) {
         cmocka_unit_test(spread_timesteps_cover_the_range),
         cmocka_unit_test(a_share_of_the_timesteps_is_noisy),
         cmocka_unit_test(latents_are_kept),
+        cmocka_unit_test(sketches_are_kept),
+        cmocka_unit_test(damaged_sketches_are_refused),
         cmocka_unit_test(ring_width_is_measured),
         cmocka_unit_test(spots_and_errors_are_measured),
         cmocka_unit_test(variants_move_pixels_only_as_allowed),

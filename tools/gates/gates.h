@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "base/progress.h"
 #include "diffusion/bundle.h"
+#include "diffusion/sketch.h"
 #include "image/fingerprint.h"
 #include "loop/evaluate/set_metrics.h"
 #include "loop/judge/metrics.h"
@@ -58,6 +59,7 @@ typedef struct image_row {
     float truth[SL_SIM_ATTRIBUTE_COUNT];     /* of a simulated image */
     float small[SMALL_PIXELS];               /* the expectation's log map, averaged down */
     double grid_db;                          /* grid_measure of the expectation's log map */
+    int32_t told, found;                     /* marks_look in it */
     verdicts verdict[LOOK_COUNT];
 } image_row;
 
@@ -98,6 +100,8 @@ sl_status samples_open(const gates *g, const char *model, const char *folder, co
 void samples_close(sample_set *samples);
 /* Any thread. Both images: sl_image_free. */
 sl_status samples_load(const sample_set *samples, int64_t index, sl_image *measured, sl_image *expectation);
+/* What the sample was told: where the beam is, and what is where; neither known where it was not. */
+const sl_sketch *samples_sketch(const sample_set *samples, int64_t index, sl_beam_place *beam);
 /* The same model with a denoiser and a text encoder that have learnt nothing, written to `folder`. */
 sl_status samples_write_untrained(const char *model, const char *folder);
 
@@ -116,6 +120,15 @@ uint32_t rows_first(image_set set);
  * in 8 pixels over that beside them, dB, of a log map [SIDE_PX, SIDE_PX]: mean over harmonics and directions.
  * Smooth maps without a grid have about -2.5, whatever is seen. */
 double grid_measure(const float *map);
+
+/* ---- marks.c ---- */
+
+/* How many marks of a sketch can be looked for in a log map [SIDE_PX, SIDE_PX] (ten grey levels high, a
+ * quarter of a circle in the frame), and how many stand there: within a pixel, at least half as high. */
+void marks_look(const float *map, const sl_beam_place *beam, const sl_sketch *sketch, int32_t *told,
+                int32_t *found);
+/* Share that stands, mean of the images that were told of any. */
+sl_estimate marks_share(const image_rows *rows);
 
 /* ---- set_figures.c ---- */
 

@@ -77,12 +77,18 @@ static sl_estimate share_passing(const image_rows *rows, look seen, bool family,
     return judged ? sl_proportion(passed, judged, 0, 0.95) : unknown;
 }
 
-/* A model that blurs its rings leaves the tests of rings nothing to find fault with. */
-static sl_estimate share_followed(const image_rows *rows) {
-    int64_t followed = 0;
-    for (int64_t i = 0; i < rows->count; i++)
-        followed += rows->row[i].verdict[LOOK_EXPECTATION].applies[SL_PHYSICAL_ARC_SHAPE];
-    return rows->count ? sl_proportion(followed, rows->count, 0, 0.95) : unknown;
+static sl_estimate share_with(const image_rows *rows, sl_physical_test test) {
+    int64_t with = 0;
+    for (int64_t i = 0; i < rows->count; i++) with += rows->row[i].verdict[LOOK_EXPECTATION].applies[test];
+    return rows->count ? sl_proportion(with, rows->count, 0, 0.95) : unknown;
+}
+
+/* A model that blurs its rings leaves the tests of rings nothing to find fault with, and one whose rings keep
+ * no ratio that of lattices. */
+static gate_row shares_with(const gates *g, sl_physical_test test) {
+    return (gate_row){share_with(&g->set[SET_SAMPLES], test), share_with(&g->set[SET_CLEAN], test),
+                      share_with(&g->set[SET_ROUND_TRIP], test), share_with(&g->set[SET_UNTRAINED], test),
+                      false};
 }
 
 static void fill_tests(const gates *g, gate_row row[GATE_COUNT]) {
@@ -260,9 +266,11 @@ sl_status report_write(gates *g, FILE *file) {
     row[GATE_CAPTIONS] =
         (gate_row){obeyed_all.samples, obeyed_all.limit, obeyed_all.round_trip, obeyed_all.untrained, false};
     fill_tests(g, row);
-    row[GATE_FOLLOWED] =
-        (gate_row){share_followed(&g->set[SET_SAMPLES]), share_followed(&g->set[SET_CLEAN]),
-                   share_followed(&g->set[SET_ROUND_TRIP]), share_followed(&g->set[SET_UNTRAINED]), false};
+    row[GATE_FOLLOWED] = shares_with(g, SL_PHYSICAL_ARC_SHAPE);
+    row[GATE_LATTICES] = shares_with(g, SL_PHYSICAL_LATTICE_RATIO);
+    row[GATE_MARKS] =
+        (gate_row){marks_share(&g->set[SET_SAMPLES]), marks_share(&g->set[SET_CLEAN]),
+                   marks_share(&g->set[SET_ROUND_TRIP]), marks_share(&g->set[SET_UNTRAINED]), false};
     SL_TRY(fill_copies(g, row));
     fprintf(file,
             "%lld samples of `%s` (%s), %lld steps, guidance %g (of levels %g) from %g to %g of the noise "

@@ -8,6 +8,7 @@
 #include "loop/classify/feed_workspace.h"
 #include "loop/evaluate/measured_set.h"
 #include "loop/shipped.h"
+#include "loop/simulate/sketch_of_sample.h"
 #include "loop/train/base_internal.h"
 #include "train/classifier/classifier.h"
 #include "train/vae/vae_train.h"
@@ -55,6 +56,12 @@ typedef struct work {
     float input[BATCH][BACKBONE_PX * BACKBONE_PX];
 } work;
 
+/* Where beam and marks of an image are, or should be. */
+typedef struct placing {
+    sl_beam_place beam;
+    sl_sketch sketch;
+} placing;
+
 /* ---- where images come from ---- */
 
 static sl_status simulate_one(work *w, int64_t index, int worker, bool measured) {
@@ -94,21 +101,25 @@ static sl_status replace_expectation(const work *w, int64_t index, sl_sim_sample
     return SL_OK;
 }
 
-static sl_status simulate(work *w, int64_t index, int worker, image_row *row, sl_image *measured,
-                          sl_image *expectation) {
+static sl_status simulate(work *w, int64_t index, int worker, image_row *row, placing *told,
+                          sl_image *measured, sl_image *expectation) {
     sl_sim_sample *s = &w->sample[worker];
     SL_TRY(simulate_one(w, index, worker, about[w->set].measured));
     if (w->coder) SL_TRY(replace_expectation(w, index, s));
     snprintf(row->caption, sizeof row->caption, "%s", s->caption);
     memcpy(row->truth, s->attribute, sizeof row->truth);
+    told->beam = (sl_beam_place){.known = true, .row_px = s->beam_row_px, .column_px = s->beam_column_px};
+    sl_sketch_of_sample(s, &told->sketch);
     if (about[w->set].measured) SL_TRY(sl_image_copy(&s->measured, measured));
     SL_TRY(sl_image_new(SIDE_PX, SIDE_PX, expectation));
     memcpy(expectation->value, s->mean_counts, PIXELS * sizeof(float));
     return SL_OK;
 }
 
-static sl_status load(work *w, int64_t index, image_row *row, sl_image *measured, sl_image *expectation) {
+static sl_status load(work *w, int64_t index, image_row *row, placing *told, sl_image *measured,
+                      sl_image *expectation) {
     snprintf(row->caption, sizeof row->caption, "%s", w->g->set[SET_CLEAN].row[index].caption);
+    told->sketch = *samples_sketch(w->samples, index, &told->beam);
     SL_TRY(samples_load(w->samples, index, measured, expectation));
     if (measured->height_px == SIDE_PX && measured->width_px == SIDE_PX) return SL_OK;
     return sl_fail(SL_UNSUPPORTED, "images of %d x %d pixels: the gates are for models that make %d x %d",
@@ -140,13 +151,14 @@ static sl_status judge(const image_row *row, const sl_image *image, look seen, s
     return SL_OK;
 }
 
-static sl_status describe_expectation(const sl_image *expectation, image_row *row) {
+static sl_status describe_expectation(const placing *told, const sl_image *expectation, image_row *row) {
     double level;
     sl_image map, small;
     SL_TRY(sl_log_map_level(expectation->value, PIXELS, &level));
     SL_TRY(sl_image_new(SIDE_PX, SIDE_PX, &map));
     sl_log_map_encode(expectation->value, PIXELS, level, map.value);
     row->grid_db = grid_measure(map.value);
+    marks_look(map.value, &told->beam, &told->sketch, &row->told, &row->found);
     sl_status status = sl_image_average_down(&map, SMALL_PX, &small);
     if (!status) {
         memcpy(row->small, small.value, sizeof row->small);
@@ -169,12 +181,13 @@ static sl_status describe_measured(const sl_image *measured, const sl_image *exp
     return sl_prepare_image(measured, BACKBONE_PX, input);
 }
 
-static sl_status measure(work *w, int64_t task, const sl_image *measured, const sl_image *expectation) {
+static sl_status measure(work *w, int64_t task, const placing *told, const sl_image *measured,
+                         const sl_image *expectation) {
     image_row *row = &w->row[w->first + task];
     const struct set_about *set = &about[w->set];
     sl_physical_blind blind = {0};
     row->technique = (int32_t)sl_technique_of_caption(row->caption);
-    if (set->expectation) SL_TRY(describe_expectation(expectation, row));
+    if (set->expectation) SL_TRY(describe_expectation(told, expectation, row));
     if (set->judged) {
         SL_TRY(judge(row, measured, LOOK_MEASURED, &blind, &row->verdict[LOOK_MEASURED]));
         SL_TRY(judge(row, expectation, LOOK_EXPECTATION, NULL, &row->verdict[LOOK_EXPECTATION]));
@@ -186,9 +199,11 @@ static sl_status make_task(void *context, int64_t task, int worker) {
     work *w = context;
     sl_image measured = {0}, expectation = {0};
     int64_t index = w->first + task;
-    sl_status status = w->samples ? load(w, index, &w->row[index], &measured, &expectation)
-                                  : simulate(w, index, worker, &w->row[index], &measured, &expectation);
-    if (!status) status = measure(w, task, &measured, &expectation);
+    placing told = {0};
+    sl_status status = w->samples
+                           ? load(w, index, &w->row[index], &told, &measured, &expectation)
+                           : simulate(w, index, worker, &w->row[index], &told, &measured, &expectation);
+    if (!status) status = measure(w, task, &told, &measured, &expectation);
     sl_image_free(&measured);
     sl_image_free(&expectation);
     return sl_context(status, "%s image %lld", about[w->set].name, (long long)index);

@@ -14,6 +14,8 @@
 
 typedef struct kept {
     const char *measured, *expectation; /* objects */
+    sl_beam_place beam;                 /* as the record has it */
+    sl_sketch *sketch;
 } kept;
 
 struct sample_set {
@@ -23,6 +25,15 @@ struct sample_set {
     kept *item;
     int64_t count;
 };
+
+static sl_status keep_told(sample_set *s, const sl_image_record *record, const char *expectation,
+                           const json_t *provenance) {
+    kept *item = &s->item[record->run_index];
+    const json_t *marks = json_object_get(provenance, "sketch");
+    *item = (kept){sl_arena_strdup(s->arena, record->object_hash), sl_arena_strdup(s->arena, expectation),
+                   sl_recorded_beam(provenance), SL_NEW(s->arena, sl_sketch, 1)};
+    return marks ? sl_sketch_read(marks, item->sketch) : SL_OK;
+}
 
 static sl_status keep_record(sample_set *s, const sl_image_record *record) {
     json_t *provenance;
@@ -45,8 +56,7 @@ static sl_status keep_record(sample_set *s, const sl_image_record *record) {
                          "folder away",
                          (long long)record->id);
     else
-        s->item[record->run_index] =
-            (kept){sl_arena_strdup(s->arena, record->object_hash), sl_arena_strdup(s->arena, expectation)};
+        status = keep_told(s, record, expectation, provenance);
     json_decref(provenance);
     return status;
 }
@@ -180,6 +190,11 @@ sl_status samples_load(const sample_set *s, int64_t index, sl_image *measured, s
     sl_status status = sl_workspace_get_image(s->workspace, s->item[index].expectation, expectation);
     if (status) sl_image_free(measured);
     return status;
+}
+
+const sl_sketch *samples_sketch(const sample_set *s, int64_t index, sl_beam_place *beam) {
+    *beam = s->item[index].beam;
+    return s->item[index].sketch;
 }
 
 sl_status samples_write_untrained(const char *model, const char *folder) {

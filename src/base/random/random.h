@@ -36,6 +36,7 @@ typedef enum sl_stream {
     SL_STREAM_BOOTSTRAP,
     SL_STREAM_TEST,
     SL_STREAM_BEAM,
+    SL_STREAM_SKETCH,
 } sl_stream;
 
 /* One block of the generator itself: four words of a key and a counter. */

@@ -99,7 +99,7 @@ static sl_status fill_beam(sl_bench *b, sl_value value) {
     float *data;
     SL_TRY(sl_alloc(&data, (size_t)(dim[0] * size), sizeof *data));
     for (int64_t n = 0; n < dim[0]; n++)
-        sl_beam_map(&beam, dim[1], dim[2], PLACE_PX, dim[3], data + n * size);
+        sl_beam_map(&beam, NULL, dim[1], dim[2], PLACE_PX, dim[3], data + n * size);
     sl_status status = sl_plan_upload(b->plan, value, data, (size_t)(dim[0] * size) * sizeof *data);
     sl_free(data);
     return status;

@@ -4,12 +4,14 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/random/random.h"
+#include "base/threads.h"
 #include "diffusion/pipeline.h"
 #include "image/frame.h"
 #include "loop/engine.h"
 #include "loop/image_folder.h"
 #include "loop/job.h"
 #include "loop/generate/measure_decoded.h"
+#include "loop/generate/usual_sketch.h"
 #include "loop/model_folder.h"
 #include "loop/origin.h"
 #include "loop/picture.h"
@@ -76,6 +78,11 @@ const sl_option sl_generate_options[] = {
     SL_OPTION_TEXT(sl_generate_settings, beam, "beam", 0, "auto", "PLACE",
                    "where the direct beam is, for models that take it: ROW,COLUMN in px, none to leave it to "
                    "the model, or auto: drawn as instruments have it, where the prompt says"),
+    SL_OPTION_TEXT(
+        sl_generate_settings, sketch, "sketch", 0, "auto", "MARKS",
+        "where rings, arcs and spots are, for models that take it: a JSON file of marks "
+        "(docs/sketch.md), none to leave it to the model, or auto: as simulated images have them of "
+        "which the prompt is true; with an adapter, which has learnt places of its own, none"),
     SL_OPTION_TEXT(sl_generate_settings, detector, "detector", 0, NULL, "NAME",
                    "measure with this detector (pilatus-1m, eiger2-4m, ..., none; default: from the prompt)"),
     SL_OPTION_REAL(sl_generate_settings, exposure, "exposure", 0, "1", 1e-6, 1e6, "",
@@ -102,6 +109,14 @@ static const struct noise_name {
     const char *name;
 } noises[] = {{SL_NOISE_COUNTER, "counter"}, {SL_NOISE_TORCH, "torch"}, {SL_NOISE_TORCH_CUDA, "torch-cuda"}};
 
+/* What images first..first+count-1 are made from, each [count]. */
+typedef struct batch {
+    int64_t first, count;
+    const char **prompts, **negatives;
+    sl_direct_beam *beams;
+    sl_sketch *sketches;
+} batch;
+
 /* All that one run works with. */
 typedef struct run {
     const sl_generate_settings *settings;
@@ -116,11 +131,14 @@ typedef struct run {
     sl_image mask;
     sl_direct_beam beam; /* given; not known: `draws_beam` tells which */
     bool draws_beam;
+    sl_sketch sketch; /* the same */
+    bool draws_sketch;
     json_t *common; /* provenance that all images share */
     const char *sampler_name;
     sl_id run, round;
     int64_t first, end; /* indices of this shard */
-    float *latents;     /* of the whole shard where they are to be saved */
+    batch batch;
+    float *latents; /* of the whole shard where they are to be saved */
     sl_shape latent_shape;
     FILE *metadata;
     sl_generate_result *result;
@@ -205,13 +223,50 @@ static sl_status read_beam(run *r) {
     return SL_OK;
 }
 
-/* Of image `index`, whose side is `size_px`. */
-static sl_direct_beam beam_of(const run *r, const char *prompt, int64_t index, double size_px) {
+/* Of the images that are made. */
+static int32_t side_px(const run *r) {
+    return (int32_t)(r->settings->size_px ? r->settings->size_px : sl_bundle_side_px(r->bundle));
+}
+
+static sl_direct_beam beam_of(const run *r, const char *prompt, int64_t index) {
     if (!r->draws_beam || !sl_pipeline_takes_beam(r->pipeline)) return r->beam;
     sl_random random = sl_random_stream((uint64_t)r->settings->seed, SL_STREAM_BEAM, (uint32_t)index);
     double row, column;
     if (!sl_usual_beam_of_caption(prompt, &random, &row, &column)) return (sl_direct_beam){0};
-    return (sl_direct_beam){true, row * size_px, column * size_px};
+    return (sl_direct_beam){true, row * side_px(r), column * side_px(r)};
+}
+
+/* The option --sketch: a list of marks, or a file with one. */
+static sl_status read_sketch(run *r) {
+    const char *text = r->settings->sketch ? r->settings->sketch : "auto";
+    const bool is_list = text[0] == '[';
+    json_t *json;
+    r->draws_sketch = strcmp(text, "auto") == 0 && !r->settings->lora;
+    if (strcmp(text, "auto") == 0 || strcmp(text, "none") == 0) return SL_OK;
+    if (!sl_pipeline_takes_sketch(r->pipeline))
+        return sl_fail(SL_UNSUPPORTED, "--sketch: this model cannot be told where rings, arcs and spots are");
+    SL_TRY(is_list ? sl_json_parse(text, strlen(text), "--sketch", &json) : sl_json_read(text, &json));
+    sl_status status =
+        sl_context(sl_sketch_read(json, &r->sketch), "--sketch '%s'", is_list ? "[...]" : text);
+    json_decref(json);
+    return status;
+}
+
+/* What is where in image i of the batch, whose beam is known. */
+static sl_status sketch_one(void *context, int64_t i, int worker) {
+    run *r = context;
+    const batch *b = &r->batch;
+    (void)worker;
+    b->sketches[i] = r->sketch;
+    if (r->sketch.known && !b->beams[i].known)
+        return sl_fail(SL_INVALID,
+                       "image %lld: --sketch needs to know where the beam is: give --beam ROW,COLUMN",
+                       (long long)(b->first + i));
+    if (!r->draws_sketch || !sl_pipeline_takes_sketch(r->pipeline)) return SL_OK;
+    sl_random random =
+        sl_random_stream((uint64_t)r->settings->seed, SL_STREAM_SKETCH, (uint32_t)(b->first + i));
+    return sl_usual_sketch_draw(b->prompts[i], &b->beams[i], side_px(r), sl_random_u64(&random),
+                                &b->sketches[i]);
 }
 
 /* What was asked of the measurement beyond what prompt and seed decide. */
@@ -219,6 +274,9 @@ static sl_status describe_measurement(run *r) {
     const sl_generate_settings *s = r->settings;
     json_t *asked = json_object();
     if (s->beam && strcmp(s->beam, "auto") != 0) json_object_set_new(asked, "beam", json_string(s->beam));
+    if (s->sketch && strcmp(s->sketch, "auto") != 0)
+        json_object_set_new(asked, "sketch",
+                            json_string(s->sketch[0] == '[' ? "given" : sl_path_base(s->sketch)));
     if (s->detector) json_object_set_new(asked, "detector", json_string(s->detector));
     if (s->beamstop) json_object_set_new(asked, "beamstop", json_string(s->beamstop));
     if (s->exposure != 1) json_object_set_new(asked, "exposure", json_real(s->exposure));
@@ -347,10 +405,14 @@ static sl_status keep_in_memory(run *r, sl_image *image, const json_t *provenanc
     return *r->kept_provenance ? SL_OK : sl_fail(SL_MEMORY, "out of memory");
 }
 
+/* The image at `place` of the batch. */
 static sl_status finish_image(run *r, const float *decoded, int32_t height, int32_t width, int channels,
-                              int64_t index, const sl_direct_beam *beam) {
+                              int64_t place) {
     const sl_generate_settings *s = r->settings;
-    const char *prompt = r->prompts[index % r->prompt_count];
+    const sl_direct_beam *beam = &r->batch.beams[place];
+    const sl_sketch *sketch = &r->batch.sketches[place];
+    const char *prompt = r->batch.prompts[place];
+    int64_t index = r->batch.first + place;
     const sl_decoded_settings chain = {s->detector, s->beamstop,   r->mask.value ? &r->mask : NULL,
                                        s->exposure, s->noise_free, *beam};
     json_t *provenance = json_deep_copy(r->common);
@@ -361,6 +423,7 @@ static sl_status finish_image(run *r, const float *decoded, int32_t height, int3
         json_object_set_new(
             provenance, "beam",
             json_pack("{s:f, s:f}", "row_px", chain.beam.row_px, "column_px", chain.beam.column_px));
+    if (sketch->known) json_object_set_new(provenance, "sketch", sl_sketch_json(sketch));
     sl_status status =
         sl_measure_decoded(r->bundle, decoded, height, width, channels, prompt, &chain, (uint64_t)s->seed,
                            (uint32_t)index, provenance, &image, r->workspace ? &expectation : NULL);
@@ -406,25 +469,38 @@ static sl_status write_latents(run *r) {
     return sl_safetensors_write(r->settings->save_latents, &entry, 1, NULL, 0);
 }
 
-/* Images first..first+count-1: denoise, decode, measure, keep. */
-static sl_status make_batch(run *r, int64_t first, int64_t count, const sl_progress *progress) {
-    const sl_generate_settings *s = r->settings;
-    const char **prompts = SL_NEW(r->arena, const char *, count),
-               **negatives = SL_NEW(r->arena, const char *, count);
-    sl_direct_beam *beams = SL_NEW(r->arena, sl_direct_beam, count);
-    double size_px = (double)(s->size_px ? s->size_px : sl_bundle_side_px(r->bundle));
+static void batch_new(run *r) {
+    int64_t most = r->settings->batch;
+    r->batch.prompts = SL_NEW(r->arena, const char *, most);
+    r->batch.negatives = SL_NEW(r->arena, const char *, most);
+    r->batch.beams = SL_NEW(r->arena, sl_direct_beam, most);
+    r->batch.sketches = SL_NEW(r->arena, sl_sketch, most);
+}
+
+/* What images first..first+count-1 are made from. */
+static sl_status batch_fill(run *r, int64_t first, int64_t count) {
+    batch *b = &r->batch;
+    b->first = first, b->count = count;
     for (int64_t i = 0; i < count; i++) {
-        prompts[i] = r->prompts[(first + i) % r->prompt_count];
-        negatives[i] = s->negative ? s->negative : "";
-        beams[i] = beam_of(r, prompts[i], first + i, size_px);
+        b->prompts[i] = r->prompts[(first + i) % r->prompt_count];
+        b->negatives[i] = r->settings->negative ? r->settings->negative : "";
+        b->beams[i] = beam_of(r, b->prompts[i], first + i);
     }
+    return sl_parallel_try(count, sketch_one, r);
+}
+
+/* Denoise, decode, measure, keep. */
+static sl_status make_batch(run *r, const sl_progress *progress) {
+    const sl_generate_settings *s = r->settings;
+    const batch *b = &r->batch;
     sl_progress quiet = {.cancel = progress ? progress->cancel : NULL};
     sl_generation generation = {
-        .count = count,
-        .prompts = prompts,
-        .negatives = negatives,
-        .prompt_count = count,
-        .beams = beams,
+        .count = b->count,
+        .prompts = b->prompts,
+        .negatives = b->negatives,
+        .prompt_count = b->count,
+        .beams = b->beams,
+        .sketches = b->sketches,
         .height = s->size_px,
         .width = s->size_px,
         .steps = (int)s->steps,
@@ -433,30 +509,32 @@ static sl_status make_batch(run *r, int64_t first, int64_t count, const sl_progr
         .sampler = &r->sampler,
         .noise = noises[s->rng].kind,
         .seed = (uint64_t)s->seed,
-        .first_image = (uint32_t)first,
-        .batch = count,
+        .first_image = (uint32_t)b->first,
+        .batch = b->count,
         .progress = &quiet,
     };
     sl_generated made;
     SL_TRY(sl_pipeline_generate(r->pipeline, &generation, &made));
     r->result->cut_prompts += made.cut_prompts;
     if (made.tile_px) json_object_set_new(r->common, "vae_tile_px", json_integer((json_int_t)made.tile_px));
-    sl_status status = keep_latents(r, &made.latents, first);
+    sl_status status = keep_latents(r, &made.latents, b->first);
     const sl_shape *shape = &made.images.shape;
     int64_t each = shape->dim[1] * shape->dim[2] * shape->dim[3];
-    for (int64_t i = 0; i < count && !status; i++)
+    for (int64_t i = 0; i < b->count && !status; i++)
         status = finish_image(r, (const float *)made.images.data + i * each, (int32_t)shape->dim[1],
-                              (int32_t)shape->dim[2], (int)shape->dim[3], first + i, &beams[i]);
+                              (int32_t)shape->dim[2], (int)shape->dim[3], i);
     sl_generated_free(&made);
     return status;
 }
 
 static sl_status make_all(run *r, const sl_progress *progress) {
     int64_t total = r->end - r->first;
+    batch_new(r);
     for (int64_t at = r->first; at < r->end; at += r->settings->batch) {
         int64_t count = r->end - at < r->settings->batch ? r->end - at : r->settings->batch;
         SL_TRY(sl_progress_check(progress));
-        SL_TRY(make_batch(r, at, count, progress));
+        SL_TRY(batch_fill(r, at, count));
+        SL_TRY(make_batch(r, progress));
         sl_progress_tell(progress, "generating", "image", at + count - r->first, total, NULL);
     }
     return write_latents(r);
@@ -466,6 +544,7 @@ static sl_status generate_into(run *r, const sl_progress *progress) {
     sl_file_writer metadata = {0};
     SL_TRY(load_model(r));
     SL_TRY(read_beam(r));
+    SL_TRY(read_sketch(r));
     SL_TRY(read_mask(r));
     SL_TRY(describe_run(r));
     if (r->settings->out) {

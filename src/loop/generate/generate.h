@@ -8,7 +8,7 @@
 
 typedef struct sl_generate_settings {
     const char *model, *lora, *negative, *sampler, *out, *save_latents, *shard;
-    const char *beam, *detector, *beamstop, *mask;
+    const char *beam, *sketch, *detector, *beamstop, *mask;
     int64_t count, seed, steps, batch, size_px;
     double guidance, level_guidance, guidance_from, guidance_to, guidance_rescale;
     double eta, brightness_deviation, lora_scale, exposure;

@@ -38,7 +38,7 @@ static const char unet_text[] =
     "1,"
     " \"mid_block_scale_factor\": 1, \"use_linear_projection\": true, \"_beam_channels\": %d, "
     "\"_beam_rings\": %lld, \"_beam_rays\": %lld, \"_beam_profiles\": %lld, \"_beam_cuts\": %lld, "
-    "\"_beam_attention\": %s}";
+    "\"_beam_attention\": %s, \"_beam_sketch\": %s}";
 
 static const char text_text[] =
     "{\"architectures\": [\"CLIPTextModel\"], \"model_type\": \"clip_text_model\", \"vocab_size\": %d,"
@@ -97,11 +97,14 @@ static void begin_smooth(const sl_param *param, int parts) {
 
 sl_status sl_base_unet_new(uint64_t seed, const sl_base_unet *shape, sl_model **out) {
     char text[sizeof unet_text + 160];
-    sl_unet_config about_beam = {
-        .beam_rays = shape->rays, .beam_profiles = shape->profiles, .beam_cuts = shape->cuts};
+    sl_unet_config about_beam = {.beam_rays = shape->rays,
+                                 .beam_profiles = shape->profiles,
+                                 .beam_cuts = shape->cuts,
+                                 .beam_sketch = shape->sketch};
     snprintf(text, sizeof text, unet_text, (long long)shape->layers, (long long)shape->latent_side,
              sl_beam_channels_for(&about_beam), (long long)shape->rings, (long long)shape->rays,
-             (long long)shape->profiles, (long long)shape->cuts, shape->attention ? "true" : "false");
+             (long long)shape->profiles, (long long)shape->cuts, shape->attention ? "true" : "false",
+             shape->sketch ? "true" : "false");
     SL_TRY(model_of(text, seed, out));
     for (int i = 0; i < sl_params_count((*out)->params); i++) {
         const sl_param *param = sl_params_at((*out)->params, i);

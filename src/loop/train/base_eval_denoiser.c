@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "diffusion/pipeline.h"
 #include "loop/judge/metrics.h"
+#include "loop/simulate/sketch_of_sample.h"
 #include "xray/log_map.h"
 #include "xray/physical_test.h"
 
@@ -62,8 +63,10 @@ typedef struct work {
 static sl_status generate(work *w, int64_t first, int count, sl_generated *out) {
     const char *captions[BATCH], *none[BATCH];
     sl_direct_beam beams[BATCH];
+    sl_sketch sketches[BATCH];
     for (int i = 0; i < count; i++) {
         beams[i] = (sl_direct_beam){true, w->sample[i].beam_row_px, w->sample[i].beam_column_px};
+        sl_sketch_of_sample(&w->sample[i], &sketches[i]);
         captions[i] = w->sample[i].caption;
         none[i] = "";
     }
@@ -72,6 +75,7 @@ static sl_status generate(work *w, int64_t first, int count, sl_generated *out) 
                                 .negatives = none,
                                 .prompt_count = count,
                                 .beams = beams,
+                                .sketches = sketches,
                                 .steps = STEPS,
                                 .way = w->bundle->way,
                                 .sampler = &w->bundle->sampler,

@@ -22,6 +22,7 @@ enum { SL_BASE_TOKENS = 48 };
 #define SL_BASE_UNET_PROFILES  4
 #define SL_BASE_UNET_CUTS      8
 #define SL_BASE_UNET_ATTENTION 1
+#define SL_BASE_UNET_SKETCH    1
 #define SL_BASE_TEXT(number)   SL_BASE_TEXT_(number)
 #define SL_BASE_TEXT_(number)  #number
 
@@ -61,7 +62,7 @@ sl_status sl_base_vae_new(uint64_t seed, sl_model **out);
 /* The denoiser's shape: residual blocks a level, and what model/unet.h says of layers about the beam. */
 typedef struct sl_base_unet {
     int64_t layers, rings, rays, profiles, cuts;
-    int64_t attention; /* 1 or 0 */
+    int64_t attention, sketch; /* 1 or 0 */
     int64_t latent_side;
 } sl_base_unet;
 /* As the settings ask; what they leave open is as in the denoiser that it begins with, or as usual where that

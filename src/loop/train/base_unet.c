@@ -41,6 +41,11 @@ static sl_direct_beam beam(void *context, int64_t sample) {
     return sl_latents_beam(source->latents, sample);
 }
 
+static void sketch(void *context, int64_t sample, sl_sketch *out) {
+    const caption_source *source = context;
+    sl_latents_sketch(source->latents, sample, out);
+}
+
 /* ---- vocabulary ---- */
 
 static sl_status learn_vocabulary(const sl_base_settings *settings, const sl_latents *latents,
@@ -196,7 +201,9 @@ static json_t *recorded_of(const sl_base_settings *settings, const sl_denoiser_r
     const struct {
         const char *name;
         double share;
-    } later[] = {{"noisy", settings->unet_noisy}, {"coarse", settings->unet_coarse}};
+    } later[] = {{"noisy", settings->unet_noisy},
+                 {"coarse", settings->unet_coarse},
+                 {"sketch_dropout", s->shape.sketch ? settings->sketch_dropout : 0}};
     json_t *recorded = json_pack("{s:i, s:i, s:f, s:f, s:f, s:f, s:i}", "batch", recipe->batch, "accumulate",
                                  (int)settings->unet_accumulate, "rate", settings->unet_rate, "ema",
                                  settings->unet_ema, "caption_dropout", recipe->caption_dropout,
@@ -221,8 +228,8 @@ static sl_status train_with(const sl_base_settings *settings, const sl_progress 
     uint64_t seed = (uint64_t)settings->seed;
     caption_source train_source = {s->train, s->tokenizer, seed ^ recipe->lineage},
                    holdout_source = {s->holdout, s->tokenizer, seed + 1};
-    sl_denoiser_data data = {&train_source, sl_latents_count(s->train), latent, ids, NULL, beam},
-                     held = {&holdout_source, sl_latents_count(s->holdout), latent, ids, NULL, beam};
+    sl_denoiser_data data = {&train_source, sl_latents_count(s->train), latent, ids, NULL, beam, sketch},
+                     held = {&holdout_source, sl_latents_count(s->holdout), latent, ids, NULL, beam, sketch};
     json_t *recorded = recorded_of(settings, recipe, s);
     sl_train_options options =
         sl_base_train_options(settings, folder.text, settings->unet_steps, settings->unet_rate,
@@ -257,6 +264,7 @@ static sl_status train(const sl_base_settings *settings, const sl_progress *prog
                                  .spread_timesteps = true,
                                  .caption_dropout = settings->caption_dropout,
                                  .beam_dropout = settings->beam_dropout,
+                                 .sketch_dropout = settings->sketch_dropout,
                                  .coarse_weight = settings->unet_coarse,
                                  .holdout_draws = HOLDOUT_DRAWS,
                                  .dtype = dtype};

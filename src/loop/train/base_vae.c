@@ -124,6 +124,7 @@ typedef struct encode_work {
     sl_feed_about *about;            /* [SHARD] */
     const char *caption[SHARD];
     sl_direct_beam beam[SHARD];
+    sl_sketch *sketch; /* [SHARD] */
 } encode_work;
 
 static sl_status encode_work_new(const sl_base_settings *settings, sl_model *vae, const sl_feed *feed,
@@ -135,6 +136,7 @@ static sl_status encode_work_new(const sl_base_settings *settings, sl_model *vae
     SL_TRY(sl_alloc(&out->image, (size_t)CODE_BATCH * (size_t)side * (size_t)side, sizeof(float)));
     SL_TRY(sl_alloc(&out->mean, (size_t)(SHARD * out->size), sizeof(float)));
     SL_TRY(sl_alloc(&out->deviation, (size_t)(SHARD * out->size), sizeof(float)));
+    SL_TRY(sl_alloc(&out->sketch, SHARD, sizeof *out->sketch));
     return sl_alloc(&out->about, SHARD, sizeof *out->about);
 }
 
@@ -143,6 +145,7 @@ static void encode_work_free(encode_work *work) {
     sl_free(work->image);
     sl_free(work->mean);
     sl_free(work->deviation);
+    sl_free(work->sketch);
     sl_free(work->about);
 }
 
@@ -161,6 +164,7 @@ static sl_status encode_shard(encode_work *w, int number, int items, int64_t fir
         for (int i = at; i < at + count; i++) {
             w->caption[i] = w->about[i].caption;
             w->beam[i] = w->about[i].beam;
+            w->sketch[i] = w->about[i].sketch;
         }
         sl_progress_tell(progress, "encoding images", "image", wanted[count - 1] + 1 - first, total, NULL);
     }
@@ -187,7 +191,8 @@ static sl_status encode_all(const sl_base_settings *settings, const sl_progress 
                                  .mean = work.mean,
                                  .deviation = work.deviation,
                                  .caption = work.caption,
-                                 .beam = work.beam};
+                                 .beam = work.beam,
+                                 .sketch = work.sketch};
         SL_GUARD(status, sl_latents_write(folder, number, &shard, maker), done);
     }
 done:

@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "loop/classify/feed_workspace.h"
+#include "loop/simulate/sketch_of_sample.h"
 #include "xray/log_map.h"
 
 #include <stdio.h>
@@ -51,6 +52,7 @@ static void describe(const sl_sim_sample *sample, sl_feed_about *out) {
     snprintf(out->caption, sizeof out->caption, "%s", sample->caption);
     memcpy(out->attribute, sample->attribute, sizeof sample->attribute);
     out->beam = (sl_direct_beam){true, sample->beam_row_px, sample->beam_column_px};
+    sl_sketch_of_sample(sample, &out->sketch);
     out->augment = SL_AUGMENT_FLIP_LEFT_RIGHT;
     if (!sample->is_grazing) out->augment |= SL_AUGMENT_FLIP_UP_DOWN | SL_AUGMENT_TURN;
 }

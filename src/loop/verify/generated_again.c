@@ -1,6 +1,7 @@
 #include "loop/generate/generate.h"
 #include "loop/verify/again.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* Keys of a record and the options of `generate` that they were. What was asked of the measurement stands in
@@ -49,6 +50,11 @@ static sl_status read_settings(const json_t *p, sl_arena *arena, sl_generate_set
         json_object_set_new(options, "beam",
                             json_sprintf("%.17g,%.17g", json_number_value(json_object_get(beam, "row_px")),
                                          json_number_value(json_object_get(beam, "column_px"))));
+    /* and what was where; nothing, unless it is told */
+    const json_t *sketch = json_object_get(p, "sketch");
+    char *marks = sketch ? sl_json_canonical(sketch) : NULL;
+    json_object_set_new(options, "sketch", json_string(marks ? marks : "none"));
+    free(marks);
     sl_status status = sl_options_from_json(sl_generate_options, options, arena, out);
     json_decref(options);
     return sl_context(status, "reading its record");

@@ -131,7 +131,7 @@ static void add_tags(sl_scene *scene, const sl_sim_sample *sample, sl_text *text
             if (sample->feature[i].visible &&
                 (sample->feature[i].kind == SL_FEATURE_RING || sample->feature[i].kind == SL_FEATURE_ARC))
                 width = fmin(width, sample->feature[i].width_px * 256 / sample->size_px);
-        sl_text_add(text, width < 5 ? "; sharp" : "; broad");
+        sl_text_add(text, width < SL_SIM_RING_SHARP_BELOW_PX ? "; sharp" : "; broad");
     }
     if (scene->spotty && scene_chance(scene, share)) sl_text_add(text, "; spotty");
     if (aperture_shows(scene) && scene_chance(scene, share)) sl_text_add(text, "; round aperture");

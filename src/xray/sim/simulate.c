@@ -61,11 +61,24 @@ const char *sl_sim_attribute_id(sl_sim_attribute attribute) {
     return attribute < SL_SIM_ATTRIBUTE_COUNT ? ids[attribute] : "?";
 }
 
+/* How often a class is seen with the other one of SAXS and WAXS. */
+static const double other_share[SL_SIM_CLASS_COUNT] = {[SL_SIM_EMPTY] = 0.4, [SL_SIM_SPOTS] = 0.25};
+
+static sl_technique other_of(sl_technique technique) {
+    return technique == SL_TECHNIQUE_SAXS ? SL_TECHNIQUE_WAXS : SL_TECHNIQUE_SAXS;
+}
+
+double sl_sim_class_share(sl_sim_class class_id, sl_technique technique) {
+    sl_technique own = classes[class_id].technique;
+    double other = other_share[class_id];
+    if (own == technique) return classes[class_id].share * (1 - other);
+    return other > 0 && other_of(own) == technique ? classes[class_id].share * other : 0;
+}
+
 /* The techniques a class may be seen with, as bits. */
 static uint32_t techniques_of(int class_id) {
-    uint32_t saxs = 1u << SL_TECHNIQUE_SAXS, waxs = 1u << SL_TECHNIQUE_WAXS;
-    if (class_id == SL_SIM_EMPTY || class_id == SL_SIM_SPOTS) return saxs | waxs;
-    return 1u << classes[class_id].technique;
+    sl_technique own = classes[class_id].technique;
+    return 1u << own | (other_share[class_id] > 0 ? 1u << other_of(own) : 0);
 }
 
 static bool fits(const sl_sim_options *options, int class_id) {
@@ -101,11 +114,11 @@ sl_status sl_sim_options_check(const sl_sim_options *options) {
 /* What the class is seen with here: the empty frame is as often a wide-angle one. */
 static sl_technique draw_technique(sl_scene *scene, const sl_sim_options *options) {
     sl_technique technique = classes[scene->class_id].technique;
-    if (scene->class_id == SL_SIM_EMPTY && scene_chance(scene, 0.4)) technique = SL_TECHNIQUE_WAXS;
-    if (scene->class_id == SL_SIM_SPOTS && scene_chance(scene, 0.25)) technique = SL_TECHNIQUE_SAXS;
+    if (other_share[scene->class_id] > 0 && scene_chance(scene, other_share[scene->class_id]))
+        technique = other_of(technique);
     const sl_instrument *instrument = options->overrides ? options->overrides->instrument : NULL;
     if (!instrument || instrument->techniques >> technique & 1) return technique;
-    return technique == SL_TECHNIQUE_SAXS ? SL_TECHNIQUE_WAXS : SL_TECHNIQUE_SAXS;
+    return other_of(technique);
 }
 
 static sl_status make_room(sl_sim_sample *sample, int32_t size) {
@@ -144,6 +157,7 @@ static sl_status attempt(sl_scene *scene, const sl_sim_options *options, sl_sim_
     sample->beam_row_px = scene->beam_row_px;
     sample->beam_column_px = scene->beam_column_px;
     sample->feature_count = scene_find_features(scene, sample->mean_counts, sample->log_map, sample->feature);
+    sample->thing = scene->tag;
     *good = scene_describe(scene, sample);
     return SL_OK;
 }
