@@ -5,6 +5,7 @@
 #include "base/hash.h"
 #include "base/limits.h"
 #include "base/text.h"
+#include "diffusion/sketch.h"
 #include "loop/classify/physics.h"
 #include "loop/picture.h"
 #include "loop/recorded.h"
@@ -299,6 +300,9 @@ static json_t *mark_json(const sl_mark *m, const sl_physical_result *result) {
                      "size", (double)m->size_px);
 }
 
+/* Radius of the circle that is drawn about a spot. */
+enum { SPOT_PX = 4 };
+
 /* Looks again: marks are cheap to make and too many to keep. */
 static sl_status draw_marks(sl_review *review, const sl_image_record *record, json_t *marks) {
     sl_physical_result result[SL_PHYSICAL_COUNT];
@@ -316,6 +320,25 @@ static sl_status draw_marks(sl_review *review, const sl_image_record *record, js
     return status;
 }
 
+/* Where the image was told that rings, arcs and spots are (diffusion/sketch.h), on the terms of the others.
+ */
+static void told_marks(const json_t *provenance, json_t *marks) {
+    const json_t *list = json_object_get(provenance, "sketch");
+    sl_beam_place beam = sl_recorded_beam(provenance);
+    sl_sketch sketch;
+    if (!list || !beam.known || sl_sketch_read(list, &sketch) != SL_OK) return;
+    for (int i = 0; i < sketch.count; i++) {
+        const sl_sketch_mark *m = &sketch.mark[i];
+        bool spot = m->kind == SL_SKETCH_SPOT;
+        double row = spot ? (double)m->row_px : beam.row_px,
+               column = spot ? (double)m->column_px : beam.column_px,
+               size = spot ? SPOT_PX : (double)m->radius_px;
+        json_array_append_new(marks, json_pack("{s:s, s:s, s:b, s:f, s:f, s:f, s:f, s:f}", "test", "told",
+                                               "kind", "circle", "odd", 0, "row", row, "column", column,
+                                               "row2", row, "column2", column, "size", size));
+    }
+}
+
 static sl_status fill_marks(sl_review *review, visit *v, sl_id id, json_t *out) {
     sl_image_record record;
     bool withheld;
@@ -324,7 +347,12 @@ static sl_status fill_marks(sl_review *review, visit *v, sl_id id, json_t *out) 
     SL_TRY(sl_store_image_get(v->store, id, v->arena, &record));
     SL_TRY(is_withheld(review, v, id, NULL, &withheld));
     json_object_set_new(out, "withheld", json_boolean(withheld));
-    return withheld ? SL_OK : draw_marks(review, &record, marks);
+    if (withheld) return SL_OK;
+    json_t *provenance;
+    SL_TRY(sl_recorded_provenance(v->store, id, &provenance));
+    told_marks(provenance, marks);
+    json_decref(provenance);
+    return draw_marks(review, &record, marks);
 }
 
 sl_status sl_review_marks(sl_review *review, const char *image, json_t **out) {

@@ -58,7 +58,8 @@ enum { MARK_NUMBERS = 6 };
 static float *list_marks(const sl_latent_shard *in, sl_arena *arena, int64_t *ends) {
     int64_t total = 0;
     for (int64_t i = 0; i < in->items; i++) ends[i] = total += in->sketch[i].count;
-    float *out = SL_NEW(arena, float, (size_t)total * MARK_NUMBERS + 1), *to = out;
+    size_t all = MARK_NUMBERS * (size_t)total;
+    float *out = SL_NEW(arena, float, all + 1), *to = out;
     for (int64_t i = 0; i < in->items; i++)
         for (int k = 0; k < in->sketch[i].count; k++, to += MARK_NUMBERS) {
             const sl_sketch_mark *m = &in->sketch[i].mark[k];

@@ -166,6 +166,49 @@ static void the_page_knows_what_an_imported_file_says(void **state) {
     json_decref(bare);
 }
 
+/* Of an image of such a record: how many marks of what it was told the page draws, and the first of them. */
+static int told_of(const char *provenance, double first[3]) {
+    sl_image image;
+    sl_image_record record = {
+        .origin = SL_ORIGIN_GENERATED, .group_key = "g", .caption = "", .provenance = provenance};
+    sl_image_record *images;
+    sl_review *review;
+    json_t *marks;
+    int count = 0, added, told = 0;
+    assert_ok(sl_image_new(SIDE, SIDE, &image));
+    for (int i = 0; i < SIDE * SIDE; i++) image.value[i] = (float)(i * 7 % 31 + (int)strlen(provenance));
+    assert_ok(sl_workspace_put_image(workspace, &image, arena, &record));
+    sl_image_free(&image);
+    assert_ok(sl_store_images_add(workspace->store, &record, 1, false, &added));
+    assert_ok(sl_store_images(workspace->store, &SL_IMAGE_FILTER_ALL, arena, &images, &count));
+    assert_ok(sl_review_open(scratch_root, "anna", &review));
+    assert_ok(
+        sl_review_marks(review, sl_arena_printf(arena, "%lld", (long long)images[count - 1].id), &marks));
+    sl_review_close(review);
+    size_t i;
+    json_t *mark;
+    json_array_foreach(json_object_get(marks, "marks"), i, mark) {
+        if (strcmp(json_string_value(json_object_get(mark, "test")), "told") != 0) continue;
+        static const char *const keys[] = {"row", "column", "size"};
+        for (int k = 0; told == 0 && k < 3; k++) first[k] = json_number_value(json_object_get(mark, keys[k]));
+        told++;
+    }
+    json_decref(marks);
+    return told;
+}
+
+static void the_page_draws_what_the_generator_was_told(void **state) {
+    (void)state;
+    const char *beam = "\"beam\": {\"row_px\": 30, \"column_px\": 20.5}",
+               *sketch = "\"sketch\": [{\"kind\": \"arc\", \"radius_px\": 12}, {\"kind\": \"spot\","
+                         " \"row_px\": 4, \"column_px\": 5}]";
+    double first[3] = {0};
+    assert_int_equal(told_of(sl_arena_printf(arena, "{%s, %s}", beam, sketch), first), 2);
+    assert_true(first[0] == 30 && first[1] == 20.5 && first[2] == 12);
+    assert_int_equal(told_of(sl_arena_printf(arena, "{%s}", sketch), first), 0);
+    assert_int_equal(told_of(sl_arena_printf(arena, "{%s, \"sketch\": [7]}", beam), first), 0);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(the_beam_is_as_drawn_else_as_the_file_has_it),
     cmocka_unit_test(a_centre_that_was_guessed_gives_way),
@@ -173,5 +216,6 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(pictures_are_told_from_counts),
     cmocka_unit_test(physical_tests_know_what_an_imported_file_says),
     cmocka_unit_test(the_page_knows_what_an_imported_file_says),
+    cmocka_unit_test(the_page_draws_what_the_generator_was_told),
 };
 TEST_MAIN_WITH(tests, scratch_open, scratch_close)

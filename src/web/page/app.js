@@ -28,7 +28,7 @@ const state = {
   lastKey: "",
   lastKeyAt: 0,
   decidedHere: 0,
-  overlay: false, // whether what the physical tests saw is drawn
+  overlay: false, // whether what the physical tests saw, and the generator was told, is drawn
 };
 let session, queue, view, sheet, outbox;
 
@@ -47,7 +47,7 @@ const KEYS = [
   ["[", "wider window", () => view.cycle("wider")],
   ["]", "narrower window", () => view.cycle("narrower")],
   ["m", "mask on or off", () => view.cycle("mask")],
-  ["o", "what the physical tests saw, over the image", () => toggleOverlay()],
+  ["o", "over the image: what the physical tests saw, and dashed where the generator was told of rings, arcs and spots", () => toggleOverlay()],
   ["z", "100 % or fit", () => view.cycle("zoom")],
   ["ArrowLeft", "pan", () => view.move(1, 0)],
   ["ArrowRight", "pan", () => view.move(-1, 0)],

@@ -78,7 +78,7 @@ export class Queue {
     return this.details.get(key);
   }
 
-  // What the physical tests saw on the image; nothing while it waits blind.
+  // What the physical tests saw on the image, and the generator was told of it; nothing while it waits blind.
   async marks(item) {
     await this.outbox.settled();
     return (await get(`api/images/${item.image}/marks`)).marks;

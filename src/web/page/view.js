@@ -32,13 +32,15 @@ export function paint(image, display) {
   return out;
 }
 
-// What the physical tests saw, over an image drawn at (x, y) with f canvas pixels for each of its own; odd ones last.
+// What the physical tests saw and what the generator was told, over an image drawn at (x, y) with f canvas pixels for each of its own; odd ones last.
 function drawMarks(g, marks, x, y, f) {
   const X = (column) => x + column * f;
   const Y = (row) => y + row * f;
   g.lineWidth = Math.max(1, devicePixelRatio);
   for (const m of [...marks].sort((a, b) => a.odd - b.odd)) {
-    g.strokeStyle = m.odd ? "#ff8c00" : "#50aaff";
+    const told = m.test === "told"; // where the generator was told that something is
+    g.strokeStyle = m.odd ? "#ff8c00" : told ? "#ffffff" : "#50aaff";
+    g.setLineDash(told ? [3 * g.lineWidth, 5 * g.lineWidth] : []);
     g.beginPath();
     if (m.kind === "circle") g.arc(X(m.column), Y(m.row), m.size * f, 0, 2 * Math.PI);
     if (m.kind === "line") g.moveTo(X(m.column), Y(m.row)), g.lineTo(X(m.column2), Y(m.row2));
