@@ -224,12 +224,40 @@ static void sizes_and_names_are_checked(void **state) {
     sl_sim_sample_free(&sample);
 }
 
+/* Shares are of how often class and technique come together, and what an image is stands in its caption where
+ * that says anything of it. */
+static void shares_and_things_are_as_drawn(void **state) {
+    (void)state;
+    enum { DRAWS = 600 };
+    static int seen[SL_SIM_CLASS_COUNT][SL_TECHNIQUE_UNKNOWN];
+    sl_sim_options options = {.size_px = 48, .class_id = SL_SIM_CLASS_ANY};
+    sl_sim_sample sample = {0};
+    int named = 0;
+    double all = 0;
+    for (uint32_t i = 0; i < DRAWS; i++) {
+        assert_ok(sl_sim_sample_make(12, i, &options, &sample));
+        seen[sample.class_id][sample.technique]++;
+        named += sample.thing && strstr(sample.caption, sample.thing);
+    }
+    assert_true(named > DRAWS / 10);
+    for (int c = 0; c < SL_SIM_CLASS_COUNT; c++)
+        for (int t = 0; t < SL_TECHNIQUE_UNKNOWN; t++) {
+            double share = sl_sim_class_share((sl_sim_class)c, (sl_technique)t),
+                   expected = share / 100 * DRAWS;
+            all += share;
+            assert_true(share > 0 || seen[c][t] == 0);
+            assert_true(fabs(seen[c][t] - expected) <= 4 * sqrt(expected) + 1);
+        }
+    assert_true(fabs(all - 100) < 1e-9);
+    sl_sim_sample_free(&sample);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(images_have_their_golden_bytes), cmocka_unit_test(order_and_threads_do_not_matter),
         cmocka_unit_test(every_class_shows_what_it_says), cmocka_unit_test(rings_are_where_the_truth_says),
         cmocka_unit_test(horizons_are_dark_below),        cmocka_unit_test(truth_holds_everything),
-        cmocka_unit_test(sizes_and_names_are_checked),
+        cmocka_unit_test(sizes_and_names_are_checked),    cmocka_unit_test(shares_and_things_are_as_drawn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL) ? 1 : 0;
 }
