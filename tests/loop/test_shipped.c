@@ -161,6 +161,83 @@ static void backbone_loads(void **state) {
     sl_model_free(model);
 }
 
+/* Mean of the log map over a circle about the middle of the image. */
+static double mean_at(const sl_image *image, double radius_px) {
+    static float log_map[PIXELS];
+    double level, sum = 0;
+    assert_ok(sl_log_map_level(image->value, PIXELS, &level));
+    sl_log_map_encode(image->value, PIXELS, level, log_map);
+    for (int k = 0; k < 360; k++) {
+        double row = SIDE / 2 + radius_px * sin(k * M_PI / 180),
+               column = SIDE / 2 + radius_px * cos(k * M_PI / 180);
+        sum += (double)log_map[(int)row * SIDE + (int)column] / 360;
+    }
+    return sum;
+}
+
+static sl_generate_settings sketched(const char *sketch, const char *beam) {
+    sl_generate_settings settings;
+    assert_ok(sl_options_default(sl_generate_options, arena, &settings));
+    settings.steps = 10;
+    settings.noise_free = true;
+    settings.sketch = sketch;
+    settings.beam = beam;
+    return settings;
+}
+
+static void refused(const char *sketch, const char *beam, const char *part) {
+    const sl_generate_settings settings = sketched(sketch, beam);
+    sl_image image;
+    json_t *record;
+    assert_int_not_equal(sl_generate_one(&settings, "SAXS data showing rings", 0, NULL, &image, &record),
+                         SL_OK);
+    if (!strstr(sl_error_message(), part)) fail_msg("'%s' in '%s'", part, sl_error_message());
+}
+
+static void rings_stand_where_they_are_told(void **state) {
+    (void)state;
+    static const char marks[] = "[{\"kind\": \"ring\", \"radius_px\": 52, \"height\": 0.3}, "
+                                "{\"kind\": \"ring\", \"radius_px\": 90, \"height\": 0.3}]";
+    sl_generate_settings settings = sketched(marks, "128,128");
+    sl_image image;
+    json_t *record;
+    assert_ok(
+        sl_generate_one(&settings, "SAXS data showing rings; few rings; sharp", 0, NULL, &image, &record));
+    static const double radius[] = {52, 90};
+    for (int i = 0; i < 2; i++) {
+        double at = mean_at(&image, radius[i]);
+        double beside = (mean_at(&image, radius[i] - 7) + mean_at(&image, radius[i] + 7)) / 2;
+        if (at < beside + 0.05) fail_msg("%g at %g px, %g beside", at, radius[i], beside);
+    }
+    const json_t *told = json_object_get(record, "sketch");
+    assert_int_equal(json_array_size(told), 2);
+    assert_true(json_number_value(json_object_get(json_array_get(told, 1), "radius_px")) == 90);
+    assert_string_equal(json_string_value(json_object_get(json_object_get(record, "asked"), "sketch")),
+                        "given");
+    sl_image_free(&image);
+    json_decref(record);
+    refused(marks, "none", "image 0: --sketch needs to know where the beam is");
+    refused("[{\"kind\": \"ring\"}]", NULL, "--sketch '[...]': mark 0: key \"radius_px\"");
+    refused("/nowhere/marks.json", NULL, "/nowhere/marks.json");
+}
+
+static void marks_are_drawn_unless_they_should_not_be(void **state) {
+    (void)state;
+    static const char *const sketch[] = {NULL, "auto", "none"};
+    for (int i = 0; i < 3; i++) {
+        sl_generate_settings settings = sketched(sketch[i], NULL);
+        settings.steps = 1;
+        sl_image image;
+        json_t *record;
+        assert_ok(
+            sl_generate_one(&settings, "SAXS data showing rings; lamellar; sharp", 4, NULL, &image, &record));
+        size_t count = json_array_size(json_object_get(record, "sketch"));
+        assert_int_equal(count > 0, i < 2);
+        sl_image_free(&image);
+        json_decref(record);
+    }
+}
+
 /* The mean counts stay with the image, and are what the simulated expert looks at. */
 static void generated_images_keep_their_expectation(void **state) {
     (void)state;
@@ -206,6 +283,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(blocks_of_the_decoder_meet),
     cmocka_unit_test(backbone_loads),
     cmocka_unit_test(generated_images_keep_their_expectation),
+    cmocka_unit_test(rings_stand_where_they_are_told),
+    cmocka_unit_test(marks_are_drawn_unless_they_should_not_be),
 };
 
 TEST_MAIN_WITH(tests, scratch_open, scratch_close)

@@ -142,6 +142,8 @@ static void generated_files_are_made_again(void **state) {
         assert_true(differing(changed_from("made/image_000000.tif", kept[k], NULL, 0)) > 0);
     json_t *elsewhere = json_pack("{s:f, s:f}", "row_px", 40.5, "column_px", 30.25);
     assert_true(differing(changed_from("made/image_000000.tif", "beam", elsewhere, 0)) > 0);
+    json_t *other = json_pack("[{s:s, s:i}]", "kind", "ring", "radius_px", 77);
+    assert_true(differing(changed_from("made/image_000000.tif", "sketch", other, 0)) > 0);
 }
 
 /* Records that say nothing of eta are of programs that added no noise; the model's own is above 0. */
