@@ -291,13 +291,17 @@ sl_status sl_review_image(sl_review *review, const char *image, const char *assi
     return finish(&v, status, value, out);
 }
 
+static json_t *drawn_json(const char *test, const char *kind, bool odd, double row, double column,
+                          double row2, double column2, double size) {
+    return json_pack("{s:s, s:s, s:b, s:f, s:f, s:f, s:f, s:f}", "test", test, "kind", kind, "odd", odd,
+                     "row", row, "column", column, "row2", row2, "column2", column2, "size", size);
+}
+
 static json_t *mark_json(const sl_mark *m, const sl_physical_result *result) {
     static const char *const kinds[] = {"circle", "line", "box", "point"};
-    return json_pack("{s:s, s:s, s:b, s:f, s:f, s:f, s:f, s:f}", "test",
-                     sl_physical_id((sl_physical_test)m->test), "kind", kinds[m->kind], "odd",
-                     m->is_odd && result[m->test].value > result[m->test].limit, "row", (double)m->row,
-                     "column", (double)m->column, "row2", (double)m->row2, "column2", (double)m->column2,
-                     "size", (double)m->size_px);
+    bool odd = m->is_odd && result[m->test].value > result[m->test].limit;
+    return drawn_json(sl_physical_id((sl_physical_test)m->test), kinds[m->kind], odd, (double)m->row,
+                      (double)m->column, (double)m->row2, (double)m->column2, (double)m->size_px);
 }
 
 /* Radius of the circle that is drawn about a spot. */
@@ -333,9 +337,7 @@ static void told_marks(const json_t *provenance, json_t *marks) {
         double row = spot ? (double)m->row_px : beam.row_px,
                column = spot ? (double)m->column_px : beam.column_px,
                size = spot ? SPOT_PX : (double)m->radius_px;
-        json_array_append_new(marks, json_pack("{s:s, s:s, s:b, s:f, s:f, s:f, s:f, s:f}", "test", "told",
-                                               "kind", "circle", "odd", 0, "row", row, "column", column,
-                                               "row2", row, "column2", column, "size", size));
+        json_array_append_new(marks, drawn_json("told", "circle", false, row, column, row, column, size));
     }
 }
 

@@ -115,6 +115,24 @@ int sl_latents_shards(const char *folder) {
     }
 }
 
+/* Item i of a run that all items share is from where the one before it ends to ends[i]. */
+static void run_of(const sl_stored_tensor *ends, int64_t item, int64_t *begin, int64_t *end) {
+    *begin = 0;
+    if (item) sl_stored_tensor_read(ends, (size_t)item - 1, 1, SL_I64, begin);
+    sl_stored_tensor_read(ends, (size_t)item, 1, SL_I64, end);
+}
+
+static sl_status check_ends(const sl_stored_tensor *ends, int64_t items, int64_t all, int64_t most,
+                            const char *what, const char *path) {
+    for (int64_t i = 0; i < items; i++) {
+        int64_t begin, end;
+        run_of(ends, i, &begin, &end);
+        if (end < begin || end > all || end - begin > most)
+            return sl_fail(SL_FORMAT, "'%s': %s %lld lies outside what is kept", path, what, (long long)i);
+    }
+    return SL_OK;
+}
+
 static sl_status check_shard(const sl_latents *latents, const shard *s, const char *path) {
     if (!s->mean || !s->deviation || !s->captions || !s->ends || s->mean->shape.rank != 4 ||
         s->mean->dtype != SL_F16 || s->deviation->dtype != SL_F16 || s->ends->dtype != SL_I64 ||
@@ -133,23 +151,10 @@ static sl_status check_shard(const sl_latents *latents, const shard *s, const ch
         if (s->mean->shape.dim[k + 1] != latents->shape.dim[k])
             return sl_fail(SL_MISMATCH, "'%s' holds latents of another shape than the shards before it",
                            path);
-    int64_t before = 0;
-    for (int64_t i = 0; i < s->items; i++) {
-        int64_t end;
-        sl_stored_tensor_read(s->ends, (size_t)i, 1, SL_I64, &end);
-        if (end < before || (size_t)end > s->captions->bytes)
-            return sl_fail(SL_FORMAT, "'%s': caption %lld lies outside the captions", path, (long long)i);
-        before = end;
-    }
-    before = 0;
-    for (int64_t i = 0; s->marks && i < s->items; i++) {
-        int64_t end;
-        sl_stored_tensor_read(s->mark_ends, (size_t)i, 1, SL_I64, &end);
-        if (end < before || end > s->marks->shape.dim[0] || end - before > SL_SKETCH_MARKS_MAX)
-            return sl_fail(SL_FORMAT, "'%s': sketch %lld lies outside the sketches", path, (long long)i);
-        before = end;
-    }
-    return SL_OK;
+    SL_TRY(check_ends(s->ends, s->items, (int64_t)s->captions->bytes, INT64_MAX, "caption", path));
+    return s->marks ? check_ends(s->mark_ends, s->items, s->marks->shape.dim[0], SL_SKETCH_MARKS_MAX,
+                                 "sketch", path)
+                    : SL_OK;
 }
 
 /* Shards of before the note was written do not say. */
@@ -274,12 +279,10 @@ sl_direct_beam sl_latents_beam(const sl_latents *latents, int64_t item) {
 
 void sl_latents_sketch(const sl_latents *latents, int64_t item, sl_sketch *out) {
     const shard *s = shard_of(latents, item);
-    size_t place = (size_t)(item - s->first);
-    int64_t begin = 0, end;
+    int64_t begin, end;
     *out = (sl_sketch){.known = s->marks != NULL};
     if (!s->marks) return;
-    if (place) sl_stored_tensor_read(s->mark_ends, place - 1, 1, SL_I64, &begin);
-    sl_stored_tensor_read(s->mark_ends, place, 1, SL_I64, &end);
+    run_of(s->mark_ends, item - s->first, &begin, &end);
     for (int64_t i = begin; i < end; i++) {
         float n[MARK_NUMBERS];
         sl_stored_tensor_read(s->marks, (size_t)i * MARK_NUMBERS, MARK_NUMBERS, SL_F32, n);
@@ -290,9 +293,8 @@ void sl_latents_sketch(const sl_latents *latents, int64_t item, sl_sketch *out) 
 
 void sl_latents_caption(const sl_latents *latents, int64_t item, char *out, size_t bytes) {
     const shard *s = shard_of(latents, item);
-    int64_t place = item - s->first, begin = 0, end;
-    if (place) sl_stored_tensor_read(s->ends, (size_t)place - 1, 1, SL_I64, &begin);
-    sl_stored_tensor_read(s->ends, (size_t)place, 1, SL_I64, &end);
+    int64_t begin, end;
+    run_of(s->ends, item - s->first, &begin, &end);
     size_t length = (size_t)(end - begin) < bytes - 1 ? (size_t)(end - begin) : bytes - 1;
     memcpy(out, s->captions->data + begin, length);
     out[length] = 0;

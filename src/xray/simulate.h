@@ -119,6 +119,11 @@ typedef struct sl_sim_sample {
 /* SL_INVALID where the size is impossible or the class is not for the instrument. */
 sl_status sl_sim_options_check(const sl_sim_options *options);
 
+/* How many rings and arcs can be seen; *width_px: of the sharpest, in pixels of an image of 256, INFINITY
+ * without any. Captions say of these whether they are few (0), several (1) or many (2). */
+int sl_sim_rings(const sl_sim_sample *sample, double *width_px);
+int sl_sim_rings_called(int rings);
+
 /* *sample must be zeroed or hold an earlier sample, whose memory is used again; sl_sim_sample_free at the
  * end. */
 sl_status sl_sim_sample_make(uint64_t seed, uint32_t index, const sl_sim_options *options,

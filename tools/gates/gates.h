@@ -127,8 +127,6 @@ double grid_measure(const float *map);
  * quarter of a circle in the frame), and how many stand there: within a pixel, at least half as high. */
 void marks_look(const float *map, const sl_beam_place *beam, const sl_sketch *sketch, int32_t *told,
                 int32_t *found);
-/* Share that stands, mean of the images that were told of any. */
-sl_estimate marks_share(const image_rows *rows);
 
 /* ---- set_figures.c ---- */
 
@@ -223,6 +221,9 @@ double gate_target(int gate, const sl_estimate *floor);
 /* Passed where the whole interval meets the target (`upper`: lies at or below it), failed where none of it
  * does. */
 gate_verdict gate_judge(const sl_estimate *figure, double target, bool upper);
+
+/* Share of the marks that stand, mean of the images that were told of any. */
+sl_estimate marks_share(const image_rows *rows);
 
 /* The tables, as Markdown. *g gets whether every gate is passed. */
 sl_status report_write(gates *g, FILE *file);

@@ -116,17 +116,3 @@ void marks_look(const float *map, const sl_beam_place *beam, const sl_sketch *sk
             mark->kind == SL_SKETCH_SPOT ? spot_stands(map, mark) : circle_stands(map, beam, sketch, mark);
     }
 }
-
-sl_estimate marks_share(const image_rows *rows) {
-    double sum = 0, squares = 0;
-    int64_t n = 0;
-    for (int64_t i = 0; i < rows->count; i++) {
-        if (!rows->row[i].told) continue;
-        double share = (double)rows->row[i].found / rows->row[i].told;
-        sum += share, squares += share * share, n++;
-    }
-    if (n < 2) return (sl_estimate){NAN, NAN, NAN, 0, ""};
-    double count = (double)n, mean = sum / count;
-    double half = 1.96 * sqrt(fmax(0, squares / count - mean * mean) / (count - 1));
-    return (sl_estimate){mean, mean - half, fmin(mean + half, 1), n, "normal, by image"};
-}

@@ -52,15 +52,32 @@ static sl_status fill_distances(const gates *g, gate_row row[GATE_COUNT]) {
     return SL_OK;
 }
 
+/* Of n values, from their sum and that of their squares. */
+static sl_estimate mean_of(double sum, double squares, int64_t n) {
+    if (n < 2) return unknown;
+    double count = (double)n, mean = sum / count;
+    double half = 1.96 * sqrt(fmax(0, squares / count - mean * mean) / (count - 1));
+    return (sl_estimate){mean, mean - half, mean + half, n, "normal"};
+}
+
 static sl_estimate mean_grid(const image_rows *rows) {
-    double sum = 0, squares = 0, n = (double)rows->count;
+    double sum = 0, squares = 0;
     for (int64_t i = 0; i < rows->count; i++) {
         sum += rows->row[i].grid_db;
         squares += rows->row[i].grid_db * rows->row[i].grid_db;
     }
-    if (rows->count < 2) return unknown;
-    double mean = sum / n, half = 1.96 * sqrt(fmax(0, squares / n - mean * mean) / (n - 1));
-    return (sl_estimate){mean, mean - half, mean + half, rows->count, "normal"};
+    return mean_of(sum, squares, rows->count);
+}
+
+sl_estimate marks_share(const image_rows *rows) {
+    double sum = 0, squares = 0;
+    int64_t n = 0;
+    for (int64_t i = 0; i < rows->count; i++) {
+        if (!rows->row[i].told) continue;
+        double share = (double)rows->row[i].found / rows->row[i].told;
+        sum += share, squares += share * share, n++;
+    }
+    return mean_of(sum, squares, n);
 }
 
 /* Images that fail no test of those that apply; with `family` those that are possible over all tests. */

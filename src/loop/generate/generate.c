@@ -241,8 +241,9 @@ static sl_status read_sketch(run *r) {
     const char *text = r->settings->sketch ? r->settings->sketch : "auto";
     const bool is_list = text[0] == '[';
     json_t *json;
-    r->draws_sketch = strcmp(text, "auto") == 0 && !r->settings->lora;
-    if (strcmp(text, "auto") == 0 || strcmp(text, "none") == 0) return SL_OK;
+    const bool is_auto = strcmp(text, "auto") == 0;
+    r->draws_sketch = is_auto && !r->settings->lora && sl_pipeline_takes_sketch(r->pipeline);
+    if (is_auto || strcmp(text, "none") == 0) return SL_OK;
     if (!sl_pipeline_takes_sketch(r->pipeline))
         return sl_fail(SL_UNSUPPORTED, "--sketch: this model cannot be told where rings, arcs and spots are");
     SL_TRY(is_list ? sl_json_parse(text, strlen(text), "--sketch", &json) : sl_json_read(text, &json));
@@ -262,7 +263,7 @@ static sl_status sketch_one(void *context, int64_t i, int worker) {
         return sl_fail(SL_INVALID,
                        "image %lld: --sketch needs to know where the beam is: give --beam ROW,COLUMN",
                        (long long)(b->first + i));
-    if (!r->draws_sketch || !sl_pipeline_takes_sketch(r->pipeline)) return SL_OK;
+    if (!r->draws_sketch) return SL_OK;
     sl_random random =
         sl_random_stream((uint64_t)r->settings->seed, SL_STREAM_SKETCH, (uint32_t)(b->first + i));
     return sl_usual_sketch_draw(b->prompts[i], &b->beams[i], side_px(r), sl_random_u64(&random),

@@ -5,7 +5,6 @@
 #include "loop/simulate/sketch_of_sample.h"
 #include "xray/simulate.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -73,7 +72,7 @@ static void read_tag(const char *text, size_t bytes, claims *c) {
 
 static claims claims_of(const char *caption) {
     claims c = {.technique = sl_technique_of_caption(caption), .rings = -1, .sharp = -1};
-    const char *end = strpbrk(caption, ";");
+    const char *end = strchr(caption, ';');
     size_t head = end ? (size_t)(end - caption) : strlen(caption);
     c.words = words_of(c.technique, caption, head);
     while (end) {
@@ -84,28 +83,14 @@ static claims claims_of(const char *caption) {
     return c;
 }
 
-/* How many rings and arcs there are to be seen, and the width of the sharpest in pixels of 256. */
-static int rings_of(const sl_sim_sample *sample, double *width) {
-    int count = 0;
-    *width = INFINITY;
-    for (int i = 0; i < sample->feature_count; i++) {
-        const sl_feature *f = &sample->feature[i];
-        if (!f->visible || (f->kind != SL_FEATURE_RING && f->kind != SL_FEATURE_ARC)) continue;
-        *width = fmin(*width, f->width_px * 256 / sample->size_px);
-        count++;
-    }
-    return count;
-}
-
 static bool is_true_of(const claims *c, const sl_sim_sample *sample) {
     double width;
-    int rings = rings_of(sample, &width);
-    int many = rings <= SL_SIM_RINGS_FEW_MOST ? 0 : rings <= SL_SIM_RINGS_SEVERAL_MOST ? 1 : 2;
+    int rings = sl_sim_rings(sample, &width);
     const char *tags = strchr(sample->caption, ';');
     size_t head = tags ? (size_t)(tags - sample->caption) : strlen(sample->caption);
     if (sample->technique != c->technique) return false;
     if (c->words && (words_of(c->technique, sample->caption, head) ^ c->words) & telling) return false;
-    if (c->rings >= 0 && (rings == 0 || many != c->rings)) return false;
+    if (c->rings >= 0 && (rings == 0 || sl_sim_rings_called(rings) != c->rings)) return false;
     if (c->sharp >= 0 && (width < SL_SIM_RING_SHARP_BELOW_PX) != c->sharp) return false;
     if (c->spotty && !(sample->attribute[SL_SIM_ATTRIBUTE_SPOTTY] > 0)) return false;
     if (c->aperture && !(sample->attribute[SL_SIM_ATTRIBUTE_APERTURE] > 0)) return false;

@@ -17,6 +17,22 @@ static int visible(const sl_sim_sample *sample, sl_feature_kind kind) {
     return count;
 }
 
+int sl_sim_rings(const sl_sim_sample *sample, double *width_px) {
+    int count = 0;
+    *width_px = INFINITY;
+    for (int i = 0; i < sample->feature_count; i++) {
+        const sl_feature *f = &sample->feature[i];
+        if (!f->visible || (f->kind != SL_FEATURE_RING && f->kind != SL_FEATURE_ARC)) continue;
+        *width_px = fmin(*width_px, f->width_px * 256 / sample->size_px);
+        count++;
+    }
+    return count;
+}
+
+int sl_sim_rings_called(int rings) {
+    return rings <= SL_SIM_RINGS_FEW_MOST ? 0 : rings <= SL_SIM_RINGS_SEVERAL_MOST ? 1 : 2;
+}
+
 /* Mean of the log map over rings of pixels about the beam; returns how many radii have pixels. */
 enum { PROFILE = 512 };
 static void radial_profile(const sl_sim_sample *sample, double *mean, double *pixels) {
@@ -119,20 +135,13 @@ static void add_tags(sl_scene *scene, const sl_sim_sample *sample, sl_text *text
     /* one share for all tags of an image: short and long captions are both common */
     double share = scene_range(scene, 0, 1);
     bool inside = sample->attribute[SL_SIM_ATTRIBUTE_CENTRE_INSIDE] > 0;
-    int rings = visible(sample, SL_FEATURE_RING) + visible(sample, SL_FEATURE_ARC);
+    static const char *const numbers[] = {"; few rings", "; several rings", "; many rings"};
+    double width;
+    int rings = sl_sim_rings(sample, &width);
     if (scene->tag && scene_chance(scene, share)) sl_text_printf(text, "; %s", scene->tag);
+    if (rings > 0 && scene_chance(scene, share)) sl_text_add(text, numbers[sl_sim_rings_called(rings)]);
     if (rings > 0 && scene_chance(scene, share))
-        sl_text_add(text, rings <= SL_SIM_RINGS_FEW_MOST       ? "; few rings"
-                          : rings <= SL_SIM_RINGS_SEVERAL_MOST ? "; several rings"
-                                                               : "; many rings");
-    if (rings > 0 && scene_chance(scene, share)) {
-        double width = 1e9;
-        for (int i = 0; i < sample->feature_count; i++)
-            if (sample->feature[i].visible &&
-                (sample->feature[i].kind == SL_FEATURE_RING || sample->feature[i].kind == SL_FEATURE_ARC))
-                width = fmin(width, sample->feature[i].width_px * 256 / sample->size_px);
         sl_text_add(text, width < SL_SIM_RING_SHARP_BELOW_PX ? "; sharp" : "; broad");
-    }
     if (scene->spotty && scene_chance(scene, share)) sl_text_add(text, "; spotty");
     if (aperture_shows(scene) && scene_chance(scene, share)) sl_text_add(text, "; round aperture");
     if (scene_chance(scene, share)) {
