@@ -184,3 +184,9 @@ void sl_sketch_map(const sl_sketch *sketch, double beam_row_px, double beam_colu
     }
     if (around) spread_profiles(&f, beam_row_px, beam_column_px, profile);
 }
+
+bool sl_sketch_marks_place(const float *place) {
+    for (int i = 1; i < SL_UNET_SKETCH; i++)
+        if (place[i] >= 0.1f) return true;
+    return false;
+}

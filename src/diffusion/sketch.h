@@ -59,4 +59,8 @@ sl_status sl_sketch_read(const json_t *json, sl_sketch *out);
 void sl_sketch_map(const sl_sketch *sketch, double beam_row_px, double beam_column_px, int64_t height,
                    int64_t width, double place_px, int64_t stride, float *out);
 
+/* Whether a mark, or its flank down to a tenth of the highest peak there is, comes through a place, whose
+ * SL_UNET_SKETCH channels these are. */
+bool sl_sketch_marks_place(const float *place);
+
 #endif

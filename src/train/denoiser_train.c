@@ -13,7 +13,8 @@ typedef struct denoiser_task {
     int accumulate;
     int64_t pixels, channels, width;                              /* of a latent; width of an embedding */
     float *noisy, *timestep, *target, *weight, *embedding, *beam; /* inputs of the graph */
-    float *coarse_weight;                                         /* NULL where there is no such loss */
+    float *coarse_weight, *marked_weight;                         /* NULL where there is no such loss */
+    float *marked;                                                /* 1 on marks of sketches, else 0 */
     int32_t *ids;
     float *clean; /* [batch, h, w, C] */
 } denoiser_task;
@@ -44,6 +45,17 @@ static sl_value coarse_loss(denoiser_task *t, sl_value predicted, sl_value targe
                   sl_avg_pool(g, target, side, side, SL_PAD(0)), weight);
 }
 
+/* What of the loss is of places that a sketch has marks on. */
+static sl_value marked_loss(denoiser_task *t, sl_value predicted, sl_value target) {
+    sl_graph *g = t->learner.graph;
+    const sl_denoiser_recipe *r = t->recipe;
+    sl_value marked = sl_learner_input(&t->learner, "marked", SL_F32,
+                                       SL_SHAPE(r->batch, r->height, r->width, 1), &t->marked);
+    sl_value weight =
+        sl_learner_input(&t->learner, "marked_weight", SL_F32, SL_SHAPE(r->batch), &t->marked_weight);
+    return sl_mse(g, sl_mul(g, predicted, marked), sl_mul(g, target, marked), weight);
+}
+
 static sl_status build(denoiser_task *t) {
     const sl_denoiser_recipe *r = t->recipe;
     const sl_unet_config *config = t->models->unet->config;
@@ -72,6 +84,8 @@ static sl_status build(denoiser_task *t) {
     sl_learner_model_end(&t->learner);
     sl_value loss = sl_mse(t->learner.graph, predicted, target, weight);
     if (r->coarse_weight > 0) loss = sl_add(t->learner.graph, loss, coarse_loss(t, predicted, target));
+    if (r->marked_weight > 0 && config->beam_sketch)
+        loss = sl_add(t->learner.graph, loss, marked_loss(t, predicted, target));
     sl_status status = sl_learner_finish(&t->learner, loss);
     nn->loras = NULL;
     return status;
@@ -116,8 +130,11 @@ static void fill_beam(const fill_work *work, int64_t sample, uint32_t number, in
         (work->holdout || !sl_noising_drops_sketch(&work->noising, number, r->sketch_dropout)))
         work->data->sketch(work->data->context, sample, &sketch);
     int64_t channels = config->beam_channels;
-    sl_beam_map(&beam, &sketch, r->height, r->width, r->place_px, channels,
-                t->beam + place * t->pixels * channels);
+    float *map = t->beam + place * t->pixels * channels;
+    sl_beam_map(&beam, &sketch, r->height, r->width, r->place_px, channels, map);
+    for (int64_t p = 0; t->marked && p < t->pixels; p++)
+        t->marked[place * t->pixels + p] =
+            (float)sl_sketch_marks_place(map + (p + 1) * channels - SL_UNET_SKETCH);
 }
 
 static sl_status fill_one(const fill_work *work, int place) {
@@ -147,8 +164,9 @@ static sl_status fill_one(const fill_work *work, int place) {
     /* a last batch goes on past the grid with what was counted already */
     t->weight[place] = work->holdout ? (float)(position < work->data->count * r->holdout_draws)
                                      : (float)sl_noising_weight(noising, timestep);
-    if (t->coarse_weight)
-        t->coarse_weight[place] = work->holdout ? 0 : (float)r->coarse_weight * t->weight[place];
+    float taught = work->holdout ? 0 : t->weight[place]; /* held-out losses are of the places alone */
+    if (t->coarse_weight) t->coarse_weight[place] = (float)r->coarse_weight * taught;
+    if (t->marked_weight) t->marked_weight[place] = (float)r->marked_weight * taught;
     fill_beam(work, sample, number, place);
     return fill_condition(work, sample, number, place);
 }

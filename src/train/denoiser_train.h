@@ -54,6 +54,9 @@ typedef struct sl_denoiser_recipe {
      * SL_COARSE_PLACES of them: how bright an image is and how it falls off, which much depends on and few
      * numbers say. The best denoiser is the same with any weight. Held-out losses are without. */
     double coarse_weight;
+    /* And so many times that of the places where the denoiser is told of marks: these are few, so that what
+     * rings and spots look like is little of the loss. Likewise. */
+    double marked_weight;
     int holdout_draws; /* (noise, timestep) pairs for each held-out sample */
     sl_dtype dtype;
     bool recompute;

@@ -67,6 +67,31 @@ static void spots_are_drawn_where_they_are(void **state) {
         }
 }
 
+/* A ring of 20 px comes through the places that its circle does, and no others. */
+static void places_with_marks_are_told_from_others(void **state) {
+    (void)state;
+    sl_sketch sketch = {.known = true};
+    sl_sketch_add(&sketch, &(sl_sketch_mark){SL_SKETCH_RING, 0, 0, 20, 3, 0.25f});
+    draw(&sketch);
+    int crossed = 0;
+    for (int i = 0; i < SIDE * SIDE; i++) {
+        double row = i / SIDE * PLACE_PX - beam_row_px, column = i % SIDE * PLACE_PX - beam_column_px,
+               nearest = 1e9, farthest = 0;
+        for (int k = 0; k < PLACE_PX * PLACE_PX; k++) {
+            double r = hypot(row + k / PLACE_PX + 0.5, column + k % PLACE_PX + 0.5);
+            nearest = fmin(nearest, r), farthest = fmax(farthest, r);
+        }
+        bool marked = sl_sketch_marks_place(map + i * STRIDE);
+        crossed += marked;
+        if (nearest < 20 && farthest > 20) assert_true(marked);
+        if (nearest > 25 || farthest < 15) assert_false(marked);
+    }
+    assert_true(crossed > 10 && crossed < SIDE * SIDE / 2);
+    sketch.known = false;
+    draw(&sketch);
+    for (int i = 0; i < SIDE * SIDE; i++) assert_false(sl_sketch_marks_place(map + i * STRIDE));
+}
+
 static void nothing_is_told_of_an_unknown_sketch(void **state) {
     (void)state;
     sl_sketch sketch = {0};
@@ -189,6 +214,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rings_are_told_to_a_pixel),
         cmocka_unit_test(spots_are_drawn_where_they_are),
+        cmocka_unit_test(places_with_marks_are_told_from_others),
         cmocka_unit_test(nothing_is_told_of_an_unknown_sketch),
         cmocka_unit_test(the_map_of_the_beam_ends_with_the_sketch),
         cmocka_unit_test(marks_without_a_place_are_refused),

@@ -269,7 +269,7 @@ static sl_status two_embeddings(void *context, int64_t sample, uint32_t draw, fl
 static const sl_denoiser_data two = {NULL, 6, two_latents, two_captions, two_embeddings, NULL, NULL};
 
 static uint64_t lineage; /* of the next run */
-static double coarse_weight;
+static double coarse_weight, marked_weight;
 
 static sl_status run_denoiser_on(const sl_denoiser_data *data, const sl_denoiser_models *models, int batch,
                                  int accumulate, int64_t steps, const char *folder, sl_train_outcome *out) {
@@ -287,6 +287,7 @@ static sl_status run_denoiser_on(const sl_denoiser_data *data, const sl_denoiser
                                  .caption_dropout = 0.1,
                                  .beam_dropout = 0.1,
                                  .coarse_weight = coarse_weight,
+                                 .marked_weight = marked_weight,
                                  .holdout_draws = 2};
     sl_train_options options = quick_options(steps, 4e-3, folder);
     options.accumulate = accumulate;
@@ -325,12 +326,17 @@ static sl_status sided_latents(void *context, int64_t sample, uint32_t draw, flo
     return SL_OK;
 }
 
-/* Hold-out loss of a denoiser with further keys in its configuration. */
-static double loss_of(const char *keys, sl_denoiser_data data) {
+/* With further keys in its configuration. */
+static sl_model *tiny_unet_with(const char *keys) {
     char config[1024];
-    sl_train_outcome out;
     snprintf(config, sizeof config, "%.*s, %s}", (int)strlen(tiny_unet) - 1, tiny_unet, keys);
-    sl_model *unet = tiny_model(config), *text = tiny_model(tiny_text);
+    return tiny_model(config);
+}
+
+/* Hold-out loss of such a denoiser. */
+static double loss_of(const char *keys, sl_denoiser_data data) {
+    sl_train_outcome out;
+    sl_model *unet = tiny_unet_with(keys), *text = tiny_model(tiny_text);
     assert_ok(
         run_denoiser_on(&data, &(sl_denoiser_models){.unet = unet, .text = text}, 4, 1, 300, NULL, &out));
     sl_model_free(unet);
@@ -435,13 +441,14 @@ static void told_ring(void *context, int64_t sample, sl_sketch *out) {
     sl_sketch_add(out, &(sl_sketch_mark){SL_SKETCH_RING, 0, 0, radius_of(sample), 4, 1});
 }
 
+static const char sketched[] = "\"_beam_channels\": 302, \"_beam_rays\": 4, \"_beam_sketch\": true";
+
 static void denoiser_learns_from_a_sketch(void **state) {
     (void)state;
-    const char *keys = "\"_beam_channels\": 302, \"_beam_rays\": 4, \"_beam_sketch\": true";
-    double told = loss_of(
-               keys, (sl_denoiser_data){NULL, 53, ringed_latents, two_captions, NULL, some_beam, told_ring}),
+    double told = loss_of(sketched, (sl_denoiser_data){NULL, 53, ringed_latents, two_captions, NULL,
+                                                       some_beam, told_ring}),
            not_told = loss_of(
-               keys, (sl_denoiser_data){NULL, 53, ringed_latents, two_captions, NULL, some_beam, NULL});
+               sketched, (sl_denoiser_data){NULL, 53, ringed_latents, two_captions, NULL, some_beam, NULL});
     if (told > 0.8 * not_told) fail_msg("loss %g with a sketch, %g without", told, not_told);
 }
 
@@ -477,6 +484,29 @@ static void means_over_places_weigh_in_training(void **state) {
     assert_true(coarse > 0.01 * out[0].loss && coarse < out[0].loss); /* means err less than places do */
     assert_true(fabs(out[2].loss - out[0].loss - 4 * coarse) < 1e-4 * out[2].loss);
     assert_true(out[2].holdout_first == out[0].holdout_first);
+}
+
+/* The error of the places that rings are told on counts as often as asked, in training alone, and is a part
+ * of all places'; where nothing is told there is none. */
+static void places_with_marks_weigh_in_training(void **state) {
+    (void)state;
+    sl_train_outcome out[4];
+    for (int i = 0; i < 4; i++) {
+        const sl_denoiser_data data = {NULL, 53,        ringed_latents,           two_captions,
+                                       NULL, some_beam, i == 3 ? NULL : told_ring};
+        sl_model *unet = tiny_unet_with(sketched), *text = tiny_model(tiny_text);
+        marked_weight = i;
+        assert_ok(run_denoiser_on(&data, &(sl_denoiser_models){.unet = unet, .text = text}, 4, 1, 1, NULL,
+                                  &out[i]));
+        sl_model_free(unet);
+        sl_model_free(text);
+    }
+    marked_weight = 0;
+    double marked = out[1].loss - out[0].loss;
+    assert_true(marked > 0.05 * out[0].loss && marked < 0.9 * out[0].loss);
+    assert_true(fabs(out[2].loss - out[0].loss - 2 * marked) < 1e-4 * out[2].loss);
+    assert_true(out[2].holdout_first == out[0].holdout_first);
+    assert_true(out[3].loss == out[0].loss); /* layers that see the sketch begin with zeros */
 }
 
 /* Four micro-batches of one sample are the batch of four, up to rounding. */
@@ -697,6 +727,7 @@ int main(void) {
         cmocka_unit_test(denoiser_learns_from_rays),
         cmocka_unit_test(denoiser_learns_from_a_sketch),
         cmocka_unit_test(means_over_places_weigh_in_training),
+        cmocka_unit_test(places_with_marks_weigh_in_training),
         cmocka_unit_test(accumulation_equals_a_big_batch),
         cmocka_unit_test(adapter_learns_and_leaves_the_rest_alone),
         cmocka_unit_test(not_finite_names_the_layer),

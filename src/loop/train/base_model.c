@@ -70,6 +70,8 @@ const sl_option sl_base_options[] = {
     REAL(unet_coarse, "unet-coarse", "0", 0, 1000, NULL,
          "weight, besides, of the error of means over 8 x 8 places: how bright an image is, and how it falls "
          "off"),
+    REAL(unet_marked, "unet-marked", "0", 0, 1000, NULL,
+         "weight, besides, of the error where rings, arcs and spots are told (--unet-sketch 1)"),
     REAL(
         unet_mix, "unet-mix", "1", 0, 1, NULL,
         "below 1: the model written is so much of the weights that training ended with, the rest of those of "

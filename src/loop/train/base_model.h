@@ -41,7 +41,7 @@ typedef struct sl_base_settings {
     const char *begin; /* model folder to begin with; NULL: random */
     int64_t unet_layers, unet_rings, unet_profiles, unet_rays, unet_cuts, unet_attention, unet_sketch;
     int64_t unet_steps, unet_batch, unet_accumulate;
-    double unet_rate, unet_ema, unet_noisy, unet_coarse, unet_mix, caption_dropout, beam_dropout,
+    double unet_rate, unet_ema, unet_noisy, unet_coarse, unet_marked, unet_mix, caption_dropout, beam_dropout,
         sketch_dropout;
     int64_t backbone_steps, backbone_batch, backbone_size;
     double backbone_rate;

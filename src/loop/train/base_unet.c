@@ -203,6 +203,7 @@ static json_t *recorded_of(const sl_base_settings *settings, const sl_denoiser_r
         double share;
     } later[] = {{"noisy", settings->unet_noisy},
                  {"coarse", settings->unet_coarse},
+                 {"marked", s->shape.sketch ? settings->unet_marked : 0},
                  {"sketch_dropout", s->shape.sketch ? settings->sketch_dropout : 0}};
     json_t *recorded = json_pack("{s:i, s:i, s:f, s:f, s:f, s:f, s:i}", "batch", recipe->batch, "accumulate",
                                  (int)settings->unet_accumulate, "rate", settings->unet_rate, "ema",
@@ -266,6 +267,7 @@ static sl_status train(const sl_base_settings *settings, const sl_progress *prog
                                  .beam_dropout = settings->beam_dropout,
                                  .sketch_dropout = settings->sketch_dropout,
                                  .coarse_weight = settings->unet_coarse,
+                                 .marked_weight = settings->unet_marked,
                                  .holdout_draws = HOLDOUT_DRAWS,
                                  .dtype = dtype};
     sl_status status = train_with(settings, progress, s, &recipe, result);
