@@ -26,8 +26,13 @@ static sl_status run(sl_cli *cli, void *context) {
         sl_cli_print(cli, "%lld images, run %lld", (long long)made.images, (long long)made.run);
     else
         sl_cli_print(cli, "%lld images in %s", (long long)made.images, settings->out);
+    if (made.marks)
+        sl_cli_print(cli,
+                     "%lld of the %lld rings, arcs and spots that they were told of stand; records say which",
+                     (long long)made.marks_standing, (long long)made.marks);
     json_object_set_new(cli->result, "images", json_integer(made.images));
     json_object_set_new(cli->result, "run", made.run ? json_integer(made.run) : json_null());
+    sl_generate_result_marks(&made, cli->result);
     return SL_OK;
 }
 

@@ -44,6 +44,7 @@ static sl_status load_guidance(sl_bundle *bundle, const json_t *facts) {
         return sl_fail(SL_FORMAT, "'guidance' is %g, expected above 0 and up to %g", bundle->way.guidance,
                        most_guidance);
     SL_TRY(read_up_to(facts, "level_guidance", most_guidance, &bundle->way.level_guidance));
+    SL_TRY(sl_json_bool_or(facts, "sketch_guided", false, &bundle->way.sketch_guided));
     SL_TRY(sl_json_real_or(facts, "guidance_from", 0, from));
     SL_TRY(sl_json_real_or(facts, "guidance_to", 1, to));
     if (*from >= 0 && *from < *to && *to <= 1) return SL_OK;
@@ -227,13 +228,13 @@ static sl_status write_index(const sl_bundle *bundle, const char *folder) {
 }
 
 static sl_status write_facts(const sl_bundle *bundle, const char *folder) {
-    json_t *facts =
-        json_pack("{s:i, s:s, s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "version", 1, "space",
-                  space_names[bundle->space], "space_to_depth", (json_int_t)bundle->space_to_depth,
-                  "guidance", bundle->way.guidance, "level_guidance", bundle->way.level_guidance,
-                  "guidance_from", bundle->way.guidance_from, "guidance_to", bundle->way.guidance_to, "eta",
-                  bundle->eta, "brightness_deviation", bundle->way.brightness_deviation, "deblock",
-                  bundle->deblocking.step, "deblock_detail", bundle->deblocking.detail);
+    json_t *facts = json_pack(
+        "{s:i, s:s, s:I, s:f, s:f, s:b, s:f, s:f, s:f, s:f, s:f, s:f}", "version", 1, "space",
+        space_names[bundle->space], "space_to_depth", (json_int_t)bundle->space_to_depth, "guidance",
+        bundle->way.guidance, "level_guidance", bundle->way.level_guidance, "sketch_guided",
+        bundle->way.sketch_guided, "guidance_from", bundle->way.guidance_from, "guidance_to",
+        bundle->way.guidance_to, "eta", bundle->eta, "brightness_deviation", bundle->way.brightness_deviation,
+        "deblock", bundle->deblocking.step, "deblock_detail", bundle->deblocking.detail);
     if (facts && bundle->intensity_map) json_object_set(facts, "intensity_map", bundle->intensity_map);
     return write_json(folder, "scatterloop.json", facts);
 }

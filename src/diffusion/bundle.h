@@ -14,6 +14,7 @@
  * - guidance_from, guidance_to: the shares of the noise schedule between which steps are guided (0 and 1);
  * - level_guidance: the scale for the mean of the latents' first channel, for how bright an image is (0, the
  *   default: as for the rest);
+ * - sketch_guided: whether guidance leads to what a sketch shows, as to the prompt (false);
  * - eta: how much noise suits its steps where the sampler is DDIM, from 0 (the default) to 1;
  * - brightness_deviation: of the mean of the latents' first channel, from image to image of one prompt. Steps
  *   of DDIM with eta above 0 then leave pictures as different in brightness (sl_sampling_widening; 0, the
@@ -36,6 +37,7 @@ typedef enum sl_model_space { SL_SPACE_OBSERVED, SL_SPACE_EXPECTATION } sl_model
 typedef struct sl_sampling_way {
     double guidance;       /* classifier-free (Ho and Salimans 2022); up to 1: none, at half the cost */
     double level_guidance; /* for the mean of the latents' first channel; 0: as for the rest */
+    bool sketch_guided;    /* the pass without prompt is not told of the sketch; else both are */
     /* Guided are steps at a share of the noise schedule's timesteps from guidance_from on and below
      * guidance_to (Kynkäänniemi et al. 2024; 0: no bound); steps go from 1, all noise, to 0. The others cost
      * half, but of a large denoiser one program is kept, so that it is compiled anew at each bound. */

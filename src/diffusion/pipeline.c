@@ -179,17 +179,24 @@ static sl_status gather_embeddings(run *r, int64_t first, int64_t count) {
     return SL_OK;
 }
 
-/* Both passes of guidance know the beam: it is the prompt that they differ by. */
-static void map_beams(run *r, int64_t first, int64_t count) {
+/* Of images first..first+count-1; sketches may be NULL. */
+static void map_beams(const run *r, int64_t first, int64_t count, const sl_sketch *sketches, float *out) {
     const sl_direct_beam nobody_knows = {0}, *beams = r->generation->beams;
-    const sl_sketch *sketches = r->generation->sketches;
     int64_t channels = beam_channels(r->pipeline), each = r->height * r->width * channels;
     double place_px = (double)sl_bundle_reduction(r->pipeline->bundle);
-    if (!r->beam) return;
     for (int64_t i = 0; i < count; i++)
         sl_beam_map(beams ? &beams[first + i] : &nobody_knows, sketches ? &sketches[first + i] : NULL,
-                    r->height, r->width, place_px, channels, r->beam + i * each);
-    if (r->guides) memcpy(r->beam + count * each, r->beam, (size_t)(count * each) * sizeof *r->beam);
+                    r->height, r->width, place_px, channels, out + i * each);
+}
+
+/* Likewise, in the order of the embeddings. Both passes of guidance know the beam: they differ by the prompt,
+ * and by the sketch where that guides. */
+static void gather_beams(run *r, int64_t first, int64_t count) {
+    const sl_generation *g = r->generation;
+    int64_t each = r->height * r->width * beam_channels(r->pipeline);
+    if (!r->beam) return;
+    if (r->guides) map_beams(r, first, count, g->way.sketch_guided ? NULL : g->sketches, r->beam);
+    map_beams(r, first, count, g->sketches, r->beam + (r->guides ? count * each : 0));
 }
 
 /* The next noise of `count` images into out [count, h, w, C]. */
@@ -322,7 +329,7 @@ static sl_status one_batch(run *r, int64_t first, int64_t count) {
     l.bytes = (size_t)count * each * sizeof *l.x;
     sl_status status;
     SL_GUARD(status, gather_embeddings(r, first, count), done);
-    map_beams(r, first, count);
+    gather_beams(r, first, count);
     SL_GUARD(status,
              sl_noise_new(g->noise, g->seed, g->first_image + (uint32_t)first, (int)count, each, &l.noise),
              done);

@@ -337,7 +337,8 @@ static void told_marks(const json_t *provenance, json_t *marks) {
         double row = spot ? (double)m->row_px : beam.row_px,
                column = spot ? (double)m->column_px : beam.column_px,
                size = spot ? SPOT_PX : (double)m->radius_px;
-        json_array_append_new(marks, drawn_json("told", "circle", false, row, column, row, column, size));
+        bool missing = json_is_false(json_object_get(json_array_get(list, (size_t)i), "stands"));
+        json_array_append_new(marks, drawn_json("told", "circle", missing, row, column, row, column, size));
     }
 }
 

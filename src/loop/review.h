@@ -36,7 +36,7 @@ sl_status sl_review_image(sl_review *review, const char *image, const char *assi
 /* What the physical tests see on the image, to be drawn over it: {withheld: bool, marks: [{test, kind:
  * circle|line|box|point, odd: bool, row, column, row2, column2, size}]} in pixels from the image's corner;
  * odd only where the test fails; and as circles of test "told" the rings, arcs and spots that the generator
- * was told of. Withheld as sl_review_image withholds. */
+ * was told of, odd where the record says that they do not stand. Withheld as sl_review_image withholds. */
 sl_status sl_review_marks(sl_review *review, const char *image, json_t **out);
 
 /* The pixel block of an image: u32 magic "SLPX", width, height, 0; f32 values; u8 mask; little endian. *out

@@ -438,9 +438,11 @@ static void bundles_come_back(void **state) {
     assert_ok(sl_bundle_load(fixture("pipe"), &bundle));
     /* a folder that does not say what suits it is Stable Diffusion's */
     assert_true(sl_bundle_guidance(bundle, -1) == 7.5 && sl_bundle_guidance(bundle, 0) == 0);
+    assert_false(bundle->way.sketch_guided);
     bundle->space = SL_SPACE_EXPECTATION;
     bundle->way.guidance = 1.25;
     bundle->way.level_guidance = 1.125;
+    bundle->way.sketch_guided = true;
     bundle->way.guidance_from = 0.25;
     bundle->way.guidance_to = 0.875;
     bundle->eta = 0.75;
@@ -451,7 +453,8 @@ static void bundles_come_back(void **state) {
     assert_int_equal(again->space, SL_SPACE_EXPECTATION);
     assert_true(sl_bundle_guidance(again, -1) == 1.25 && again->eta == 0.75);
     assert_true(again->way.guidance_from == 0.25 && again->way.guidance_to == 0.875);
-    assert_true(again->way.level_guidance == 1.125 && again->way.brightness_deviation == 0.5);
+    assert_true(again->way.level_guidance == 1.125 && again->way.sketch_guided &&
+                again->way.brightness_deviation == 0.5);
     assert_true(json_equal(again->intensity_map, bundle->intensity_map));
     assert_int_equal(sl_params_values(again->unet->params, false),
                      sl_params_values(bundle->unet->params, false));

@@ -191,6 +191,7 @@ static int told_of(const char *provenance, double first[3]) {
         if (strcmp(json_string_value(json_object_get(mark, "test")), "told") != 0) continue;
         static const char *const keys[] = {"row", "column", "size"};
         for (int k = 0; told == 0 && k < 3; k++) first[k] = json_number_value(json_object_get(mark, keys[k]));
+        assert_true(json_is_true(json_object_get(mark, "odd")) == (told == 0)); /* as they stand */
         told++;
     }
     json_decref(marks);
@@ -200,10 +201,11 @@ static int told_of(const char *provenance, double first[3]) {
 static void the_page_draws_what_the_generator_was_told(void **state) {
     (void)state;
     const char *beam = "\"beam\": {\"row_px\": 30, \"column_px\": 20.5}",
-               *sketch = "\"sketch\": [{\"kind\": \"arc\", \"radius_px\": 12}, {\"kind\": \"spot\","
-                         " \"row_px\": 4, \"column_px\": 5}]";
+               *sketch = "\"sketch\": [{\"kind\": \"arc\", \"radius_px\": 12, \"stands\": false}, "
+                         "{\"kind\": \"spot\", \"row_px\": 4, \"column_px\": 5}, "
+                         "{\"kind\": \"ring\", \"radius_px\": 5, \"stands\": true}]";
     double first[3] = {0};
-    assert_int_equal(told_of(sl_arena_printf(arena, "{%s, %s}", beam, sketch), first), 2);
+    assert_int_equal(told_of(sl_arena_printf(arena, "{%s, %s}", beam, sketch), first), 3);
     assert_true(first[0] == 30 && first[1] == 20.5 && first[2] == 12);
     assert_int_equal(told_of(sl_arena_printf(arena, "{%s}", sketch), first), 0);
     assert_int_equal(told_of(sl_arena_printf(arena, "{%s, \"sketch\": [7]}", beam), first), 0);

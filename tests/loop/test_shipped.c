@@ -194,23 +194,30 @@ static void refused(const char *sketch, const char *beam, const char *part) {
     if (!strstr(sl_error_message(), part)) fail_msg("'%s' in '%s'", part, sl_error_message());
 }
 
+static const char marks[] = "[{\"kind\": \"ring\", \"radius_px\": 52, \"height\": 0.3}, "
+                            "{\"kind\": \"ring\", \"radius_px\": 90, \"height\": 0.3}]";
+static const double marked_px[] = {52, 90};
+
+/* Of a ring, in the log map. */
+static double rise_at(const sl_image *image, double radius_px) {
+    return mean_at(image, radius_px) - (mean_at(image, radius_px - 7) + mean_at(image, radius_px + 7)) / 2;
+}
+
 static void rings_stand_where_they_are_told(void **state) {
     (void)state;
-    static const char marks[] = "[{\"kind\": \"ring\", \"radius_px\": 52, \"height\": 0.3}, "
-                                "{\"kind\": \"ring\", \"radius_px\": 90, \"height\": 0.3}]";
     sl_generate_settings settings = sketched(marks, "128,128");
     sl_image image;
     json_t *record;
     assert_ok(
         sl_generate_one(&settings, "SAXS data showing rings; few rings; sharp", 0, NULL, &image, &record));
-    static const double radius[] = {52, 90};
     for (int i = 0; i < 2; i++) {
-        double at = mean_at(&image, radius[i]);
-        double beside = (mean_at(&image, radius[i] - 7) + mean_at(&image, radius[i] + 7)) / 2;
-        if (at < beside + 0.05) fail_msg("%g at %g px, %g beside", at, radius[i], beside);
+        double rise = rise_at(&image, marked_px[i]);
+        if (rise < 0.05) fail_msg("%g over what lies beside it at %g px", rise, marked_px[i]);
     }
     const json_t *told = json_object_get(record, "sketch");
     assert_int_equal(json_array_size(told), 2);
+    for (size_t i = 0; i < 2; i++)
+        assert_true(json_is_true(json_object_get(json_array_get(told, i), "stands")));
     assert_true(json_number_value(json_object_get(json_array_get(told, 1), "radius_px")) == 90);
     assert_string_equal(json_string_value(json_object_get(json_object_get(record, "asked"), "sketch")),
                         "given");
@@ -219,6 +226,29 @@ static void rings_stand_where_they_are_told(void **state) {
     refused(marks, "none", "image 0: --sketch needs to know where the beam is");
     refused("[{\"kind\": \"ring\"}]", NULL, "--sketch '[...]': mark 0: key \"radius_px\"");
     refused("/nowhere/marks.json", NULL, "/nowhere/marks.json");
+}
+
+/* Guidance that leads to the marks makes more of them than one that leads to the prompt alone; its record
+ * says so. Without guidance there is nothing to lead. */
+static void guidance_leads_to_marks(void **state) {
+    (void)state;
+    double rise[2][2] = {0};
+    for (int i = 0; i < 4; i++) {
+        sl_generate_settings settings = sketched(marks, "128,128");
+        settings.guidance = i < 2 ? 3 : 1;
+        settings.sketch_guided = i % 2;
+        sl_image image;
+        json_t *record;
+        assert_ok(sl_generate_one(&settings, "SAXS data showing rings; few rings; sharp", 0, NULL, &image,
+                                  &record));
+        for (int k = 0; k < 2; k++) rise[i / 2][i % 2] += rise_at(&image, marked_px[k]);
+        assert_true(json_is_true(json_object_get(record, "sketch_guided")) == (i == 1));
+        sl_image_free(&image);
+        json_decref(record);
+    }
+    if (rise[0][1] < 1.1 * rise[0][0])
+        fail_msg("%g with the sketch's guidance, %g without", rise[0][1], rise[0][0]);
+    assert_true(rise[1][0] == rise[1][1]);
 }
 
 static void marks_are_drawn_unless_they_should_not_be(void **state) {
@@ -284,6 +314,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(backbone_loads),
     cmocka_unit_test(generated_images_keep_their_expectation),
     cmocka_unit_test(rings_stand_where_they_are_told),
+    cmocka_unit_test(guidance_leads_to_marks),
     cmocka_unit_test(marks_are_drawn_unless_they_should_not_be),
 };
 

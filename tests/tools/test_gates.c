@@ -52,44 +52,9 @@ static void a_repeated_mark_shows_as_a_grid(void **state) {
     assert_true(grid_measure(map) > clean + 5);
 }
 
-/* A ring, an arc and a spot on a slope. */
-static void draw_marks(double radius_px) {
-    for (int k = 0; k < PIXELS; k++) {
-        double row = k / SIDE_PX + 0.5 - 100, column = k % SIDE_PX + 0.5 - 140;
-        double off = hypot(row, column) - radius_px, arc = hypot(row, column) - 90,
-               spot = hypot(row - 55.5, column + 80);
-        map[k] = (float)(0.3 + 0.001 * row + 0.2 * exp(-4 * M_LN2 * off * off / 16) +
-                         (row < -fabs(column) ? 0.1 * exp(-4 * M_LN2 * arc * arc / 9) : 0) +
-                         0.3 * exp(-4 * M_LN2 * spot * spot / 9));
-    }
-}
-
-static void marks_are_looked_for_where_they_were_told(void **state) {
+/* An image that was told of nothing does not count. */
+static void the_share_of_marks_is_of_images_that_were_told(void **state) {
     (void)state;
-    const sl_beam_place beam = {.known = true, .row_px = 100, .column_px = 140};
-    sl_sketch sketch = {.known = true};
-    int32_t told, found;
-    draw_marks(50);
-    sl_sketch_add(&sketch, &(sl_sketch_mark){SL_SKETCH_RING, 0, 0, 50.6f, 4, 0.2f});
-    sl_sketch_add(&sketch, &(sl_sketch_mark){SL_SKETCH_ARC, 0, 0, 90, 3, 0.1f});
-    sl_sketch_add(&sketch, &(sl_sketch_mark){SL_SKETCH_SPOT, 155.5f, 60, 0, 3, 0.3f});
-    marks_look(map, &beam, &sketch, &told, &found);
-    assert_int_equal(told, 3);
-    assert_int_equal(found, 3);
-    draw_marks(53); /* the ring stands elsewhere */
-    marks_look(map, &beam, &sketch, &told, &found);
-    assert_int_equal(told, 3);
-    assert_int_equal(found, 2);
-    draw_marks(50);
-    sl_sketch_add(&sketch, &(sl_sketch_mark){SL_SKETCH_RING, 0, 0, 70, 4, 0.2f});  /* nothing is there */
-    sl_sketch_add(&sketch, &(sl_sketch_mark){SL_SKETCH_SPOT, 30, 30, 0, 3, 0.3f}); /* nor there */
-    sl_sketch_add(&sketch, &(sl_sketch_mark){SL_SKETCH_RING, 0, 0, 500, 4, 0.2f}); /* outside */
-    sl_sketch_add(&sketch, &(sl_sketch_mark){SL_SKETCH_RING, 0, 0, 20, 4, 0.01f}); /* too faint */
-    marks_look(map, &beam, &sketch, &told, &found);
-    assert_int_equal(told, 5);
-    assert_int_equal(found, 3);
-    marks_look(map, &(sl_beam_place){0}, &sketch, &told, &found);
-    assert_int_equal(told, 0);
     image_row *row = calloc(4, sizeof *row);
     row[0].told = 5, row[0].found = 3, row[1].told = 1, row[1].found = 1, row[3].told = 2;
     sl_estimate share = marks_share(&(image_rows){row, 4});
@@ -345,7 +310,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(steps_between_blocks_show_as_a_grid),
         cmocka_unit_test(a_repeated_mark_shows_as_a_grid),
-        cmocka_unit_test(marks_are_looked_for_where_they_were_told),
+        cmocka_unit_test(the_share_of_marks_is_of_images_that_were_told),
         cmocka_unit_test(captions_are_read),
         cmocka_unit_test(images_teach_the_truth),
         cmocka_unit_test(scores_become_calls),

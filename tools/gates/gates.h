@@ -59,7 +59,7 @@ typedef struct image_row {
     float truth[SL_SIM_ATTRIBUTE_COUNT];     /* of a simulated image */
     float small[SMALL_PIXELS];               /* the expectation's log map, averaged down */
     double grid_db;                          /* grid_measure of the expectation's log map */
-    int32_t told, found;                     /* marks_look in it */
+    int32_t told, found;                     /* marks that can be looked for, and that stand */
     verdicts verdict[LOOK_COUNT];
 } image_row;
 
@@ -120,13 +120,6 @@ uint32_t rows_first(image_set set);
  * in 8 pixels over that beside them, dB, of a log map [SIDE_PX, SIDE_PX]: mean over harmonics and directions.
  * Smooth maps without a grid have about -2.5, whatever is seen. */
 double grid_measure(const float *map);
-
-/* ---- marks.c ---- */
-
-/* How many marks of a sketch can be looked for in a log map [SIDE_PX, SIDE_PX] (ten grey levels high, a
- * quarter of a circle in the frame), and how many stand there: within a pixel, at least half as high. */
-void marks_look(const float *map, const sl_beam_place *beam, const sl_sketch *sketch, int32_t *told,
-                int32_t *found);
 
 /* ---- set_figures.c ---- */
 

@@ -290,12 +290,13 @@ sl_status report_write(gates *g, FILE *file) {
                    marks_share(&g->set[SET_ROUND_TRIP]), marks_share(&g->set[SET_UNTRAINED]), false};
     SL_TRY(fill_copies(g, row));
     fprintf(file,
-            "%lld samples of `%s` (%s), %lld steps, guidance %g (of levels %g) from %g to %g of the noise "
+            "%lld samples of `%s` (%s), %lld steps, guidance %g (of levels %g%s) from %g to %g of the noise "
             "schedule, eta %g, brightness deviation %g.\n\n",
             (long long)g->count, sl_path_base(g->model), sl_path_base(g->folder),
             (long long)g->settings.steps, g->way.guidance,
-            g->way.level_guidance > 0 ? g->way.level_guidance : g->way.guidance, g->way.guidance_from,
-            g->way.guidance_to, g->settings.eta, g->way.brightness_deviation);
+            g->way.level_guidance > 0 ? g->way.level_guidance : g->way.guidance,
+            g->way.sketch_guided ? ", by sketches too" : "", g->way.guidance_from, g->way.guidance_to,
+            g->settings.eta, g->way.brightness_deviation);
     write_gates(file, g, row);
     write_by_technique(file, g);
     write_by_test(file, g);

@@ -7,6 +7,7 @@
 #include "base/threads.h"
 #include "loop/classify/feed_workspace.h"
 #include "loop/evaluate/measured_set.h"
+#include "loop/generate/sketch_standing.h"
 #include "loop/shipped.h"
 #include "loop/simulate/sketch_of_sample.h"
 #include "loop/train/base_internal.h"
@@ -151,6 +152,17 @@ static sl_status judge(const image_row *row, const sl_image *image, look seen, s
     return SL_OK;
 }
 
+static void look_for_marks(const placing *told, const float *log_map, image_row *row) {
+    const sl_direct_beam beam = {told->beam.known, told->beam.row_px, told->beam.column_px};
+    sl_standing standing[SL_SKETCH_MARKS_MAX];
+    sl_sketch_look(&told->sketch, &beam, log_map, SIDE_PX, SIDE_PX, standing);
+    row->told = row->found = 0;
+    for (int i = 0; i < told->sketch.count; i++) {
+        row->told += standing[i] != SL_STANDING_OPEN;
+        row->found += standing[i] == SL_STANDING_YES;
+    }
+}
+
 static sl_status describe_expectation(const placing *told, const sl_image *expectation, image_row *row) {
     double level;
     sl_image map, small;
@@ -158,7 +170,7 @@ static sl_status describe_expectation(const placing *told, const sl_image *expec
     SL_TRY(sl_image_new(SIDE_PX, SIDE_PX, &map));
     sl_log_map_encode(expectation->value, PIXELS, level, map.value);
     row->grid_db = grid_measure(map.value);
-    marks_look(map.value, &told->beam, &told->sketch, &row->told, &row->found);
+    look_for_marks(told, map.value, row);
     sl_status status = sl_image_average_down(&map, SMALL_PX, &small);
     if (!status) {
         memcpy(row->small, small.value, sizeof row->small);

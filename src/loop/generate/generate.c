@@ -11,6 +11,7 @@
 #include "loop/image_folder.h"
 #include "loop/job.h"
 #include "loop/generate/measure_decoded.h"
+#include "loop/generate/sketch_standing.h"
 #include "loop/generate/usual_sketch.h"
 #include "loop/model_folder.h"
 #include "loop/origin.h"
@@ -49,6 +50,9 @@ const sl_option sl_generate_options[] = {
         "(noise) to 0 (image); others cost half; -1: the model folder's own, 0 where it names none"),
     SL_OPTION_REAL(sl_generate_settings, guidance_to, "guidance-to", 0, "-1", -1, 1, "",
                    "and only steps below this share; -1: the model folder's own, 1 where it names none"),
+    SL_OPTION_INT(sl_generate_settings, sketch_guided, "sketch-guided", 0, "-1", -1, 1, "",
+                  "1: guidance leads to the marks of --sketch as to the prompt; 0: to the prompt alone; -1: "
+                  "as the model folder says, to the prompt alone where it does not"),
     SL_OPTION_REAL(sl_generate_settings, guidance_rescale, "guidance-rescale", 0, "0", 0, 1, "",
                    "brings the guided prediction back to its usual spread"),
     SL_OPTION_TEXT(
@@ -175,6 +179,7 @@ static sl_status choose_sampling(run *r) {
     r->way.level_guidance = asked_or(s->level_guidance, r->bundle->way.level_guidance);
     r->way.guidance_from = asked_or(s->guidance_from, r->bundle->way.guidance_from);
     r->way.guidance_to = asked_or(s->guidance_to, r->bundle->way.guidance_to);
+    r->way.sketch_guided = asked_or((double)s->sketch_guided, r->bundle->way.sketch_guided) > 0;
     r->way.brightness_deviation = asked_or(s->brightness_deviation, r->bundle->way.brightness_deviation);
     SL_TRY(sl_bundle_sampler(r->bundle, s->sampler, s->eta, &r->sampler));
     r->sampler_name = s->sampler ? s->sampler : sl_sampler_name(r->sampler.sampler);
@@ -316,6 +321,8 @@ static sl_status describe_run(run *r) {
         json_object_set_new(r->common, "guidance_from", json_real(r->way.guidance_from));
         json_object_set_new(r->common, "guidance_to", json_real(r->way.guidance_to));
     }
+    if (r->way.guidance > 1 && r->way.sketch_guided && sl_pipeline_takes_sketch(r->pipeline))
+        json_object_set_new(r->common, "sketch_guided", json_true());
     if (s->guidance_rescale > 0)
         json_object_set_new(r->common, "guidance_rescale", json_real(s->guidance_rescale));
     json_object_set_new(r->common, "dtype", json_string(sl_engine_dtype_name(s->dtype)));
@@ -398,6 +405,21 @@ static sl_status record_image(run *r, const sl_image *image, int64_t index, cons
     return status;
 }
 
+/* Which of its marks stand. */
+static sl_status record_sketch(run *r, const sl_sketch *sketch, const sl_direct_beam *beam,
+                               const sl_image *expectation, json_t *provenance) {
+    json_t *marks, *mark;
+    size_t i;
+    SL_TRY(sl_sketch_record(sketch, beam, expectation, &marks));
+    json_array_foreach(marks, i, mark) {
+        const json_t *stands = json_object_get(mark, "stands");
+        r->result->marks += stands != NULL;
+        r->result->marks_standing += json_is_true(stands);
+    }
+    json_object_set_new(provenance, "sketch", marks);
+    return SL_OK;
+}
+
 /* Takes the image. */
 static sl_status keep_in_memory(run *r, sl_image *image, const json_t *provenance) {
     *r->kept = *image;
@@ -424,12 +446,14 @@ static sl_status finish_image(run *r, const float *decoded, int32_t height, int3
         json_object_set_new(
             provenance, "beam",
             json_pack("{s:f, s:f}", "row_px", chain.beam.row_px, "column_px", chain.beam.column_px));
-    if (sketch->known) json_object_set_new(provenance, "sketch", sl_sketch_json(sketch));
     sl_status status =
         sl_measure_decoded(r->bundle, decoded, height, width, channels, prompt, &chain, (uint64_t)s->seed,
-                           (uint32_t)index, provenance, &image, r->workspace ? &expectation : NULL);
+                           (uint32_t)index, provenance, &image, &expectation);
     if (!status) {
-        if (expectation.value) status = record_expectation(r, &expectation, provenance);
+        const sl_image *counts = expectation.value ? &expectation : &image;
+        if (sketch->known) status = record_sketch(r, sketch, &chain.beam, counts, provenance);
+        if (!status && r->workspace && expectation.value)
+            status = record_expectation(r, &expectation, provenance);
         if (!status && s->out) status = write_files(r, &image, index, prompt, provenance);
         if (!status && r->workspace) status = record_image(r, &image, index, prompt, provenance);
         if (!status && r->kept) status = keep_in_memory(r, &image, provenance);
@@ -569,8 +593,10 @@ static sl_status run_as_job(run *r, const sl_progress *progress) {
     SL_TRY(status);
     r->run = r->result->run = job.run;
     status = generate_into(r, &job.progress);
-    json_t *result = json_pack("{s:I, s:I}", "images", (json_int_t)r->result->images, "added",
-                               (json_int_t)r->result->added);
+    const sl_generate_result *made = r->result;
+    json_t *result =
+        json_pack("{s:I, s:I}", "images", (json_int_t)made->images, "added", (json_int_t)made->added);
+    sl_generate_result_marks(made, result);
     return sl_job_end(&job, status, result);
 }
 
@@ -622,6 +648,12 @@ sl_status sl_generate_one(const sl_generate_settings *settings, const char *prom
              .kept = out,
              .kept_provenance = provenance};
     return run_all(&r, progress);
+}
+
+void sl_generate_result_marks(const sl_generate_result *made, json_t *out) {
+    if (!made->marks) return;
+    json_object_set_new(out, "marks", json_integer((json_int_t)made->marks));
+    json_object_set_new(out, "marks_standing", json_integer((json_int_t)made->marks_standing));
 }
 
 sl_status sl_generate_preview(const sl_generate_settings *settings, int prompt_count, sl_text *out) {

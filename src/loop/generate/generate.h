@@ -11,6 +11,7 @@ typedef struct sl_generate_settings {
     const char *beam, *sketch, *detector, *beamstop, *mask;
     int64_t count, seed, steps, batch, size_px;
     double guidance, level_guidance, guidance_from, guidance_to, guidance_rescale;
+    int64_t sketch_guided;
     double eta, brightness_deviation, lora_scale, exposure;
     int rng, dtype, format;
     int64_t vae_tile_px;
@@ -36,7 +37,12 @@ typedef struct sl_generate_result {
     int64_t images, added; /* made, and new in the workspace */
     sl_id run;             /* 0 without a workspace */
     int cut_prompts;       /* longer than the text encoder takes */
+    int64_t marks,         /* that images were told of and can be looked for (sketch_standing.h) */
+        marks_standing;
 } sl_generate_result;
+
+/* Adds "marks" and "marks_standing" to an object, where there were any. */
+void sl_generate_result_marks(const sl_generate_result *made, json_t *out);
 
 /* Image k of the run takes prompt k % prompts, and noise of (seed, k) alone. Written to settings->out where
  * that is set (sl_image_folder_check), recorded in `workspace` unless it is NULL; one of the two must be

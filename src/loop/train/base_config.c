@@ -145,12 +145,12 @@ sl_status sl_base_write_index(const sl_base_settings *settings, const sl_base_ma
                   "beta_end", 0.02, "prediction_type", "v_prediction", "clip_sample", 0, "set_alpha_to_one",
                   1, "steps_offset", 1, "timestep_spacing", "trailing", "skip_prk_steps", 1);
     SL_TRY(write_json(settings, "model/scheduler/scheduler_config.json", noise));
-    json_t *about =
-        json_pack("{s:s, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:i, s:{s:s, s:f}, s:{s:s, s:i, s:I}}",
-                  "space", "expectation", "space_to_depth", BLOCK, "guidance", guidance, "level_guidance",
-                  level_guidance, "guidance_from", guidance_from, "eta", eta, "brightness_deviation",
-                  brightness_deviation, "deblock", deblock, "deblock_detail", deblock_detail, "size_px",
-                  (int)settings->size, "intensity_map", "map", "log1p", "counts", SL_LOG_MAP_COUNTS, "data",
-                  "source", "simulator", "version", made_of->simulator, "seed", (json_int_t)made_of->seed);
+    json_t *about = json_pack(
+        "{s:s, s:i, s:f, s:f, s:b, s:f, s:f, s:f, s:f, s:f, s:i, s:{s:s, s:f}, s:{s:s, s:i, s:I}}", "space",
+        "expectation", "space_to_depth", BLOCK, "guidance", guidance, "level_guidance", level_guidance,
+        "sketch_guided", 1, "guidance_from", guidance_from, "eta", eta, "brightness_deviation",
+        brightness_deviation, "deblock", deblock, "deblock_detail", deblock_detail, "size_px",
+        (int)settings->size, "intensity_map", "map", "log1p", "counts", SL_LOG_MAP_COUNTS, "data", "source",
+        "simulator", "version", made_of->simulator, "seed", (json_int_t)made_of->seed);
     return write_json(settings, "model/scatterloop.json", about);
 }

@@ -45,6 +45,8 @@ static sl_status read_settings(const json_t *p, sl_arena *arena, sl_generate_set
         json_t *value = json_object_get(kept[k].asked ? asked : p, kept[k].key);
         if (value) json_object_set(options, kept[k].option, value);
     }
+    json_object_set_new(options, "sketch-guided",
+                        json_integer(json_is_true(json_object_get(p, "sketch_guided"))));
     const json_t *beam = json_object_get(p, "beam");
     if (beam) /* where it was, however beams are drawn by now */
         json_object_set_new(options, "beam",
