@@ -8,6 +8,7 @@
 enum {
     SL_LIMIT_IMAGE_SIDE_PX = 32768,
     SL_LIMIT_PATH_BYTES = 4096,
+    SL_LIMIT_GIVEN_PATH_BYTES = SL_LIMIT_PATH_BYTES - 512, /* leaves room for names of ours inside */
     SL_LIMIT_CAPTION_BYTES = 4096,
     SL_LIMIT_JSON_DEPTH = 64,
     SL_LIMIT_THREADS = 256,

@@ -1,6 +1,7 @@
 #include "test.h"
 
 #include "base/file.h"
+#include "base/limits.h"
 #include "loop/option/option.h"
 
 #include <stdlib.h>
@@ -72,6 +73,29 @@ static void words_set_fields(void **state) {
     assert_ok(read_line("--deep --no-deep -3", &got, &arguments));
     assert_false(got.deep);
     assert_string_equal(arguments.item[0], "-3");
+}
+
+static sl_status read_out(const sl_option *table, const char *path, trial *got) {
+    json_t *object = json_pack("{s:s}", "out", path);
+    sl_status status = sl_options_from_json(table, object, arena, got);
+    json_decref(object);
+    return status;
+}
+
+/* Names of ours are put behind it, and must not be cut off. */
+static void paths_leave_room_for_names(void **state) {
+    (void)state;
+    static const sl_option table[] = {SL_OPTION_PATH(trial, title, "out", 'o', NULL, "DIR", "where"), {0}};
+    static char path[SL_LIMIT_PATH_BYTES];
+    trial got;
+    memset(path, 'x', SL_LIMIT_GIVEN_PATH_BYTES - 1);
+    assert_ok(read_out(table, path, &got));
+    assert_string_equal(got.title, path);
+    path[SL_LIMIT_GIVEN_PATH_BYTES - 1] = 'x';
+    assert_status(read_out(table, path, &got), SL_LIMIT);
+    assert_non_null(strstr(sl_error_message(), "out: a path of 3584 bytes ('xxxx"));
+    path[0] = '['; /* a list in the file's place */
+    assert_ok(read_out(table, path, &got));
 }
 
 static void wrong_words_are_named(void **state) {
@@ -205,6 +229,7 @@ static void help_leaves_out_what_is_hidden(void **state) {
 
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup_teardown(words_set_fields, make_arena, drop_arena),
+    cmocka_unit_test_setup_teardown(paths_leave_room_for_names, make_arena, drop_arena),
     cmocka_unit_test_setup_teardown(wrong_words_are_named, make_arena, drop_arena),
     cmocka_unit_test_setup_teardown(preset_lies_between_default_and_given, make_arena, drop_arena),
     cmocka_unit_test_setup_teardown(yaml_sets_fields, make_arena, drop_arena),

@@ -1,5 +1,7 @@
 #include "loop/option/option.h"
 
+#include "base/limits.h"
+
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -75,6 +77,14 @@ static void list_append(sl_arena *arena, sl_list *list, const char *value) {
     *list = (sl_list){grown, list->count + 1};
 }
 
+/* What is written in a file's place instead ([...]) may be longer. */
+static sl_status check_path(const char *value, const char *where) {
+    size_t bytes = strlen(value);
+    if (bytes < SL_LIMIT_GIVEN_PATH_BYTES || value[0] == '[') return SL_OK;
+    return sl_fail(SL_LIMIT, "%s: a path of %zu bytes ('%.40s...'), the limit is %d", where, bytes, value,
+                   SL_LIMIT_GIVEN_PATH_BYTES);
+}
+
 static sl_status assign(const sl_option *option, const char *value, const char *where, sl_arena *arena,
                         void *settings) {
     void *field = (char *)settings + option->offset;
@@ -92,6 +102,7 @@ static sl_status assign(const sl_option *option, const char *value, const char *
         *(const char **)field = sl_arena_strdup(arena, value);
         return SL_OK;
     case SL_OPTION_IS_PATH:
+        SL_TRY(check_path(value, where));
         *(const char **)field = sl_arena_strdup(arena, value);
         return SL_OK;
     case SL_OPTION_IS_LIST:
