@@ -28,6 +28,8 @@ bool sl_sketch_add(sl_sketch *sketch, const sl_sketch_mark *mark) {
                               kept(mark->width_px),
                               fminf(kept(mark->height), 1)};
     if (sketch->count >= SL_SKETCH_MARKS_MAX ||
+        !(fmax(fmax(fabs((double)m.row_px), fabs((double)m.column_px)),
+               fmax((double)m.radius_px, (double)m.width_px)) <= SL_SKETCH_FARTHEST_PX) ||
         !isfinite(m.row_px + m.column_px + m.radius_px + m.width_px) || (around && !(m.radius_px > 0)) ||
         m.width_px < 0 || !(kept(mark->height) > 0))
         return false;
@@ -100,6 +102,21 @@ sl_status sl_sketch_read(const json_t *json, sl_sketch *out) {
     return SL_OK;
 }
 
+double sl_sketch_reach_px(double place_px) {
+    return SL_UNET_PROFILE_BINS * place_px / SL_UNET_SPLIT;
+}
+
+int sl_sketch_keep_within(sl_sketch *sketch, double reach_px) {
+    int kept_marks = 0, all = sketch->count;
+    for (int i = 0; i < all; i++) {
+        const sl_sketch_mark mark = sketch->mark[i];
+        if (mark.kind == SL_SKETCH_SPOT || (double)mark.radius_px < reach_px)
+            sketch->mark[kept_marks++] = mark;
+    }
+    sketch->count = kept_marks;
+    return all - kept_marks;
+}
+
 typedef struct bump {
     double peak, sharpness; /* peak * exp(-sharpness * x^2) */
     double reach_px;        /* beyond which nothing is left */
@@ -117,8 +134,8 @@ static void raise(float *to, double value) {
 static void draw_around(const sl_sketch_mark *mark, double part_px, float profile[RADII]) {
     bump b = bump_of(mark);
     double step_px = part_px / FINE;
-    int first = (int)fmax(((double)mark->radius_px - b.reach_px) / step_px, 0);
-    for (int i = first; i < RADII; i++) {
+    double first = fmax(((double)mark->radius_px - b.reach_px) / step_px, 0);
+    for (int i = first < RADII ? (int)first : RADII; i < RADII; i++) {
         double off = (i + 0.5) * step_px - (double)mark->radius_px;
         if (off > b.reach_px) break;
         raise(&profile[i], b.peak * exp(-b.sharpness * off * off));

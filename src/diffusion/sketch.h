@@ -31,6 +31,9 @@ typedef struct sl_sketch_mark {
 
 enum { SL_SKETCH_MARKS_MAX = 96 };
 
+/* No place, radius or width is larger. */
+#define SL_SKETCH_FARTHEST_PX 1e5
+
 /* As wide and as high as half the rings of simulated images are. */
 #define SL_SKETCH_WIDTH_PX 4
 #define SL_SKETCH_HEIGHT   0.1
@@ -51,6 +54,12 @@ json_t *sl_sketch_json(const sl_sketch *sketch);
 /* From such a list, which need not say how wide and high marks are. SL_FORMAT and SL_LIMIT name the mark and
  * what is wrong with it; *out is then as it was. */
 sl_status sl_sketch_read(const json_t *json, sl_sketch *out);
+
+/* How far about the beam rings and arcs can be told of, as radial profiles go, where a place is place_px
+ * wide; spots anywhere. */
+double sl_sketch_reach_px(double place_px);
+/* Takes out the rings and arcs beyond; returns how many. */
+int sl_sketch_keep_within(sl_sketch *sketch, double reach_px);
 
 /* out[height, width, stride], of which the first SL_UNET_SKETCH of each place are written: 1 where the sketch
  * is known, then for each kind what it shows on the place's parts, row by row: the square root of the height

@@ -66,10 +66,29 @@ sl_status sl_model_folder_show(const char *folder, sl_text *text, json_t **out_j
     return *out_json ? sl_text_status(text) : sl_fail(SL_MEMORY, "no memory for the description");
 }
 
+/* What lies beside a bundle: another encoder of the autoencoder's latents, and what the folder says of itself
+ * and its data. */
+static sl_status carry_over(const char *from, const char *to, sl_dtype dtype) {
+    static const char encoder[] = "vae_measured", facts[] = "scatterloop.json";
+    char here[SL_LIMIT_PATH_BYTES], there[SL_LIMIT_PATH_BYTES];
+    snprintf(here, sizeof here, "%s/%s", from, facts);
+    snprintf(there, sizeof there, "%s/%s", to, facts);
+    if (sl_file_exists(here)) SL_TRY(sl_file_copy(here, there, SL_LIMIT_JSON_BYTES));
+    snprintf(here, sizeof here, "%s/%s", from, encoder);
+    snprintf(there, sizeof there, "%s/%s", to, encoder);
+    if (!sl_path_is_folder(here)) return SL_OK;
+    sl_model *model;
+    SL_TRY(sl_model_load(here, &model));
+    sl_status status = sl_model_save(model, there, dtype);
+    sl_model_free(model);
+    return status;
+}
+
 static sl_status convert_bundle(const char *from, const char *to, sl_dtype dtype, int64_t *out) {
     sl_bundle *bundle;
     SL_TRY(sl_bundle_load(from, &bundle));
     sl_status status = sl_bundle_save(bundle, to, dtype);
+    if (!status) status = carry_over(from, to, dtype);
     *out = sl_params_values(bundle->text_encoder->params, false) +
            sl_params_values(bundle->unet->params, false) + sl_params_values(bundle->vae->params, false);
     sl_bundle_free(bundle);

@@ -291,6 +291,12 @@ void sl_latents_sketch(const sl_latents *latents, int64_t item, sl_sketch *out) 
     }
 }
 
+bool sl_latents_have_sketches(const sl_latents *latents) {
+    for (int i = 0; i < latents->shards; i++)
+        if (!latents->shard[i].marks) return false;
+    return true;
+}
+
 void sl_latents_caption(const sl_latents *latents, int64_t item, char *out, size_t bytes) {
     const shard *s = shard_of(latents, item);
     int64_t begin, end;

@@ -48,6 +48,7 @@ const char *sl_latents_maker(const sl_latents *latents); /* lives as long as `la
 void sl_latents_sample(const sl_latents *latents, int64_t item, uint64_t seed, uint32_t draw, float *out);
 sl_direct_beam sl_latents_beam(const sl_latents *latents, int64_t item);
 void sl_latents_sketch(const sl_latents *latents, int64_t item, sl_sketch *out);
+bool sl_latents_have_sketches(const sl_latents *latents); /* all of them */
 /* Copied into out[bytes], cut if need be. */
 void sl_latents_caption(const sl_latents *latents, int64_t item, char *out, size_t bytes);
 

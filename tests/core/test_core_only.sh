@@ -88,6 +88,12 @@ sed -i 's/"seed": 1,/"seed": 9,/' "$folder/other-draws/model/scatterloop.json"
     complain "training with another seed failed"
 grep -q '"seed": 1,' "$folder/other-draws/model/scatterloop.json" || complain "the seed of the draws is given as that of the data"
 expect 0 "fit" model show "$folder/trained/model"
+# a last shard that is not full is made anew where more are wanted
+for count in 520 530; do
+    expect 0 "\"latents\": $count" train base --config "$folder/settings.yaml" --stage latents --latents $count --out "$folder/other-draws"
+done
+expect 8 "makes images of 64 px, --size asks for 128" train base --config "$folder/settings.yaml" --stage eval --size 128 \
+    --eval-images 1 --out "$folder/other-draws"
 
 # generate_with PROGRAM NAME MODEL
 generate_with() {

@@ -136,13 +136,15 @@ static void files_choose_the_sampler_unless_told(void **state) {
 
 static void every_choice_is_a_sampler(void **state) {
     (void)state;
-    char name[32];
+    char name[SL_SAMPLER_NAME_BYTES], again[SL_SAMPLER_NAME_BYTES];
     int choices = 0;
     for (const char *c = sl_sampler_choices; *c; choices++) {
         size_t length = strcspn(c, "|");
         sl_sampler_settings settings;
         snprintf(name, sizeof name, "%.*s", (int)length, c);
         assert_ok(sl_sampler_settings_use(config_path, name, &settings));
+        sl_sampler_settings_name(&settings, again);
+        assert_string_equal(again, name);
         c += length + (c[length] == '|');
     }
     assert_int_equal(choices, NAMES);

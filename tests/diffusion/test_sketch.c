@@ -56,7 +56,7 @@ static void spots_are_drawn_where_they_are(void **state) {
     assert_true(sl_sketch_add(&sketch, &(sl_sketch_mark){SL_SKETCH_SPOT, 10.5f, 70.5f, 0, 3, 0.36f}));
     /* one at a border, and one outside */
     assert_true(sl_sketch_add(&sketch, &(sl_sketch_mark){SL_SKETCH_SPOT, 0, 95.5f, 0, 0.2f, 4}));
-    assert_true(sl_sketch_add(&sketch, &(sl_sketch_mark){SL_SKETCH_SPOT, -50, 1e6f, 0, 3, 1}));
+    assert_true(sl_sketch_add(&sketch, &(sl_sketch_mark){SL_SKETCH_SPOT, -50, 9e4f, 0, 3, 1}));
     draw(&sketch);
     for (int i = 0; i < SIDE * PLACE_PX; i++)
         for (int j = 0; j < SIDE * PLACE_PX; j++) {
@@ -125,15 +125,35 @@ static void the_map_of_the_beam_ends_with_the_sketch(void **state) {
 static void marks_without_a_place_are_refused(void **state) {
     (void)state;
     sl_sketch sketch = {.known = true};
-    const sl_sketch_mark bad[] = {{SL_SKETCH_RING, 0, 0, 0, 3, 1},       {SL_SKETCH_ARC, 0, 0, NAN, 3, 1},
-                                  {SL_SKETCH_SPOT, NAN, 0, 0, 3, 1},     {SL_SKETCH_RING, 0, 0, 5, NAN, 1},
-                                  {SL_SKETCH_RING, 0, 0, 5, 3, 0},       {SL_SKETCH_RING, 0, 0, 5, 3, NAN},
-                                  {SL_SKETCH_RING, 0, 0, INFINITY, 3, 1}};
+    const sl_sketch_mark bad[] = {{SL_SKETCH_RING, 0, 0, 0, 3, 1},        {SL_SKETCH_ARC, 0, 0, NAN, 3, 1},
+                                  {SL_SKETCH_SPOT, NAN, 0, 0, 3, 1},      {SL_SKETCH_RING, 0, 0, 5, NAN, 1},
+                                  {SL_SKETCH_RING, 0, 0, 5, 3, 0},        {SL_SKETCH_RING, 0, 0, 5, 3, NAN},
+                                  {SL_SKETCH_RING, 0, 0, INFINITY, 3, 1}, {SL_SKETCH_ARC, 0, 0, 1e9f, 3, 1},
+                                  {SL_SKETCH_SPOT, -1e9f, 0, 0, 3, 1},    {SL_SKETCH_SPOT, 0, 1e9f, 0, 3, 1},
+                                  {SL_SKETCH_RING, 0, 0, 5, 1e9f, 1}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) assert_false(sl_sketch_add(&sketch, &bad[i]));
     assert_int_equal(sketch.count, 0);
     for (int i = 0; i < SL_SKETCH_MARKS_MAX; i++)
         assert_true(sl_sketch_add(&sketch, &(sl_sketch_mark){SL_SKETCH_RING, 0, 0, 5, 3, 1}));
     assert_false(sl_sketch_add(&sketch, &(sl_sketch_mark){SL_SKETCH_RING, 0, 0, 5, 3, 1}));
+}
+
+/* Farther from the beam than radial profiles go there is nothing to tell on. */
+static void rings_beyond_the_reach_are_taken_out(void **state) {
+    (void)state;
+    double reach_px = sl_sketch_reach_px(PLACE_PX);
+    sl_sketch sketch = {.known = true};
+    const float radius_px[] = {20, (float)reach_px + 1, (float)reach_px - 1, 99999};
+    for (int i = 0; i < 4; i++)
+        assert_true(sl_sketch_add(
+            &sketch, &(sl_sketch_mark){i % 2 ? SL_SKETCH_RING : SL_SKETCH_ARC, 0, 0, radius_px[i], 3, 1}));
+    sl_sketch_add(&sketch, &(sl_sketch_mark){SL_SKETCH_SPOT, 2000, 2000, 0, 3, 1});
+    draw(&sketch); /* is no harm */
+    assert_int_equal(sl_sketch_keep_within(&sketch, reach_px), 2);
+    assert_int_equal(sketch.count, 3);
+    assert_true(sketch.mark[0].radius_px == 20 && sketch.mark[1].radius_px == radius_px[2]);
+    assert_int_equal(sketch.mark[2].kind, SL_SKETCH_SPOT);
+    assert_int_equal(sl_sketch_keep_within(&sketch, reach_px), 0);
 }
 
 static void records_name_every_mark(void **state) {
@@ -215,6 +235,7 @@ int main(void) {
         cmocka_unit_test(rings_are_told_to_a_pixel),
         cmocka_unit_test(spots_are_drawn_where_they_are),
         cmocka_unit_test(places_with_marks_are_told_from_others),
+        cmocka_unit_test(rings_beyond_the_reach_are_taken_out),
         cmocka_unit_test(nothing_is_told_of_an_unknown_sketch),
         cmocka_unit_test(the_map_of_the_beam_ends_with_the_sketch),
         cmocka_unit_test(marks_without_a_place_are_refused),

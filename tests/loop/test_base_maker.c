@@ -2,6 +2,7 @@
 #include "test.h"
 #include "scratch_folder.h"
 
+#include "base/file.h"
 #include "loop/train/base_internal.h"
 #include "train/latents.h"
 
@@ -156,6 +157,19 @@ static void other_layers_than_those_begun_with_are_refused(void **state) {
     assert_true(scratch_folder_remove(folder));
 }
 
+/* A denoiser that is to be told of marks learns nothing from latents that do not say where they are. */
+static void latents_without_sketches_are_refused(void **state) {
+    (void)state;
+    char *folder = folder_of_latents(of_64_px, of_64_px);
+    sl_base_settings settings = settings_of(folder);
+    settings.begin = "models/base";
+    refuses(&settings, SL_MISMATCH, "do not say where rings, arcs and spots are");
+    sl_base_path words = sl_base_path_of(&settings, "model/tokenizer/merges.txt");
+    assert_ok(sl_file_write_atomic(words.text, "a b\n", 4)); /* words that the weights do not know */
+    refuses(&settings, SL_MISMATCH, "merges.txt' is not 'models/base/tokenizer/merges.txt'");
+    assert_true(scratch_folder_remove(folder));
+}
+
 static void what_is_not_asked_for_is_as_what_it_begins_with_has_it(void **state) {
     (void)state;
     sl_base_settings settings = settings_of("nowhere");
@@ -193,6 +207,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(the_encoder_alone_names_them),
     cmocka_unit_test(latents_of_something_else_are_refused),
     cmocka_unit_test(other_layers_than_those_begun_with_are_refused),
+    cmocka_unit_test(latents_without_sketches_are_refused),
     cmocka_unit_test(what_is_not_asked_for_is_as_what_it_begins_with_has_it),
     cmocka_unit_test(a_mix_needs_what_it_began_with),
 };

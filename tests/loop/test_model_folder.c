@@ -2,7 +2,9 @@
 #include "scratch_folder.h"
 
 #include "base/file.h"
+#include "base/json.h"
 #include "loop/model_folder.h"
+#include "model/model.h"
 #include "shared.h"
 
 #include <stdlib.h>
@@ -48,6 +50,37 @@ static void converts_once(void **state) {
     assert_true(scratch_folder_remove(folder));
 }
 
+static const char *in(const char *folder, const char *name) {
+    static char path[2 * SCRATCH_FOLDER_BYTES];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    return path;
+}
+
+/* Another encoder beside the autoencoder, and what the folder says of itself. */
+static void copies_have_what_lies_beside(void **state) {
+    (void)state;
+    static const char facts[] = "{\"space\": \"expectation\", \"size_px\": 48, \"data\": {\"seed\": 9}}";
+    char first[SCRATCH_FOLDER_BYTES], second[SCRATCH_FOLDER_BYTES];
+    int64_t parameters = 0;
+    sl_model *vae;
+    json_t *json, *said;
+    assert_true(scratch_folder_make(first) && scratch_folder_make(second));
+    assert_ok(sl_model_folder_convert(fixture(), first, SL_F32, &parameters));
+    assert_ok(sl_model_load(in(first, "vae"), &vae));
+    assert_ok(sl_model_save(vae, in(first, "vae_measured"), SL_F32));
+    sl_model_free(vae);
+    assert_ok(sl_file_write_atomic(in(first, "scatterloop.json"), facts, strlen(facts)));
+    assert_ok(sl_model_folder_convert(first, second, SL_F16, &parameters));
+    assert_ok(sl_model_load(in(second, "vae_measured"), &vae));
+    sl_model_free(vae);
+    assert_ok(sl_json_parse(facts, strlen(facts), "test", &said));
+    assert_ok(sl_json_read(in(second, "scatterloop.json"), &json));
+    assert_true(json_equal(json, said));
+    json_decref(json);
+    json_decref(said);
+    assert_true(scratch_folder_remove(first) && scratch_folder_remove(second));
+}
+
 static void names_weights_by_their_bytes(void **state) {
     (void)state;
     char folder[SCRATCH_FOLDER_BYTES];
@@ -69,5 +102,6 @@ static void names_weights_by_their_bytes(void **state) {
 }
 
 static const struct CMUnitTest tests[] = {cmocka_unit_test(shows_every_part), cmocka_unit_test(converts_once),
+                                          cmocka_unit_test(copies_have_what_lies_beside),
                                           cmocka_unit_test(names_weights_by_their_bytes)};
 TEST_MAIN(tests)

@@ -180,6 +180,7 @@ static sl_generate_settings sketched(const char *sketch, const char *beam) {
     assert_ok(sl_options_default(sl_generate_options, arena, &settings));
     settings.steps = 10;
     settings.noise_free = true;
+    settings.exposure = 1e-3; /* which marks stand is seen before it */
     settings.sketch = sketch;
     settings.beam = beam;
     return settings;
@@ -226,6 +227,9 @@ static void rings_stand_where_they_are_told(void **state) {
     refused(marks, "none", "image 0: --sketch needs to know where the beam is");
     refused("[{\"kind\": \"ring\"}]", NULL, "--sketch '[...]': mark 0: key \"radius_px\"");
     refused("/nowhere/marks.json", NULL, "/nowhere/marks.json");
+    refused("[{\"kind\": \"ring\", \"radius_px\": 400}]", "0,0",
+            "--sketch '[...]': a ring or arc farther than 384 px from the beam");
+    refused("[{\"kind\": \"ring\", \"radius_px\": 1e9}]", "0,0", "--sketch '[...]': mark 0: ring at");
 }
 
 /* Guidance that leads to the marks makes more of them than one that leads to the prompt alone; its record

@@ -235,6 +235,7 @@ static void sketches_are_kept(void **state) {
     assert_ok(sl_latents_open(folder, "maker", &latents));
     sl_latents_sketch(latents, 1, &out);
     assert_false(out.known);
+    assert_false(sl_latents_have_sketches(latents)); /* the first shard has none */
     for (int i = 0; i < ITEMS; i++) {
         sl_latents_sketch(latents, ITEMS + i, &out);
         assert_true(out.known);
@@ -245,9 +246,11 @@ static void sketches_are_kept(void **state) {
     memset(sketch, 0, sizeof sketch); /* none has a mark */
     for (int i = 0; i < ITEMS; i++) sketch[i].known = true;
     assert_ok(sl_latents_write(folder, 1, &shard, "maker"));
+    shard.image = 0;
+    assert_ok(sl_latents_write(folder, 0, &shard, "maker"));
     assert_ok(sl_latents_open(folder, "maker", &latents));
     sl_latents_sketch(latents, ITEMS, &out);
-    assert_true(out.known && out.count == 0);
+    assert_true(out.known && out.count == 0 && sl_latents_have_sketches(latents));
     sl_latents_close(latents);
     tiny_folder_drop(folder);
 }

@@ -50,6 +50,8 @@ typedef enum sl_spacing {
 
 typedef struct sl_sampler sl_sampler;
 
+enum { SL_SAMPLER_NAME_BYTES = 32 };
+
 /* What scheduler_config.json says, and `eta`, which is the caller's. */
 typedef struct sl_sampler_settings {
     const sl_sampler *sampler;
@@ -75,6 +77,8 @@ enum { SL_LIMIT_SAMPLING_STEPS = 10000 };
  * returned here: see sl_sampler_settings_use. */
 const sl_sampler *sl_sampler_find(const char *name);
 const char *sl_sampler_name(const sl_sampler *sampler);
+/* What sl_sampler_settings_use takes for it: "euler_karras" where its sigmas are spaced so. */
+void sl_sampler_settings_name(const sl_sampler_settings *settings, char out[SL_SAMPLER_NAME_BYTES]);
 bool sl_sampler_takes_eta(const sl_sampler *sampler); /* settings' eta means something to it */
 extern const char sl_sampler_choices[]; /* "pndm|ddim|...", all names that sl_sampler_settings_use takes */
 

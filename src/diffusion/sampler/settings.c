@@ -197,12 +197,18 @@ sl_status sl_sampler_settings_read(const char *path, const sl_sampler *sampler, 
     return status;
 }
 
+static const char karras_suffix[] = "_karras";
+
+void sl_sampler_settings_name(const sl_sampler_settings *settings, char out[SL_SAMPLER_NAME_BYTES]) {
+    snprintf(out, SL_SAMPLER_NAME_BYTES, "%s%s", settings->sampler->name,
+             settings->karras ? karras_suffix : "");
+}
+
 sl_status sl_sampler_settings_use(const char *path, const char *name, sl_sampler_settings *out) {
     if (!name) return sl_sampler_settings_read(path, NULL, out);
-    static const char suffix[] = "_karras";
-    char base[32];
-    size_t length = strlen(name), tail = sizeof suffix - 1;
-    bool karras = length > tail && strcmp(name + length - tail, suffix) == 0;
+    char base[SL_SAMPLER_NAME_BYTES];
+    size_t length = strlen(name), tail = sizeof karras_suffix - 1;
+    bool karras = length > tail && strcmp(name + length - tail, karras_suffix) == 0;
     if (karras) length -= tail;
     snprintf(base, sizeof base, "%.*s", (int)length, name);
     const sl_sampler *sampler = length < sizeof base ? sl_sampler_find(base) : NULL;

@@ -138,7 +138,7 @@ typedef struct run {
     sl_sketch sketch; /* the same */
     bool draws_sketch;
     json_t *common; /* provenance that all images share */
-    const char *sampler_name;
+    char sampler_name[SL_SAMPLER_NAME_BYTES];
     sl_id run, round;
     int64_t first, end; /* indices of this shard */
     batch batch;
@@ -182,7 +182,7 @@ static sl_status choose_sampling(run *r) {
     r->way.sketch_guided = asked_or((double)s->sketch_guided, r->bundle->way.sketch_guided) > 0;
     r->way.brightness_deviation = asked_or(s->brightness_deviation, r->bundle->way.brightness_deviation);
     SL_TRY(sl_bundle_sampler(r->bundle, s->sampler, s->eta, &r->sampler));
-    r->sampler_name = s->sampler ? s->sampler : sl_sampler_name(r->sampler.sampler);
+    sl_sampler_settings_name(&r->sampler, r->sampler_name);
     if (r->way.guidance <= 1 || r->way.guidance_from < r->way.guidance_to) return SL_OK;
     return sl_fail(SL_INVALID, "guidance from %g%s to %g%s of the noise schedule: nothing lies between",
                    r->way.guidance_from, s->guidance_from < 0 ? " (the model's)" : "", r->way.guidance_to,
@@ -241,6 +241,10 @@ static sl_direct_beam beam_of(const run *r, const char *prompt, int64_t index) {
     return (sl_direct_beam){true, row * side_px(r), column * side_px(r)};
 }
 
+static double reach_px(const run *r) {
+    return sl_sketch_reach_px((double)sl_bundle_reduction(r->bundle));
+}
+
 /* The option --sketch: a list of marks, or a file with one. */
 static sl_status read_sketch(run *r) {
     const char *text = r->settings->sketch ? r->settings->sketch : "auto";
@@ -252,10 +256,14 @@ static sl_status read_sketch(run *r) {
     if (!sl_pipeline_takes_sketch(r->pipeline))
         return sl_fail(SL_UNSUPPORTED, "--sketch: this model cannot be told where rings, arcs and spots are");
     SL_TRY(is_list ? sl_json_parse(text, strlen(text), "--sketch", &json) : sl_json_read(text, &json));
-    sl_status status =
-        sl_context(sl_sketch_read(json, &r->sketch), "--sketch '%s'", is_list ? "[...]" : text);
+    sl_status status = sl_sketch_read(json, &r->sketch);
     json_decref(json);
-    return status;
+    double reach = reach_px(r);
+    if (!status && sl_sketch_keep_within(&r->sketch, reach) > 0)
+        status = sl_fail(SL_INVALID,
+                         "a ring or arc farther than %g px from the beam, of which this model cannot be told",
+                         reach);
+    return sl_context(status, "--sketch '%s'", is_list ? "[...]" : text);
 }
 
 /* What is where in image i of the batch, whose beam is known. */
@@ -271,8 +279,10 @@ static sl_status sketch_one(void *context, int64_t i, int worker) {
     if (!r->draws_sketch) return SL_OK;
     sl_random random =
         sl_random_stream((uint64_t)r->settings->seed, SL_STREAM_SKETCH, (uint32_t)(b->first + i));
-    return sl_usual_sketch_draw(b->prompts[i], &b->beams[i], side_px(r), sl_random_u64(&random),
-                                &b->sketches[i]);
+    SL_TRY(sl_usual_sketch_draw(b->prompts[i], &b->beams[i], side_px(r), sl_random_u64(&random),
+                                &b->sketches[i]));
+    sl_sketch_keep_within(&b->sketches[i], reach_px(r));
+    return SL_OK;
 }
 
 /* What was asked of the measurement beyond what prompt and seed decide. */
@@ -452,7 +462,7 @@ static sl_status finish_image(run *r, const float *decoded, int32_t height, int3
     if (!status) {
         const sl_image *counts = expectation.value ? &expectation : &image;
         if (sketch->known) status = record_sketch(r, sketch, &chain.beam, counts, provenance);
-        if (!status && r->workspace && expectation.value)
+        if (!status && r->workspace && expectation.value && !s->noise_free)
             status = record_expectation(r, &expectation, provenance);
         if (!status && s->out) status = write_files(r, &image, index, prompt, provenance);
         if (!status && r->workspace) status = record_image(r, &image, index, prompt, provenance);

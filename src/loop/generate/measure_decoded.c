@@ -125,6 +125,7 @@ static sl_status measure_expectation(const float *decoded, int channels, const c
     sl_log_map_decode(image->value, count, level, image->value);
     SL_TRY(give_background(prompt, level, &random, provenance, image));
     if (settings->noise_free) {
+        if (expectation) SL_TRY(sl_image_copy(image, expectation));
         for (size_t i = 0; i < count; i++) image->value[i] *= (float)settings->exposure;
         json_object_set_new(provenance, "level_counts", json_real(level * settings->exposure));
         json_object_set_new(provenance, "measurement", json_string("none: expectation"));

@@ -20,8 +20,8 @@ typedef struct sl_decoded_settings {
 /* decoded [H, W, channels] in -1..1 of image `item` of run `seed`. In expectation space: the log expectation,
  * whose count level is drawn for the image, measured by the detector chain. In observed space: the mean of
  * the channels through the inverse of the recorded intensity map (0..1 without one). *out is new; provenance
- * (an object) gets what was chosen. *expectation (may be NULL) gets the mean counts where the image was
- * measured from them, else it stays as it is; free both with sl_image_free. */
+ * (an object) gets what was chosen. *expectation (may be NULL) gets the mean counts of an exposure of 1
+ * in expectation space, else it stays as it is; free both with sl_image_free. */
 sl_status sl_measure_decoded(const sl_bundle *bundle, const float *decoded, int32_t height_px,
                              int32_t width_px, int channels, const char *prompt,
                              const sl_decoded_settings *settings, uint64_t seed, uint32_t item,

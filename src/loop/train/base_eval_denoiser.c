@@ -118,6 +118,13 @@ static json_t *describe(const tally *t) {
     return out;
 }
 
+static sl_status check_size(const sl_bundle *bundle, const sl_base_settings *settings, const char *folder) {
+    int64_t side_px = sl_bundle_side_px(bundle);
+    if (side_px == settings->size) return SL_OK;
+    return sl_fail(SL_MISMATCH, "the model in '%s' makes images of %lld px, --size asks for %lld", folder,
+                   (long long)side_px, (long long)settings->size);
+}
+
 sl_status sl_base_eval_denoiser(const sl_base_settings *settings, const sl_progress *progress,
                                 json_t *result) {
     sl_base_path folder = sl_base_path_of(settings, "model"),
@@ -126,6 +133,7 @@ sl_status sl_base_eval_denoiser(const sl_base_settings *settings, const sl_progr
     work w = {0};
     sl_status status;
     SL_GUARD(status, sl_bundle_load(folder.text, &w.bundle), done);
+    SL_GUARD(status, check_size(w.bundle, settings, folder.text), done);
     SL_GUARD(status, sl_pipeline_new(w.bundle, NULL, &w.pipeline), done);
     SL_GUARD(status, sl_alloc(&w.map, (size_t)(settings->size * settings->size), sizeof(float)), done);
     for (int64_t first = 0; first < settings->eval_images; first += BATCH) {

@@ -79,6 +79,23 @@ static sl_status copy_vocabulary(const sl_base_settings *settings, const char *f
     return SL_OK;
 }
 
+/* The words that are there already must be those that the weights to begin with know. */
+static sl_status check_vocabulary(const sl_base_settings *settings, const char *folder) {
+    static const char *const names[] = {"vocab.json", "merges.txt"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char theirs[SL_BASE_PATH_BYTES], ours[SL_BASE_PATH_BYTES];
+        char their_hash[SL_SHA256_HEX], our_hash[SL_SHA256_HEX];
+        snprintf(theirs, sizeof theirs, "%s/tokenizer/%s", settings->begin, names[i]);
+        snprintf(ours, sizeof ours, "%s/%s", folder, names[i]);
+        SL_TRY(sl_sha256_file_hex(theirs, their_hash));
+        SL_TRY(sl_sha256_file_hex(ours, our_hash));
+        if (strcmp(their_hash, our_hash) != 0)
+            return sl_fail(SL_MISMATCH, "'%s' is not '%s': remove '%s' to begin with those words", ours,
+                           theirs, folder);
+    }
+    return SL_OK;
+}
+
 static sl_status open_tokenizer(const sl_base_settings *settings, const sl_latents *latents,
                                 sl_tokenizer **out) {
     sl_base_path folder = sl_base_path_of(settings, "model/tokenizer"),
@@ -86,6 +103,8 @@ static sl_status open_tokenizer(const sl_base_settings *settings, const sl_laten
     if (!sl_file_exists(words.text))
         SL_TRY(settings->begin ? copy_vocabulary(settings, folder.text)
                                : learn_vocabulary(settings, latents, folder.text));
+    else if (settings->begin)
+        SL_TRY(check_vocabulary(settings, folder.text));
     return sl_tokenizer_open(folder.text, out);
 }
 
@@ -173,6 +192,16 @@ static sl_status take_begin(const sl_base_settings *settings, const sl_model *be
     return sl_model_load_weights(s->text, text.text);
 }
 
+/* Latents of programs before do not say where anything is. */
+static sl_status check_sketches(const sl_base_settings *settings, const unet_stage *s) {
+    if (!s->shape.sketch || (sl_latents_have_sketches(s->train) && sl_latents_have_sketches(s->holdout)))
+        return SL_OK;
+    return sl_fail(SL_MISMATCH,
+                   "latents in '%s' do not say where rings, arcs and spots are: encode them anew, or give "
+                   "--unet-sketch 0",
+                   settings->out);
+}
+
 static sl_status models_new(const sl_base_settings *settings, unet_stage *s) {
     sl_tokenizer_facts facts = sl_tokenizer_describe(s->tokenizer);
     uint64_t seed = (uint64_t)settings->seed;
@@ -185,7 +214,7 @@ static sl_status models_new(const sl_base_settings *settings, unet_stage *s) {
     if (!status) status = sl_base_text_new(seed, facts.vocabulary, facts.begin, facts.end, &s->text);
     if (!status && begin) status = take_begin(settings, begin, folder.text, s);
     sl_model_free(begin);
-    return status;
+    return status ? status : check_sketches(settings, s);
 }
 
 static sl_status stage_open(const sl_base_settings *settings, unet_stage *s) {

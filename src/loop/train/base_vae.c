@@ -171,6 +171,16 @@ static sl_status encode_shard(encode_work *w, int number, int items, int64_t fir
     return SL_OK;
 }
 
+static sl_status count_latents(const char *folder, const char *maker, int64_t *out) {
+    sl_latents *latents;
+    *out = 0;
+    if (!sl_latents_shards(folder)) return SL_OK;
+    SL_TRY(sl_latents_open(folder, maker, &latents));
+    *out = sl_latents_count(latents);
+    sl_latents_close(latents);
+    return SL_OK;
+}
+
 static sl_status encode_all(const sl_base_settings *settings, const sl_progress *progress, sl_model *vae,
                             int which, int64_t first, int64_t total, const char *maker, const char *folder) {
     sl_simulated data = sl_base_data(settings, which, SL_SIMULATED_EXPECTATION);
@@ -179,8 +189,11 @@ static sl_status encode_all(const sl_base_settings *settings, const sl_progress 
     sl_status status = encode_work_new(settings, vae, &feed, &work);
     double begin_s = sl_clock_s();
     int64_t side = settings->size / (sl_vae_block(vae->config) * sl_vae_reduction(vae->config));
-    for (int number = sl_latents_shards(folder); status == SL_OK && (int64_t)number * SHARD < total;
-         number++) {
+    int64_t there = 0;
+    if (status == SL_OK) status = count_latents(folder, maker, &there);
+    /* a last shard that is not full is made anew where more are wanted */
+    for (int number = (int)(there / SHARD);
+         status == SL_OK && there < total && (int64_t)number * SHARD < total; number++) {
         if (settings->minutes > 0 && sl_clock_s() - begin_s > settings->minutes * 60) break;
         int64_t rest = total - (int64_t)number * SHARD;
         int items = rest < SHARD ? (int)rest : SHARD;
