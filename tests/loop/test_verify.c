@@ -137,7 +137,8 @@ static void generated_files_are_made_again(void **state) {
     generate(&settings, -1, "made");
     assert_int_equal(differing(in_folder("made/image_000001.tif")), 0);
     assert_int_equal(differing(in_folder("made/image_000000.png")), 0);
-    static const char *const kept[] = {"eta", "brightness_deviation", "level_guidance", "guidance_from"};
+    static const char *const kept[] = {"eta", "brightness_deviation", "level_guidance", "guidance_from",
+                                       "sketch_guided"};
     for (size_t k = 0; k < sizeof kept / sizeof *kept; k++)
         assert_true(differing(changed_from("made/image_000000.tif", kept[k], NULL, 0)) > 0);
     json_t *elsewhere = json_pack("{s:f, s:f}", "row_px", 40.5, "column_px", 30.25);
