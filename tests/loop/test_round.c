@@ -242,6 +242,57 @@ static void a_failed_step_is_tried_again(void **state) {
     json_decref(result);
 }
 
+/* Fails at first, and says what it would have used. */
+static sl_status use_choices(sl_round *round, json_t *result) {
+    const sl_round_settings *s = round->settings;
+    json_object_set_new(result, "lora", json_string(sl_path_base(s->lora)));
+    json_object_set_new(result, "prompts", json_integer(s->prompts.count));
+    json_object_set_new(result, "prompt", json_string(s->prompts.count ? s->prompts.item[0] : "none"));
+    return failures_left-- > 0 ? sl_fail(SL_NUMERIC, "loss is NaN") : SL_OK;
+}
+
+static const sl_round_rule choosing[] = {{"generate", use_choices}, {0}};
+
+static void add_adapter_and_caption(const char *name, const char *hash) {
+    sl_model_record model = {.hash = hash, .kind = "lora", .name = name, .path = name};
+    sl_image_record image = {.content_hash = sl_arena_printf(arena, "%s%s", hash, hash),
+                             .object_hash = "none",
+                             .origin = SL_ORIGIN_EXPERIMENTAL,
+                             .split = SL_SPLIT_TRAIN,
+                             .group_key = name,
+                             .caption = name,
+                             .height_px = 1,
+                             .width_px = 1,
+                             .dtype = "F32"};
+    assert_ok(sl_store_model_add(workspace->store, &model));
+    assert_ok(sl_store_images_add(workspace->store, &image, 1, false, NULL));
+}
+
+static void assert_chosen(const sl_round_settings *settings, const char *lora, int64_t prompts) {
+    json_t *result;
+    assert_ok(sl_round_run(workspace, settings, choosing, NULL, &result));
+    const json_t *step = json_object_get(json_object_get(result, "steps"), "generate");
+    assert_string_equal(json_string_value(json_object_get(step, "lora")), lora);
+    assert_int_equal(number(step, "prompts"), prompts);
+    json_decref(result);
+}
+
+/* An adapter or a caption that comes meanwhile is for the next round. */
+static void a_resumed_round_keeps_what_it_chose(void **state) {
+    (void)state;
+    sl_round_settings settings = settings_of(SL_EXPERT_SIMULATED);
+    json_t *result;
+    assert_chosen(&settings, "none", 0);
+    add_adapter_and_caption("first", "aa");
+    failures_left = 1;
+    assert_status(sl_round_run(workspace, &settings, choosing, NULL, &result), SL_NUMERIC);
+    add_adapter_and_caption("second", "bb");
+    assert_chosen(&settings, "first", 1);
+    assert_chosen(&settings, "second", 2);
+    settings.lora = "none";
+    assert_chosen(&settings, "none", 2);
+}
+
 /* Everything that the rounds of a workspace say, as one text. */
 static char *describe_rounds(sl_workspace *of) {
     sl_text text = SL_TEXT_INIT;
@@ -469,6 +520,7 @@ static const struct CMUnitTest tests[] = {
     TEST(a_simulated_round_runs_through),
     TEST(a_person_is_waited_for),
     TEST(a_failed_step_is_tried_again),
+    TEST(a_resumed_round_keeps_what_it_chose),
     TEST(a_killed_loop_ends_the_same),
     TEST(labels_can_come_first),
     TEST(one_process_at_a_time),

@@ -92,10 +92,12 @@ static sl_status find_turns(const sl_workspace *workspace, sl_arena *arena, turn
     return SL_OK;
 }
 
-static sl_status start_round(sl_round *round, const sl_round_record *before) {
-    sl_round_settings settings = *round->settings;
-    settings.reviewer = sl_round_reviewer_name(&settings);
-    json_t *config = sl_options_to_json(sl_round_options, &settings);
+static sl_status start_round(sl_round *round, const sl_round_record *before, sl_round_settings *settings) {
+    *settings = *round->settings;
+    settings->reviewer = sl_round_reviewer_name(settings);
+    SL_TRY(sl_round_choose(round, settings));
+    round->settings = settings;
+    json_t *config = sl_options_to_json(sl_round_options, settings);
     char *text = config ? sl_json_canonical(config) : NULL;
     json_decref(config);
     if (!text) return sl_fail(SL_MEMORY, "out of memory recording the settings of a round");
@@ -115,6 +117,7 @@ static sl_status resume_round(sl_round *round, const sl_round_record *record, sl
     sl_status status = sl_options_from_json(sl_round_options, config, round->arena, settings);
     json_decref(config);
     SL_TRY(sl_context(status, "round %lld", (long long)record->number));
+    SL_TRY(sl_round_choose(round, settings)); /* rounds of before did not record it */
     round->settings = settings;
     round->id = record->id;
     round->number = record->number;
@@ -190,7 +193,8 @@ static sl_status run_locked(sl_round *round, const sl_round_rule *rules, json_t 
     sl_round_settings recorded;
     SL_TRY(find_turns(round->workspace, round->arena, &so_far));
     bool resumed = so_far.unfinished.id != 0;
-    SL_TRY(resumed ? resume_round(round, &so_far.unfinished, &recorded) : start_round(round, &so_far.newest));
+    SL_TRY(resumed ? resume_round(round, &so_far.unfinished, &recorded)
+                   : start_round(round, &so_far.newest, &recorded));
     round->seed = (uint64_t)round->settings->seed + (uint64_t)round->number;
     json_object_set_new(out, "resumed", json_boolean(resumed));
     return run_steps(round, rules, out);

@@ -15,7 +15,7 @@ typedef enum sl_round_expert { SL_EXPERT_PERSON, SL_EXPERT_SIMULATED } sl_round_
 
 typedef struct sl_round_settings {
     /* generation */
-    sl_list prompts; /* empty: the captions of the measured training images */
+    sl_list prompts; /* empty: sl_round_choose */
     int64_t rounds;  /* of sl_loop_run */
     int64_t count, seed, steps, batch, size_px;
     double guidance;
@@ -73,6 +73,11 @@ sl_status sl_round_abandon(const sl_workspace *workspace, int64_t *out_number);
 
 /* --- steps that need no network (src/loop/round) --- */
 
+/* Fills in what the settings leave open, as the workspace is now: as prompts the captions of the measured
+ * training images (at most 64, none where there are none), as adapter "auto" the newest one's path, or
+ * "none". A round does so when it starts, and its record has what was chosen, so that it goes on with that.
+ * In the round's arena. */
+sl_status sl_round_choose(const sl_round *round, sl_round_settings *settings);
 /* Draws the reviewer's queue from the images of the round. */
 sl_status sl_round_select(sl_round *round, json_t *result);
 /* The simulated expert decides all open assignments; a person is waited for. */

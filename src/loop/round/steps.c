@@ -12,66 +12,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PROMPTS_MAX = 64, CHUNK = 32 /* images between which an interrupted round can go on */ };
+enum { CHUNK = 32 /* images between which an interrupted round can go on */ };
 
 /* --- generate --- */
-
-static bool is_listed(const char *const *list, int count, const char *text) {
-    for (int i = 0; i < count; i++)
-        if (strcmp(list[i], text) == 0) return true;
-    return false;
-}
-
-typedef struct caption_list {
-    const char **item; /* [PROMPTS_MAX] */
-    int count;
-    sl_arena *arena;
-} caption_list;
-
-static sl_status add_captions(void *context, const sl_image_page *page) {
-    caption_list *out = context;
-    for (int i = 0; i < page->count && out->count < PROMPTS_MAX; i++) {
-        const char *caption = page->record[i].caption;
-        if (caption && !is_listed(out->item, out->count, caption))
-            out->item[out->count++] = sl_arena_strdup(out->arena, caption);
-    }
-    return SL_OK;
-}
-
-/* The captions of the measured images that models may learn from, each once. */
-static sl_status captions_of_training(sl_round *round, const char **out, int *out_count) {
-    sl_image_filter filter = SL_IMAGE_FILTER_ALL;
-    caption_list found = {out, 0, round->arena};
-    filter.origin = SL_ORIGIN_EXPERIMENTAL;
-    filter.split = SL_SPLIT_TRAIN;
-    SL_TRY(sl_store_image_pages(round->workspace->store, &filter, add_captions, &found));
-    *out_count = found.count;
-    if (*out_count) return SL_OK;
-    return sl_fail(SL_NOT_FOUND,
-                   "no prompt: name one with --prompt, or import measured images with captions");
-}
-
-/* The newest adapter of the workspace, the one named, or none. */
-static sl_status choose_lora(sl_round *round, const char **out) {
-    const char *wanted = round->settings->lora;
-    sl_model_record *models;
-    int count;
-    *out = NULL;
-    if (!wanted || strcmp(wanted, "none") == 0) return SL_OK;
-    if (strcmp(wanted, "auto") != 0) {
-        *out = wanted;
-        return SL_OK;
-    }
-    SL_TRY(sl_store_models(round->workspace->store, "lora", round->arena, &models, &count));
-    if (count) *out = sl_workspace_path(round->workspace, round->arena, models[count - 1].path);
-    return SL_OK;
-}
 
 static sl_status generate_settings(sl_round *round, sl_generate_settings *out) {
     const sl_round_settings *settings = round->settings;
     *out = (sl_generate_settings){0};
     SL_TRY(sl_options_default(sl_generate_options, round->arena, out));
-    SL_TRY(choose_lora(round, &out->lora));
+    if (settings->lora && strcmp(settings->lora, "none") != 0) out->lora = settings->lora;
     out->count = settings->count;
     out->seed = (int64_t)round->seed;
     out->steps = settings->steps;
@@ -116,15 +65,12 @@ static bool is_complete(const bool *there, int64_t first, int64_t end) {
 }
 
 static sl_status generate_missing(sl_round *round, const bool *there, json_t *result) {
-    const char *captions[PROMPTS_MAX];
-    const char *const *prompts = round->settings->prompts.item;
-    int prompt_count = round->settings->prompts.count;
+    const sl_list *prompts = &round->settings->prompts;
     sl_generate_settings settings;
     SL_TRY(generate_settings(round, &settings));
-    if (prompt_count == 0) {
-        SL_TRY(captions_of_training(round, captions, &prompt_count));
-        prompts = captions;
-    }
+    if (prompts->count == 0)
+        return sl_fail(SL_NOT_FOUND,
+                       "no prompt: name one with --prompt, or import measured images with captions");
     int64_t chunks = (settings.count + CHUNK - 1) / CHUNK;
     for (int64_t i = 0; i < chunks; i++) {
         sl_generate_result made;
@@ -132,10 +78,10 @@ static sl_status generate_missing(sl_round *round, const bool *there, json_t *re
         /* the same cut as a shard I/N makes */
         if (is_complete(there, settings.count * i / chunks, settings.count * (i + 1) / chunks)) continue;
         settings.shard = sl_arena_printf(round->arena, "%" PRId64 "/%" PRId64, i, chunks);
-        SL_TRY(sl_generate(&settings, prompts, prompt_count, round->workspace, round->id, round->progress,
-                           &made));
+        SL_TRY(sl_generate(&settings, prompts->item, prompts->count, round->workspace, round->id,
+                           round->progress, &made));
     }
-    json_object_set_new(result, "prompts", json_integer(prompt_count));
+    json_object_set_new(result, "prompts", json_integer(prompts->count));
     json_object_set_new(result, "lora", settings.lora ? json_string(settings.lora) : json_null());
     return SL_OK;
 }
